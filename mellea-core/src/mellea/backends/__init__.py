@@ -1,0 +1,8 @@
+"""Backends under the names that programs import: the contract, and one forwarding module for each well-known backend."""
+
+from mellea.backends import model_ids
+from mellea.core.backend import Backend, FormatterBackend
+from mellea.core.models import ModelIdentifier
+from mellea.core.options import ModelOption
+
+__all__ = ["Backend", "FormatterBackend", "ModelIdentifier", "ModelOption", "model_ids"]

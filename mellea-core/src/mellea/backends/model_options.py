@@ -1,0 +1,5 @@
+"""``ModelOption`` under the path that programs import it from."""
+
+from mellea.core.options import ModelOption
+
+__all__ = ["ModelOption"]

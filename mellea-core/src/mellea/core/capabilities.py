@@ -1,0 +1,47 @@
+"""What a backend can do, as data."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Capabilities", "Capability"]
+
+
+class Capability(enum.StrEnum):
+    """One thing that a backend may be able to do. A backend declares a frozen set of these."""
+
+    STREAMING = "streaming"
+    """Hands text on piece by piece."""
+    JSON_SCHEMA = "json_schema"
+    """Constrains the output to a JSON schema while decoding."""
+    RAW = "raw"
+    """Completes plain text, without a chat template."""
+    SEED = "seed"
+    """Draws the same text for the same seed."""
+    IMAGES = "images"
+    """Reads images."""
+    AUDIO = "audio"
+    """Reads audio."""
+    TOOLS = "tools"
+    """Calls tools."""
+    THINKING = "thinking"
+    """Shows its reasoning apart from the answer."""
+    LOGPROBS = "logprobs"
+    """Gives the log-probabilities of tokens."""
+    LOGITS = "logits"
+    """Gives the scores of the whole vocabulary."""
+    GRAMMAR = "grammar"
+    """Constrains the output to a grammar."""
+    N_SAMPLES = "n_samples"
+    """Draws several samples in one request."""
+    BATCH = "batch"
+    """Runs several prompts in one step."""
+    ADAPTERS = "adapters"
+    """Switches low-rank adapters by request."""
+    PREFIX_CACHE = "prefix_cache"
+    """Computes a shared prefix once."""
+    TOKEN_COUNT = "token_count"
+    """Counts the tokens of a conversation exactly."""
+
+
+Capabilities = frozenset[Capability]

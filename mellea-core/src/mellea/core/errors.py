@@ -1,0 +1,272 @@
+"""Every error that this project raises on purpose.
+
+The class says who is to blame, each one also is the fitting builtin, and the message ends with the remedy::
+
+    MelleaError
+    ├── UsageError (ValueError)                     the caller
+    │   ├── UnsupportedOptionError
+    │   ├── CapabilityError
+    │   ├── TemplateError
+    │   └── ClosedError (RuntimeError)
+    ├── ModelError                                  the model
+    │   └── OutputParseError (ValueError)
+    │       └── ComponentParseError
+    ├── ProviderError                               the provider, or the way to it
+    │   ├── ProviderConnectionError (ConnectionError)
+    │   │   └── StreamInterruptedError
+    │   ├── ProviderTimeoutError (TimeoutError)
+    │   ├── AuthenticationError (PermissionError)
+    │   ├── RateLimitError
+    │   ├── ModelNotFoundError (LookupError)
+    │   ├── RequestRejectedError (ValueError)
+    │   │   └── ContextWindowError
+    │   ├── ServerError
+    │   └── MalformedResponseError (ValueError)
+    ├── GenerationCancelledError (RuntimeError)     whoever cancelled
+    └── PluginError                                 a plugin, or its absence
+        ├── UnknownPluginError (LookupError, ValueError)
+        ├── BackendNotInstalledError (ImportError)
+        ├── AmbiguousPluginError
+        ├── PluginLoadError (ImportError)
+        └── PluginApiError
+
+Errors pickle, so that they cross process pools.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "AmbiguousPluginError",
+    "AuthenticationError",
+    "BackendNotInstalledError",
+    "CapabilityError",
+    "ClosedError",
+    "ComponentParseError",
+    "ContextWindowError",
+    "GenerationCancelledError",
+    "MalformedResponseError",
+    "MelleaError",
+    "ModelError",
+    "ModelNotFoundError",
+    "OutputParseError",
+    "PluginApiError",
+    "PluginError",
+    "PluginLoadError",
+    "ProviderConnectionError",
+    "ProviderError",
+    "ProviderTimeoutError",
+    "RateLimitError",
+    "RequestRejectedError",
+    "ServerError",
+    "StreamInterruptedError",
+    "TemplateError",
+    "UnknownPluginError",
+    "UnsupportedOptionError",
+    "UsageError",
+    "error_for_status",
+]
+
+
+class MelleaError(Exception):
+    """Base of every error of this project.
+
+    Args:
+        message: What happened, to which thing.
+        hint: What to do about it; appended to the message as its last sentence.
+        backend: Name of the backend concerned, when there is one.
+        model_id: Model concerned, when there is one.
+        retry_after: Seconds after which the provider asks to be tried again.
+        status: HTTP status of the provider's answer, when there was one.
+    """
+
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later without a change."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        backend: str | None = None,
+        model_id: str | None = None,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(f"{message} {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+        self.backend = backend
+        self.model_id = model_id
+        self.retry_after = retry_after
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), dict(self.__dict__), self.args)
+
+
+def _rebuild(cls: type[MelleaError], state: dict[str, Any], args: tuple[Any, ...]) -> MelleaError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(MelleaError, ValueError):
+    """The call cannot be carried out as it was written."""
+
+
+class UnsupportedOptionError(UsageError):
+    """A model option that the backend cannot honour, in strict mode."""
+
+
+class CapabilityError(UsageError):
+    """The backend does not declare what the call asks of it; nothing was sent.
+
+    Args:
+        missing: The capability's name, such as ``images``.
+    """
+
+    def __init__(self, message: str, *, missing: str, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.missing = missing
+
+
+class TemplateError(UsageError):
+    """A template that does not exist, does not compile, or lacks a variable."""
+
+
+class ClosedError(UsageError, RuntimeError):
+    """A session or backend was used after it was closed."""
+
+
+class ModelError(MelleaError):
+    """The model answered, but not as it should have."""
+
+
+class OutputParseError(ModelError, ValueError):
+    """The model's text is not what the format or the component asked for."""
+
+
+class ComponentParseError(OutputParseError):
+    """A component could not parse the output made for it."""
+
+
+class ProviderError(MelleaError):
+    """The provider did not do what it was asked."""
+
+
+class ProviderConnectionError(ProviderError, ConnectionError):
+    """No connection to the provider."""
+
+    retryable = True
+
+
+class StreamInterruptedError(ProviderConnectionError):
+    """The stream ended before the provider said that it was complete."""
+
+
+class ProviderTimeoutError(ProviderError, TimeoutError):
+    """The provider took longer than the time-out allows."""
+
+    retryable = True
+
+
+class AuthenticationError(ProviderError, PermissionError):
+    """The provider refused the key, or there is none."""
+
+
+class RateLimitError(ProviderError):
+    """Too many requests; ``retry_after`` says for how long, in seconds, if the provider did."""
+
+    retryable = True
+
+
+class ModelNotFoundError(ProviderError, LookupError):
+    """The provider has no such model."""
+
+
+class RequestRejectedError(ProviderError, ValueError):
+    """The provider understood the request and refuses it."""
+
+
+class ContextWindowError(RequestRejectedError):
+    """The prompt, with the room asked for the answer, does not fit into the model's context window."""
+
+
+class ServerError(ProviderError):
+    """The provider failed by itself."""
+
+    retryable = True
+
+
+class MalformedResponseError(ProviderError, ValueError):
+    """The provider's answer does not follow its own protocol."""
+
+
+class GenerationCancelledError(MelleaError, RuntimeError):
+    """The generation was cancelled before it was complete."""
+
+
+class PluginError(MelleaError):
+    """A plugin is absent, ambiguous or broken."""
+
+
+class UnknownPluginError(PluginError, LookupError, ValueError):
+    """No installed plugin has this name."""
+
+
+class BackendNotInstalledError(PluginError, ImportError):
+    """A well-known backend whose distribution is not installed."""
+
+
+class AmbiguousPluginError(PluginError):
+    """Two distributions provide the same name."""
+
+
+class PluginLoadError(PluginError, ImportError):
+    """The plugin asked for raised while it was loaded; the cause is chained."""
+
+
+class PluginApiError(PluginError):
+    """The plugin was made for another version of the plugin interface."""
+
+
+_CONTEXT_WINDOW_PHRASES = ("context length", "context window", "context size", "maximum context", "exceed_context", "too long")
+_BY_STATUS: dict[int, tuple[type[ProviderError], str]] = {
+    401: (AuthenticationError, "Check the API key."),
+    403: (AuthenticationError, "Check that the API key may use this model."),
+    404: (ModelNotFoundError, "Check the model id and the base URL."),
+    408: (ProviderTimeoutError, "Try again, or raise the time-out."),
+    413: (ContextWindowError, "Shorten the prompt, or bound the conversation with ChatContext(window_size=...)."),
+    429: (RateLimitError, "Wait, then try again."),
+}
+
+
+def error_for_status(
+    status: int | None, message: str, *, backend: str, model_id: str, retry_after: float | None = None
+) -> ProviderError:
+    """Return our error for a provider's HTTP status and message.
+
+    Args:
+        status: HTTP status; None when the provider reported an error inside a stream.
+        message: The provider's own words.
+        backend: Name of the backend, for the error's fields.
+        model_id: Model of the request.
+        retry_after: Seconds from a ``Retry-After`` header.
+    """
+    kind, hint = _BY_STATUS.get(status or 0, (RequestRejectedError, "Change the request as the provider says."))
+    lowered = message.lower()
+    if kind is RequestRejectedError and any(phrase in lowered for phrase in _CONTEXT_WINDOW_PHRASES):
+        kind, hint = _BY_STATUS[413]
+    elif "image input" in lowered or "multimodal" in lowered:
+        kind, hint = RequestRejectedError, "This model reads text only: choose a vision model, or leave the image out."
+    elif status is None or status >= 500:
+        kind, hint = ServerError, "Try again; if it lasts, look at the provider's log."
+    if kind is RateLimitError and retry_after is not None:
+        hint = f"Try again in {retry_after:g} seconds."
+    head = f"{backend} ({model_id}) answered" + (f" {status}" if status else " with an error")
+    return kind(
+        f"{head}: {message.rstrip('.')}.", hint=hint, backend=backend, model_id=model_id, retry_after=retry_after, status=status
+    )

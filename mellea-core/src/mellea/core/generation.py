@@ -1,0 +1,244 @@
+"""One generation, from an action and a context to a filled thunk: everything that all backends have in common.
+
+``start_chat`` checks what can be checked at once and returns a thunk; a task then resolves the thunks that the prompt
+depends on, renders it, and feeds the thunk with the backend's chunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from mellea.core.capabilities import Capability
+from mellea.core.component import Span, blockify, generate_walk, is_component
+from mellea.core.errors import CapabilityError, MelleaError, ProviderError, ProviderTimeoutError
+from mellea.core.message import Message
+from mellea.core.options import ModelOption, merge_options, translate_options
+from mellea.core.request import ChatRequest, Chunk, CompletionRequest, OutputSchema
+from mellea.core.thunk import GenerationMetadata, ModelOutputThunk
+
+if TYPE_CHECKING:
+    from mellea.core.backend import Backend
+    from mellea.core.context import Context
+
+__all__ = ["complete", "lacking", "resolve_all", "start_chat"]
+
+DEFAULT_STREAM_TIMEOUT = 120.0
+"""The longest wait for a piece of a stream, in seconds."""
+
+
+def lacking(backend: Backend, capability: Capability, why: str = "") -> CapabilityError:
+    """Return the error for something that a backend does not declare."""
+    return CapabilityError(
+        f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
+        missing=capability.value,
+        backend=backend.provider,
+        model_id=backend.model_id,
+    )
+
+
+def start_chat(
+    backend: Backend,
+    action: Span,
+    ctx: Context,
+    *,
+    format: Any,
+    model_options: Mapping[str, Any],
+    tool_calls: bool,
+) -> ModelOutputThunk[Any]:
+    """Return a thunk that a task on the running loop fills with the answer to ``action``.
+
+    Raises:
+        UsageError: The format, an option or a capability is wrong; nothing was sent.
+    """
+    action = blockify(action)
+    options, native = _options(backend, model_options)
+    if (tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
+        raise lacking(backend, Capability.TOOLS)
+    stream = bool(options.get(ModelOption.STREAM, False))
+    thunk: ModelOutputThunk[Any] = ModelOutputThunk()
+    thunk._schema = OutputSchema.of(format) if format is not None else None
+    thunk._action = action if is_component(action) else None
+    thunk._generation = GenerationMetadata(model=backend.model_id, provider=backend.provider, streaming=stream)
+    request = ChatRequest(backend.model_id, (), native, thunk._schema, stream)
+    thunk._start(_fill(backend, thunk, action, ctx, request, options))
+    return thunk
+
+
+def _options(backend: Backend, model_options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the merged options, under common names and under the provider's own."""
+    table = backend.options
+    options = merge_options(table.canonical(backend.model_options), table.canonical(model_options))
+    if backend._reported is None:
+        backend._reported = set()
+    native = translate_options(options, table, backend=backend.provider, strict=backend.strict_options, reported=backend._reported)
+    return options, native
+
+
+async def _fill(
+    backend: Backend,
+    thunk: ModelOutputThunk[Any],
+    action: Span,
+    ctx: Context,
+    request: ChatRequest,
+    options: Mapping[str, Any],
+) -> None:
+    """Render the prompt, send it, and feed the thunk."""
+    spans = [*await ctx.view(backend), action]
+    await resolve_all(spans)
+    messages = backend.formatter.to_chat_messages(spans)
+    if system := options.get(ModelOption.SYSTEM_PROMPT):
+        messages.insert(0, Message("system", str(system)))
+    if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
+        messages[-1] = _asking_for(request.schema, messages[-1])
+        request = evolve(request, schema=None)
+    _check_media(backend, messages)
+    thunk._request = request = evolve(request, messages=tuple(messages))
+    timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
+    started = time.perf_counter()
+    async for chunk in _pieces(backend, request, timeout):
+        thunk._feed(chunk, started)
+    thunk._generation = evolve(thunk._generation, seconds=time.perf_counter() - started)
+    thunk._finish()
+
+
+async def resolve_all(spans: Iterable[Span]) -> None:
+    """Await, concurrently, every thunk in the spans that is not computed yet.
+
+    Raises:
+        MelleaError: The error of a thunk that failed.
+    """
+    pending = [thunk for span in spans for thunk in generate_walk(span)]
+    if pending:
+        await asyncio.gather(*(thunk.avalue() for thunk in pending))
+
+
+def _check_media(backend: Backend, messages: Iterable[Message]) -> None:
+    for message in messages:
+        if message.images and Capability.IMAGES not in backend.capabilities:
+            raise lacking(backend, Capability.IMAGES, ", and the prompt holds an image")
+        if message.audio and Capability.AUDIO not in backend.capabilities:
+            raise lacking(backend, Capability.AUDIO, ", and the prompt holds audio")
+
+
+def _asking_for(schema: OutputSchema, message: Message) -> Message:
+    """Return the message with the schema written out, for a backend that cannot constrain its output."""
+    wanted = f"Answer with one JSON value that fits this JSON schema, and nothing else:\n{json.dumps(schema.json_schema)}"
+    return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
+
+
+async def _pieces(backend: Backend, request: ChatRequest, timeout: float | None) -> AsyncIterator[Chunk]:
+    """Iterate over the backend's chunks, with its errors translated and the wait for each piece bounded."""
+    clock = _PieceClock(timeout)
+    try:
+        async with aclosing(backend.stream_chat(request)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
+            async for chunk in chunks:
+                clock.reset()
+                yield chunk
+    except asyncio.CancelledError:
+        if clock.expired:
+            raise ProviderTimeoutError(
+                f"Backend {backend.provider!r} sent nothing for {timeout:g} seconds.",
+                hint="Raise ModelOption.STREAM_TIMEOUT, or look whether the server still works.",
+                backend=backend.provider,
+                model_id=request.model_id,
+            ) from None
+        raise
+    except MelleaError:
+        raise
+    except Exception as error:
+        raise _ours(backend, error) from error
+    finally:
+        clock.stop()
+
+
+def _ours(backend: Backend, error: Exception) -> MelleaError:
+    """Return our error for one that a backend or its library raised."""
+    return backend.translate_error(error) or ProviderError(
+        f"Backend {backend.provider!r} failed: {type(error).__name__}: {error}.",
+        hint="The original error is chained to this one.",
+        backend=backend.provider,
+        model_id=backend.model_id,
+    )
+
+
+class _PieceClock:
+    """Cancels the current task when ``reset`` was not called for ``timeout`` seconds.
+
+    One timer serves a whole stream: a reset is one clock reading, and the timer moves itself when it goes off early.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._last = self._loop.time()
+        self.expired = False
+        self._timer = self._loop.call_at(self._last + timeout, self._check) if timeout is not None else None
+
+    def reset(self) -> None:
+        self._last = self._loop.time()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _check(self) -> None:
+        deadline = self._last + (self._timeout or 0)
+        if self._loop.time() < deadline:
+            self._timer = self._loop.call_at(deadline, self._check)
+        elif self._task is not None:
+            self.expired = True
+            self._task.cancel()
+
+
+async def complete(
+    backend: Backend, actions: Sequence[Span], *, format: Any, model_options: Mapping[str, Any], tool_calls: bool
+) -> list[ModelOutputThunk[Any]]:
+    """Complete the plain texts of the actions in one batch. See ``Backend.generate_from_raw``."""
+    if Capability.RAW not in backend.capabilities:
+        raise lacking(backend, Capability.RAW)
+    if tool_calls:
+        raise lacking(backend, Capability.TOOLS, " for plain completion")
+    options, native = _options(backend, model_options)
+    schema = OutputSchema.of(format) if format is not None else None
+    if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
+        raise lacking(backend, Capability.JSON_SCHEMA, " for plain completion")
+    spans = [blockify(action) for action in actions]
+    if not spans:
+        return []
+    await resolve_all(spans)
+    prompts = tuple(backend.formatter.print(span) for span in spans)
+    request = CompletionRequest(backend.model_id, prompts, native, schema)
+    try:
+        async with asyncio.timeout(options.get(ModelOption.STREAM_TIMEOUT)):
+            completions = await backend.complete(request)
+    except MelleaError:
+        raise
+    except Exception as error:
+        raise _ours(backend, error) from error
+    return [
+        _computed(backend, span, schema, completion.text, completion.finish_reason, completion.usage)
+        for span, completion in zip(spans, completions, strict=True)
+    ]
+
+
+def _computed(
+    backend: Backend, span: Span, schema: OutputSchema | None, text: str, finish_reason: str | None, usage: Any
+) -> ModelOutputThunk[Any]:
+    thunk: ModelOutputThunk[Any] = ModelOutputThunk(text)
+    thunk._schema = schema
+    thunk._action = span if is_component(span) else None
+    thunk._generation = GenerationMetadata(
+        usage=usage,
+        model=backend.model_id,
+        provider=backend.provider,
+        finish_reasons=(finish_reason,) if finish_reason else (),
+    )
+    return thunk

@@ -1,0 +1,109 @@
+"""Messages of a conversation, and the tool calls that they may carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from attrs import field, frozen
+
+from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
+from mellea.core.component import Component, Span, TemplateRepresentation
+from mellea.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from mellea.core.thunk import ModelOutputThunk
+
+__all__ = ["Message", "ModelToolCall", "Role"]
+
+Role = Literal["system", "user", "assistant", "tool"]
+_ROLES = ("system", "user", "assistant", "tool")
+T = TypeVar("T")
+
+
+def _tuple(values: Iterable[T] | None) -> tuple[T, ...]:
+    return tuple(values) if values else ()
+
+
+@frozen
+class ModelToolCall:
+    """A tool call that the model asks for.
+
+    Args:
+        name: The tool's name.
+        func: The tool; ``func.run(**args)`` carries the call out.
+        args: Arguments by name.
+        tool_call_id: The provider's id of the call.
+    """
+
+    name: str
+    func: Any = field(repr=False)
+    args: Mapping[str, Any] = field(factory=dict)
+    tool_call_id: str | None = None
+
+    def call_func(self) -> Any:
+        """Carry the call out and return what the tool returns."""
+        run: Callable[..., Any] = self.func.run
+        return run(**self.args)
+
+
+def _known_role(_: object, attribute: Any, value: object) -> None:
+    if value not in _ROLES:
+        raise UsageError(f"Unknown role {value!r}.", hint=f"A message's role is one of {', '.join(_ROLES)}.")
+
+
+def _is_text(_: object, attribute: Any, value: object) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"A message's content is text, not {type(value).__name__}.", hint="Convert it with str() first.")
+
+
+@frozen
+class Message(Component["Message"]):
+    """One message of a conversation; an immutable component that reads its answer as an assistant message.
+
+    Args:
+        role: ``system``, ``user``, ``assistant`` or ``tool``.
+        content: The text.
+        images: Images that go along with it.
+        audio: Audio that goes along with it.
+        documents: Components rendered below the text.
+        tool_calls: Calls that an assistant message asks for.
+        tool_call_id: The call that a tool message answers.
+        thinking: The reasoning that came with an assistant message.
+
+    Raises:
+        UsageError: The role is unknown, or the content is not text.
+    """
+
+    role: str = field(validator=_known_role)
+    content: str = field(default="", validator=_is_text)
+    images: tuple[ImageBlock | ImageUrlBlock, ...] = field(default=(), converter=_tuple, kw_only=True)
+    audio: tuple[AudioBlock | AudioUrlBlock, ...] = field(default=(), converter=_tuple, kw_only=True)
+    documents: tuple[Span, ...] = field(default=(), converter=_tuple, kw_only=True)
+    tool_calls: tuple[ModelToolCall, ...] = field(default=(), converter=_tuple, kw_only=True)
+    tool_call_id: str | None = field(default=None, kw_only=True)
+    thinking: str | None = field(default=None, kw_only=True)
+
+    def __str__(self) -> str:
+        return self.content
+
+    def parts(self) -> list[Span]:
+        """Return the documents and media blocks."""
+        return [*self.documents, *self.images, *self.audio]
+
+    def format_for_llm(self) -> TemplateRepresentation:
+        """Return the representation of the text with its documents."""
+        return TemplateRepresentation(
+            self,
+            {"role": self.role, "content": self.content, "documents": list(self.documents)},
+            template_order=["*", "Message"],
+            images=self.images,
+            audio=self.audio,
+            role=self.role,
+            thinking=self.thinking,
+            tool_calls=self.tool_calls,
+            tool_call_id=self.tool_call_id,
+        )
+
+    def _parse(self, computed: ModelOutputThunk[Any]) -> Message:
+        return Message("assistant", str(computed), thinking=computed.thinking, tool_calls=computed.tool_calls)

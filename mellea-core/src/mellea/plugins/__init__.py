@@ -1,0 +1,21 @@
+"""What the author of a plugin imports. Small, documented, stable.
+
+A plugin is a distribution with an entry point in the group ``mellea``, named after what it provides, which points at a
+*manifest module*: a module that imports nothing but this package and implements one or both hooks::
+
+    from mellea.plugins import BackendManifest, Capability, hookimpl
+
+    @hookimpl
+    def mellea_register_backends(register):
+        register(BackendManifest(name="toy", summary="Repeats the prompt.", factory="toy.backend:ToyBackend",
+                                 capabilities={Capability.STREAMING}))
+
+The factory stays a string until a session opens. ``API_VERSION`` numbers this interface; a manifest made for another one
+is refused with the remedy.
+"""
+
+from mellea.core.capabilities import Capability
+from mellea.plugins.hookspecs import hookimpl
+from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest
+
+__all__ = ["API_VERSION", "BackendManifest", "Capability", "ContextManifest", "hookimpl"]

@@ -1,0 +1,1 @@
+"""What programs are written with: sessions, verbs, components and contexts."""

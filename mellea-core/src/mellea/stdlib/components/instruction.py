@@ -1,0 +1,114 @@
+"""The instruction: what ``session.instruct`` asks a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
+from mellea.core.component import Component, Span, TemplateRepresentation, blockify
+from mellea.core.errors import UsageError
+from mellea.core.templates import render_text
+from mellea.core.thunk import ModelOutputThunk
+
+__all__ = ["Instruction"]
+
+
+@frozen(init=False)
+class Instruction(Component[str]):
+    """A task for a model, with what it must respect and what it may use.
+
+    With ``user_variables`` every text is a template (``{{name}}``) that is filled in at once; the values themselves are
+    data and are never read as templates. The prompt shows, in this order: prefix, description, requirements, examples,
+    grounding context, output prefix.
+
+    Args:
+        description: The task.
+        requirements: What the output must respect: texts, or components with a ``description``.
+        icl_examples: Examples of good outputs.
+        grounding_context: Facts to use, by name: texts, blocks, components, or thunks that may still be on their way.
+        user_variables: Values of the template variables.
+        prefix: Text before the task.
+        output_prefix: Text that the answer should begin with.
+        images: Images: blocks, base64 text, addresses, or Pillow images.
+        audio: Audio blocks.
+
+    Raises:
+        TemplateError: A text is no valid template, or uses a variable that is not given.
+        UsageError: A part is neither text nor a span.
+    """
+
+    description: Span | None = None
+    requirements: tuple[Span, ...] = ()
+    icl_examples: tuple[Span, ...] = ()
+    grounding_context: Mapping[str, Span] = field(factory=dict, hash=False)
+    prefix: Span | None = None
+    output_prefix: Span | None = None
+    images: tuple[ImageBlock | ImageUrlBlock, ...] = ()
+    audio: tuple[AudioBlock | AudioUrlBlock, ...] = ()
+
+    def __init__(
+        self,
+        description: str | Span | None = None,
+        requirements: Iterable[str | Span] | None = None,
+        icl_examples: Iterable[str | Span] | None = None,
+        grounding_context: Mapping[str, str | Span] | None = None,
+        user_variables: Mapping[str, Any] | None = None,
+        prefix: str | Span | None = None,
+        output_prefix: str | Span | None = None,
+        images: Iterable[Any] | None = None,
+        audio: Iterable[AudioBlock | AudioUrlBlock] | None = None,
+    ) -> None:
+        for name, value in (("requirements", requirements), ("icl_examples", icl_examples)):
+            if isinstance(value, str):
+                raise UsageError(f"{name} is one text.", hint=f"Pass a list: {name}=[...].")
+
+        def filled(part: str | Span) -> Span:
+            if user_variables is None:
+                return blockify(part)
+            if isinstance(part, str):
+                return CBlock(render_text(part, user_variables))
+            return CBlock(render_text(str(part), user_variables)) if type(part) is CBlock else blockify(part)
+
+        self.__attrs_init__(  # type: ignore[attr-defined]  # attrs makes it
+            None if description is None else filled(description),
+            tuple(filled(part) for part in requirements or ()),
+            tuple(filled(part) for part in icl_examples or ()),
+            {name: filled(part) for name, part in (grounding_context or {}).items()},
+            None if prefix is None else filled(prefix),
+            None if output_prefix is None else filled(output_prefix),
+            tuple(make_image_block(image) for image in images or ()),
+            tuple(audio or ()),
+        )
+
+    def parts(self) -> list[Span]:
+        """Return everything the instruction is composed of."""
+        single = [part for part in (self.prefix, self.description, self.output_prefix) if part is not None]
+        return [*single, *self.requirements, *self.icl_examples, *self.grounding_context.values(), *self.images, *self.audio]
+
+    def format_for_llm(self) -> TemplateRepresentation:
+        """Return the parts for the template."""
+        return TemplateRepresentation(
+            self,
+            {
+                "description": self.description,
+                "requirements": self.requirements,
+                "icl_examples": self.icl_examples,
+                "grounding_context": self.grounding_context,
+                "prefix": self.prefix,
+                "output_prefix": self.output_prefix,
+            },
+            template_order=["*", "Instruction"],
+            images=self.images or None,
+            audio=self.audio or None,
+        )
+
+    def _parse(self, computed: ModelOutputThunk[Any]) -> str:
+        return str(computed)
+
+    @staticmethod
+    def apply_user_dict_from_jinja(user_dict: Mapping[str, Any], s: str) -> str:
+        """Return a template text with the variables filled in."""
+        return render_text(s, user_dict)

@@ -1,0 +1,110 @@
+"""What a session remembers while calls overlap, fail, and end in any order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import frozen
+
+from mellea.core.component import Span
+from mellea.core.context import Context
+from mellea.core.thunk import ModelOutputThunk
+
+__all__ = ["Begun", "Turns"]
+
+
+@frozen
+class Begun:
+    """Where a turn began: the context then, and how often the context had been replaced."""
+
+    ctx: Context
+    epoch: int
+
+
+@frozen
+class _Open:
+    """A turn that was remembered before its output was complete."""
+
+    before: Context
+    after: Context
+    thunk: ModelOutputThunk[Any]
+
+
+class Turns:
+    """The context of one session. Safe to use from several threads."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.last: ModelOutputThunk[Any] | None = None
+        self._epoch = 0
+        self._lock = threading.RLock()
+        self._open: list[_Open] = []
+        self._watched: set[ModelOutputThunk[Any]] = set()
+
+    def replace(self, ctx: Context) -> None:
+        """Forget the context for another one; turns under way will not be added."""
+        with self._lock:
+            self.ctx = ctx
+            self._epoch += 1
+            self._open.clear()
+
+    def begin(self) -> Begun:
+        """Begin a turn."""
+        return Begun(self.ctx, self._epoch)
+
+    def commit(self, begun: Begun, after: Context, thunk: ModelOutputThunk[Any]) -> None:
+        """Remember a turn. If another turn was added meanwhile, this one is added after it."""
+        with self._lock:
+            self._open = [turn for turn in self._open if not turn.thunk.is_computed()]
+            if self._epoch != begun.epoch or thunk.error is not None:
+                return
+            before = self.ctx
+            self.ctx = after if before is begun.ctx else _added(before, _new_spans(begun.ctx, after))
+            if self.last is not None:
+                self.last._request = None
+            self.last = thunk
+            if not thunk.is_computed():
+                self._open.append(_Open(before, self.ctx, thunk))
+                thunk._on_failure.append(self._roll_back)
+        if thunk.error is not None:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """Forget the newest turns whose outputs failed."""
+        with self._lock:
+            while (turn := next((turn for turn in self._open if turn.after is self.ctx), None)) and turn.thunk.error is not None:
+                self.ctx = turn.before
+                self._open.remove(turn)
+
+    @contextmanager
+    def watching(self, thunk: ModelOutputThunk[Any]) -> Iterator[None]:
+        """Count a thunk as pending while somebody waits for it."""
+        self._watched.add(thunk)
+        try:
+            yield
+        finally:
+            self._watched.discard(thunk)
+
+    def pending(self) -> list[ModelOutputThunk[Any]]:
+        """Return the thunks that are still on their way."""
+        return [thunk for thunk in (*self._watched, *(turn.thunk for turn in self._open)) if not thunk.is_computed()]
+
+
+def _new_spans(before: Context, after: Context) -> list[Span]:
+    """Return what a turn added to the context it began with; its last two spans if that context was compacted."""
+    spans: list[Span] = []
+    node: Context | None = after
+    while node is not None and node is not before and not node.is_root_node:
+        spans.append(node.node_data)  # type: ignore[arg-type]  # every node but the root holds a span
+        node = node.previous_node
+    spans.reverse()
+    return spans if node is before else spans[-2:]
+
+
+def _added(ctx: Context, spans: list[Span]) -> Context:
+    for span in spans:
+        ctx = ctx.add(span)
+    return ctx

@@ -1,0 +1,5 @@
+"""What programs and plugins are tested with, offline."""
+
+from mellea.testing.scripted import ScriptedBackend
+
+__all__ = ["ScriptedBackend"]

@@ -1,0 +1,235 @@
+"""OpenAI and every server that speaks its protocol: llama-server, vLLM, Ollama's ``/v1``, and the rest.
+
+Requests go through the SDK's low-level ``post``, which keeps its authentication, retries, time-outs and error classes, and
+leaves out the typed transformation of every message and answer, where most of the SDK's time goes. The transport is
+aiohttp's, one client for each event loop.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx2
+import openai
+from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+
+from mellea.core import Backend, Capability, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, OptionTable
+from mellea.core.errors import (
+    AuthenticationError,
+    MelleaError,
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    StreamInterruptedError,
+    UsageError,
+    error_for_status,
+)
+from mellea.core.formatter import ChatFormatter
+from mellea.core.loop import LoopLocal
+from mellea.core.models import model_name
+from mellea.core.wire import chat_body, chunk_from, completions_from, malformed
+from mellea_openai.options import option_table
+
+__all__ = ["OpenAIBackend"]
+
+OPENAI_HOST = "api.openai.com"
+
+
+class OpenAIBackend(Backend):
+    """OpenAI, or an OpenAI-compatible server.
+
+    Making one opens no connection.
+
+    Args:
+        model_id: The model, as the server names it.
+        formatter: Turns spans into messages; by default one with templates for the model.
+        base_url: Address of the server, up to and with ``/v1``. By default ``OPENAI_BASE_URL``, else OpenAI's own.
+        model_options: Options of every call.
+        api_key: The key. By default ``OPENAI_API_KEY``; only OpenAI's own endpoint insists on one.
+        default_extra_body: Fields added to the body of every request.
+        strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default), ``max_retries`` (2 by
+            default), ``organization``, ``default_headers``, ...
+
+    Raises:
+        AuthenticationError: OpenAI's own endpoint, and no key.
+        UsageError: The model id is empty, or the SDK's client has no such option.
+    """
+
+    provider: ClassVar[str] = "openai"
+    capabilities = frozenset(
+        {
+            Capability.STREAMING,
+            Capability.JSON_SCHEMA,
+            Capability.RAW,
+            Capability.SEED,
+            Capability.IMAGES,
+            Capability.AUDIO,
+            Capability.THINKING,
+        }
+    )
+
+    def __init__(
+        self,
+        model_id: str | ModelIdentifier = "gpt-5.1",
+        formatter: ChatFormatter | None = None,
+        base_url: str | None = None,
+        model_options: Mapping[str, Any] | None = None,
+        *,
+        api_key: str | None = None,
+        default_extra_body: Mapping[str, Any] | None = None,
+        strict_options: bool = False,
+        **client_options: Any,
+    ) -> None:
+        name = model_name(model_id, "openai_name", backend=self.provider, fallback="hf_model_name")
+        super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
+        self._is_openai = urlsplit(self.base_url).hostname == OPENAI_HOST
+        self.options: OptionTable = option_table(is_openai=self._is_openai)
+        self._extra_body = dict(default_extra_body or {})
+        self._client_options = _checked(client_options) | {"api_key": self._key(api_key), "base_url": self.base_url}
+        self._clients = LoopLocal(self._new_client, _close)
+
+    def _key(self, api_key: str | None) -> str:
+        key = api_key or os.environ.get("OPENAI_API_KEY")
+        if not key and self._is_openai:
+            raise AuthenticationError(
+                "There is no key for OpenAI.",
+                hint="Set OPENAI_API_KEY, pass api_key=..., or pass base_url=... for another server.",
+                backend=self.provider,
+                model_id=self.model_id,
+            )
+        return key or "none"
+
+    def _new_client(self) -> AsyncOpenAI:
+        return AsyncOpenAI(**self._client_options, http_client=DefaultAioHttpClient())
+
+    async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
+        """Continue a conversation through ``/chat/completions``."""
+        client = await self._clients.get()
+        body = {**self._extra_body, **chat_body(request, strict=self._is_openai)}
+        if not request.stream:
+            response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+            yield self._chunk(_json(response, self), request)
+            return
+        ended = False
+        stream = await client.post(
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
+        )
+        async with stream:
+            try:
+                async for data in stream:
+                    chunk = self._chunk(data, request)
+                    ended = ended or chunk.finish_reason is not None
+                    yield chunk
+            except openai.APIConnectionError as error:
+                raise self._interrupted() from error
+        if not ended:
+            raise self._interrupted()
+
+    async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
+        """Complete plain texts in one request through ``/completions``."""
+        client = await self._clients.get()
+        options = dict(request.options)
+        if "max_completion_tokens" in options:
+            options["max_tokens"] = options.pop("max_completion_tokens")
+        body = {**self._extra_body, "model": request.model_id, "prompt": list(request.prompts), **options}
+        if request.schema is not None:
+            # The protocol has no field for it: the first is llama-server's, the second vLLM's.
+            body |= {"json_schema": request.schema.json_schema, "structured_outputs": {"json": request.schema.json_schema}}
+        response = await client.post("/completions", body=body, cast_to=httpx2.Response)
+        return completions_from(
+            _json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id
+        )
+
+    def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
+        return chunk_from(data, backend=self.provider, model_id=request.model_id)
+
+    def _interrupted(self) -> StreamInterruptedError:
+        return StreamInterruptedError(
+            f"The stream from {self.base_url} ended before the answer was complete.",
+            hint="Try again; if it lasts, look at the server's log.",
+            backend=self.provider,
+            model_id=self.model_id,
+        )
+
+    def translate_error(self, error: Exception) -> MelleaError | None:
+        """Return our error for one of the SDK's."""
+        where: dict[str, Any] = {"backend": self.provider, "model_id": self.model_id}
+        if isinstance(error, openai.APIStatusError):
+            after = _seconds(error.response.headers.get("retry-after"))
+            return error_for_status(error.status_code, _words(error), retry_after=after, **where)
+        if isinstance(error, openai.APITimeoutError) and not _lost_connection(error):
+            return ProviderTimeoutError(
+                f"{self.base_url} did not answer in time.", hint="Pass timeout=... (seconds) to wait longer.", **where
+            )
+        if isinstance(error, openai.APIConnectionError):
+            return ProviderConnectionError(
+                f"No connection to {self.base_url}: {error.__cause__ or error}.",
+                hint="Check that the server runs and that base_url is right.",
+                **where,
+            )
+        if isinstance(error, json.JSONDecodeError):
+            return malformed(error.doc, **where)
+        if isinstance(error, openai.APIError):
+            code = error.body.get("code") if isinstance(error.body, Mapping) else None
+            return error_for_status(code if isinstance(code, int) else None, _words(error), **where)
+        return None
+
+    async def aclose(self) -> None:
+        """Close the clients. A later call opens new ones."""
+        await self._clients.aclose()
+
+    def __repr__(self) -> str:
+        return f"OpenAIBackend(model_id={self.model_id!r}, base_url={self.base_url!r})"
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    known = set(inspect.signature(AsyncOpenAI.__init__).parameters) - {"self", "http_client"}
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise UsageError(f"OpenAIBackend takes no {', '.join(unknown)}.", hint=f"The SDK's client takes {', '.join(sorted(known))}.")
+    return options
+
+
+async def _close(client: AsyncOpenAI) -> None:
+    await client.close()
+
+
+def _json(response: httpx2.Response, backend: OpenAIBackend) -> Any:
+    try:
+        return json.loads(response.content)
+    except ValueError as error:
+        raise malformed(response.text, backend=backend.provider, model_id=backend.model_id) from error
+
+
+def _lost_connection(error: BaseException | None) -> bool:
+    """Tell whether a broken connection is behind an error: the SDK's aiohttp transport reports it as a time-out."""
+    while error is not None:
+        if isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _words(error: openai.APIError) -> str:
+    """Return the provider's own words, without the SDK's frame around them."""
+    body = error.body
+    if isinstance(body, Mapping):
+        inner = body.get("error", body)
+        said = inner.get("message") if isinstance(inner, Mapping) else inner
+        if said:
+            return str(said)
+    return error.message
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,132 @@
+"""An HTTP server that answers as a test says, well or badly. It runs in a thread, on a free loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+from attrs import define, field, frozen
+
+__all__ = ["FaultServer", "Reply", "completion", "delta", "running_fault_server"]
+
+
+@frozen
+class Reply:
+    """One answer.
+
+    Args:
+        body: Text, or JSON values; a list of texts is sent piece by piece.
+        status: HTTP status.
+        headers: Extra headers.
+        cut: Whether to drop the connection after the body, without a proper end.
+        stall: Whether to send nothing more after the body until the client leaves.
+    """
+
+    body: Any = ""
+    status: int = 200
+    headers: Mapping[str, str] = {}  # noqa: RUF012
+    cut: bool = False
+    stall: bool = False
+
+
+@define
+class FaultServer:
+    """A running server: ``replies`` are given in turn, the last one for ever; ``requests`` are the bodies received."""
+
+    url: str = ""
+    replies: list[Reply] = field(factory=list)
+    requests: list[Any] = field(factory=list)
+    received: threading.Event = field(factory=threading.Event)
+    client_left: threading.Event = field(factory=threading.Event)
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def answers(self, *replies: Reply) -> None:
+        """Answer from now on with these."""
+        self.replies[:] = replies
+        self.requests.clear()
+        self.received.clear()
+        self.client_left.clear()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(await request.json() if request.can_read_body else None)
+        self.received.set()
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        pieces = _pieces(reply.body)
+        if not (reply.cut or reply.stall or len(pieces) > 1):
+            return web.Response(body=b"".join(pieces), status=reply.status, headers=dict(reply.headers) | _kind(reply.body))
+        response = web.StreamResponse(status=reply.status, headers={"content-type": "text/event-stream", **reply.headers})
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+        if reply.stall:
+            await self._until_client_leaves(request)
+        if reply.cut and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    async def _until_client_leaves(self, request: web.Request) -> None:
+        while request.transport is not None and not request.transport.is_closing():
+            await asyncio.sleep(0.01)
+        self.client_left.set()
+
+
+def _kind(body: Any) -> dict[str, str]:
+    return {"content-type": "text/plain" if isinstance(body, str) else "application/json"}
+
+
+def _pieces(body: Any) -> list[bytes]:
+    if isinstance(body, str):
+        return [body.encode()]
+    if isinstance(body, list):
+        return [piece.encode() for piece in body]
+    return [json.dumps(body).encode()]
+
+
+def completion(text: str, **extra: Any) -> dict[str, Any]:
+    """Return a whole chat completion."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    return {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage, **extra}
+
+
+def delta(text: str | None = None, finish_reason: str | None = None) -> str:
+    """Return one event of a streamed chat completion."""
+    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish_reason}
+    event = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return f"data: {json.dumps(event)}\n\n"
+
+
+@contextmanager
+def running_fault_server(replies: Sequence[Reply] = (Reply(),)) -> Iterator[FaultServer]:
+    """Run the server in a thread until the block ends."""
+    server = FaultServer(replies=list(replies))
+    loop = asyncio.new_event_loop()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+
+    async def start() -> int:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port: int = runner.addresses[0][1]
+        return port
+
+    thread = threading.Thread(target=loop.run_forever, name="fault-server")
+    thread.start()
+    try:
+        server.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result(10)}"
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
