@@ -29,7 +29,7 @@ class Reply:
 
     body: Any = ""
     status: int = 200
-    headers: Mapping[str, str] = {}  # noqa: RUF012
+    headers: Mapping[str, str] = {}
     cut: bool = False
     stall: bool = False
 

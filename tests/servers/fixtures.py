@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from tests.servers.llama import LlamaServer, running_llama_server
 from tests.servers.ollama import OllamaServer, running_ollama_server
 

@@ -23,14 +23,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-__all__ = ["LlamaServer", "running_llama_server", "smollm2_file"]
+__all__ = ["LlamaServer", "running_llama_server", "serve_by_hand", "smollm2_file"]
 
 MODEL_ID = "smollm2"
 START_SECONDS = 120.0
@@ -185,16 +185,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _serve() -> None:
-    with running_llama_server() as server:
-        sys.stdout.write(f"{server.base_url} serves {server.model_id}; interrupt to end it.\n")
-        sys.stdout.flush()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.pause()
+def serve_by_hand(server: AbstractContextManager[Any], describe: Callable[[Any], str]) -> None:
+    """Run a server until this process is interrupted or terminated."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with server as running:
+            sys.stdout.write(f"{describe(running)}; interrupt to end it.\n")
+            sys.stdout.flush()
+            signal.pause()
+    except KeyboardInterrupt:
+        sys.exit(0)
 
 
 if __name__ == "__main__":
-    try:
-        _serve()
-    except KeyboardInterrupt:
-        sys.exit(0)
+    serve_by_hand(running_llama_server(), lambda server: f"{server.base_url} serves {server.model_id}")

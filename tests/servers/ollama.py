@@ -11,8 +11,6 @@ is kept in ``server.requests``. ``server.faults`` holds what the next requests t
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +18,8 @@ from typing import Any, Literal
 
 from aiohttp import web
 from attrs import Factory, define, frozen
-from tests.servers.llama import LlamaServer, running_llama_server
+
+from tests.servers.llama import LlamaServer, running_llama_server, serve_by_hand
 from tests.servers.ollama_api import application
 from tests.servers.ollama_names import full_name
 
@@ -152,16 +151,11 @@ def running_ollama_server(llama: LlamaServer) -> Iterator[OllamaServer]:
         thread.join(timeout=10)
 
 
-def _serve() -> None:
+@contextmanager
+def _both() -> Iterator[OllamaServer]:
     with running_llama_server() as llama, running_ollama_server(llama) as server:
-        sys.stdout.write(f"{server.base_url} serves {', '.join(server.models)}; interrupt to end it.\n")
-        sys.stdout.flush()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.pause()
+        yield server
 
 
 if __name__ == "__main__":
-    try:
-        _serve()
-    except KeyboardInterrupt:
-        sys.exit(0)
+    serve_by_hand(_both(), lambda server: f"{server.base_url} serves {', '.join(server.models)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
+
 from tests.servers.ollama_names import full_name
 from tests.servers.ollama_send import Part, now, only, send, send_whole
 from tests.servers.ollama_upstream import RejectedError, Runner

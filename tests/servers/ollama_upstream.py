@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from attrs import frozen
+
 from tests.servers.llama import LlamaServer
 
 __all__ = ["Piece", "RejectedError", "Runner"]

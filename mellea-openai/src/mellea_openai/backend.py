@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from mellea.core.errors import (
     StreamInterruptedError,
     UsageError,
     error_for_status,
+    retry_after_seconds,
 )
 from mellea.core.formatter import ChatFormatter
 from mellea.core.loop import LoopLocal
@@ -93,6 +95,7 @@ class OpenAIBackend(Backend):
         self.options: OptionTable = option_table(is_openai=self._is_openai)
         self._extra_body = dict(default_extra_body or {})
         self._client_options = _checked(client_options) | {"api_key": self._key(api_key), "base_url": self.base_url}
+        self._trust = _trust(self.base_url)
         self._clients = LoopLocal(self._new_client, _close)
 
     def _key(self, api_key: str | None) -> str:
@@ -107,7 +110,7 @@ class OpenAIBackend(Backend):
         return key or "none"
 
     def _new_client(self) -> AsyncOpenAI:
-        return AsyncOpenAI(**self._client_options, http_client=DefaultAioHttpClient())
+        return AsyncOpenAI(**self._client_options, http_client=DefaultAioHttpClient(verify=self._trust))
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``."""
@@ -118,9 +121,7 @@ class OpenAIBackend(Backend):
             yield self._chunk(_json(response, self), request)
             return
         ended = False
-        stream = await client.post(
-            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
-        )
+        stream = await client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
         async with stream:
             try:
                 async for data in stream:
@@ -143,9 +144,7 @@ class OpenAIBackend(Backend):
             # The protocol has no field for it: the first is llama-server's, the second vLLM's.
             body |= {"json_schema": request.schema.json_schema, "structured_outputs": {"json": request.schema.json_schema}}
         response = await client.post("/completions", body=body, cast_to=httpx2.Response)
-        return completions_from(
-            _json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id
-        )
+        return completions_from(_json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id)
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         return chunk_from(data, backend=self.provider, model_id=request.model_id)
@@ -162,7 +161,7 @@ class OpenAIBackend(Backend):
         """Return our error for one of the SDK's."""
         where: dict[str, Any] = {"backend": self.provider, "model_id": self.model_id}
         if isinstance(error, openai.APIStatusError):
-            after = _seconds(error.response.headers.get("retry-after"))
+            after = retry_after_seconds(error.response.headers.get("retry-after"))
             return error_for_status(error.status_code, _words(error), retry_after=after, **where)
         if isinstance(error, openai.APITimeoutError) and not _lost_connection(error):
             return ProviderTimeoutError(
@@ -193,8 +192,20 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     known = set(inspect.signature(AsyncOpenAI.__init__).parameters) - {"self", "http_client"}
     unknown = sorted(options.keys() - known)
     if unknown:
-        raise UsageError(f"OpenAIBackend takes no {', '.join(unknown)}.", hint=f"The SDK's client takes {', '.join(sorted(known))}.")
+        raise UsageError(
+            f"OpenAIBackend takes no {', '.join(unknown)}.", hint=f"The SDK's client takes {', '.join(sorted(known))}."
+        )
     return options
+
+
+def _trust(base_url: str) -> ssl.SSLContext:
+    """Return what says whose certificates count. Made once, and not on an event loop, which it would block for 50 ms.
+
+    A server on plain HTTP needs no certificates, and loading them takes longer than many calls. If it redirects to HTTPS, the
+    call fails: the key has already travelled in the clear.
+    """
+    plain = urlsplit(base_url).scheme == "http"
+    return httpx2.create_ssl_context(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True)
 
 
 async def _close(client: AsyncOpenAI) -> None:
@@ -226,10 +237,3 @@ def _words(error: openai.APIError) -> str:
         if said:
             return str(said)
     return error.message
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

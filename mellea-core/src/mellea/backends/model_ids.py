@@ -1,7 +1,8 @@
 """Models that programs name by a constant, with each provider's name for them."""
 
+from mellea.core import model_catalog
 from mellea.core.model_catalog import *  # noqa: F403  the whole catalogue is public
-from mellea.core.model_catalog import __all__ as _catalogue
 from mellea.core.models import ModelIdentifier
 
-__all__ = ["ModelIdentifier", *_catalogue]
+__all__ = ["ModelIdentifier"]
+__all__ += model_catalog.__all__

@@ -1,18 +1,33 @@
 """Values and contracts: what a prompt is made of, what a backend is asked and answers, what can go wrong."""
 
+from mellea.core import errors
 from mellea.core.backend import Backend, FormatterBackend
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
 from mellea.core.capabilities import Capabilities, Capability
-from mellea.core.component import Component, Span, TemplateRepresentation, blockify, generate_walk
+from mellea.core.component import (
+    Component,
+    Span,
+    TemplateRepresentation,
+    blockify,
+    generate_walk,
+    get_audio_from_component,
+    get_images_from_component,
+)
 from mellea.core.context import Context, ContextTurn
 from mellea.core.errors import *  # noqa: F403  the whole error tree is public
-from mellea.core.errors import __all__ as _errors
 from mellea.core.formatter import ChatFormatter, Formatter
 from mellea.core.message import Message, ModelToolCall
 from mellea.core.models import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
-from mellea.core.thunk import ComputedModelOutputThunk, GenerateLog, GenerationMetadata, ModelOutputThunk
+from mellea.core.thunk import (
+    ComputedModelOutputThunk,
+    GenerateLog,
+    GenerateType,
+    GenerationMetadata,
+    ModelOutputThunk,
+    RawProviderResponse,
+)
 
 __all__ = [
     "AudioBlock",
@@ -33,6 +48,7 @@ __all__ = [
     "Formatter",
     "FormatterBackend",
     "GenerateLog",
+    "GenerateType",
     "GenerationMetadata",
     "ImageBlock",
     "ImageUrlBlock",
@@ -44,11 +60,14 @@ __all__ = [
     "OptionNotSupportedWarning",
     "OptionTable",
     "OutputSchema",
+    "RawProviderResponse",
     "Span",
     "TemplateRepresentation",
     "Usage",
     "blockify",
     "generate_walk",
+    "get_audio_from_component",
+    "get_images_from_component",
     "make_image_block",
-    *_errors,
 ]
+__all__ += errors.__all__

@@ -8,10 +8,11 @@ and in ``mellea.core.generation``.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from mellea.core import generation
 from mellea.core.capabilities import Capabilities, Capability
+from mellea.core.component import generate_walk
 from mellea.core.errors import CapabilityError, MelleaError
 from mellea.core.loop import run_sync
 from mellea.core.options import OptionTable
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["Backend", "FormatterBackend"]
+__all__ = ["Backend", "BaseModelSubclass", "FormatterBackend", "generate_walk"]
+
+BaseModelSubclass = TypeVar("BaseModelSubclass")
+"""A pydantic class given as ``format``."""
 
 
 class Backend:
@@ -46,7 +50,7 @@ class Backend:
     """The provider's names of the common options."""
 
     model_id: str = ""
-    model_options: Mapping[str, Any] = {}  # noqa: RUF012  a default for subclasses that do not call __init__, never modified
+    model_options: Mapping[str, Any] = {}  # a default for subclasses that do not call __init__; never modified
     strict_options: bool = False
     _formatter: ChatFormatter | None = None
     _reported: set[str] | None = None
@@ -59,7 +63,7 @@ class Backend:
         model_options: Mapping[str, Any] | None = None,
         strict_options: bool = False,
     ) -> None:
-        self.model_id = str(model_id)
+        self.model_id = model_id if isinstance(model_id, str) else next(iter(model_id.names()), "")
         self.model_options = dict(model_options or {})
         self.strict_options = strict_options
         self._formatter = formatter
@@ -141,9 +145,11 @@ class Backend:
         Raises:
             UsageError: The format, an option or a capability is wrong; nothing was sent.
         """
-        return await self._generate_from_context(
+        thunk, after = await self._generate_from_context(
             action, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
+        generation.adopt(thunk, action, format)
+        return thunk, after
 
     async def _generate_from_context(
         self, action: Span, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any], tool_calls: bool = False
@@ -177,10 +183,11 @@ class Backend:
             CapabilityError: The backend does not declare ``RAW``, or tools are asked for.
             ProviderError: The provider failed.
         """
-        thunks = await self._generate_from_raw(
+        thunks: Any = await self._generate_from_raw(
             actions, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
-        return thunks[0] if isinstance(thunks, tuple) else thunks
+        made: list[ModelOutputThunk[Any]] = thunks[0] if isinstance(thunks, tuple) else thunks
+        return made
 
     async def _generate_from_raw(
         self,

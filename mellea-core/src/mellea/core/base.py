@@ -1,20 +1,26 @@
 """The core's values under the path that programs import them from."""
 
+from typing import TypeVar
+
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.context import Context, ContextTurn
 from mellea.core.message import ModelToolCall
-from mellea.core.thunk import ComputedModelOutputThunk, GenerateLog, GenerationMetadata, ModelOutputThunk
+from mellea.core.thunk import ComputedModelOutputThunk, GenerateLog, GenerateType, GenerationMetadata, ModelOutputThunk
+
+C = TypeVar("C")
 
 __all__ = [
     "AudioBlock",
     "AudioUrlBlock",
+    "C",
     "CBlock",
     "Component",
     "ComputedModelOutputThunk",
     "Context",
     "ContextTurn",
     "GenerateLog",
+    "GenerateType",
     "GenerationMetadata",
     "ImageBlock",
     "ImageUrlBlock",

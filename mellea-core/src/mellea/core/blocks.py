@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioBlock", "AudioUrlBlock", "CBlock", "ImageBlock", "ImageUrlBlock", "make_image_block"]
 
-_MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8", "image/webp": b"RIFF"}
+_MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8"}
 _AUDIO_FORMATS = {
     "x-wav": "wav",
     "wav": "wav",
@@ -36,12 +36,12 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 80 else f"{shown[:50]}...{shown[-20:]}"
 
 
-def _text_or_none(_: object, attribute: Any, value: object) -> None:
+def _text_or_none(_: object, attribute: Any, value: Any) -> None:
     if value is not None and not isinstance(value, str):
-        raise _NotText(type(value).__name__)
+        raise _NotTextError(type(value).__name__)
 
 
-class _NotText(UsageError, TypeError):
+class _NotTextError(UsageError, TypeError):
     def __init__(self, got: str) -> None:
         super().__init__(f"A text block holds str, not {got}.", hint="Convert the value with str() first.")
 
@@ -90,15 +90,18 @@ class ImageBlock(CBlock):
     """
 
     def __attrs_post_init__(self) -> None:
-        self.mime_type  # noqa: B018  decoding is the validation
+        _payload(str(self), "Image")
+        self.mime_type  # noqa: B018  an image of no known kind is refused here
 
     @property
     def mime_type(self) -> str:
         """The MIME type read from the first bytes, such as ``image/png``."""
-        _, data = _payload(str(self), "Image")
+        start = base64.b64decode(self.base64_data[:16])
         for mime, magic in _MAGIC.items():
-            if data.startswith(magic):
+            if start.startswith(magic):
                 return mime
+        if start.startswith(b"RIFF") and start.endswith(b"WEBP"):
+            return "image/webp"
         raise UsageError("Image data is no PNG, JPEG, GIF or WebP file.", hint="Convert the image to PNG.")
 
     @property
@@ -176,5 +179,5 @@ def make_image_block(src: object, *, meta: Mapping[str, Any] | None = None) -> I
     if isinstance(src, str):
         return ImageUrlBlock(src, meta) if src.startswith(("http://", "https://")) else ImageBlock(src, meta)
     if hasattr(src, "save") and hasattr(src, "mode"):
-        return ImageBlock.from_pil_image(src, meta)  # type: ignore[arg-type]  # a Pillow image by its shape: Pillow is no dependency
+        return ImageBlock.from_pil_image(src, meta)  # a Pillow image by its shape: Pillow is no dependency
     raise UsageError(f"No image: {type(src).__name__}.", hint="Pass an ImageBlock, base64 text, an address, or a Pillow image.")

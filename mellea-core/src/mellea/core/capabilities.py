@@ -11,7 +11,7 @@ class Capability(enum.StrEnum):
     """One thing that a backend may be able to do. A backend declares a frozen set of these."""
 
     STREAMING = "streaming"
-    """Hands text on piece by piece."""
+    """Hands text on piece by piece; a backend without it is asked for everything at once, and streams are of one piece."""
     JSON_SCHEMA = "json_schema"
     """Constrains the output to a JSON schema while decoding."""
     RAW = "raw"
@@ -40,7 +40,7 @@ class Capability(enum.StrEnum):
     """Switches low-rank adapters by request."""
     PREFIX_CACHE = "prefix_cache"
     """Computes a shared prefix once."""
-    TOKEN_COUNT = "token_count"
+    TOKEN_COUNT = "token_count"  # noqa: S105  tokens of text, no password
     """Counts the tokens of a conversation exactly."""
 
 

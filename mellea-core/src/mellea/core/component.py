@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar, cast, runtime_checkable
 
 from attrs import define, field
 
 from mellea.core.blocks import CBlock
-from mellea.core.errors import ComponentParseError, UsageError
+from mellea.core.errors import ComponentParseError, ProviderError, UsageError
 
 if TYPE_CHECKING:
     from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
     from mellea.core.message import ModelToolCall
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["Component", "Span", "TemplateRepresentation", "blockify", "generate_walk", "is_component"]
+__all__ = [
+    "Component",
+    "Span",
+    "TemplateRepresentation",
+    "blockify",
+    "generate_walk",
+    "get_audio_from_component",
+    "get_images_from_component",
+    "is_component",
+]
 
-S = TypeVar("S", covariant=True)
+S_co = TypeVar("S_co", covariant=True)
 
 
 @define
@@ -51,7 +60,7 @@ class TemplateRepresentation:
 
 
 @runtime_checkable
-class Component(Protocol[S]):
+class Component(Protocol[S_co]):
     """Something that can be rendered into a prompt and can read the model's answer to it.
 
     Any object with these methods is a component; inheriting gives ``parse`` and empty ``parts``.
@@ -65,7 +74,7 @@ class Component(Protocol[S]):
         """Return the text, or what a template makes the text from."""
         ...
 
-    def parse(self, computed: ModelOutputThunk[Any]) -> S:
+    def parse(self, computed: ModelOutputThunk[Any]) -> S_co:
         """Return what the output means to this component.
 
         Raises:
@@ -73,7 +82,7 @@ class Component(Protocol[S]):
         """
         try:
             return self._parse(computed)
-        except ComponentParseError:
+        except (ComponentParseError, ProviderError):
             raise
         except Exception as error:
             raise ComponentParseError(
@@ -81,7 +90,7 @@ class Component(Protocol[S]):
                 hint="Ask again, or make the component's _parse more lenient.",
             ) from error
 
-    def _parse(self, computed: ModelOutputThunk[Any]) -> S:
+    def _parse(self, computed: ModelOutputThunk[Any]) -> S_co:
         """Return what the output means; override this one."""
         ...
 
@@ -118,5 +127,18 @@ def generate_walk(span: Span) -> list[ModelOutputThunk[Any]]:
     if is_component(span):
         return [thunk for part in span.parts() for thunk in generate_walk(part)]
     if hasattr(span, "is_computed"):
-        return [] if span.is_computed() else [span]
+        thunk = cast("ModelOutputThunk[Any]", span)
+        return [] if thunk.is_computed() else [thunk]
     raise UsageError(f"A component contains {type(span).__name__}.", hint="Components contain text blocks, components and thunks.")
+
+
+def get_images_from_component(component: Component[Any]) -> list[ImageBlock | ImageUrlBlock] | None:
+    """Return the images that a component is shown with, or None."""
+    shown = component.format_for_llm()
+    return list(shown.images) if isinstance(shown, TemplateRepresentation) and shown.images else None
+
+
+def get_audio_from_component(component: Component[Any]) -> list[AudioBlock | AudioUrlBlock] | None:
+    """Return the audio that a component is shown with, or None."""
+    shown = component.format_for_llm()
+    return list(shown.audio) if isinstance(shown, TemplateRepresentation) and shown.audio else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
@@ -100,11 +101,8 @@ class Context(ABC):
 
     def as_list(self, last_n_components: int | None = None) -> list[Span]:
         """Return the last spans, oldest first; all of them when no number is given. Costs what it returns."""
-        spans: list[Span] = []
-        for span in self.newest_first():
-            if last_n_components is not None and len(spans) >= last_n_components:
-                break
-            spans.append(span)
+        most = None if last_n_components is None else max(last_n_components, 0)
+        spans = list(islice(self.newest_first(), most))
         spans.reverse()
         return spans
 

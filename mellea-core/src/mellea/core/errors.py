@@ -35,6 +35,7 @@ Errors pickle, so that they cross process pools.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "UnsupportedOptionError",
     "UsageError",
     "error_for_status",
+    "retry_after_seconds",
 ]
 
 
@@ -233,7 +235,14 @@ class PluginApiError(PluginError):
     """The plugin was made for another version of the plugin interface."""
 
 
-_CONTEXT_WINDOW_PHRASES = ("context length", "context window", "context size", "maximum context", "exceed_context", "too long")
+_CONTEXT_WINDOW_PHRASES = (
+    "context length",
+    "context window",
+    "context size",
+    "maximum context",
+    "exceed_context",
+    "prompt is too long",
+)
 _BY_STATUS: dict[int, tuple[type[ProviderError], str]] = {
     401: (AuthenticationError, "Check the API key."),
     403: (AuthenticationError, "Check that the API key may use this model."),
@@ -260,7 +269,7 @@ def error_for_status(
     lowered = message.lower()
     if kind is RequestRejectedError and any(phrase in lowered for phrase in _CONTEXT_WINDOW_PHRASES):
         kind, hint = _BY_STATUS[413]
-    elif "image input" in lowered or "multimodal" in lowered:
+    elif kind is RequestRejectedError and ("image input" in lowered or "multimodal" in lowered):
         kind, hint = RequestRejectedError, "This model reads text only: choose a vision model, or leave the image out."
     elif status is None or status >= 500:
         kind, hint = ServerError, "Try again; if it lasts, look at the provider's log."
@@ -270,3 +279,22 @@ def error_for_status(
     return kind(
         f"{head}: {message.rstrip('.')}.", hint=hint, backend=backend, model_id=model_id, retry_after=retry_after, status=status
     )
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks to wait, given as seconds or as a date; None if it says nothing."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        pass
+    else:
+        return seconds if 0 <= seconds < math.inf else None
+    from datetime import UTC, datetime  # noqa: PLC0415  ten milliseconds that only a date costs
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span, blockify, generate_walk, is_component
-from mellea.core.errors import CapabilityError, MelleaError, ProviderError, ProviderTimeoutError
+from mellea.core.errors import CapabilityError, MalformedResponseError, MelleaError, ProviderError, ProviderTimeoutError
 from mellea.core.message import Message
-from mellea.core.options import ModelOption, merge_options, translate_options
+from mellea.core.options import ModelOption, merge_options, report_unsupported, translate_options
 from mellea.core.request import ChatRequest, Chunk, CompletionRequest, OutputSchema
 from mellea.core.thunk import GenerationMetadata, ModelOutputThunk
 
@@ -27,16 +28,21 @@ if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.core.context import Context
 
-__all__ = ["complete", "lacking", "resolve_all", "start_chat"]
+__all__ = ["adopt", "complete", "lacking", "resolve_all", "start_chat"]
 
 DEFAULT_STREAM_TIMEOUT = 120.0
 """The longest wait for a piece of a stream, in seconds."""
 
 
-def lacking(backend: Backend, capability: Capability, why: str = "") -> CapabilityError:
-    """Return the error for something that a backend does not declare."""
+LIST_CAPABILITIES = "See what the installed backends declare with: mellea backends"
+"""The remedy where nobody is there to name the backends that could."""
+
+
+def lacking(backend: Backend, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES) -> CapabilityError:
+    """Return the error for something that a backend does not declare; without a hint, a session names the backends that do."""
     return CapabilityError(
         f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
+        hint=hint,
         missing=capability.value,
         backend=backend.provider,
         model_id=backend.model_id,
@@ -60,8 +66,9 @@ def start_chat(
     action = blockify(action)
     options, native = _options(backend, model_options)
     if (tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
-        raise lacking(backend, Capability.TOOLS)
-    stream = bool(options.get(ModelOption.STREAM, False))
+        raise lacking(backend, Capability.TOOLS, hint=None)
+    _check_blocks(backend, action)
+    stream = bool(options.get(ModelOption.STREAM, False)) and Capability.STREAMING in backend.capabilities
     thunk: ModelOutputThunk[Any] = ModelOutputThunk()
     thunk._schema = OutputSchema.of(format) if format is not None else None
     thunk._action = action if is_component(action) else None
@@ -75,10 +82,15 @@ def _options(backend: Backend, model_options: Mapping[str, Any]) -> tuple[dict[s
     """Return the merged options, under common names and under the provider's own."""
     table = backend.options
     options = merge_options(table.canonical(backend.model_options), table.canonical(model_options))
+    native = translate_options(options, table, backend=backend.provider, strict=backend.strict_options, reported=_reported(backend))
+    return options, native
+
+
+def _reported(backend: Backend) -> set[str]:
+    """Return the options that a backend has reported; made here, because a subclass need not call ``__init__``."""
     if backend._reported is None:
         backend._reported = set()
-    native = translate_options(options, table, backend=backend.provider, strict=backend.strict_options, reported=backend._reported)
-    return options, native
+    return backend._reported
 
 
 async def _fill(
@@ -99,13 +111,23 @@ async def _fill(
         messages[-1] = _asking_for(request.schema, messages[-1])
         request = evolve(request, schema=None)
     _check_media(backend, messages)
-    thunk._request = request = evolve(request, messages=tuple(messages))
+    request = evolve(request, messages=tuple(messages))
+    thunk._send(request)
     timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
     started = time.perf_counter()
-    async for chunk in _pieces(backend, request, timeout):
-        thunk._feed(chunk, started)
+    async with aclosing(_pieces(backend, request, timeout)) as pieces:
+        async for chunk in pieces:
+            thunk._feed(chunk, started)
     thunk._generation = evolve(thunk._generation, seconds=time.perf_counter() - started)
     thunk._finish()
+
+
+def adopt(thunk: ModelOutputThunk[Any], action: Span, format: Any) -> None:
+    """Tell a thunk that a backend made by itself what its text means."""
+    if thunk._action is None and is_component(action):
+        thunk._action = action
+    if thunk._schema is None and format is not None:
+        thunk._schema = OutputSchema.of(format)
 
 
 async def resolve_all(spans: Iterable[Span]) -> None:
@@ -117,6 +139,18 @@ async def resolve_all(spans: Iterable[Span]) -> None:
     pending = [thunk for span in spans for thunk in generate_walk(span)]
     if pending:
         await asyncio.gather(*(thunk.avalue() for thunk in pending))
+
+
+def _check_blocks(backend: Backend, span: Span) -> None:
+    """Refuse at once what the action itself contains; what only rendering shows is refused then."""
+    missing = {Capability.IMAGES, Capability.AUDIO} - backend.capabilities
+    if missing and is_component(span):
+        for part in span.parts():
+            _check_blocks(backend, part)
+    elif Capability.IMAGES in missing and isinstance(span, ImageBlock | ImageUrlBlock):
+        raise lacking(backend, Capability.IMAGES, ", and the prompt holds an image", hint=None)
+    elif Capability.AUDIO in missing and isinstance(span, AudioBlock | AudioUrlBlock):
+        raise lacking(backend, Capability.AUDIO, ", and the prompt holds audio", hint=None)
 
 
 def _check_media(backend: Backend, messages: Iterable[Message]) -> None:
@@ -133,9 +167,9 @@ def _asking_for(schema: OutputSchema, message: Message) -> Message:
     return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
 
 
-async def _pieces(backend: Backend, request: ChatRequest, timeout: float | None) -> AsyncIterator[Chunk]:
+async def _pieces(backend: Backend, request: ChatRequest, patience: float | None) -> AsyncGenerator[Chunk, None]:
     """Iterate over the backend's chunks, with its errors translated and the wait for each piece bounded."""
-    clock = _PieceClock(timeout)
+    clock = _PieceClock(patience)
     try:
         async with aclosing(backend.stream_chat(request)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
             async for chunk in chunks:
@@ -143,12 +177,7 @@ async def _pieces(backend: Backend, request: ChatRequest, timeout: float | None)
                 yield chunk
     except asyncio.CancelledError:
         if clock.expired:
-            raise ProviderTimeoutError(
-                f"Backend {backend.provider!r} sent nothing for {timeout:g} seconds.",
-                hint="Raise ModelOption.STREAM_TIMEOUT, or look whether the server still works.",
-                backend=backend.provider,
-                model_id=request.model_id,
-            ) from None
+            raise _silent(backend, patience) from None
         raise
     except MelleaError:
         raise
@@ -156,6 +185,15 @@ async def _pieces(backend: Backend, request: ChatRequest, timeout: float | None)
         raise _ours(backend, error) from error
     finally:
         clock.stop()
+
+
+def _silent(backend: Backend, seconds: float | None) -> ProviderTimeoutError:
+    return ProviderTimeoutError(
+        f"Backend {backend.provider!r} sent nothing for {seconds:g} seconds.",
+        hint="Raise ModelOption.STREAM_TIMEOUT, or look whether the server still works.",
+        backend=backend.provider,
+        model_id=backend.model_id,
+    )
 
 
 def _ours(backend: Backend, error: Exception) -> MelleaError:
@@ -204,9 +242,16 @@ async def complete(
     """Complete the plain texts of the actions in one batch. See ``Backend.generate_from_raw``."""
     if Capability.RAW not in backend.capabilities:
         raise lacking(backend, Capability.RAW)
-    if tool_calls:
+    if tool_calls or model_options.get(ModelOption.TOOLS):
         raise lacking(backend, Capability.TOOLS, " for plain completion")
     options, native = _options(backend, model_options)
+    if options.get(ModelOption.SYSTEM_PROMPT) is not None:
+        report_unsupported(
+            ["SYSTEM_PROMPT for plain completion"],
+            backend=backend.provider,
+            strict=backend.strict_options,
+            reported=_reported(backend),
+        )
     schema = OutputSchema.of(format) if format is not None else None
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         raise lacking(backend, Capability.JSON_SCHEMA, " for plain completion")
@@ -216,13 +261,22 @@ async def complete(
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
+    patience = options.get(ModelOption.STREAM_TIMEOUT)
+    limit = asyncio.timeout(patience)
     try:
-        async with asyncio.timeout(options.get(ModelOption.STREAM_TIMEOUT)):
+        async with limit:
             completions = await backend.complete(request)
     except MelleaError:
         raise
     except Exception as error:
-        raise _ours(backend, error) from error
+        raise (_silent(backend, patience) if limit.expired() else _ours(backend, error)) from error
+    if len(completions) != len(spans):
+        raise MalformedResponseError(
+            f"Backend {backend.provider!r} gave {len(completions)} completions for {len(spans)} prompts.",
+            hint="Look at the backend: it answers each prompt once, in order.",
+            backend=backend.provider,
+            model_id=backend.model_id,
+        )
     return [
         _computed(backend, span, schema, completion.text, completion.finish_reason, completion.usage)
         for span, completion in zip(spans, completions, strict=True)

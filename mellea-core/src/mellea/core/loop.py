@@ -11,12 +11,13 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["LoopLocal", "run_sync", "waits_for_this_call"]
+__all__ = ["LoopLocal", "context_of_work", "run_sync", "waits_for_this_call"]
 
 T = TypeVar("T")
 
@@ -46,19 +47,29 @@ class _LoopThread:
         self.thread.join(timeout=5)
 
 
+PATIENCE = 1.0
+"""Seconds after which a call goes to the next loop, if the first has not begun it.
+
+A callback may block that loop while it waits for the very thread that makes the call.
+"""
+
 _threads: list[_LoopThread] = []
 _threads_lock = threading.Lock()
 _blocked: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar("mellea_blocked_loops", default=())
+_blocked_at_start: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar("mellea_blocked_at_start", default=())
 
 
-def _loop_for_this_thread() -> asyncio.AbstractEventLoop:
-    """Return the library loop that this thread may wait for: the first, or the one after its own."""
+def _loops_for_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    """Yield the library loops that this thread may wait for: from the first, or from the one after its own."""
     current = threading.current_thread()
-    with _threads_lock:
-        depth = next((index + 1 for index, entry in enumerate(_threads) if entry.thread is current), 0)
-        if depth == len(_threads):
-            _threads.append(_LoopThread(depth))
-        return _threads[depth].loop
+    depth = next((index + 1 for index, entry in enumerate(_threads) if entry.thread is current), 0)
+    while True:
+        with _threads_lock:
+            while depth >= len(_threads):
+                _threads.append(_LoopThread(len(_threads)))
+            loop = _threads[depth].loop
+        yield loop
+        depth += 1
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) -> T:
@@ -71,18 +82,54 @@ def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) ->
         coroutine: What to run.
         starts_only: Whether the coroutine only starts work that goes on after it has returned.
     """
-    here = asyncio._get_running_loop()
-    token = _blocked.set((*_blocked.get(), here)) if here is not None and not starts_only else None
-    try:
-        future = asyncio.run_coroutine_threadsafe(coroutine, _loop_for_this_thread())
-    finally:
-        if token is not None:
-            _blocked.reset(token)
+    context = copy_context()
+    for loop in _loops_for_this_thread():
+        claim = threading.Lock()
+        future = context.run(_submit, _claimed(claim, coroutine), starts_only, loop)
+        try:
+            return future.result(PATIENCE)
+        except TimeoutError:
+            begun = future.done() or not claim.acquire(blocking=False)
+        except BaseException:
+            future.cancel()
+            if claim.acquire(blocking=False):
+                coroutine.close()
+            raise
+        if begun:
+            return _result(future)
+    raise AssertionError  # the loops do not end
+
+
+def _result(future: Future[T]) -> T:
     try:
         return future.result()
     except BaseException:
         future.cancel()
         raise
+
+
+async def _claimed(claim: threading.Lock, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine, unless its caller has given up on this loop and taken it elsewhere."""
+    if not claim.acquire(blocking=False):
+        raise asyncio.CancelledError
+    return await coroutine
+
+
+def _submit(coroutine: Coroutine[Any, Any, T], starts_only: bool, loop: asyncio.AbstractEventLoop) -> Future[T]:
+    """Hand a coroutine to a loop, with a note of the loop that waits for it. Runs in a context of its own."""
+    here = asyncio._get_running_loop()
+    if here is not None:
+        _blocked.set((*_blocked.get(), here))
+    _blocked_at_start.set((*_blocked_at_start.get(), here) if starts_only and here is not None else ())
+    return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+
+def context_of_work() -> Context:
+    """Return the context for work that goes on after a call that only starts it, and no longer blocks a loop."""
+    context = copy_context()
+    if starting := _blocked_at_start.get():
+        context.run(_blocked.set, tuple(loop for loop in _blocked.get() if loop not in starting))
+    return context
 
 
 def waits_for_this_call(loop: asyncio.AbstractEventLoop) -> bool:
@@ -100,7 +147,7 @@ def _stop_threads() -> None:
 
 def _forget_threads() -> None:
     """In a forked child: the parent's threads do not exist here."""
-    global _threads_lock
+    global _threads_lock  # noqa: PLW0603  the parent may have held this lock when it forked
     _threads_lock = threading.Lock()
     _threads.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
 
@@ -18,10 +18,9 @@ __all__ = ["Message", "ModelToolCall", "Role"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = ("system", "user", "assistant", "tool")
-T = TypeVar("T")
 
 
-def _tuple(values: Iterable[T] | None) -> tuple[T, ...]:
+def _tuple(values: Iterable[Any] | None) -> tuple[Any, ...]:
     return tuple(values) if values else ()
 
 
@@ -47,12 +46,12 @@ class ModelToolCall:
         return run(**self.args)
 
 
-def _known_role(_: object, attribute: Any, value: object) -> None:
+def _known_role(_: object, attribute: Any, value: Any) -> None:
     if value not in _ROLES:
         raise UsageError(f"Unknown role {value!r}.", hint=f"A message's role is one of {', '.join(_ROLES)}.")
 
 
-def _is_text(_: object, attribute: Any, value: object) -> None:
+def _is_text(_: object, attribute: Any, value: Any) -> None:
     if not isinstance(value, str):
         raise UsageError(f"A message's content is text, not {type(value).__name__}.", hint="Convert it with str() first.")
 

@@ -6,6 +6,34 @@ import functools
 
 from mellea.core.models import ModelIdentifier
 
+__all__ = [
+    "DEEPSEEK_R1_8B",
+    "GOOGLE_GEMMA_3N_E4B",
+    "HF_SMOLLM2_2B",
+    "HF_SMOLLM2_135M",
+    "HF_SMOLLM3_3B",
+    "IBM_GRANITE_3_2_8B",
+    "IBM_GRANITE_3_3_2B",
+    "IBM_GRANITE_3_3_8B",
+    "IBM_GRANITE_4_1_3B",
+    "IBM_GRANITE_4_1_8B",
+    "IBM_GRANITE_4_HYBRID_MICRO",
+    "IBM_GRANITE_4_HYBRID_SMALL",
+    "IBM_GRANITE_4_HYBRID_TINY",
+    "IBM_GRANITE_4_MICRO_3B",
+    "META_LLAMA_3_2_1B",
+    "META_LLAMA_3_2_3B",
+    "META_LLAMA_3_3_70B",
+    "MISTRALAI_MISTRAL_0_3_7B",
+    "MS_PHI_4_14B",
+    "OPENAI_GPT_5_1",
+    "OPENAI_GPT_OSS_20B",
+    "OPENAI_GPT_OSS_120B",
+    "QWEN3_8B",
+    "QWEN3_14B",
+    "find_model",
+]
+
 IBM_GRANITE_4_1_3B = ModelIdentifier("ibm-granite/granite-4.1-3b", "granite4.1:3b", context_length=131072)
 IBM_GRANITE_4_1_8B = ModelIdentifier("ibm-granite/granite-4.1-8b", "granite4.1:8b", context_length=131072)
 IBM_GRANITE_4_MICRO_3B = ModelIdentifier("ibm-granite/granite-4.0-micro", "granite4:micro", context_length=131072)
@@ -32,8 +60,6 @@ DEEPSEEK_R1_8B = ModelIdentifier("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B", "deeps
 HF_SMOLLM2_135M = ModelIdentifier("HuggingFaceTB/SmolLM2-135M-Instruct", "smollm2:135m", context_length=8192)
 HF_SMOLLM2_2B = ModelIdentifier("HuggingFaceTB/SmolLM2-1.7B-Instruct", "smollm2:1.7b", context_length=8192)
 HF_SMOLLM3_3B = ModelIdentifier("HuggingFaceTB/SmolLM3-3B", "alibayram/smollm3:latest", context_length=65536)
-
-__all__ = sorted(name for name, value in globals().items() if isinstance(value, ModelIdentifier)) + ["find_model"]
 
 
 @functools.cache

@@ -10,7 +10,14 @@ from attrs import frozen
 
 from mellea.core.errors import UnsupportedOptionError, UsageError
 
-__all__ = ["ModelOption", "OptionNotSupportedWarning", "OptionTable", "merge_options", "translate_options"]
+__all__ = [
+    "ModelOption",
+    "OptionNotSupportedWarning",
+    "OptionTable",
+    "merge_options",
+    "report_unsupported",
+    "translate_options",
+]
 
 
 class ModelOption:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ class OutputSchema:
         if isinstance(format, OutputSchema):
             return format
         if isinstance(format, Mapping):
-            return cls(str(format.get("title", "output")).replace(" ", "_"), format)
+            return cls(_plain(str(format.get("title") or "output")), format)
         if isinstance(format, type) and hasattr(format, "model_json_schema"):
             return _schema_of_model(format)
         raise UsageError(f"{format!r} is no output format.", hint="Pass a pydantic class or a JSON schema as a dict.")
@@ -52,7 +53,7 @@ class OutputSchema:
         """
         try:
             return self.model.model_validate_json(text) if self.model is not None else json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputParseError(
                 f"The output is no {self.name}: {error}.",
                 hint="Raise MAX_NEW_TOKENS if the text was cut; otherwise ask again.",
@@ -61,7 +62,19 @@ class OutputSchema:
 
 @functools.lru_cache(maxsize=256)
 def _schema_of_model(model: Any) -> OutputSchema:
-    return OutputSchema(model.__name__, model.model_json_schema(), model)
+    try:
+        schema = model.model_json_schema()
+    except Exception as error:
+        raise UsageError(
+            f"{model.__qualname__} has no JSON schema: {error}.",
+            hint="Use fields that JSON can hold, such as str, int, list, dict.",
+        ) from error
+    return OutputSchema(_plain(model.__name__), schema, model)
+
+
+def _plain(name: str) -> str:
+    """Return a name that every provider takes: a generic class has brackets in its own."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "output"
 
 
 @frozen
@@ -138,7 +151,7 @@ class CompletionRequest:
 
 @frozen
 class Chunk:
-    """A piece of an answer. Every field may be empty; what is said last of a field holds.
+    """A piece of an answer. Every field may be empty. Of id and model what is said first holds, of the others what is said last.
 
     Args:
         text: The next piece of the answer.

@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.component import Component, Span, TemplateRepresentation, is_component
-from mellea.core.errors import TemplateError
+from mellea.core.errors import TemplateError, UsageError
 from mellea.core.formatter import ChatFormatter
+from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -33,9 +35,11 @@ def _environment() -> ImmutableSandboxedEnvironment:
     from jinja2 import StrictUndefined  # noqa: PLC0415  jinja costs 50 ms that an import should not pay
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
-    return ImmutableSandboxedEnvironment(
+    environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
     )
+    environment.filters["json"] = functools.partial(json.dumps, ensure_ascii=False)  # Jinja's own escapes for HTML
+    return environment
 
 
 @functools.lru_cache(maxsize=1024)
@@ -65,21 +69,33 @@ def render_text(source: str, variables: Mapping[str, Any]) -> str:
     Raises:
         TemplateError: The template does not compile, or names variables that are not given (all are listed).
     """
+    if not isinstance(variables, Mapping):
+        raise TemplateError(f"Template variables are a mapping, not {type(variables).__name__}.", hint='Pass {"name": value}.')
     missing = sorted(_variables(source) - variables.keys())
     if missing:
         raise TemplateError(
             f"The template uses {', '.join(missing)}, which user_variables does not give.",
             hint=f"Given: {', '.join(sorted(variables)) or 'none'}.",
         )
+    for name, value in variables.items():
+        if isinstance(value, ModelOutputThunk):
+            _check_computed(value, name)
     return _render(_compiled(source), variables)
 
 
-def _render(template: Template, variables: Mapping[str, Any]) -> str:
-    from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
+def _check_computed(thunk: ModelOutputThunk[Any], name: str) -> None:
+    """Refuse an output without a text: it would be shown as nothing."""
+    if not thunk.is_computed():
+        raise thunk.error or UsageError(
+            f"{name} is an output that is not computed yet.",
+            hint="Await it first, pass it as grounding_context, or list it in the component's parts().",
+        )
 
+
+def _render(template: Template, variables: Mapping[str, Any]) -> str:
     try:
         return template.render(variables)
-    except JinjaError as error:
+    except Exception as error:
         raise TemplateError(f"A template could not be rendered: {error}.", hint="Correct the template or its variables.") from error
 
 
@@ -104,6 +120,8 @@ class TemplateFormatter(ChatFormatter):
         Raises:
             TemplateError: There is no template for a component, or it does not render.
         """
+        if isinstance(span, ModelOutputThunk):
+            _check_computed(span, "A part of the prompt")
         if not is_component(span):
             return str(span)
         shown = span.format_for_llm()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import enum
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.errors import GenerationCancelledError, MelleaError, UsageError
-from mellea.core.loop import run_sync, waits_for_this_call
+from mellea.core.loop import context_of_work, run_sync, waits_for_this_call
 from mellea.core.request import Chunk, Usage
 
 if TYPE_CHECKING:
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
     from mellea.core.message import ModelToolCall
     from mellea.core.request import ChatRequest, OutputSchema
 
-__all__ = ["ComputedModelOutputThunk", "GenerateLog", "GenerationMetadata", "ModelOutputThunk"]
+__all__ = [
+    "ComputedModelOutputThunk",
+    "GenerateLog",
+    "GenerateType",
+    "GenerationMetadata",
+    "ModelOutputThunk",
+    "RawProviderResponse",
+]
 
 S = TypeVar("S")
 
@@ -52,6 +61,22 @@ class GenerationMetadata:
     response_model: str | None = None
     finish_reasons: tuple[str, ...] = ()
     response_id: str | None = None
+
+
+@frozen
+class RawProviderResponse:
+    """A provider's own value: of a whole answer, or the last one of a stream."""
+
+    provider: str
+    response: Any = field(repr=False)
+
+
+class GenerateType(enum.Enum):
+    """How an output is made. Every output is made asynchronously; kept for programs that import it."""
+
+    NONE = None
+    ASYNC = 1
+    SYNC = 2
 
 
 @frozen
@@ -97,6 +122,7 @@ class ModelOutputThunk(Generic[S]):
         self._action: Component[S] | None = None
         self._schema: OutputSchema | None = None
         self._request: ChatRequest | None = None
+        self._keeps_prompt = True
         self._generation = GenerationMetadata()
         self._raw: Any = None
         self._task: asyncio.Task[None] | None = None
@@ -140,9 +166,9 @@ class ModelOutputThunk(Generic[S]):
         return self._generation
 
     @property
-    def raw(self) -> Any:
-        """The provider's last value, as the provider's library gives it."""
-        return self._raw
+    def raw(self) -> RawProviderResponse | None:
+        """The provider's last value; None when the backend keeps none."""
+        return None if self._raw is None else RawProviderResponse(self._generation.provider or "", self._raw)
 
     @property
     def error(self) -> BaseException | None:
@@ -339,8 +365,17 @@ class ModelOutputThunk(Generic[S]):
     def _start(self, produce: Coroutine[Any, Any, None]) -> None:
         """Let a coroutine fill this thunk on the running loop."""
         self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
-        self._task = self._loop.create_task(produce)
+        self._task = self._loop.create_task(produce, context=context_of_work())
         self._task.add_done_callback(self._task_ended)
+
+    def _send(self, request: ChatRequest) -> None:
+        """Note what is sent."""
+        if self._keeps_prompt:
+            self._request = request
+
+    def _release_prompt(self) -> None:
+        """Forget what was, or will be, sent: it holds the whole conversation so far."""
+        self._keeps_prompt, self._request = False, None
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._finish(_cancelled() if task.cancelled() else task.exception() or _cancelled())
@@ -358,7 +393,9 @@ class ModelOutputThunk(Generic[S]):
         if chunk.usage is not None:
             changes["usage"] = chunk.usage
         if chunk.response_id is not None and self._generation.response_id is None:
-            changes.update(response_id=chunk.response_id, response_model=chunk.response_model)
+            changes["response_id"] = chunk.response_id
+        if chunk.response_model is not None and self._generation.response_model is None:
+            changes["response_model"] = chunk.response_model
         if changes:
             self._generation = evolve(self._generation, **changes)
         if chunk.raw is not None:
@@ -376,16 +413,18 @@ class ModelOutputThunk(Generic[S]):
             if self._ended:
                 return
             self._ended = True
-        if error is None:
-            self._value = "".join(self._pieces)
-            self._settle()
-        else:
-            self._error, self._traceback = error, error.__traceback__
-            for callback in self._on_failure:
-                callback()
-        self._on_failure.clear()
-        self._done = True  # last of all: whoever sees it sees everything else
-        self._wake()
+        try:
+            if error is None:
+                self._value = "".join(self._pieces)
+                self._settle()
+            else:
+                self._error, self._traceback = error, error.__traceback__
+                for callback in self._on_failure:
+                    callback()
+        finally:
+            self._on_failure.clear()
+            self._done = True  # last of all: whoever sees it sees everything else
+            self._wake()
 
     def _settle(self) -> None:
         """Become the computed type, and keep the text once."""
@@ -401,7 +440,8 @@ class ModelOutputThunk(Generic[S]):
             loop = waiter.get_loop()
             if loop is asyncio._get_running_loop():
                 _resolve(waiter)
-            elif not loop.is_closed():
+                continue
+            with suppress(RuntimeError):  # the reader's loop has ended, and the reader with it
                 loop.call_soon_threadsafe(_resolve, waiter)
 
 

@@ -11,7 +11,16 @@ from mellea.core.errors import MalformedResponseError, UsageError
 from mellea.core.message import Message
 from mellea.core.request import ChatRequest, Chunk, Completion, OutputSchema, Usage
 
-__all__ = ["chat_body", "chunk_from", "completions_from", "response_format", "strict_schema", "usage_from", "wire_messages"]
+__all__ = [
+    "chat_body",
+    "chunk_from",
+    "completions_from",
+    "malformed",
+    "response_format",
+    "strict_schema",
+    "usage_from",
+    "wire_messages",
+]
 
 
 def chat_body(request: ChatRequest, *, strict: bool) -> dict[str, Any]:
@@ -45,8 +54,7 @@ def _full_message(message: Message) -> dict[str, Any]:
     for image in message.images:
         url = image.data_uri if isinstance(image, ImageBlock) else image.value
         parts.append({"type": "image_url", "image_url": {"url": url}})
-    for audio in message.audio:
-        parts.append({"type": "input_audio", "input_audio": _audio(audio)})
+    parts.extend({"type": "input_audio", "input_audio": _audio(audio)} for audio in message.audio)
     wire: dict[str, Any] = {"role": message.role, "content": parts if message.images or message.audio else message.content}
     if message.tool_calls:
         wire["tool_calls"] = [

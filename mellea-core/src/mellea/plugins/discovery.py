@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from attrs import field, frozen
@@ -14,6 +13,9 @@ from attrs import field, frozen
 from mellea.core.errors import PluginApiError, PluginError, PluginLoadError
 from mellea.plugins import hookspecs
 from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest, Manifest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["PluginProblem", "PluginSource", "Policy", "Registration", "collect", "new_pluggy_manager", "plugin_sources"]
 
@@ -115,6 +117,8 @@ def normalise(name: str) -> str:
 
 def plugin_sources() -> tuple[PluginSource, ...]:
     """Return every installed plugin, sorted, so that nothing depends on the order of installation."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  costs 20 ms, and a program that names no plugin never asks
+
     found = []
     for entry in entry_points(group=hookspecs.GROUP):
         # Remains of an interrupted installation have entry points, and neither a name nor a version.

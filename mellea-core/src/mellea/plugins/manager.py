@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from attrs import evolve, frozen
 
+from mellea._lazy import import_without_gc
 from mellea.core.errors import AmbiguousPluginError, PluginError, PluginLoadError, UnknownPluginError, UsageError
 from mellea.plugins.discovery import (
     PluginProblem,
@@ -115,7 +116,7 @@ class PluginRegistry:
         return claim
 
     def listing(self, kind: Kind) -> list[PluginInfo]:
-        """Return one line for each plugin of a kind, and for each that cannot be read. Imports no factory."""
+        """Return one line for each plugin of a kind, and for each that cannot be read, by name. Imports no factory."""
         rows: list[PluginInfo] = []
         for source in self.sources():
             if not self._policy.permits(source):
@@ -127,7 +128,8 @@ class PluginRegistry:
                 rows.append(_unusable(source, status, loaded.reason, loaded.remedy))
             else:
                 rows += [_info(entry) for entry in loaded if isinstance(entry.manifest, _MANIFEST[kind])]
-        return _with_ambiguous(kind, list(dict.fromkeys(rows)))
+        rows = sorted(dict.fromkeys(rows), key=lambda row: (row.name, row.distribution))
+        return _with_ambiguous(kind, rows)
 
     def sources(self) -> tuple[PluginSource, ...]:
         """Return every installed plugin; read once."""
@@ -268,7 +270,7 @@ def load_factory(registration: Registration) -> Any:
     manifest = registration.manifest
     module, _, attribute = manifest.factory.partition(":")
     try:
-        return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+        return functools.reduce(getattr, attribute.split("."), import_without_gc(module))
     except (Exception, SystemExit) as error:
         remedy = manifest.install_hint or f"Reinstall or update {registration.source.distribution}."
         problem = PluginProblem(registration.source, "factory", error, remedy)

@@ -12,7 +12,7 @@ from mellea.core.backend import Backend
 from mellea.core.blocks import make_image_block
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
-from mellea.core.errors import CapabilityError
+from mellea.core.errors import CapabilityError, UsageError
 from mellea.core.loop import run_sync
 from mellea.core.message import Message, Role
 from mellea.core.options import ModelOption, merge_options
@@ -21,7 +21,7 @@ from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.plugins.manager import registry
 from mellea.stdlib.components.instruction import Instruction
 
-__all__ = ["aact", "achat", "act", "ainstruct", "chat", "instruct", "start", "user_message"]
+__all__ = ["aact", "achat", "act", "ainstruct", "chat", "finished", "instruct", "start", "user_message"]
 
 S = TypeVar("S")
 
@@ -156,7 +156,9 @@ def user_message(
     user_variables: Mapping[str, Any] | None = None,
 ) -> Message:
     """Return the message that ``chat`` sends; with ``user_variables`` the content is a template."""
-
+    for name, value in (("images", images), ("audio", audio), ("documents", documents)):
+        if isinstance(value, str):
+            raise UsageError(f"{name} is one text.", hint=f"Pass a list: {name}=[...].")
     text = content if user_variables is None else render_text(content, user_variables)
     return Message(
         role,

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 from mellea.core.backend import Backend
 from mellea.core.component import Component, Span
@@ -19,12 +19,14 @@ from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
 from mellea.core.loop import run_sync
 from mellea.core.message import Message, Role
-from mellea.core.options import merge_options
+from mellea.core.options import OptionTable, merge_options
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib import functional
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.context.simple import SimpleContext
+from mellea.stdlib.lease import Lease
 from mellea.stdlib.opening import open_backend, open_context
+from mellea.stdlib.parts import ActParts, ChatParts, InstructionParts, InstructParts
 from mellea.stdlib.turns import Turns
 
 __all__ = ["MelleaSession", "get_session", "start_backend", "start_session"]
@@ -32,6 +34,7 @@ __all__ = ["MelleaSession", "get_session", "start_backend", "start_session"]
 S = TypeVar("S")
 M = TypeVar("M")
 
+_NO_TABLE = OptionTable({}, {})
 _current: ContextVar[MelleaSession | None] = ContextVar("mellea_session", default=None)
 
 
@@ -43,20 +46,18 @@ def get_session() -> MelleaSession:
     """
     session = _current.get()
     if session is None:
-        raise _NoSession("No session is open here.", hint="Call it inside `with start_session(...):`.")
+        raise _NoSessionError("No session is open here.", hint="Call it inside `with start_session(...):`.")
     return session
 
 
-class _NoSession(UsageError, RuntimeError):
+class _NoSessionError(UsageError, RuntimeError):
     pass
 
 
-class _Lease:
-    """Shared by a session and its clones: the last one to close closes the backend, if a session opened it."""
-
-    def __init__(self, *, owns_backend: bool) -> None:
-        self.owns_backend = owns_backend
-        self.holders = 1
+def _checked(ctx: object) -> Context:
+    if not isinstance(ctx, Context):
+        raise UsageError(f"{ctx!r} is no context.", hint="Pass an instance such as ChatContext().")
+    return ctx
 
 
 class MelleaSession:
@@ -88,9 +89,10 @@ class MelleaSession:
             )
         self.id = session_id or str(uuid.uuid4())
         self.backend = backend
-        self.model_options = dict(model_options or {})
-        self._turns = Turns(ctx if ctx is not None else SimpleContext())
-        self._lease = _Lease(owns_backend=owns_backend)
+        self.model_options = self._canonical(model_options)
+        self._turns = Turns(_checked(ctx) if ctx is not None else SimpleContext())
+        self._lease = Lease(owns_backend=owns_backend)
+        self._lease.take(self)
         self._closed = False
         self._outer: list[MelleaSession | None] = []
 
@@ -103,7 +105,7 @@ class MelleaSession:
 
     @ctx.setter
     def ctx(self, ctx: Context) -> None:
-        self._turns.replace(ctx)
+        self._turns.replace(_checked(ctx))
 
     @property
     def closed(self) -> bool:
@@ -127,7 +129,7 @@ class MelleaSession:
         twin._turns = Turns(self.ctx)
         twin._outer = []
         if not self._closed:
-            self._lease.holders += 1
+            self._lease.take(twin)
         return twin
 
     def last_prompt(self) -> list[dict[str, Any]] | None:
@@ -152,8 +154,7 @@ class MelleaSession:
         self._closed = True
         for thunk in self._turns.pending():
             await thunk.cancel_generation()
-        self._lease.holders -= 1
-        if self._lease.owns_backend and self._lease.holders == 0:
+        if self._lease.give_back(self):
             await self.backend.aclose()
 
     def __enter__(self) -> Self:
@@ -180,6 +181,11 @@ class MelleaSession:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.backend!r}, {self.ctx!r}{', closed' if self._closed else ''}>"
 
+    def _canonical(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return options under common names: a call's native spelling overrides the session's common one, and the reverse."""
+        table: OptionTable = getattr(self.backend, "options", _NO_TABLE)
+        return table.canonical(options)
+
     # Verbs
 
     async def _turn(
@@ -188,8 +194,11 @@ class MelleaSession:
         """Carry out one turn: start it, wait for it if asked to, and remember it."""
         self._check_open()
         begun = self._turns.begin()
-        options = merge_options(self.model_options, model_options)
+        options = merge_options(self._canonical(self.model_options), self._canonical(model_options))
         thunk, after = await functional.start(action, begun.ctx, self.backend, model_options=options, **kwargs)
+        if self._closed:
+            await thunk.cancel_generation()
+            self._check_open()
         if await_result:
             with self._turns.watching(thunk):
                 await functional.finished(thunk)
@@ -197,11 +206,17 @@ class MelleaSession:
         return thunk
 
     @overload
-    async def aact(self, action: Span | str, *, format: type[M], model_options: Mapping[str, Any] | None = None, tool_calls: bool = False, await_result: bool = False) -> ModelOutputThunk[M]: ...  # fmt: skip
+    async def aact(
+        self, action: Span | str, *, format: type[M], await_result: bool = False, **parts: Unpack[ActParts]
+    ) -> ModelOutputThunk[M]: ...
     @overload
-    async def aact(self, action: Component[S], *, format: None = None, model_options: Mapping[str, Any] | None = None, tool_calls: bool = False, await_result: bool = False) -> ModelOutputThunk[S]: ...  # fmt: skip
+    async def aact(
+        self, action: Component[S], *, format: None = None, await_result: bool = False, **parts: Unpack[ActParts]
+    ) -> ModelOutputThunk[S]: ...
     @overload
-    async def aact(self, action: Span | str, *, format: Any = None, model_options: Mapping[str, Any] | None = None, tool_calls: bool = False, await_result: bool = False) -> ModelOutputThunk[Any]: ...  # fmt: skip
+    async def aact(
+        self, action: Span | str, *, format: Any = None, await_result: bool = False, **parts: Unpack[ActParts]
+    ) -> ModelOutputThunk[Any]: ...
     async def aact(
         self,
         action: Any,
@@ -231,21 +246,27 @@ class MelleaSession:
         )
 
     @overload
-    def act(self, action: Span | str, *, format: type[M], model_options: Mapping[str, Any] | None = None, tool_calls: bool = False) -> ComputedModelOutputThunk[M]: ...  # fmt: skip
+    def act(self, action: Span | str, *, format: type[M], **parts: Unpack[ActParts]) -> ComputedModelOutputThunk[M]: ...
     @overload
-    def act(self, action: Component[S], *, format: None = None, model_options: Mapping[str, Any] | None = None, tool_calls: bool = False) -> ComputedModelOutputThunk[S]: ...  # fmt: skip
+    def act(self, action: Component[S], *, format: None = None, **parts: Unpack[ActParts]) -> ComputedModelOutputThunk[S]: ...
     @overload
-    def act(self, action: Span | str, *, format: Any = None, model_options: Mapping[str, Any] | None = None, tool_calls: bool = False) -> ComputedModelOutputThunk[Any]: ...  # fmt: skip
-    def act(self, action: Any, **kwargs: Any) -> Any:
+    def act(self, action: Span | str, *, format: Any = None, **parts: Unpack[ActParts]) -> ComputedModelOutputThunk[Any]: ...
+    def act(self, action: Any, *, format: Any = None, **parts: Unpack[ActParts]) -> Any:
         """Synchronous twin of ``aact``; waits for the output."""
-        return run_sync(self.aact(action, **kwargs, await_result=True))
+        return run_sync(self.aact(action, format=format, **parts, await_result=True))
 
     @overload
-    async def ainstruct(self, description: str | Span, *, format: type[M], await_result: bool = True, **parts: Any) -> ModelOutputThunk[M]: ...  # fmt: skip
+    async def ainstruct(
+        self, description: str | Span, *, format: type[M], await_result: bool = True, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[M]: ...
     @overload
-    async def ainstruct(self, description: str | Span, *, format: None = None, await_result: bool = True, **parts: Any) -> ModelOutputThunk[str]: ...  # fmt: skip
+    async def ainstruct(
+        self, description: str | Span, *, format: None = None, await_result: bool = True, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[str]: ...
     @overload
-    async def ainstruct(self, description: str | Span, *, format: Any, await_result: bool = True, **parts: Any) -> ModelOutputThunk[Any]: ...  # fmt: skip
+    async def ainstruct(
+        self, description: str | Span, *, format: Any, await_result: bool = True, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[Any]: ...
     async def ainstruct(
         self,
         description: str | Span,
@@ -294,14 +315,20 @@ class MelleaSession:
         )
 
     @overload
-    def instruct(self, description: str | Span, *, format: type[M], **parts: Any) -> ComputedModelOutputThunk[M]: ...
+    def instruct(
+        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
+    ) -> ComputedModelOutputThunk[M]: ...
     @overload
-    def instruct(self, description: str | Span, *, format: None = None, **parts: Any) -> ComputedModelOutputThunk[str]: ...
+    def instruct(
+        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
+    ) -> ComputedModelOutputThunk[str]: ...
     @overload
-    def instruct(self, description: str | Span, *, format: Any, **parts: Any) -> ComputedModelOutputThunk[Any]: ...
-    def instruct(self, description: str | Span, **parts: Any) -> Any:
+    def instruct(
+        self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]
+    ) -> ComputedModelOutputThunk[Any]: ...
+    def instruct(self, description: str | Span, *, format: Any = None, **parts: Unpack[InstructParts]) -> Any:
         """Synchronous twin of ``ainstruct``, with the same arguments."""
-        return run_sync(self.ainstruct(description, **parts))
+        return run_sync(self.ainstruct(description, format=format, **parts))
 
     async def achat(
         self,
@@ -340,43 +367,88 @@ class MelleaSession:
         thunk = await self._turn(message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=True)
         return cast("Message", thunk.parsed_repr)
 
-    def chat(self, content: str, role: Role = "user", **kwargs: Any) -> Message:
+    def chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> Message:
         """Synchronous twin of ``achat``, with the same arguments."""
-        return run_sync(self.achat(content, role, **kwargs))
+        return run_sync(self.achat(content, role, **parts))
 
     async def astream_chat(
         self,
         content: str,
         role: Role = "user",
         *,
+        images: Iterable[Any] | None = None,
+        audio: Iterable[Any] | None = None,
+        documents: Iterable[Span | str] | None = None,
         user_variables: Mapping[str, Any] | None = None,
         format: Any = None,
         model_options: Mapping[str, Any] | None = None,
+        tool_calls: bool = False,
     ) -> ModelOutputThunk[Message]:
         """Say something to the model and return its answer while it is being written: ``async for piece in ...``.
+
+        The arguments are those of ``achat``.
 
         Raises:
             ClosedError: The session is closed.
             UsageError: The call cannot be carried out; nothing was sent.
         """
-        message = functional.user_message(content, role, user_variables=user_variables)
-        return await self._turn(message, format=format, model_options=model_options, await_result=False, stream=True)
-
-    def stream_chat(self, content: str, role: Role = "user", **kwargs: Any) -> ModelOutputThunk[Message]:
-        """Synchronous twin of ``astream_chat``: ``for piece in session.stream_chat(...)``."""
-        return run_sync(self.astream_chat(content, role, **kwargs), starts_only=True)
-
-    async def astream_instruct(self, description: str | Span, **parts: Any) -> ModelOutputThunk[Any]:
-        """Give the model a task and return the output while it is being written. The arguments are those of ``ainstruct``."""
-        options = parts.pop("model_options", None)
-        format = parts.pop("format", None)
+        message = functional.user_message(
+            content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
+        )
         return await self._turn(
-            Instruction(description, **parts), format=format, model_options=options, await_result=False, stream=True
+            message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=False, stream=True
         )
 
-    def stream_instruct(self, description: str | Span, **parts: Any) -> ModelOutputThunk[Any]:
+    def stream_chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> ModelOutputThunk[Message]:
+        """Synchronous twin of ``astream_chat``: ``for piece in session.stream_chat(...)``."""
+        return run_sync(self.astream_chat(content, role, **parts), starts_only=True)
+
+    @overload
+    async def astream_instruct(
+        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[M]: ...
+    @overload
+    async def astream_instruct(
+        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[str]: ...
+    @overload
+    async def astream_instruct(
+        self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[Any]: ...
+    async def astream_instruct(
+        self,
+        description: str | Span,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
+        tool_calls: bool = False,
+        **parts: Unpack[InstructionParts],
+    ) -> ModelOutputThunk[Any]:
+        """Give the model a task and return the output while it is being written. The arguments are those of ``ainstruct``."""
+        return await self._turn(
+            Instruction(description, **parts),
+            format=format,
+            model_options=model_options,
+            tool_calls=tool_calls,
+            await_result=False,
+            stream=True,
+        )
+
+    @overload
+    def stream_instruct(
+        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[M]: ...
+    @overload
+    def stream_instruct(
+        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[str]: ...
+    @overload
+    def stream_instruct(self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]) -> ModelOutputThunk[Any]: ...
+    def stream_instruct(
+        self, description: str | Span, *, format: Any = None, **parts: Unpack[InstructParts]
+    ) -> ModelOutputThunk[Any]:
         """Synchronous twin of ``astream_instruct``: ``for piece in session.stream_instruct(...)``."""
-        return run_sync(self.astream_instruct(description, **parts), starts_only=True)
+        return run_sync(self.astream_instruct(description, format=format, **parts), starts_only=True)
 
 
 def start_session(
@@ -384,7 +456,7 @@ def start_session(
     model_id: Any = None,
     ctx: Context | str | None = None,
     *,
-    context_type: Literal["simple", "chat"] | str | None = None,
+    context_type: str | None = None,
     model_options: Mapping[str, Any] | None = None,
     plugins: Iterable[Any] | None = None,
     backend_name: str | None = None,
@@ -410,9 +482,10 @@ def start_session(
         UsageError: The arguments contradict each other.
         ProviderError: The backend checks its server or weights when it opens, and they are not there.
     """
-    opened = open_backend(backend, backend_name, model_id, plugins, backend_kwargs)
+    options = _NO_TABLE.canonical(model_options)  # what is wrong shows before a backend opens
     context = open_context(ctx, context_type, plugins)
-    return MelleaSession(opened, context, model_options=model_options, owns_backend=opened is not backend)
+    opened = open_backend(backend, backend_name, model_id, plugins, backend_kwargs)
+    return MelleaSession(opened, context, model_options=options, owns_backend=opened is not backend)
 
 
 def start_backend(

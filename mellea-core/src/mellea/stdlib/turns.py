@@ -30,6 +30,7 @@ class _Open:
 
     before: Context
     after: Context
+    spans: list[Span]
     thunk: ModelOutputThunk[Any]
 
 
@@ -53,7 +54,8 @@ class Turns:
 
     def begin(self) -> Begun:
         """Begin a turn."""
-        return Begun(self.ctx, self._epoch)
+        with self._lock:
+            return Begun(self.ctx, self._epoch)
 
     def commit(self, begun: Begun, after: Context, thunk: ModelOutputThunk[Any]) -> None:
         """Remember a turn. If another turn was added meanwhile, this one is added after it."""
@@ -61,23 +63,23 @@ class Turns:
             self._open = [turn for turn in self._open if not turn.thunk.is_computed()]
             if self._epoch != begun.epoch or thunk.error is not None:
                 return
-            before = self.ctx
-            self.ctx = after if before is begun.ctx else _added(before, _new_spans(begun.ctx, after))
+            before, spans = self.ctx, _new_spans(begun.ctx, after)
+            self.ctx = after if before is begun.ctx else _added(before, spans)
             if self.last is not None:
-                self.last._request = None
+                self.last._release_prompt()
             self.last = thunk
             if not thunk.is_computed():
-                self._open.append(_Open(before, self.ctx, thunk))
+                self._open.append(_Open(before, self.ctx, spans, thunk))
                 thunk._on_failure.append(self._roll_back)
-        if thunk.error is not None:
+        if _failed(thunk):
             self._roll_back()
 
     def _roll_back(self) -> None:
-        """Forget the newest turns whose outputs failed."""
+        """Forget the turns whose outputs failed, the newest first; what came after one of them stays."""
         with self._lock:
-            while (turn := next((turn for turn in self._open if turn.after is self.ctx), None)) and turn.thunk.error is not None:
-                self.ctx = turn.before
+            for turn in reversed([turn for turn in self._open if _failed(turn.thunk)]):
                 self._open.remove(turn)
+                self.ctx = turn.before if self.ctx is turn.after else _without(self.ctx, turn.spans)
 
     @contextmanager
     def watching(self, thunk: ModelOutputThunk[Any]) -> Iterator[None]:
@@ -102,6 +104,25 @@ def _new_spans(before: Context, after: Context) -> list[Span]:
         node = node.previous_node
     spans.reverse()
     return spans if node is before else spans[-2:]
+
+
+def _failed(thunk: ModelOutputThunk[Any]) -> bool:
+    return thunk.error is not None
+
+
+def _without(ctx: Context, spans: list[Span]) -> Context:
+    """Return the context without the spans of one turn; those that were added after them are added again."""
+    gone = {id(span) for span in spans}
+    later: list[Span] = []
+    node = ctx
+    while gone and not node.is_root_node:
+        span: Any = node.node_data
+        if id(span) in gone:
+            gone.discard(id(span))
+        else:
+            later.append(span)
+        node = node.previous_node  # type: ignore[assignment]  # every node but the root has one
+    return ctx if len(gone) == len(spans) else _added(node, later[::-1])
 
 
 def _added(ctx: Context, spans: list[Span]) -> Context:

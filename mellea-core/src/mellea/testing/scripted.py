@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from mellea.core.backend import Backend
@@ -14,7 +14,7 @@ from mellea.core.request import ChatRequest, Chunk, Completion, CompletionReques
 
 __all__ = ["Answer", "ScriptedBackend"]
 
-Answer: TypeAlias = "str | Exception | Sequence[str | Exception] | Callable[[ChatRequest], str]"
+Answer: TypeAlias = "str | Exception | Sequence[str | Exception] | Callable[[Any], str]"
 """A text, an error to raise, the pieces of a stream (an error among them cuts it), or a function of the request."""
 
 
@@ -67,12 +67,8 @@ class ScriptedBackend(Backend):
         answer = self._next()
         if self._latency:
             await asyncio.sleep(self._latency)
-        text = answer(request) if callable(answer) else answer
-        pieces = [text] if isinstance(text, str | Exception) else list(text)
         words = 0
-        for piece in pieces:
-            if isinstance(piece, Exception):
-                raise piece
+        for piece in _pieces(answer, request):
             words += len(piece.split())
             yield Chunk(text=piece)
             await asyncio.sleep(0)
@@ -82,11 +78,7 @@ class ScriptedBackend(Backend):
     async def complete(self, request: CompletionRequest) -> list[Completion]:
         """Give the next answer to each prompt."""
         self.requests.append(request)
-        answers = [self._next() for _ in request.prompts]
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return [Completion(answer if isinstance(answer, str) else "".join(map(str, answer)), "stop") for answer in answers]  # type: ignore[arg-type]
+        return [Completion("".join(_pieces(self._next(), request)), "stop") for _ in request.prompts]
 
     async def aclose(self) -> None:
         """Note that the backend was closed."""
@@ -101,3 +93,12 @@ class ScriptedBackend(Backend):
                 f"The script has no answer number {len(self.requests)}.", hint="Give the ScriptedBackend more answers."
             )
         return answer
+
+
+def _pieces(answer: Answer, request: ChatRequest | CompletionRequest) -> Iterator[str]:
+    """Iterate over the pieces of an answer, raising the errors among them."""
+    text = answer(request) if callable(answer) else answer
+    for piece in [text] if isinstance(text, str | Exception) else text:
+        if isinstance(piece, Exception):
+            raise piece
+        yield piece

@@ -1,13 +1,39 @@
 """Components: what a prompt is composed of."""
 
-from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
-from mellea.core.component import Component, TemplateRepresentation, blockify
-from mellea.core.message import Message
-from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.components.chat import as_chat_history, as_generic_chat_history
-from mellea.stdlib.components.docs import Document
-from mellea.stdlib.components.instruction import Instruction
-from mellea.stdlib.components.simple import SimpleComponent
+from typing import TYPE_CHECKING
+
+from mellea._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
+    from mellea.core.component import Component, TemplateRepresentation, blockify
+    from mellea.core.message import Message
+    from mellea.core.thunk import ModelOutputThunk
+    from mellea.stdlib.components.chat import as_chat_history, as_generic_chat_history
+    from mellea.stdlib.components.docs import Document
+    from mellea.stdlib.components.instruction import Instruction
+    from mellea.stdlib.components.simple import SimpleComponent
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "AudioBlock": "mellea.core.blocks",
+            "AudioUrlBlock": "mellea.core.blocks",
+            "CBlock": "mellea.core.blocks",
+            "Component": "mellea.core.component",
+            "Document": "mellea.stdlib.components.docs.document",
+            "ImageBlock": "mellea.core.blocks",
+            "ImageUrlBlock": "mellea.core.blocks",
+            "Instruction": "mellea.stdlib.components.instruction",
+            "Message": "mellea.core.message",
+            "ModelOutputThunk": "mellea.core.thunk",
+            "SimpleComponent": "mellea.stdlib.components.simple",
+            "TemplateRepresentation": "mellea.core.component",
+            "as_chat_history": "mellea.stdlib.components.chat",
+            "as_generic_chat_history": "mellea.stdlib.components.chat",
+            "blockify": "mellea.core.component",
+        },
+    )
 
 __all__ = [
     "AudioBlock",

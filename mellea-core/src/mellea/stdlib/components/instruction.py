@@ -61,9 +61,12 @@ class Instruction(Component[str]):
         images: Iterable[Any] | None = None,
         audio: Iterable[AudioBlock | AudioUrlBlock] | None = None,
     ) -> None:
-        for name, value in (("requirements", requirements), ("icl_examples", icl_examples)):
+        lists = {"requirements": requirements, "icl_examples": icl_examples, "images": images, "audio": audio}
+        for name, value in lists.items():
             if isinstance(value, str):
                 raise UsageError(f"{name} is one text.", hint=f"Pass a list: {name}=[...].")
+        if not isinstance(grounding_context, Mapping | None):
+            raise UsageError("grounding_context has no names.", hint='Pass a mapping: grounding_context={"name": text}.')
 
         def filled(part: str | Span) -> Span:
             if user_variables is None:
@@ -72,7 +75,7 @@ class Instruction(Component[str]):
                 return CBlock(render_text(part, user_variables))
             return CBlock(render_text(str(part), user_variables)) if type(part) is CBlock else blockify(part)
 
-        self.__attrs_init__(  # type: ignore[attr-defined]  # attrs makes it
+        self.__attrs_init__(
             None if description is None else filled(description),
             tuple(filled(part) for part in requirements or ()),
             tuple(filled(part) for part in icl_examples or ()),

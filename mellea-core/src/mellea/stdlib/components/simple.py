@@ -30,7 +30,7 @@ class SimpleComponent(Component[str]):
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return the spans by name."""
-        return TemplateRepresentation(self, {"spans": self._spans}, template="{{ spans | tojson }}")
+        return TemplateRepresentation(self, {"spans": self._spans}, template="{{ spans | json }}")
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> str:
         return str(computed)

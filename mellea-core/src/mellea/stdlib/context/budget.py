@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mellea.core.component import Span
@@ -9,6 +11,7 @@ from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
+    from mellea.core.context import Context
     from mellea.stdlib.context.chat import ChatContext
 
 __all__ = ["fit"]
@@ -19,33 +22,40 @@ CHARACTERS_PER_TOKEN = 4
 """For the estimate that is made when nothing better is known."""
 
 
-async def fit(ctx: ChatContext, shown: list[Span], pinned: int, backend: Backend) -> list[Span]:
+async def fit(ctx: ChatContext, pinned: Sequence[Span], most: int, backend: Backend) -> list[Span]:
     """Return the pinned spans and as many of the newest ones as the budget holds, at least the newest one.
 
     Args:
-        ctx: The conversation, whose newest spans are the end of ``shown``.
-        shown: The spans that a window left.
-        pinned: How many spans at the beginning of ``shown`` always stay.
+        ctx: The conversation.
+        pinned: The spans at its beginning that always stay.
+        most: How many of the others a window shows at most.
         backend: Counts tokens, if it can.
     """
     budget = int((ctx.token_limit or 0) * SHARE)
-    head = shown[: min(pinned, len(shown))]
-    for span in head:
-        budget -= await _tokens(span, None, backend)
+    for span in pinned:
+        budget -= await _tokens(span, backend)
     kept: list[Span] = []
-    node: ChatContext = ctx
-    for span in reversed(shown[len(head) :]):
-        if node._tokens is None:
-            node._tokens = await _tokens(span, node, backend)
-        if kept and node._tokens > budget:
+    node: Context = ctx
+    for span in islice(ctx.newest_first(), most):
+        tokens = await _tokens_of(node, span, backend)
+        if kept and tokens > budget:
             break
-        budget -= node._tokens
+        budget -= tokens
         kept.append(span)
-        node = node._previous  # type: ignore[assignment]  # every node but the root has one, of the same type
-    return [*head, *reversed(kept)]
+        node = node._previous or node
+    return [*pinned, *reversed(kept)]
 
 
-async def _tokens(span: Span, node: ChatContext | None, backend: Backend) -> int:
+async def _tokens_of(node: Context, span: Span, backend: Backend) -> int:
+    """Return the tokens of a node's span, remembered there."""
+    known: int | None = getattr(node, "_tokens", None)
+    if known is None:
+        known = await _tokens(span, backend)
+        node._tokens = known  # type: ignore[attr-defined]  # a note on the side; what the node says does not change
+    return known
+
+
+async def _tokens(span: Span, backend: Backend) -> int:
     """Return the tokens of one span: counted, else as its usage tells, else estimated."""
     if isinstance(span, ModelOutputThunk) and not span.is_computed():
         await span.avalue()

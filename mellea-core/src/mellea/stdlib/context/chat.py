@@ -65,7 +65,9 @@ class ChatContext(Context):
     def from_previous(cls, previous: Context, data: Span) -> Self:
         """Return a new node with the settings of ``previous``."""
         node = super().from_previous(previous, data)
-        if isinstance(previous, ChatContext):
+        if not isinstance(previous, ChatContext):
+            node._length = len(node.as_list())
+        else:
             node.compactor, node.window_size, node.token_limit = previous.compactor, previous.window_size, previous.token_limit
             node._length = previous._length + 1
             node._pinned = previous._pinned
@@ -108,5 +110,8 @@ class ChatContext(Context):
 
     async def view(self, backend: Backend) -> list[Span]:
         """Return the spans to show, within the token budget if there is one."""
-        shown = self.view_for_generation()
-        return shown if self.token_limit is None else await fit(self, shown, len(self._pinned), backend)
+        own_view = type(self).view_for_generation is not ChatContext.view_for_generation
+        if self.token_limit is None or own_view:
+            return self.view_for_generation()
+        unpinned = self._length - len(self._pinned)
+        return await fit(self, self._pinned, min(unpinned, self.window_size or unpinned), backend)

@@ -27,6 +27,7 @@ __all__ = [
     "PinPredicate",
     "ThresholdCompactor",
     "WindowCompactor",
+    "compacted",
     "pin_nothing",
     "pin_system",
     "pin_system_and_initial_user",
@@ -158,7 +159,8 @@ _SUMMARY_HEAD = "Summary of the conversation so far:\n"
 class LLMSummarizeCompactor:
     """Replaces all but the newest spans by a summary that a model writes.
 
-    If the model fails, a warning says so and the conversation stays as it is.
+    It asks the model before every turn that finds more than ``keep_n`` spans; inside a ``ThresholdCompactor`` it does so only
+    when the conversation has grown too long. If the model fails, a warning says so and the conversation stays as it is.
 
     Args:
         default_backend: Writes the summary when the caller names no backend.
@@ -220,4 +222,5 @@ class LLMSummarizeCompactor:
         conversation = "\n".join(f"{message.role}: {message.content}" for message in messages)
         prompt = Message("user", self.prompt_template.replace("{conversation}", conversation))
         thunk, _ = await backend.generate_from_context(prompt, SimpleContext(), model_options=self.model_options)
-        return await thunk.avalue()
+        async with thunk:
+            return await thunk.avalue()

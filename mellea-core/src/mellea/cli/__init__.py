@@ -1,0 +1,158 @@
+"""The command line: ``mellea backends``, ``contexts``, ``doctor``, ``run`` and ``chat``.
+
+The commands live in modules of their own, imported when they run: help costs nothing, and listings import no backend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from mellea import __version__
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The arguments; by default those of the process.
+
+    Returns:
+        The exit status: 0, 1 for an error, 2 for a usage error, 130 when interrupted, 141 when the reader of a pipe left.
+    """
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as end:  # help, the version or a usage error is printed by now
+        return end.code if isinstance(end.code, int) else 0
+    if arguments.handler is None:
+        parser.print_help(sys.stderr)
+        return 2
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _carry_out(arguments)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    """Import the module of a command, run it, and turn what it raises into an exit status."""
+    try:
+        module, _, function = arguments.handler.partition(":")
+        status: int = getattr(importlib.import_module(module), function)(arguments)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends, and would complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception as error:
+        from mellea.core.errors import MelleaError, UsageError  # noqa: PLC0415  help and version do without the core
+
+        if not isinstance(error, MelleaError):
+            raise
+        print_error(error)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def print_error(error: Exception) -> None:
+    """Print one of our errors as a sentence; with ``MELLEA_DEBUG=1`` with its traceback before it."""
+    sys.stdout.flush()
+    if os.environ.get("MELLEA_DEBUG", "") not in ("", "0"):
+        traceback.print_exception(error)
+    print(f"mellea: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    print(f"mellea: warning: {' '.join(str(message).split())}", file=file or sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mellea",
+        description="Generative programs in Python: see what is installed, and talk to a model.",
+        epilog='Begin with "mellea doctor": it says what is ready, and what to do about the rest.',
+    )
+    parser.add_argument("--version", action="version", version=f"mellea {__version__}")
+    parser.set_defaults(handler=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    json = argparse.ArgumentParser(add_help=False)
+    json.add_argument("--json", action="store_true", help="print JSON")
+    talking = _talking_options()
+
+    def command(name: str, handler: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents
+        )
+        made.set_defaults(handler=handler)
+        return made
+
+    run = command("run", "mellea.cli.talking:run", "ask a model one thing", talking)
+    run.add_argument("prompt", metavar="PROMPT", help='what to ask, as it is; "-" reads it from standard input')
+    form = run.add_mutually_exclusive_group()
+    form.add_argument("--stream", action="store_true", help="print the answer while it is being written")
+    form.add_argument("--json", action="store_true", help="print the answer, its model, usage and finish reason as JSON")
+    command("chat", "mellea.cli.talking:chat", "talk with a model, which remembers the conversation", talking)
+    command("backends", "mellea.cli.listing:backends", "list the installed backends", json)
+    command("contexts", "mellea.cli.listing:contexts", "list the installed context types", json)
+    command("doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json)
+    return parser
+
+
+def _talking_options() -> argparse.ArgumentParser:
+    """Return the options that ``run`` and ``chat`` have in common."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("-b", "--backend", metavar="NAME", help="an installed backend (default: $MELLEA_BACKEND, else ollama)")
+    options.add_argument("-m", "--model", metavar="ID", help="the model (default: $MELLEA_MODEL, else the backend's own)")
+    options.add_argument("--system", metavar="TEXT", help="a system message put first")
+    options.add_argument("--max-tokens", metavar="N", type=_positive, help="the most tokens to generate")
+    options.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
+    options.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
+    options.add_argument(
+        "-o",
+        "--option",
+        metavar="KEY=VALUE",
+        type=_key_and_value,
+        action="append",
+        default=[],
+        help="any other model option: a common one in capitals (CONTEXT_WINDOW=8192) or the provider's own (top_p=0.9); "
+        "the value is read as JSON if it is JSON; may be repeated",
+    )
+    return options
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+_positive.__name__ = "number"  # argparse names the type in "invalid number value: 'x'"
+
+
+def _key_and_value(text: str) -> tuple[str, Any]:
+    import json  # noqa: PLC0415  help does without it
+
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key.strip(), json.loads(value)
+    except ValueError:
+        return key.strip(), value

@@ -1,0 +1,82 @@
+"""``mellea backends`` and ``mellea contexts``: what is installed, without importing it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import textwrap
+from argparse import Namespace
+from collections.abc import Sequence
+
+from attrs import asdict
+
+from mellea.plugins.manager import Kind, PluginInfo, registry
+from mellea.plugins.wellknown import WELL_KNOWN
+
+__all__ = ["backends", "contexts", "paragraph", "table", "terminal_width"]
+
+_NARROWEST = 24
+"""Fewest columns that the last column of a table gets."""
+_JOINT = "\N{NO-BREAK SPACE}"
+
+
+def backends(arguments: Namespace) -> int:
+    """List the installed backends."""
+    rows = registry().listing("backend")
+    if arguments.json:
+        return _print_json(rows)
+    print(table("backend", rows, terminal_width()) if rows else "No backend is installed.")
+    missing = sorted(set(WELL_KNOWN.values()) - {row.name for row in rows})
+    if missing:
+        print(f'\nNot installed: {", ".join(missing)}.\nInstall one with: pip install "mellea-core[{missing[0]}]"')
+    return 0
+
+
+def contexts(arguments: Namespace) -> int:
+    """List the installed context types."""
+    rows = registry().listing("context")
+    if arguments.json:
+        return _print_json(rows)
+    print(table("context", rows, terminal_width()) if rows else "No context type is installed.")
+    return 0
+
+
+def _print_json(rows: Sequence[PluginInfo]) -> int:
+    print(json.dumps([asdict(row) for row in rows], indent=2))
+    return 0
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, 80 where there is none."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 40)
+
+
+def table(kind: Kind, rows: Sequence[PluginInfo], width: int) -> str:
+    """Return rows in aligned columns, with the problem and remedy of a plugin below its row."""
+    last = "CAPABILITIES" if kind == "backend" else "SUMMARY"
+    cells = [("NAME", "DISTRIBUTION", "VERSION", "STATUS")]
+    cells += [(row.name, row.distribution, row.version, row.status) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [_line(cells[0], widths, last, width)]
+    for row, short in zip(rows, cells[1:], strict=True):
+        lines.append(_line(short, widths, ", ".join(row.capabilities) if kind == "backend" else row.summary, width))
+        lines += [paragraph(text, width, indent=4) for text in (row.problem, row.remedy) if text]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], last: str, width: int) -> str:
+    start = "".join(f"{cell:<{size}}  " for cell, size in zip(cells, widths, strict=True))
+    room = max(width - len(start), _NARROWEST)
+    wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return f"\n{' ' * len(start)}".join([f"{start}{wrapped[0]}".rstrip(), *wrapped[1:]])
+
+
+def paragraph(text: str, width: int, indent: int = 0) -> str:
+    """Return a text in indented lines, in which no path and no install command is broken."""
+    margin = " " * indent
+    kept = re.sub(r"pip install( --\S+)* \S+", lambda command: command[0].replace(" ", _JOINT), text)
+    lines = textwrap.fill(
+        kept, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
+    return lines.replace(_JOINT, " ")

@@ -1,0 +1,139 @@
+"""``mellea run`` and ``mellea chat``: asking a model from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from mellea.cli import print_error
+from mellea.core.context import Context
+from mellea.core.errors import MelleaError, UsageError
+from mellea.core.message import Message
+from mellea.core.options import ModelOption
+from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.context.chat import ChatContext
+from mellea.stdlib.context.simple import SimpleContext
+from mellea.stdlib.session import MelleaSession, start_session
+
+__all__ = ["chat", "run"]
+
+_HELP = """\
+/reset  forget the conversation
+/quit   end; so does Ctrl-D
+/help   show this
+Ctrl-C stops the answer that is being written."""
+
+
+def run(arguments: Namespace) -> int:
+    """Ask one thing and print the answer."""
+    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    if not prompt.strip():
+        raise UsageError("The prompt is empty.", hint='Pass it as an argument, or pipe it in and pass "-".')
+    with _session(arguments, SimpleContext()) as m:
+        if arguments.stream:
+            _print_pieces(m.stream_chat(prompt))
+        else:
+            output = m.act(Message("user", prompt))
+            print(_as_json(output) if arguments.json else output.value)
+    return 0
+
+
+def chat(arguments: Namespace) -> int:
+    """Talk, line by line, until the input ends."""
+    interactive = sys.stdin.isatty()
+    with _session(arguments, ChatContext()) as m:
+        if interactive:
+            print(f"Talking with {m.backend.model_id} ({m.backend.provider}). /help shows the commands.")
+        for line in _typed_lines() if interactive else iter(sys.stdin.readline, ""):
+            text = line.strip()
+            if text == "/quit":
+                break
+            if text.startswith("/") and len(text.split()) == 1:
+                _obey(text, m)
+            elif text:
+                _answer(m, text, interactive=interactive)
+    return 0
+
+
+def _session(arguments: Namespace, ctx: Context) -> MelleaSession:
+    """Return a session with the backend and the options of the command line."""
+    options = {getattr(ModelOption, key, key) if key.isupper() else key: value for key, value in arguments.option}
+    named = {
+        ModelOption.SYSTEM_PROMPT: arguments.system,
+        ModelOption.MAX_NEW_TOKENS: arguments.max_tokens,
+        ModelOption.TEMPERATURE: arguments.temperature,
+        ModelOption.SEED: arguments.seed,
+    }
+    options.update({key: value for key, value in named.items() if value is not None})
+    return start_session(arguments.backend, arguments.model, ctx, model_options=options)
+
+
+def _print_pieces(output: ModelOutputThunk[Any]) -> None:
+    """Print an answer while it is being written."""
+    for piece in output:
+        print(piece, end="", flush=True)
+    print(flush=True)
+
+
+def _as_json(output: ModelOutputThunk[Any]) -> str:
+    about = output.generation
+    return json.dumps(
+        {
+            "text": output.value,
+            "thinking": output.thinking,
+            "backend": about.provider,
+            "model": about.model,
+            "finish_reason": about.finish_reasons[-1] if about.finish_reasons else None,
+            "usage": dict(about.usage) if about.usage else None,
+            "seconds": about.seconds,
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _typed_lines() -> Iterator[str]:
+    """Iterate over what is typed at a terminal, until Ctrl-D. Ctrl-C empties the line."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401, PLC0415  gives `input` history and editing, where the platform has it
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            print()
+            return
+        except KeyboardInterrupt:
+            print()
+            continue
+        yield line
+
+
+def _obey(command: str, m: MelleaSession) -> None:
+    if command == "/reset":
+        m.reset()
+        print("The conversation is forgotten.")
+    elif command == "/help":
+        print(_HELP)
+    else:
+        print(f"There is no command {command}.\n{_HELP}")
+
+
+def _answer(m: MelleaSession, text: str, *, interactive: bool) -> None:
+    """Print the answer. An interrupted one is forgotten, with what it answers; the conversation stays as it was before."""
+    output: ModelOutputThunk[Any] | None = None
+    try:
+        output = m.stream_chat(text)
+        _print_pieces(output)
+    except KeyboardInterrupt:
+        if output is not None:
+            output.cancel()
+        print(flush=True)
+        print("(stopped; this question is forgotten)", file=sys.stderr)
+    except MelleaError as error:
+        if not interactive:
+            raise
+        print_error(error)

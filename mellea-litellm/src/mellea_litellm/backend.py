@@ -1,0 +1,255 @@
+"""Every provider that LiteLLM knows, behind one class.
+
+LiteLLM is imported with the first call, in a thread. It translates requests and answers; retries, time-outs by piece and
+errors are Mellea's, so that they are the same for every provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from attrs import evolve
+
+from mellea.core import Backend, Capability, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, ModelOption
+from mellea.core.errors import CapabilityError, MelleaError
+from mellea.core.options import OptionTable, report_unsupported
+from mellea.core.wire import chat_body, chunk_from, completions_from
+from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
+from mellea_litellm.failures import interrupted, translate
+from mellea_litellm.route import Route, load_litellm, model_string
+
+if TYPE_CHECKING:
+    from mellea.core.component import Span
+    from mellea.core.context import Context
+    from mellea.core.formatter import ChatFormatter
+    from mellea.core.thunk import ModelOutputThunk
+
+__all__ = ["LiteLLMBackend"]
+
+LONGEST_RETRY_WAIT = 60.0
+"""A provider that asks for a longer wait, in seconds, is not asked again."""
+
+_NAMES = {
+    "max_tokens": "MAX_NEW_TOKENS",
+    "temperature": "TEMPERATURE",
+    "seed": "SEED",
+    "stop": "STOP_SEQUENCES",
+    "reasoning_effort": "THINKING",
+}
+"""Common options under LiteLLM's names."""
+
+
+def _thinking(value: Any) -> Mapping[str, Any]:
+    return {"reasoning_effort": value if isinstance(value, str) else "medium" if value else "none"}
+
+
+_TABLE = OptionTable(
+    names={
+        ModelOption.MAX_NEW_TOKENS: "max_tokens",
+        ModelOption.TEMPERATURE: "temperature",
+        ModelOption.SEED: "seed",
+        ModelOption.STOP_SEQUENCES: "stop",
+        ModelOption.THINKING: _thinking,
+    },
+    spellings={
+        "max_tokens": ModelOption.MAX_NEW_TOKENS,
+        "max_completion_tokens": ModelOption.MAX_NEW_TOKENS,
+        "seed": ModelOption.SEED,
+        "stop": ModelOption.STOP_SEQUENCES,
+        "stream": ModelOption.STREAM,
+        "reasoning_effort": ModelOption.THINKING,
+        "tools": ModelOption.TOOLS,
+    },
+)
+_OLLAMA_TABLE = evolve(
+    _TABLE,
+    names={**_TABLE.names, ModelOption.CONTEXT_WINDOW: "num_ctx"},
+    spellings={**_TABLE.spellings, "num_ctx": ModelOption.CONTEXT_WINDOW},
+)
+
+
+class LiteLLMBackend(Backend):
+    """A model of any provider that LiteLLM knows.
+
+    Making one imports nothing heavy and opens no connection; a model id that LiteLLM cannot place fails with the first call.
+
+    Args:
+        model_id: ``provider/model``, such as ``anthropic/claude-3-opus-20240229``. Of a ``ModelIdentifier`` the first of its
+            Ollama, OpenAI, watsonx, Bedrock and Hugging Face names is taken, each with its provider.
+        formatter: Turns spans into messages; by default one with templates for the model.
+        base_url: Address of the server, for providers that run at several. By default the provider's own.
+        model_options: Options of every call; options that are no common ones go to LiteLLM as they are.
+        api_key: The key. By default the provider's environment variable, such as ``OPENAI_API_KEY``.
+        timeout: Seconds to wait for an answer, or for the next bytes of a stream.
+        num_retries: How often a request is sent again that could not be opened for want of a connection, or was refused
+            by a rate limit or a failing server. A stream that has begun is never sent again.
+        strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+
+    Raises:
+        UsageError: The model id is empty, or the identifier has no name that LiteLLM could use.
+    """
+
+    provider: ClassVar[str] = "litellm"
+    capabilities = frozenset(
+        {
+            Capability.STREAMING,
+            Capability.JSON_SCHEMA,
+            Capability.RAW,
+            Capability.SEED,
+            Capability.IMAGES,
+            Capability.AUDIO,
+            Capability.THINKING,
+        }
+    )
+
+    def __init__(
+        self,
+        model_id: str | ModelIdentifier = "ollama_chat/granite4.1:3b",
+        formatter: ChatFormatter | None = None,
+        base_url: str | None = None,
+        model_options: Mapping[str, Any] | None = None,
+        *,
+        api_key: str | None = None,
+        timeout: float = 600.0,
+        num_retries: int = 2,
+        strict_options: bool = False,
+    ) -> None:
+        name = model_string(model_id, backend=self.provider)
+        super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        self.base_url = base_url
+        self.options = _OLLAMA_TABLE if name.startswith(("ollama/", "ollama_chat/")) else _TABLE
+        self._api_key = api_key
+        self._timeout = timeout
+        self._num_retries = num_retries
+        self._route: Route | None = None
+        self._clients = Clients(timeout)
+
+    async def _generate_from_context(
+        self, action: Span, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any], tool_calls: bool = False
+    ) -> tuple[ModelOutputThunk[Any], Context]:
+        await self._ready()  # the core looks at the capabilities before it calls stream_chat
+        return await super()._generate_from_context(action, ctx, format=format, model_options=model_options, tool_calls=tool_calls)
+
+    async def _ready(self) -> Route:
+        """Import LiteLLM, once, and learn what it says of the model."""
+        if self._route is None:
+            provider = self.model_options.get("custom_llm_provider")
+            self._route = await asyncio.to_thread(
+                Route.of, self.model_id, api_key=self._api_key, base_url=self.base_url, provider=provider
+            )
+            self.capabilities = type(self).capabilities - self._route.lacks
+        return self._route
+
+    async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
+        """Continue a conversation through ``litellm.acompletion``."""
+        route = await self._ready()
+        request = evolve(request, options=self._honoured(request.options, route))
+        wants_strict_schema = route.provider in ("openai", "azure") and route.base_url is None
+        body = chat_body(request, strict=wants_strict_schema)
+        answer = await self._send("acompletion", body, route)
+        if not request.stream:
+            yield self._chunk(answer, request)
+            return
+        response = http_response(answer)
+        try:
+            async for piece in answer:
+                chunk = self._chunk(piece, request)
+                if chunk.finish_reason and not (answer.received_finish_reason or answer.intermittent_finish_reason):
+                    raise interrupted(request.model_id)  # LiteLLM made the reason up: the provider's stream was cut
+                yield chunk
+        finally:
+            await close_stream(answer, response)
+
+    async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
+        """Complete plain texts through ``litellm.atext_completion``: in one request where the provider takes several.
+
+        A provider that only chats is sent each text as a message of its own; LiteLLM has no other way to it.
+        """
+        if request.schema is not None:
+            raise CapabilityError(
+                "LiteLLM cannot constrain a plain completion to a schema; nothing was sent.",
+                missing=Capability.JSON_SCHEMA.value,
+                hint="Ask for the format in a chat, with instruct(..., format=...) or act(...).",
+                backend=self.provider,
+                model_id=self.model_id,
+            )
+        route = await self._ready()
+        body = {"model": request.model_id, **self._honoured(request.options, route)}
+        batches = [list(request.prompts)] if route.batches else [[prompt] for prompt in request.prompts]
+        calls = [
+            self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route) for batch in batches
+        ]
+        answers = await _all(calls)
+        return [
+            completion
+            for answer, batch in zip(answers, batches, strict=True)
+            for completion in completions_from(answer.model_dump(), len(batch), backend=self.provider, model_id=request.model_id)
+        ]
+
+    def _honoured(self, options: Mapping[str, Any], route: Route) -> dict[str, Any]:
+        """Return the options without the common ones that the model cannot honour, which are reported."""
+        wanted = dict(options)
+        supported = route.supported
+        if supported is None:
+            return wanted
+        if "max_tokens" in wanted and "max_tokens" not in supported and "max_completion_tokens" in supported:
+            wanted["max_completion_tokens"] = wanted.pop("max_tokens")
+        missing = [name for name in wanted if name in _NAMES and name not in supported]
+        self._reported = self._reported if self._reported is not None else set()
+        report_unsupported(
+            [_NAMES[name] for name in missing],
+            backend=f"litellm/{route.provider}",
+            strict=self.strict_options,
+            reported=self._reported,
+        )
+        return {name: value for name, value in wanted.items() if name not in missing}
+
+    async def _send(self, function: str, body: Mapping[str, Any], route: Route) -> Any:
+        """Call a function of LiteLLM's, again where that may help."""
+        guard = await loop_guards.get()
+        call = getattr(load_litellm(), function)
+        arguments = {
+            "api_key": self._api_key,
+            "api_base": self.base_url,
+            "timeout": self._timeout,
+            "max_retries": 0,
+            "client": await self._clients.get(route, raw=function == "atext_completion"),
+            **body,
+        }
+        attempt = 0
+        while True:
+            try:
+                return await result_of(call(**arguments) if body.get("stream") else guard.call(call, arguments))
+            except Exception as error:
+                ours = self.translate_error(error)
+                if attempt == self._num_retries or ours is None or not ours.retryable or isinstance(ours, TimeoutError):
+                    raise
+                wait = min(0.5 * 2**attempt, 8.0) if ours.retry_after is None else ours.retry_after
+                if wait > LONGEST_RETRY_WAIT:
+                    raise
+            attempt += 1
+            await asyncio.sleep(wait)
+
+    def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
+        return chunk_from(data.model_dump(), backend=self.provider, model_id=request.model_id)
+
+    def translate_error(self, error: Exception) -> MelleaError | None:
+        """Return our error for one of LiteLLM's."""
+        key = self._api_key or (self._route.api_key if self._route else None)
+        return translate(error, model_id=self.model_id, key=key)
+
+    async def aclose(self) -> None:
+        """Close the clients. A later call opens new ones."""
+        await self._clients.aclose()
+
+
+async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Run the calls side by side; the first error stops the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors.exceptions[0].__cause__
+    return [task.result() for task in tasks]

@@ -1,0 +1,153 @@
+"""What belongs to one event loop: network clients, and what LiteLLM logs.
+
+Providers behind the ``openai`` SDK get a client of the backend's own. For all others LiteLLM keeps clients in a cache of
+the process, by loop, and never closes them; several backends and users may share one, so they are closed with the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mellea.core.loop import LoopLocal
+from mellea_litellm.route import Route
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+__all__ = ["Clients", "LoopGuard", "close_stream", "http_response", "loop_guards", "result_of"]
+
+
+class LoopGuard:
+    """LiteLLM on one event loop: calls it, and cleans up behind it when the loop ends."""
+
+    def __init__(self) -> None:
+        self._suffix = f"-{id(asyncio.get_running_loop())}"
+        self._logs: set[asyncio.Task[None]] = set()
+
+    async def call(self, function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
+        """Call LiteLLM for a whole answer, and log it, for whatever callbacks are registered, on this loop.
+
+        LiteLLM would log in one task of the process, which it loses with the next loop, or at the end of this one, to
+        warnings about coroutines and tasks that nobody awaited. Its proxy defers logging in the same way.
+        """
+        from litellm.utils import Rules, function_setup  # noqa: PLC0415  LiteLLM is loaded by now
+
+        started = datetime.now()
+        log, prepared = function_setup(function.__name__, Rules(), started, **{"litellm_call_id": str(uuid.uuid4()), **arguments})
+        log._defer_async_logging = True
+        answer = await function(**{**prepared, "litellm_logging_obj": log})
+        if getattr(log, "_enqueue_deferred_logging", None) is not None:
+            logging = log.async_success_handler(result=answer, start_time=started, end_time=datetime.now())
+            task = asyncio.create_task(logging)
+            self._logs.add(task)
+            task.add_done_callback(self._logs.discard)
+        return answer
+
+    async def close(self) -> None:
+        """Close the clients that LiteLLM made on this loop."""
+        cache = sys.modules["litellm"].in_memory_llm_clients_cache
+        for key in [key for key in cache.cache_dict if key.endswith(self._suffix)]:
+            closing = cache.cache_dict[key].close()
+            cache.delete_cache(key)
+            if inspect.isawaitable(closing):
+                await closing
+        await asyncio.sleep(0)  # closed sockets are let go in the loop's next turn, which may be its last
+
+
+loop_guards: LoopLocal[LoopGuard] = LoopLocal(LoopGuard, LoopGuard.close)
+
+
+class Clients:
+    """The ``openai`` clients of one backend, one for each event loop.
+
+    Args:
+        timeout: Seconds to wait for the provider.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._route: Route | None = None
+        self._clients = LoopLocal(self._new_client, _close)
+
+    async def get(self, route: Route, *, raw: bool) -> AsyncOpenAI | None:
+        """Return the running loop's client, or None where LiteLLM has to take its own.
+
+        Args:
+            route: Where the request goes.
+            raw: Whether it is a plain completion.
+        """
+        if not route.api_key or not (route.batches if raw else route.takes_client):
+            return None
+        self._route = route
+        return await self._clients.get()
+
+    def _new_client(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI  # noqa: PLC0415  LiteLLM has loaded it
+
+        key, address = (self._route.api_key, self._route.base_url) if self._route else (None, None)
+        return AsyncOpenAI(api_key=key, base_url=address, timeout=self._timeout, max_retries=0)
+
+    async def aclose(self) -> None:
+        """Close the clients; a later call opens new ones."""
+        await self._clients.aclose()
+
+
+async def _close(client: AsyncOpenAI) -> None:
+    await client.close()
+
+
+def http_response(stream: Any) -> Any:
+    """Return the HTTP response behind a stream that was not read yet, or None if the stream can close it by itself.
+
+    Over its own clients LiteLLM keeps of the response only the generator of its lines, so that closing the stream leaves the
+    provider at work.
+    """
+    source = stream.completion_stream
+    parts = [source, getattr(source, "streaming_response", None)]
+    while parts:
+        part = parts.pop()
+        if hasattr(part, "aclose") and hasattr(part, "status_code"):
+            return part
+        frame = getattr(part, "ag_frame", None)
+        parts.extend(frame.f_locals.values() if frame is not None else ())
+    return None
+
+
+async def close_stream(stream: Any, response: Any) -> None:
+    """Close a stream and, if there is one, the response behind it."""
+    await stream.aclose()
+    if response is not None:
+        await response.aclose()
+
+
+async def result_of(call: Coroutine[Any, Any, Any]) -> Any:
+    """Await a call of LiteLLM's so that cancelling it leaves nothing behind.
+
+    LiteLLM builds a request in a thread, as a coroutine that nobody awaits if the caller is cancelled in these milliseconds;
+    a cancellation waits them out.
+    """
+    task = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while _is_in_thread(task):  # noqa: ASYNC110  LiteLLM tells nobody when the thread is done
+            await asyncio.sleep(0.001)
+        task.cancel()
+        answers: Any = await asyncio.gather(task, return_exceptions=True)
+        if hasattr(answers[0], "aclose"):
+            await close_stream(answers[0], http_response(answers[0]))
+        raise
+
+
+def _is_in_thread(task: asyncio.Task[Any]) -> bool:
+    """Tell whether LiteLLM's own function, and nothing that it awaits, is where a task stands."""
+    inner: Any = task.get_coro()
+    while inspect.iscoroutine(inner.cr_await):
+        inner = inner.cr_await
+    return inner.cr_frame is not None and inner.cr_frame.f_globals.get("__name__") == "litellm.main"

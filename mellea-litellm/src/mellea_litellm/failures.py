@@ -1,0 +1,110 @@
+"""What LiteLLM raises, as our errors.
+
+LiteLLM's own classes and statuses depend on the provider (a refused connection is an internal server error, a 429 of Ollama a
+connection error), so the exceptions chained below them count first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mellea.core.errors import (
+    AuthenticationError,
+    MalformedResponseError,
+    MelleaError,
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    StreamInterruptedError,
+    UnsupportedOptionError,
+    error_for_status,
+)
+
+__all__ = ["interrupted", "translate"]
+
+_FRAME = re.compile(r"^(?:litellm\.\w+:\s*|\w+Error:\s*|\w+Exception - )+")
+_TAIL = re.compile(r"\s*(?:Traceback \(most recent|Original exception:|LiteLLM Retried:|\n).*", re.DOTALL)
+_NO_KEY = re.compile(r"credentials|api[ _]?key", re.IGNORECASE)
+_UNREADABLE = {"JSONDecodeError", "ValidationError", "AssertionError", "KeyError", "IndexError", "TypeError", "AttributeError"}
+"""What LiteLLM stumbles over when an answer is not what it expects."""
+_LOST = {"TransportError", "ClientConnectionError", "ConnectionError"}
+
+
+def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaError | None:
+    """Return our error for one of LiteLLM's, or None if it comes from elsewhere.
+
+    Args:
+        error: What was raised.
+        model_id: The model asked.
+        key: The provider's key, which some providers repeat in their messages.
+    """
+    chain = list(_chain(error))
+    kinds = {cls.__name__ for link in chain for cls in type(link).__mro__}
+    if not kinds & {"OpenAIError", "HTTPError", *_LOST}:
+        return None
+    said = _words(error, key)
+    where: dict[str, Any] = {"backend": "litellm", "model_id": model_id}
+    if "UnsupportedParamsError" in kinds:
+        return UnsupportedOptionError(f"{said.rstrip('.')}.", hint="Leave the option out, or choose another model.", **where)
+    if kinds & {"TimeoutException", "APITimeoutError"}:
+        return ProviderTimeoutError(
+            f"The provider of {model_id!r} did not answer in time.", hint="Pass timeout=... (seconds) to wait longer.", **where
+        )
+    answers = [link.response for link in chain if type(link).__name__ == "HTTPStatusError"]
+    if answers:
+        after = _seconds(answers[-1].headers.get("retry-after"))
+        return error_for_status(answers[-1].status_code, said, retry_after=after, **where)
+    if kinds & _LOST:
+        if "MidStreamFallbackError" in kinds:
+            return interrupted(model_id)
+        hint = "Check that the server runs and that base_url is right."
+        return ProviderConnectionError(f"No connection to the provider of {model_id!r}: {said.rstrip('.')}.", hint=hint, **where)
+    if type(chain[-1]).__name__ in _UNREADABLE or kinds & {"JSONDecodeError"} or "nvalid response" in said:
+        hint = "Check that base_url leads to the provider that the model id names."
+        return MalformedResponseError(f"The provider of {model_id!r} sent no valid answer: {said.rstrip('.')}.", hint=hint, **where)
+    return _by_status(error, said, key, where)
+
+
+def interrupted(model_id: str) -> StreamInterruptedError:
+    """Return the error for a stream that ended before its end mark."""
+    return StreamInterruptedError(
+        f"The stream of {model_id!r} ended before the answer was complete.",
+        hint="Try again; if it lasts, look at the provider's log.",
+        backend="litellm",
+        model_id=model_id,
+    )
+
+
+def _by_status(error: Exception, said: str, key: str | None, where: dict[str, Any]) -> MelleaError:
+    status = getattr(error, "status_code", None)
+    if not key and _NO_KEY.search(said):
+        import litellm  # noqa: PLC0415  it raised the error
+
+        names = " or ".join(litellm.validate_environment(where["model_id"])["missing_keys"])
+        hint = f"Pass api_key=...{f', or set {names}' if names else ''}."
+        return AuthenticationError(f"There is no key for {where['model_id']!r}.", hint=hint, status=status, **where)
+    after = _seconds((getattr(error, "litellm_response_headers", None) or {}).get("retry-after"))
+    return error_for_status(status, said, retry_after=after, **where)
+
+
+def _chain(error: BaseException | None) -> Iterator[Any]:
+    """Iterate from an exception down to what caused it first."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _words(error: Exception, key: str | None) -> str:
+    """Return the provider's own words, without LiteLLM's frame around them and without the key."""
+    said = _TAIL.sub("", _FRAME.sub("", str(getattr(error, "message", error)))) or type(error).__name__
+    return said.replace(key, "[key]") if key else said
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

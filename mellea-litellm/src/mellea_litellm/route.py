@@ -1,0 +1,130 @@
+"""LiteLLM itself, imported quietly, and what it says of a model: which provider has it, and what can be asked of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+from attrs import frozen
+
+from mellea.core import Capabilities, Capability, ModelIdentifier
+from mellea.core.errors import UsageError
+from mellea.core.models import NameKind, model_name
+
+__all__ = ["Route", "load_litellm", "model_string"]
+
+_PREFIXES: tuple[tuple[NameKind, str], ...] = (
+    ("ollama_name", "ollama_chat/"),
+    ("openai_name", "openai/"),
+    ("watsonx_name", "watsonx/"),
+    ("bedrock_litellm_name", ""),
+    ("hf_model_name", "huggingface/"),
+)
+"""Names of a model in the order in which they are tried, and the provider that LiteLLM calls by that name."""
+
+_SDK_PROVIDERS = ("openai", "custom_openai", "text-completion-openai")
+"""Providers that LiteLLM calls through the ``openai`` SDK, with any client it is handed."""
+
+
+def model_string(model_id: str | ModelIdentifier, *, backend: str) -> str:
+    """Return LiteLLM's ``provider/model`` for a model.
+
+    Raises:
+        UsageError: The id is empty or no text, or the identifier has no name that LiteLLM could use.
+    """
+    if isinstance(model_id, ModelIdentifier):
+        for kind, prefix in _PREFIXES:
+            if getattr(model_id, kind):
+                return prefix + model_name(model_id, kind, backend=backend)
+    return model_name(model_id, "bedrock_litellm_name", backend=backend)
+
+
+def load_litellm() -> Any:
+    """Import LiteLLM so that it fetches nothing and says nothing, and return it. A user's own settings win."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
+    is_first_import = "litellm" not in sys.modules
+    import litellm  # noqa: PLC0415  takes seconds
+
+    litellm.suppress_debug_info = True  # else every error prints an advertisement to stdout
+    if is_first_import and not (os.environ.get("LITELLM_LOG") or os.environ.get("JSON_LOGS")):
+        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+            # Its own stderr handlers would say twice what the program's logging says anyway.
+            logging.getLogger(name).handlers.clear()
+    return litellm
+
+
+@frozen
+class Route:
+    """Where LiteLLM sends the requests for a model.
+
+    Args:
+        provider: LiteLLM's name of the provider.
+        api_key: The key, given or found in the environment.
+        base_url: The address, given or the provider's own; None leaves it to LiteLLM.
+        supported: The chat-completions parameters that the model takes; None if LiteLLM does not know.
+        takes_client: Whether LiteLLM calls the provider's chat through an ``openai`` client that it is handed.
+        batches: Whether the provider completes several prompts in one request.
+        lacks: Capabilities that LiteLLM says the model does not have.
+    """
+
+    provider: str
+    api_key: str | None
+    base_url: str | None
+    supported: frozenset[str] | None
+    takes_client: bool
+    batches: bool
+    lacks: Capabilities
+
+    @classmethod
+    def of(cls, model: str, *, api_key: str | None, base_url: str | None, provider: str | None) -> Route:
+        """Return the route of a model. Imports LiteLLM.
+
+        Args:
+            model: ``provider/model``, or a name that LiteLLM knows without.
+            api_key: The user's key.
+            base_url: The user's address.
+            provider: The provider, if the model's name does not say it.
+
+        Raises:
+            UsageError: LiteLLM does not know the provider.
+        """
+        litellm = load_litellm()
+        try:
+            name, provider, key, base = litellm.get_llm_provider(model, provider, base_url, api_key)
+        except litellm.BadRequestError as error:
+            raise UsageError(
+                f"LiteLLM knows no provider of model {model!r}.",
+                hint="Write the model id as provider/model, such as 'anthropic/claude-3-opus-20240229', "
+                "'ollama_chat/granite4.1:3b', or 'openai/NAME' with base_url=... for a compatible server.",
+                backend="litellm",
+                model_id=model,
+            ) from error
+        supported = litellm.get_supported_openai_params(name, provider)
+        is_sdk = provider in _SDK_PROVIDERS
+        if is_sdk:
+            key = key or api_key or litellm.api_key or litellm.openai_key or os.environ.get("OPENAI_API_KEY")
+            base = base or litellm.api_base or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+        has_completions = provider in ("text-completion-openai", *litellm.openai_text_completion_compatible_providers)
+        return cls(
+            provider=provider,
+            api_key=key,
+            base_url=base,
+            supported=frozenset(supported) if supported is not None else None,
+            takes_client=is_sdk,
+            batches=has_completions or (provider == "openai" and name not in litellm.open_ai_chat_completion_models),
+            lacks=_lacking(litellm, name, provider, supported),
+        )
+
+
+def _lacking(litellm: Any, name: str, provider: str, supported: list[str] | None) -> Capabilities:
+    lacks = set()
+    if supported is not None:
+        lacks |= {Capability.JSON_SCHEMA} if "response_format" not in supported else set()
+        lacks |= {Capability.SEED} if "seed" not in supported else set()
+    if name in litellm.model_cost or f"{provider}/{name}" in litellm.model_cost:  # of other models it knows nothing
+        lacks |= {Capability.IMAGES} if not litellm.supports_vision(name, provider) else set()
+        lacks |= {Capability.AUDIO} if not litellm.supports_audio_input(name, provider) else set()
+    return frozenset(lacks)

@@ -1,0 +1,136 @@
+import builtins
+import copy
+import inspect
+import pickle
+import re
+
+import pytest
+
+from mellea.core import errors
+from mellea.core.errors import MelleaError, error_for_status, retry_after_seconds
+
+TREE = re.findall(r"^([ │├└─]*)(\w+)((?: \([\w, ]+\))?)", errors.__doc__.split("\n\n")[2], re.MULTILINE)
+CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, MelleaError)]
+FIELDS = {"hint": "Do this.", "backend": "b", "model_id": "m", "retry_after": 2.0, "status": 429}
+
+
+def made(cls):
+    return cls("It broke.", missing="images", **FIELDS) if cls is errors.CapabilityError else cls("It broke.", **FIELDS)
+
+
+def parents():
+    """Return what the docstring's tree says: (name, parent, builtins)."""
+    path, rows = {}, []
+    for indent, name, bases in TREE:
+        depth = len(indent) // 4
+        path[depth] = name
+        rows.append((name, path.get(depth - 1), tuple(re.findall(r"\w+", bases))))
+    return rows
+
+
+def test_tree_in_the_docstring_is_the_tree_of_the_classes():
+    drawn = {(name, parent) for name, parent, _ in parents()}
+    assert drawn == {(cls.__name__, cls.__bases__[0].__name__ if cls is not MelleaError else None) for cls in CLASSES}
+
+
+def test_every_class_is_public():
+    assert {cls.__name__ for cls in CLASSES} <= set(errors.__all__)
+
+
+@pytest.mark.parametrize(("name", "bases"), [(name, bases) for name, _, bases in parents() if bases])
+def test_errors_are_the_builtins_that_the_tree_says(name, bases):
+    assert all(issubclass(getattr(errors, name), getattr(builtins, base)) for base in bases)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_errors_cross_a_process_pool_with_their_fields(cls):
+    error = made(cls)
+    error.add_note("noted")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is cls
+    assert str(again) == str(error)
+    assert again.__dict__ == error.__dict__
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_errors_can_be_copied(cls):
+    assert str(copy.copy(made(cls))) == str(copy.deepcopy(made(cls))) == "It broke. Do this."
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_messages_end_with_the_remedy(cls):
+    assert str(made(cls)) == "It broke. Do this."
+
+
+def test_message_without_a_remedy_is_the_message():
+    assert str(errors.ServerError("It broke.")) == "It broke."
+
+
+def test_capability_error_pickles_what_is_missing():
+    assert pickle.loads(pickle.dumps(made(errors.CapabilityError))).missing == "images"
+
+
+RETRYABLE = {"ProviderConnectionError", "StreamInterruptedError", "ProviderTimeoutError", "RateLimitError", "ServerError"}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_only_passing_troubles_are_retryable(cls):
+    assert cls.retryable is (cls.__name__ in RETRYABLE)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (400, "bad parameter", errors.RequestRejectedError),
+        (401, "no key", errors.AuthenticationError),
+        (403, "forbidden", errors.AuthenticationError),
+        (404, "no such model", errors.ModelNotFoundError),
+        (408, "timeout", errors.ProviderTimeoutError),
+        (413, "payload", errors.ContextWindowError),
+        (422, "unprocessable", errors.RequestRejectedError),
+        (429, "slow down", errors.RateLimitError),
+        (500, "oops", errors.ServerError),
+        (503, "loading", errors.ServerError),
+        (None, "oops", errors.ServerError),
+        (400, "This model's maximum context length is 8192 tokens", errors.ContextWindowError),
+        (500, "the request exceeds the available context size", errors.ContextWindowError),
+        (None, "exceed_context_size_error", errors.ContextWindowError),
+        (500, "image input is not supported", errors.RequestRejectedError),
+        (429, "too many multimodal requests", errors.RateLimitError),
+        (401, "no multimodal access", errors.AuthenticationError),
+    ],
+)
+def test_status_and_words_decide_the_error(status, message, expected):
+    error = error_for_status(status, message, backend="b", model_id="m")
+    assert type(error) is expected
+    assert (error.status, error.backend, error.model_id) == (status, "b", "m")
+    assert str(error).endswith(error.hint)
+
+
+def test_rate_limit_says_when_to_try_again():
+    error = error_for_status(429, "slow down.", backend="b", model_id="m", retry_after=1.5)
+    assert str(error) == "b (m) answered 429: slow down. Try again in 1.5 seconds."
+    assert error.retry_after == 1.5
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", None),
+    ],
+)
+def test_waiting_time_is_read_from_seconds_or_a_date(header, seconds):
+    assert retry_after_seconds(header) == seconds
+
+
+def test_waiting_time_until_a_later_date_is_positive():
+    assert retry_after_seconds("Fri, 31 Dec 2999 23:59:59 GMT") > 0

@@ -1,0 +1,333 @@
+import asyncio
+import contextvars
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mellea.core import ModelOutputThunk, UsageError
+from mellea.core.loop import PATIENCE, LoopLocal, run_sync
+from mellea.stdlib.context import ChatContext, SimpleContext
+from mellea.stdlib.session import MelleaSession
+from mellea.testing import ScriptedBackend
+from tests.core.gated import Gate, GatedBackend
+
+variable = contextvars.ContextVar("variable", default="unset")
+
+
+async def identity(value):
+    await asyncio.sleep(0)
+    return value
+
+
+async def thread_name():
+    return threading.current_thread().name
+
+
+async def nested(levels):
+    return levels if levels == 0 else run_sync(nested(levels - 1))
+
+
+async def failing():
+    raise LookupError("lost")
+
+
+def script(text):
+    """Run a program of its own, with warnings as errors, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(text)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def test_coroutine_runs_in_a_plain_script():
+    assert run_sync(identity(5)) == 5
+
+
+async def test_coroutine_runs_inside_a_running_loop():
+    assert run_sync(identity(5)) == 5
+
+
+def test_coroutines_run_from_many_threads():
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda value: run_sync(identity(value)), range(100))) == list(range(100))
+
+
+def test_nested_calls_return_and_make_no_new_threads_the_second_time():
+    run_sync(nested(5))
+    before = threading.active_count()
+    for _ in range(50):
+        assert run_sync(nested(5)) == 0
+    assert threading.active_count() == before
+
+
+def test_all_threads_share_one_loop():
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: run_sync(thread_name()), range(8))) == {"mellea-loop-0"}
+
+
+def test_context_variables_of_the_caller_are_seen():
+    async def read():
+        return variable.get()
+
+    token = variable.set("here")
+    try:
+        assert run_sync(read()) == "here"
+    finally:
+        variable.reset(token)
+    assert run_sync(read()) == "unset"
+
+
+def test_exceptions_reach_the_caller():
+    with pytest.raises(LookupError, match="lost"):
+        run_sync(failing())
+
+
+async def test_waiting_for_an_output_of_the_blocked_loop_is_refused():
+    backend = GatedBackend("a", last="b")
+    thunk, _ = await backend.generate_from_context("hi", SimpleContext())
+    with pytest.raises(UsageError, match="this synchronous call blocks"):
+        run_sync(thunk.avalue())
+    with pytest.raises(UsageError, match="this synchronous call blocks"):
+        list(thunk)
+    backend.release.open()
+    assert await thunk.avalue() == "ab"
+
+
+async def test_waiting_for_an_output_of_the_blocked_loop_is_refused_at_any_depth():
+    backend = GatedBackend("a")
+    thunk, _ = await backend.generate_from_context("hi", SimpleContext())
+
+    async def deeper():
+        return run_sync(thunk.avalue())
+
+    with pytest.raises(UsageError, match="this synchronous call blocks"):
+        run_sync(deeper())
+    await thunk.cancel_generation()
+
+
+async def test_cancelling_an_output_of_the_blocked_loop_does_not_wait_for_it():
+    backend = GatedBackend("a")
+    thunk, _ = await backend.generate_from_context("hi", SimpleContext())
+    await backend.reached.passed()
+    thunk.cancel()
+    assert thunk.cancelled
+    await backend.stopped.passed()
+
+
+def test_callback_that_waits_for_a_thread_which_calls_the_library_does_not_hang():
+    async def blocking():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(run_sync, identity(5)).result()
+
+    assert run_sync(blocking()) == 5
+
+
+def test_time_out_of_the_coroutine_itself_reaches_the_caller():
+    async def slow():
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine"):
+        run_sync(slow())
+
+
+def test_call_that_takes_longer_than_a_loop_may_take_to_begin_runs_once():
+    gate, runs = Gate(), []
+
+    async def long():
+        runs.append(1)
+        await gate.passed()
+        raise LookupError
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(run_sync, long())
+        with pytest.raises(TimeoutError):
+            answer.result(PATIENCE * 1.5)
+        gate.open()
+        error = answer.exception()
+    assert runs == [1]
+    assert isinstance(error, LookupError)
+    assert error.__context__ is None
+
+
+class Patient(ChatContext):
+    """Waits for its outputs before a generation, as a compactor does."""
+
+    async def prepare(self, backend):
+        for span in self.as_list():
+            if isinstance(span, ModelOutputThunk):
+                await span.avalue()
+        return self
+
+
+@pytest.mark.parametrize("verb", ["stream_chat", "chat"])
+async def test_starting_what_waits_for_an_output_of_the_blocked_loop_is_refused(verb):
+    m = MelleaSession(GatedBackend("a"), Patient())
+    lazy = await m.aact("1")
+    with pytest.raises(UsageError, match="this synchronous call blocks"):
+        getattr(m, verb)("2")
+    await lazy.cancel_generation()
+
+
+async def test_stream_started_in_a_running_loop_may_depend_on_its_outputs():
+    m = MelleaSession(GatedBackend(last="x"), ChatContext())
+    lazy = await m.aact("1")
+    stream = m.stream_chat("2")
+    m.backend.release.open()
+    assert await stream.avalue() == "x"
+    assert lazy.is_computed()
+
+
+def test_interrupt_stops_the_work_and_leaves_the_session_usable():
+    printed = script("""
+        import asyncio, os, signal, threading
+        from mellea import ChatContext, MelleaSession
+        from mellea.core import Backend, Chunk
+
+        done, stopped = [], threading.Event()
+
+        class Interrupting(Backend):
+            async def stream_chat(self, request):
+                if not done:
+                    done.append(1)
+                    os.kill(os.getpid(), signal.SIGINT)
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        stopped.set()
+                yield Chunk(text="x")
+
+        m = MelleaSession(Interrupting(), ChatContext())
+        try:
+            m.chat("hi")
+        except KeyboardInterrupt:
+            print("interrupted", stopped.wait(30), len(m.ctx.as_list()))
+        print(m.chat("again").content)
+    """)
+    assert printed.splitlines() == ["interrupted True 0", "x"]
+
+
+def test_interpreter_ends_quietly_with_work_under_way():
+    printed = script("""
+        import asyncio
+        from mellea.testing import ScriptedBackend
+        from mellea import MelleaSession
+
+        m = MelleaSession(ScriptedBackend("x", latency=1000))
+        thunk = m.stream_chat("hi")
+        print("done")
+    """)
+    assert printed == "done"
+
+
+def test_forked_child_works_and_refuses_what_only_the_parent_can_finish():
+    printed = script("""
+        import os
+        from mellea import MelleaSession
+        from mellea.core import UsageError
+        from mellea.testing import ScriptedBackend
+
+        m = MelleaSession(ScriptedBackend("x"))
+        m.chat("hi")
+        pending = MelleaSession(ScriptedBackend("x", latency=1000)).stream_chat("hi")
+        if os.fork() == 0:
+            print(m.chat("from the child").content)
+            try:
+                list(pending)
+            except UsageError as error:
+                print(error)
+            raise SystemExit(0)
+        os.wait()
+    """)
+    first, second = printed.splitlines()
+    assert first == "x"
+    assert second.startswith("This output can never be complete")
+
+
+class Client:
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.closed_on = []
+
+    async def close(self):
+        self.closed_on.append(asyncio.get_running_loop())
+
+
+def clients():
+    return LoopLocal(Client, Client.close)
+
+
+async def test_value_is_made_once_for_each_loop():
+    local = clients()
+    assert await local.get() is await local.get()
+    assert await asyncio.to_thread(asyncio.run, local.get()) is not await local.get()
+    await local.aclose()
+
+
+def test_value_is_closed_when_its_loop_ends():
+    local = clients()
+    client = asyncio.run(local.get())
+    assert client.closed_on == [client.loop]
+
+
+async def test_closing_closes_the_values_of_other_running_loops_there():
+    local = clients()
+
+    async def other():
+        return run_sync(local.get())
+
+    theirs, mine = await asyncio.to_thread(asyncio.run, other()), await local.get()
+    await local.aclose()
+    assert theirs.closed_on == [theirs.loop]
+    assert mine.closed_on == [mine.loop]
+    assert theirs.loop is not mine.loop
+
+
+async def test_closing_twice_is_harmless_and_a_new_value_is_made_afterwards():
+    local = clients()
+    first = await local.get()
+    await local.aclose()
+    await local.aclose()
+    second = await local.get()
+    await local.aclose()
+    assert second is not first
+    assert len(first.closed_on) == 1
+
+
+def test_value_of_the_parent_is_left_alone_after_a_fork():
+    printed = script("""
+        import asyncio, os
+        from mellea.core.loop import LoopLocal, run_sync
+
+        async def close(value):
+            print("closed", value == os.getpid(), flush=True)
+
+        local = LoopLocal(os.getpid, close)
+        run_sync(local.get())
+        if os.fork() == 0:
+            assert run_sync(local.get()) == os.getpid()
+            run_sync(local.aclose())
+            raise SystemExit(0)
+        os.wait()
+        run_sync(local.aclose())
+    """)
+    assert printed.splitlines() == ["closed True", "closed True"]
+
+
+async def test_backend_is_shared_by_loops_in_threads():
+    backend = ScriptedBackend("x")
+
+    async def ask():
+        thunk, _ = await backend.generate_from_context("hi", SimpleContext())
+        return await thunk.avalue()
+
+    answers = await asyncio.gather(*(asyncio.to_thread(asyncio.run, ask()) for _ in range(8)))
+    assert answers == ["x"] * 8

@@ -1,0 +1,285 @@
+"""The Ollama backend with real tokens: SmolLM2 behind a server that speaks Ollama's protocol."""
+
+import asyncio
+import json
+
+import pytest
+from pydantic import BaseModel
+
+from mellea.core import CapabilityError, CBlock, ImageBlock, ImageUrlBlock, Message, ModelOption, ModelOutputThunk, UsageError
+from mellea.core.errors import ContextWindowError, RequestRejectedError
+from mellea.stdlib.context import ChatContext
+from tests.servers.ollama import Fault
+
+ENDLESS = {"type": "array", "items": {"type": "integer"}, "minItems": 1000}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+class City(BaseModel):
+    name: str
+    country: str
+
+
+async def test_chat_gives_text_usage_and_finish_reason(ask):
+    thunk = await (await ask("Name three colours.")).result()
+
+    assert thunk.value
+    assert thunk.generation.usage.prompt_tokens > 10
+    assert thunk.generation.usage.completion_tokens == 12
+    assert thunk.generation.finish_reasons == ("length",)
+    assert thunk.generation.provider == "ollama"
+
+
+async def test_an_answer_that_ends_by_itself_says_stop(ask):
+    thunk = await (await ask("Say hi.", max_tokens=200)).result()
+
+    assert thunk.generation.finish_reasons == ("stop",)
+
+
+async def test_streamed_pieces_join_to_the_unstreamed_text(ask):
+    whole = await (await ask("Name three colours.")).avalue()
+
+    pieces = [piece async for piece in await ask("Name three colours.", stream=True)]
+
+    assert len(pieces) > 2
+    assert "".join(pieces) == whole
+
+
+async def test_first_piece_is_handed_on_while_the_rest_is_still_to_come(ask, server):
+    server.faults.append(Fault("stall", after=1))
+    thunk = await ask("Name three colours.", stream=True)
+
+    first = await thunk.astream()
+
+    assert first
+    assert not thunk.is_computed()
+    await thunk.cancel_generation()
+
+
+async def test_streamed_answer_has_usage_and_finish_reason(ask):
+    thunk = await (await ask("Name three colours.", stream=True)).result()
+
+    assert thunk.generation.usage.total_tokens > 12
+    assert thunk.generation.finish_reasons == ("length",)
+
+
+async def test_format_constrains_the_output_to_a_pydantic_class(ask):
+    thunk = await (await ask("Paris is in France. Extract the city.", fits=City, max_tokens=60)).result()
+
+    assert isinstance(thunk.parsed, City)
+
+
+async def test_format_takes_a_json_schema_in_a_stream(ask):
+    schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
+
+    thunk = await (await ask("Choose a colour.", fits=schema, max_tokens=40, stream=True)).result()
+
+    assert thunk.parsed["colour"] in {"red", "blue"}
+
+
+async def test_refused_schema_is_the_requests_fault(ask):
+    thunk = await ask("Choose a colour.", fits={"type": "nonsense"})
+
+    with pytest.raises(RequestRejectedError, match="refuses the output format"):
+        await thunk.avalue()
+
+
+async def test_stop_sequence_ends_the_text_and_is_no_part_of_it(ask):
+    free = await (await ask("Name three colours.")).avalue()
+    stop = free.split()[1]
+
+    stopped = await (await ask("Name three colours.", stop=stop)).result()
+
+    assert stopped.value == free.partition(stop)[0].rstrip(" ") or stopped.value == free.partition(stop)[0]
+    assert stopped.generation.finish_reasons == ("stop",)
+
+
+async def test_same_seed_draws_the_same_text_and_another_seed_another(ask):
+    draw = {"temperature": 1.5, "max_tokens": 24}
+    first = await (await ask("Invent a name.", seed=1, **draw)).avalue()
+    again = await (await ask("Invent a name.", seed=1, **draw)).avalue()
+    other = await (await ask("Invent a name.", seed=2, **draw)).avalue()
+
+    assert first == again
+    assert first != other
+
+
+async def test_reasoning_is_kept_apart_from_the_answer(make, ask):
+    thinker = make("smollm2-thinking")
+
+    thunk = await (await ask("Name three colours.", of=thinker, stream=True, **{ModelOption.THINKING: True})).result()
+
+    assert thunk.thinking
+    assert thunk.value
+    assert thunk.thinking not in thunk.value
+
+
+async def test_thinking_of_a_model_that_cannot_is_refused(ask):
+    thunk = await ask("Name three colours.", **{ModelOption.THINKING: True})
+
+    with pytest.raises(RequestRejectedError, match="does not support thinking"):
+        await thunk.avalue()
+
+
+async def test_chat_context_shows_the_model_what_was_said(backend, server):
+    first, ctx = await backend.generate_from_context(
+        Message("user", "I am Olivia."), ChatContext(), model_options={"max_tokens": 5}
+    )
+    await first.avalue()
+    second, _ = await backend.generate_from_context(Message("user", "Who am I?"), ctx, model_options={"max_tokens": 5})
+    await second.avalue()
+
+    messages = server.sent("/api/chat")[1]["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    assert messages[1]["content"] == first.value
+
+
+# Raw completion
+
+
+async def test_raw_completions_come_in_the_order_of_the_prompts(backend, server):
+    prompts = [CBlock("The capital of France is"), CBlock("1, 2, 3, 4,"), CBlock("Once upon a")]
+    options = {"max_tokens": 4, "temperature": 0.0}
+
+    together = await backend.generate_from_raw(prompts, model_options=options)
+    alone = [(await backend.generate_from_raw([prompt], model_options=options))[0] for prompt in prompts]
+
+    assert [str(thunk) for thunk in together] == [str(thunk) for thunk in alone]
+    assert "Paris" in str(together[0])
+    assert together[0].generation.usage.completion_tokens == 4
+    assert together[0].generation.finish_reasons == ("length",)
+    assert all(body["raw"] is True for body in server.sent("/api/generate"))
+
+
+async def test_raw_completion_is_constrained_to_a_format(backend):
+    thunks = await backend.generate_from_raw([CBlock("A city as JSON: ")], format=City, model_options={"max_tokens": 80})
+
+    assert isinstance(thunks[0].parsed, City)
+
+
+async def test_raw_completion_of_a_thinking_model_leaves_the_text_whole(make, server):
+    await make("smollm2-thinking").generate_from_raw([CBlock("Two and two")], model_options={"max_tokens": 3})
+
+    assert server.sent("/api/generate")[0]["think"] is False
+
+
+async def test_one_failing_raw_completion_is_one_of_our_errors(backend):
+    with pytest.raises(ContextWindowError):
+        await backend.generate_from_raw([CBlock("Short"), CBlock("word " * 3000)], model_options={"max_tokens": 4})
+
+
+async def test_empty_raw_prompt_is_refused_before_it_is_sent(backend, server):
+    with pytest.raises(UsageError, match="no empty text"):
+        await backend.generate_from_raw([CBlock("One"), CBlock("")])
+
+    assert server.sent("/api/generate") == []
+
+
+async def test_many_raw_prompts_all_get_their_completion(backend):
+    prompts = [CBlock(f"{number} plus one is") for number in range(24)]
+
+    thunks = await backend.generate_from_raw(prompts, model_options={"max_tokens": 2})
+
+    assert [bool(str(thunk)) for thunk in thunks] == [True] * 24
+
+
+# Images
+
+
+async def test_image_is_sent_as_plain_base64(make, ask, server):
+    message = Message("user", "What is this?", images=[ImageBlock(f"data:image/png;base64,{PIXEL}")])
+
+    await (await ask(message, of=make("smollm2-vision"))).avalue()
+
+    assert server.sent("/api/chat")[0]["messages"][0]["images"] == [PIXEL]
+
+
+async def test_image_for_a_text_only_model_is_refused_before_it_is_sent(ask, server):
+    first = await ask(Message("user", "What is this?", images=[ImageBlock(PIXEL)]))
+    second = await ask(Message("user", "And this?", images=[ImageBlock(PIXEL)]))
+
+    for_first, for_second = await asyncio.gather(first.avalue(), second.avalue(), return_exceptions=True)
+
+    assert isinstance(for_first, CapabilityError)
+    assert for_first.missing == "images"
+    assert isinstance(for_second, CapabilityError)
+    assert server.sent("/api/chat") == []
+
+
+async def test_what_the_model_can_do_is_asked_once(make, ask, server):
+    vision = make("smollm2-vision")
+
+    await (await ask(Message("user", "What is this?", images=[ImageBlock(PIXEL)]), of=vision)).avalue()
+    await (await ask(Message("user", "And this?", images=[ImageBlock(PIXEL)]), of=vision)).avalue()
+
+    assert len(server.sent("/api/show")) == 1
+
+
+async def test_image_by_address_is_refused_with_the_remedy(make, ask):
+    message = Message("user", "What is this?", images=[ImageUrlBlock("https://example.com/cat.png")])
+
+    thunk = await ask(message, of=make("smollm2-vision"))
+
+    with pytest.raises(UsageError, match="ImageBlock"):
+        await thunk.avalue()
+
+
+# The context window
+
+
+async def test_prompt_longer_than_the_context_window_is_an_error(ask):
+    thunk = await ask("word " * 3000)
+
+    with pytest.raises(ContextWindowError, match="context length"):
+        await thunk.avalue()
+
+
+async def test_context_window_of_the_call_bounds_the_prompt(ask, server):
+    thunk = await ask("word " * 200, stream=True, **{ModelOption.CONTEXT_WINDOW: 64})
+
+    with pytest.raises(ContextWindowError):
+        await thunk.avalue()
+
+    assert server.sent("/api/chat")[0]["options"]["num_ctx"] == 64
+
+
+async def test_truncation_can_be_asked_for(ask):
+    thunk = await ask("word " * 200, truncate=True, **{ModelOption.CONTEXT_WINDOW: 64})
+
+    await thunk.avalue()
+
+    assert thunk.generation.usage.prompt_tokens < 64
+
+
+# Cancellation
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_cancellation_stops_the_servers_work(ask, server, stream):
+    thunk: ModelOutputThunk = await ask("Count.", fits=ENDLESS, max_tokens=1900, stream=stream)
+    started = await asyncio.to_thread(server.llama.wait_until_busy)
+
+    await thunk.cancel_generation()
+
+    assert started
+    assert await asyncio.to_thread(server.llama.wait_until_idle, 3.0)
+    assert thunk.cancelled
+
+
+async def test_cancelled_raw_completion_stops_the_servers_work(backend, server):
+    running = asyncio.create_task(backend.generate_from_raw([CBlock("[")], format=ENDLESS, model_options={"max_tokens": 1900}))
+    started = await asyncio.to_thread(server.llama.wait_until_busy)
+
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert started
+    assert await asyncio.to_thread(server.llama.wait_until_idle, 3.0)
+
+
+async def test_output_of_a_schema_without_a_class_is_plain_json(ask):
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 3}}, "required": ["n"]}
+
+    thunk = await (await ask("Choose a number.", fits=schema, max_tokens=40)).result()
+
+    assert json.loads(thunk.value) == thunk.parsed

@@ -1,0 +1,85 @@
+"""What reaches the server of the options that a program sets."""
+
+import warnings
+
+import pytest
+
+from mellea.core import ModelOption, OptionNotSupportedWarning, UnsupportedOptionError
+
+
+async def test_common_options_arrive_under_ollamas_names(ask, server):
+    options = {
+        ModelOption.MAX_NEW_TOKENS: 3,
+        ModelOption.TEMPERATURE: 0.5,
+        ModelOption.SEED: 7,
+        ModelOption.STOP_SEQUENCES: ["END"],
+        ModelOption.CONTEXT_WINDOW: 512,
+    }
+
+    await (await ask("Hello.", **options)).avalue()
+
+    sent = server.sent("/api/chat")[0]["options"]
+    assert sent == {"num_predict": 3, "temperature": 0.5, "seed": 7, "stop": ["END"], "num_ctx": 512}
+
+
+@pytest.mark.parametrize("spelling", ["num_predict", "max_tokens", "max_completion_tokens", "max_new_tokens"])
+async def test_other_spellings_mean_the_same(ask, server, spelling):
+    await (await ask("Hello.", **{spelling: 2})).avalue()
+
+    assert server.sent("/api/chat")[0]["options"]["num_predict"] == 2
+
+
+async def test_native_options_pass_through(ask, server):
+    await (await ask("Hello.", top_k=1, repeat_penalty=1.3)).avalue()
+
+    sent = server.sent("/api/chat")[0]["options"]
+    assert sent["top_k"] == 1
+    assert sent["repeat_penalty"] == 1.3
+
+
+async def test_fields_of_the_request_stand_beside_the_options(ask, server):
+    await (await ask("Hello.", keep_alive="2m", think=False, format="json", max_tokens=40)).avalue()
+
+    body = server.sent("/api/chat")[0]
+    assert (body["keep_alive"], body["think"], body["format"]) == ("2m", False, "json")
+    assert body["options"] == {"num_predict": 40, "temperature": 0.0}
+
+
+async def test_system_prompt_comes_first(ask, server):
+    await (await ask("Hello.", system="You are a pirate.")).avalue()
+
+    assert server.sent("/api/chat")[0]["messages"][0] == {"role": "system", "content": "You are a pirate."}
+
+
+async def test_keep_alive_of_the_backend_goes_with_every_request(make, ask, server):
+    await (await ask("Hello.", of=make(keep_alive=30))).avalue()
+
+    assert server.sent("/api/chat")[0]["keep_alive"] == 30
+
+
+async def test_options_of_the_call_beat_those_of_the_backend(make, ask, server):
+    backend = make(model_options={"seed": 1, "top_k": 5})
+
+    await (await ask("Hello.", of=backend, max_tokens=2, **{ModelOption.SEED: 2})).avalue()
+
+    sent = server.sent("/api/chat")[0]["options"]
+    assert (sent["seed"], sent["top_k"]) == (2, 5)
+
+
+async def test_unsupported_option_is_reported_once(ask, server):
+    with pytest.warns(OptionNotSupportedWarning, match="TOOL_CHOICE"):
+        await (await ask("Hello.", tool_choice="auto")).avalue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await (await ask("Hello.", tool_choice="auto")).avalue()
+
+    assert [body["options"].keys() for body in server.sent("/api/chat")] == [{"num_predict", "temperature"}] * 2
+
+
+async def test_unsupported_option_is_an_error_in_strict_mode(make, ask, server):
+    strict = make(strict_options=True)
+
+    with pytest.raises(UnsupportedOptionError, match="LOGITS"):
+        await ask("Hello.", of=strict, **{ModelOption.LOGITS: True})
+
+    assert server.sent("/api/chat") == []

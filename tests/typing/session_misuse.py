@@ -1,0 +1,10 @@
+"""Mistakes that a type checker finds: each marked line must be an error, which ``warn_unused_ignores`` sees to."""
+
+from mellea import start_session
+
+m = start_session()
+m.instruct("x", requirement=["r"])  # type: ignore[call-overload]
+m.instruct("x", requirements=5)  # type: ignore[call-overload]
+m.chat("x", "robot")  # type: ignore[arg-type]
+m.chat("x", document=["d"])  # type: ignore[call-arg]
+m.act("x", tool_call=True)  # type: ignore[call-overload]
