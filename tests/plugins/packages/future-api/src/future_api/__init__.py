@@ -1,0 +1,1 @@
+"""A plugin made for a later plugin interface."""

@@ -1,0 +1,1 @@
+"""A Mellea context type that shows the model the last two spans."""

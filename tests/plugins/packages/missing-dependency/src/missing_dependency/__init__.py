@@ -1,0 +1,1 @@
+"""A plugin whose backend imports what is not installed."""

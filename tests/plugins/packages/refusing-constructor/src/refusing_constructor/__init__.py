@@ -1,0 +1,1 @@
+"""A plugin whose backend cannot be made."""

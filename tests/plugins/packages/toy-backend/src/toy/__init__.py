@@ -1,0 +1,1 @@
+"""A Mellea backend for a made-up provider."""

@@ -1,0 +1,11 @@
+"""The manifest."""
+
+from collections.abc import Callable
+
+from mellea.plugins import BackendManifest, hookimpl
+
+
+@hookimpl
+def mellea_register_backends(register: Callable[[BackendManifest], None]) -> None:
+    """Register the backend ``twin``."""
+    register(BackendManifest(name="twin", summary="The northern twin.", factory="twin_north.backend:TwinBackend"))
