@@ -485,7 +485,7 @@ def start_session(
     options = _NO_TABLE.canonical(model_options)  # what is wrong shows before a backend opens
     context = open_context(ctx, context_type, plugins)
     opened = open_backend(backend, backend_name, model_id, plugins, backend_kwargs)
-    return MelleaSession(opened, context, model_options=options, owns_backend=opened is not backend)
+    return MelleaSession(opened, context, model_options=options, owns_backend=opened is not backend and opened is not backend_name)
 
 
 def start_backend(

@@ -1,0 +1,83 @@
+"""The pages of the documentation as tests read them: their code, and their tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+__all__ = ["DOCS", "EXAMPLES", "ROOT", "Block", "blocks", "run", "table", "tree"]
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+EXAMPLES = DOCS / "examples"
+_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@frozen
+class Block:
+    """A fenced block.
+
+    Args:
+        language: What stands behind the fence.
+        line: Number of the line before its first one.
+        text: What is in it.
+    """
+
+    language: str
+    line: int
+    text: str
+
+
+def blocks(page: Path, language: str) -> Iterator[Block]:
+    """Iterate over the blocks of a language; not over those that show a file, which has tests of its own."""
+    text = page.read_text(encoding="utf-8")
+    for found in _FENCE.finditer(text):
+        if found[1] == language and "--8<--" not in found[2]:
+            yield Block(found[1], text.count("\n", 0, found.start(2)), found[2])
+
+
+def run(page: Path, replacing: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run the Python of a page from its top to its end, as one program, and return what is defined then.
+
+    Args:
+        page: The page.
+        replacing: Texts, such as a server's address, and what to put in their place.
+    """
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page, "python"):
+        source = block.text
+        for old, new in (replacing or {}).items():
+            source = source.replace(old, new)
+        # The empty lines make a traceback show the page's own line numbers.
+        exec(compile("\n" * block.line + source, str(page), "exec"), namespace)
+    return namespace
+
+
+def table(page: Path, first_heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first column has this heading, without the headings."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith(f"| {first_heading} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def tree(text: str) -> dict[str, tuple[str, ...]]:
+    """Return, for each class in a drawn tree, its bases: the one it hangs from, and those in brackets."""
+    above: dict[int, str] = {}
+    bases: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        found = re.match(r"^([│├└─ ]*)(\w+)(?: \(([\w, ]+)\))?", line)
+        if found:
+            depth = len(found[1]) // 4
+            above[depth] = found[2]
+            parent = (above[depth - 1],) if depth else ("Exception",)
+            bases[found[2]] = (*parent, *(found[3] or "").replace(" ", "").split(",")) if found[3] else parent
+    return bases

@@ -1,0 +1,181 @@
+"""The code on the pages runs, and their tables say what the code says."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import textwrap
+
+import attrs
+import pytest
+
+from mellea.cli import main
+from mellea.core import Capability, ModelOption, errors
+from mellea.plugins import BackendManifest
+from mellea.plugins.manager import registry
+from tests.docs.conftest import SAMPLES
+from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, run, table, tree
+
+PAGES = sorted(page.name for page in DOCS.glob("*.md"))
+WITH_STAND_INS = [name for name in PAGES if name not in ("backends.md", "getting-started.md")]
+LOCAL_SERVER = "http://127.0.0.1:8080/v1"
+
+
+@pytest.mark.parametrize("name", WITH_STAND_INS)
+def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
+    run(DOCS / name)
+
+
+def test_getting_started_runs_on_the_embedded_model(no_settings, llama_server, capsys):
+    run(DOCS / "getting-started.md", {LOCAL_SERVER: llama_server.base_url})
+
+    printed = capsys.readouterr().out
+    assert printed.count("Paris") >= 2
+    assert "\n34\n" in printed
+
+
+def test_backends_page_runs_on_the_real_parts(no_settings, llama_server, ollama_server, monkeypatch, capsys):
+    ollama_server.reset()
+    ollama_server.models["granite4.1:3b"] = ("completion",)
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.base_url)
+
+    run(DOCS / "backends.md", {LOCAL_SERVER: llama_server.base_url})
+
+    answers = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert answers[0] == "The capital of France is Paris."
+    assert len(answers) >= 4
+    assert len(ollama_server.sent("/api/chat")) == 1
+    ollama_server.reset()
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("theme:")[0]
+
+    assert sorted(re.findall(r"[\w-]+\.md", navigation)) == PAGES
+
+
+# Tables
+
+
+def test_capability_table_is_what_the_manifests_declare(no_settings):
+    declared = {row.name: set(row.capabilities) for row in registry().listing("backend") if row.distribution.startswith("mellea-")}
+    backends = ("hf", "ollama", "openai", "litellm")
+
+    rows = table(DOCS / "backends.md", "capability")
+
+    shown = {name: {row[0].strip("`") for row in rows if row[column] == "yes"} for column, name in enumerate(backends, start=1)}
+    assert shown == declared
+
+
+@pytest.mark.parametrize(
+    ("column", "module", "backend", "arguments"),
+    [
+        (1, "mellea_hf.backend", "LocalHFBackend", None),
+        (2, "mellea_ollama.backend", "OllamaModelBackend", None),
+        (3, "mellea_openai.backend", "OpenAIBackend", {"model_id": "m", "base_url": LOCAL_SERVER}),
+        (4, "mellea_litellm.backend", "LiteLLMBackend", {"model_id": "ollama_chat/m"}),
+    ],
+)
+def test_option_table_is_what_the_backend_translates(column, module, backend, arguments):
+    made = getattr(importlib.import_module(module), backend)
+    names = (made if arguments is None else made(**arguments)).options.names
+
+    rows = {getattr(ModelOption, row[0].strip("`")): row[column] for row in table(DOCS / "backends.md", "option")}
+
+    assert {option for option, cell in rows.items() if cell} == set(names)
+    plain = {option: name for option, name in names.items() if isinstance(name, str)}
+    assert {option: name for option, name in plain.items() if f"`{name}`" not in rows[option]} == {}
+
+
+def test_model_options_are_all_explained():
+    rows = table(DOCS / "sessions.md", "option")
+
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert explained == {name for name in vars(ModelOption) if name.isupper()}
+
+
+def test_error_tree_is_the_one_in_the_code():
+    drawn = tree(next(blocks(DOCS / "errors.md", "text")).text)
+
+    classes = {name: getattr(errors, name) for name in errors.__all__ if name[0].isupper()}
+    assert drawn == {name: tuple(base.__name__ for base in cls.__bases__) for name, cls in classes.items()}
+    assert textwrap.indent(next(blocks(DOCS / "errors.md", "text")).text, "    ") in errors.__doc__
+
+
+def test_every_error_has_its_remedy_on_the_page():
+    explained = {row[0].strip("`") for row in table(DOCS / "errors.md", "error")}
+
+    families = {"MelleaError", "ModelError", "ProviderError", "PluginError"}
+    assert explained == {name for name in errors.__all__ if name[0].isupper()} - families
+
+
+def test_every_environment_variable_is_explained():
+    sources = "\n".join(path.read_text() for path in ROOT.glob("mellea-*/src/**/*.py"))
+    used = {name for name in re.findall(r"\bMELLEA_[A-Z_]+", sources) if not name.endswith("_")}
+
+    explained = {row[0].strip("`") for row in table(DOCS / "plugins.md", "variable")}
+
+    assert explained == used | {"MELLEA_BACKEND_<NAME>", "MELLEA_CONTEXT_<NAME>"}
+
+
+def test_manifest_fields_are_all_explained():
+    explained = {row[0].strip("`") for row in table(DOCS / "plugins.md", "field")}
+
+    assert explained == {field.name for field in attrs.fields(BackendManifest)}
+
+
+def test_capabilities_are_all_named_for_authors():
+    text = (DOCS / "plugins.md").read_text()
+
+    assert {name for name in Capability.__members__ if f"`{name}`" not in text} == set()
+
+
+def test_command_line_page_names_every_command_and_option(capsys):
+    main(["--help"])
+    commands = set(re.findall(r"^ {4}(\w+) ", capsys.readouterr().out, re.MULTILINE)) - {"COMMAND"}
+    main(["run", "--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+
+    assert {row[0].strip("`").split()[0] for row in table(DOCS / "cli.md", "command")} == commands
+    assert set(re.findall(r"--[a-z-]+", " ".join(row[0] for row in table(DOCS / "cli.md", "option")))) == options
+
+
+@pytest.mark.parametrize(
+    "package", ["mellea", "mellea.core", "mellea.plugins", "mellea.stdlib.components", "mellea.stdlib.context", "mellea.testing"]
+)
+def test_reference_has_every_public_name(package):
+    text = (DOCS / "reference.md").read_text()
+    modules = {"mellea.core.errors", "mellea.stdlib.functional"}  # shown whole
+    elsewhere = {
+        "__version__",
+        "mfuncs",
+        "model_ids",
+        *errors.__all__,
+        *importlib.import_module("mellea.stdlib.functional").__all__,
+    }
+    assert all(f"::: {module}\n" in text for module in modules)
+
+    public = set(importlib.import_module(package).__all__) - elsewhere
+
+    assert {name for name in public if not re.search(rf"[.`]{name}\b", text)} == set()
+
+
+# What the pages show of files
+
+
+def test_getting_started_lists_every_example():
+    listed = {name for row in table(DOCS / "getting-started.md", "file") for name in re.findall(r"`(\w+\.py)`", row[0])}
+
+    assert listed == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+@pytest.mark.parametrize("path", [SAMPLES / "toy-backend/src/toy/backend.py", EXAMPLES / "toy_backend.py"])
+def test_toy_backend_is_one_file_under_60_lines(path):
+    assert len(path.read_text().splitlines()) < 60
+
+
+def test_files_shown_on_the_plugin_page_exist():
+    shown = re.findall(r'^--8<-- "(.+)"$', (DOCS / "plugins.md").read_text(), re.MULTILINE)
+
+    assert "tests/plugins/packages/toy-backend/src/toy/backend.py" in shown
+    assert [path for path in shown if not (ROOT / path).is_file()] == []
