@@ -1,0 +1,107 @@
+"""The one thread of the process in which everything that touches torch runs.
+
+On the CPU, torch keeps a pool of workers for each thread that computes. Two such threads halve the speed of both, and of
+everything after them; one thread, whichever it is, keeps full speed. So every backend of a process hands its work to this one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from mellea.core.errors import ClosedError
+
+__all__ = ["Engine", "engine"]
+
+T = TypeVar("T")
+_Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class Engine:
+    """A daemon thread that does one job after the other; it starts with the first job."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self.stopping = False
+        """Whether the process ends; a running generation looks at it after each token."""
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Let the engine's thread do some work, after all work handed in before.
+
+        Raises:
+            ClosedError: The process is ending.
+        """
+        future: Future[T] = Future()
+        with self._lock:
+            if self.stopping:
+                raise ClosedError("The process is ending: no model runs any more.", backend="hf")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="mellea-hf-engine", daemon=True)
+                self._thread.start()
+            self._jobs.put((future, work))
+        return future
+
+    def stop(self) -> None:
+        """Stop after the token that is being computed, cancel what waits, and join the thread."""
+        with self._lock:
+            self.stopping = True
+            thread = self._thread
+            self._jobs.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        _import_torch()
+        while (job := self._jobs.get()) is not None:
+            future, work = job
+            if self.stopping:
+                future.cancel()
+            elif future.set_running_or_notify_cancel():
+                _carry_out(future, work)
+            # Waiting for the next job, the thread must not keep the last one's model alive.
+            del job, future, work
+
+
+def _import_torch() -> None:
+    """Import torch, with workers that sleep soon when there is nothing to do.
+
+    By default, libgomp's workers spin for milliseconds at each of the hundreds of parallel steps of a token. On cores that
+    other programs use too, they then wait for one another: tokens take ten to twenty times as long. With 1,000 turns,
+    libgomp's own number for busy machines, an idle machine is as fast as before. The variable is read when torch loads.
+    """
+    if "torch" in sys.modules or "GOMP_SPINCOUNT" in os.environ:
+        return
+    os.environ["GOMP_SPINCOUNT"] = "1000"
+    try:
+        importlib.import_module("torch")
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+def _carry_out(future: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001  whoever waits for the future gets it
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+engine = Engine()
+"""The process's engine."""
+
+atexit.register(engine.stop)
+# The parent's thread does not exist in a forked child; an engine of its own starts there with the first job.
+os.register_at_fork(after_in_child=engine._reset)

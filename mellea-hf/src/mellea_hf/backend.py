@@ -1,0 +1,257 @@
+"""The backend for local weights."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import warnings
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from mellea.core import (
+    Backend,
+    Capability,
+    ChatFormatter,
+    ChatRequest,
+    Chunk,
+    ClosedError,
+    Completion,
+    CompletionRequest,
+    GenerationCancelledError,
+    MelleaError,
+    Message,
+    ModelIdentifier,
+    OptionNotSupportedWarning,
+    OutputSchema,
+    RequestRejectedError,
+    Usage,
+    UsageError,
+)
+from mellea.core.models import model_name
+from mellea_hf._engine import engine
+from mellea_hf.answer import Answer
+from mellea_hf.job import Job, Pieces, off_loop
+from mellea_hf.model import LoadedModel
+from mellea_hf.options import OPTIONS, Settings, read_options
+from mellea_hf.weights import DEFAULT_MODEL_ID, load
+
+__all__ = ["LocalHFBackend"]
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class LocalHFBackend(Backend):
+    """Runs a causal language model in this process.
+
+    The constructor loads the model. Everything that touches torch runs in one thread of the process, so that requests of any
+    number of event loops and threads are served one after the other.
+
+    Args:
+        model_id: Hub id, local folder, or path of a ``.gguf`` file; by default a small model that runs on any machine.
+        formatter: Turns spans into messages; by default a ``TemplateFormatter`` for the model.
+        model_options: Options of every call.
+        device: A torch device; by default CUDA, else MPS, else the CPU.
+        custom_config: Tokenizer, model and device that are already there, in place of loading them.
+        strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        use_caches: Accepted for programs that pass it, with a warning: there is no such cache.
+        cache: The same.
+
+    Raises:
+        ModelNotFoundError: There is no such model, or no way to the hub.
+        ProviderError: The model cannot be loaded.
+        UsageError: The model id is empty, or there is no such device.
+    """
+
+    provider = "hf"
+    capabilities = frozenset(
+        {
+            Capability.STREAMING,
+            Capability.JSON_SCHEMA,
+            Capability.RAW,
+            Capability.SEED,
+            Capability.BATCH,
+            Capability.TOKEN_COUNT,
+        }
+    )
+    options = OPTIONS
+
+    def __init__(
+        self,
+        model_id: str | ModelIdentifier | None = None,
+        formatter: ChatFormatter | None = None,
+        *,
+        model_options: Mapping[str, Any] | None = None,
+        device: str | None = None,
+        custom_config: tuple[Any, Any, Any] | None = None,
+        strict_options: bool = False,
+        use_caches: bool | None = None,
+        cache: Any = None,
+    ) -> None:
+        if model_id is None:
+            model_id = DEFAULT_MODEL_ID
+        name = model_name(model_id, "hf_model_name", backend="hf")
+        tokenizer_id = model_id.hf_tokenizer_name if isinstance(model_id, ModelIdentifier) else None
+        super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        if use_caches or cache is not None:
+            what = "Backend 'hf' keeps no cache between calls: use_caches and cache have no effect."
+            warnings.warn(what, OptionNotSupportedWarning, stacklevel=2)
+        self._pid = os.getpid()
+        self._jobs: set[Job] = set()
+        parts = custom_config
+        self._loaded: LoadedModel | None = engine.submit(
+            lambda: LoadedModel.of(*(parts or load(name, device, tokenizer_id))[:2], name)
+        ).result()
+
+    async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
+        """Continue a conversation."""
+        loaded = self._usable()
+        settings = read_options(request.options, loaded.defaults, loaded.known_options, loaded.encoder.template)
+        size = sum(len(message.content) for message in request.messages)
+        prompt = await off_loop(size, lambda: loaded.encoder.chat(request.messages, settings.template))
+        pieces = Pieces() if request.stream else None
+        answer = self._answer(loaded, settings, emit=pieces.put if pieces else None)
+        job = await self._start(loaded, [prompt], [answer], settings, schema=request.schema, pieces=pieces)
+        try:
+            if pieces is not None:
+                async for piece in pieces:
+                    yield Chunk(piece)
+            await self._end(job, answer)
+            yield Chunk(
+                "" if request.stream else answer.text,
+                finish_reason=answer.finish_reason,
+                usage=_usage(prompt, answer),
+                response_model=self.model_id,
+            )
+        finally:
+            await self._stop(job)
+
+    async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
+        """Complete plain texts in one batch."""
+        loaded = self._usable()
+        if not request.prompts:
+            return []
+        settings = read_options(request.options, loaded.defaults, loaded.known_options)
+        encode = loaded.encoder.text
+        prompts = await off_loop(sum(map(len, request.prompts)), lambda: [encode(prompt) for prompt in request.prompts])
+        answers = [self._answer(loaded, settings, continued=prompt) for prompt in prompts]
+        job = await self._start(loaded, prompts, answers, settings, schema=request.schema)
+        try:
+            await self._end(job, *answers)
+        finally:
+            await self._stop(job)
+        return [
+            Completion(answer.text, answer.finish_reason, _usage(prompt, answer))
+            for prompt, answer in zip(prompts, answers, strict=True)
+        ]
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of the prompt that a conversation makes, exactly."""
+        encoder = self._usable().encoder
+        return len(await off_loop(sum(len(message.content) for message in messages), lambda: encoder.chat(messages)))
+
+    def translate_error(self, error: Exception) -> MelleaError | None:
+        """Return our error for torch's running out of memory."""
+        if isinstance(error, MemoryError) or (
+            isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
+        ):
+            return RequestRejectedError(
+                f"There is not enough memory for this request to {self.model_id}.",
+                hint="Shorten the prompt, lower MAX_NEW_TOKENS, send fewer prompts at once, or choose a smaller model.",
+                backend="hf",
+                model_id=self.model_id,
+            )
+        return None
+
+    async def aclose(self) -> None:
+        """Stop what runs and free the model. Calling it again does nothing."""
+        if self._loaded is None or self._pid != os.getpid():
+            return
+        held, self._loaded = [self._loaded], None
+        for job in list(self._jobs):
+            job.give_up()
+
+        def free() -> None:
+            held.clear()
+            _free_memory()
+
+        # In the queue behind them, and the model is let go of there: freeing weights on the loop would hold it up.
+        if not engine.stopping:
+            await asyncio.wrap_future(engine.submit(free))
+
+    def _usable(self) -> LoadedModel:
+        """Return the model.
+
+        Raises:
+            UsageError: The backend was closed, or made in the parent of this process.
+        """
+        if self._pid != os.getpid():
+            raise UsageError(
+                f"This backend for {self.model_id} was made before the process forked; a model does not survive that.",
+                hint="Make the backend in the child process.",
+                backend="hf",
+                model_id=self.model_id,
+            )
+        if self._loaded is None:
+            raise self._closed()
+        return self._loaded
+
+    def _closed(self) -> ClosedError:
+        return ClosedError(
+            f"This backend for {self.model_id} is closed.", hint="Make a new one.", backend="hf", model_id=self.model_id
+        )
+
+    def _answer(self, loaded: LoadedModel, settings: Settings, **parts: Any) -> Answer:
+        return Answer(loaded.tokenizer.backend_tokenizer, loaded.end_tokens_for(settings), settings.stops, **parts)
+
+    async def _start(
+        self,
+        loaded: LoadedModel,
+        prompts: Sequence[Sequence[int]],
+        answers: Sequence[Answer],
+        settings: Settings,
+        *,
+        schema: OutputSchema | None,
+        pieces: Pieces | None = None,
+    ) -> Job:
+        """Check what can be checked beforehand, and queue the generation."""
+        room = loaded.encoder.room(max(map(len, prompts)), settings.max_new_tokens)
+        matchers: Sequence[Any] | None = None
+        if schema is not None:
+            matchers = await asyncio.to_thread(lambda: loaded.constraints().matchers(schema.json_schema, len(prompts)))
+        job = Job()
+
+        def work() -> None:
+            from mellea_hf.decoding import generate  # noqa: PLC0415  heavy
+
+            generate(loaded, prompts, answers, settings, max_new_tokens=room, matchers=matchers, must_stop=job.must_stop)
+
+        self._usable()
+        self._jobs.add(job)
+        job.start(work, pieces)
+        return job
+
+    async def _end(self, job: Job, *answers: Answer) -> None:
+        """Wait until the answers are complete."""
+        await job.result()
+        if any(answer.finish_reason is None for answer in answers):
+            raise self._closed() if self._loaded is None else GenerationCancelledError("The process is ending.", backend="hf")
+
+    async def _stop(self, job: Job) -> None:
+        try:
+            await job.stop()
+        finally:
+            self._jobs.discard(job)
+
+
+def _usage(prompt: Sequence[int], answer: Answer) -> Usage:
+    return Usage(len(prompt), len(answer.tokens))
+
+
+def _free_memory() -> None:
+    """Give back what freed models held: the garbage collector finds their cycles, the device's cache their memory."""
+    import torch  # noqa: PLC0415  heavy
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

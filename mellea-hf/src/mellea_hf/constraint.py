@@ -1,0 +1,132 @@
+"""Constrained decoding: only tokens with which the output can still fit its JSON schema, by llguidance."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from llguidance import LLMatcher
+from llguidance.hf import from_tokenizer
+from transformers import LogitsProcessor
+
+from mellea.core import ProviderError, RequestRejectedError
+from mellea_hf.answer import Answer
+
+__all__ = ["Constraints", "MaskProcessor"]
+
+_KEPT = 64
+"""Compiled schemas kept for each model."""
+
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_NESTED = ("items", "prefixItems", "anyOf", "oneOf", "additionalProperties")
+
+
+class Constraints:
+    """Compiles JSON schemas for one model. Any thread may use it.
+
+    Args:
+        tokenizer: A transformers tokenizer.
+        vocabulary: Number of scores that the model gives.
+        end_tokens: Tokens that end an answer.
+    """
+
+    def __init__(self, tokenizer: Any, vocabulary: int, end_tokens: Collection[int]) -> None:
+        self._tokenizer = from_tokenizer(tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=sorted(end_tokens))
+        self._compiled: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def matchers(self, schema: Mapping[str, Any], rows: int) -> list[Any]:
+        """Return a fresh matcher for each row.
+
+        Raises:
+            RequestRejectedError: llguidance does not understand the schema.
+        """
+        try:
+            key = json.dumps(schema)
+        except (TypeError, ValueError) as error:
+            raise _rejected(error) from error
+        with self._lock:
+            matcher = self._compiled.get(key)
+            if matcher is None:
+                matcher = self._compiled[key] = self._compile(key)
+            self._compiled.move_to_end(key)
+            while len(self._compiled) > _KEPT:
+                self._compiled.popitem(last=False)
+            return [matcher.deep_copy() for _ in range(rows)]
+
+    def _compile(self, schema: str) -> Any:
+        try:
+            # Free whitespace lets small models write nothing else.
+            grammar = LLMatcher.grammar_from_json_schema(_without_extras(schema), defaults={"whitespace_flexible": False})
+        except ValueError as error:
+            raise _rejected(error) from error
+        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
+        if matcher.is_error():
+            raise _rejected(matcher.get_error())
+        return matcher
+
+
+def _without_extras(schema: str) -> str:
+    """Return the schema with no properties but the named ones, where it does not say whether there may be others.
+
+    What fits the result fits the schema; models, small ones above all, invent properties without end where they may.
+    ``allOf`` joins objects, each of which names a part of the properties: such a schema stays as it is.
+    """
+    return schema if '"allOf"' in schema else json.dumps(_closed(json.loads(schema)))
+
+
+def _closed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_closed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    closed = {
+        key: {name: _closed(part) for name, part in value.items()}
+        if key in _NAMED and isinstance(value, dict)
+        else _closed(value)
+        if key in _NESTED
+        else value
+        for key, value in node.items()
+    }
+    if "properties" in node:
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def _rejected(reason: object) -> RequestRejectedError:
+    return RequestRejectedError(
+        f"The JSON schema cannot constrain the output: {str(reason).rstrip('.')}.",
+        hint="Change the schema, or check that part of it with a requirement.",
+        backend="hf",
+    )
+
+
+class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
+    """Rules out the tokens that the schema does not allow next.
+
+    Args:
+        matchers: A fresh matcher for each row.
+        answers: The row's answers, which know whether they have ended.
+    """
+
+    def __init__(self, matchers: Sequence[Any], answers: Sequence[Answer]) -> None:
+        self._rows = list(zip(matchers, answers, strict=True))
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores with those of forbidden tokens at minus infinity."""
+        for index, (matcher, answer) in enumerate(self._rows):
+            if answer.finish_reason is None:
+                scores[index].masked_fill_(_forbidden(matcher, answer, scores), float("-inf"))
+        return scores
+
+
+def _forbidden(matcher: Any, answer: Answer, scores: torch.Tensor) -> torch.Tensor:
+    if answer.tokens and not matcher.consume_token(answer.tokens[-1]):
+        raise ProviderError(f"Constrained decoding failed: {matcher.get_error()}.", hint="Simplify the schema.", backend="hf")
+    # One byte for each token: 0 where it is forbidden.
+    bias = torch.frombuffer(bytearray(matcher.compute_logit_bias()), dtype=torch.uint8)
+    return (bias[: scores.shape[1]] == 0).to(scores.device)

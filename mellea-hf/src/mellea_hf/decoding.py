@@ -1,0 +1,116 @@
+"""The loop that generates, in the engine's thread: one padded batch of prompts, one answer each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers.generation import GenerationMode
+
+from mellea.core import UsageError
+from mellea_hf.answer import Answer
+from mellea_hf.constraint import MaskProcessor
+from mellea_hf.model import LoadedModel
+from mellea_hf.options import Settings
+from mellea_hf.sampling import sampling_processors
+
+__all__ = ["generate"]
+
+
+class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not typed
+    """Hands each new token to its answer, and ends the rows whose answer has ended; all of them when told to stop."""
+
+    def __init__(self, answers: Sequence[Answer], device: Any, must_stop: Callable[[], bool]) -> None:
+        self._answers = answers
+        self._must_stop = must_stop
+        self._ended = torch.zeros(len(answers), dtype=torch.bool, device=device)
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        if self._must_stop():
+            return torch.ones_like(self._ended)
+        for index, (answer, token) in enumerate(zip(self._answers, input_ids[:, -1].tolist(), strict=True)):
+            if answer.finish_reason is None and answer.push(token):
+                self._ended[index] = True
+        return self._ended
+
+
+def generate(
+    loaded: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Answer],
+    settings: Settings,
+    *,
+    max_new_tokens: int,
+    matchers: Sequence[Any] | None,
+    must_stop: Callable[[], bool],
+) -> None:
+    """Generate the answers to prompts.
+
+    Args:
+        loaded: The model.
+        prompts: Token ids of each prompt.
+        answers: The answers to fill; one that was stopped keeps no finish reason.
+        settings: How to generate.
+        max_new_tokens: The most tokens of an answer.
+        matchers: Matchers of the schema, one for each prompt.
+        must_stop: Asked after each token whether to give up.
+
+    Raises:
+        UsageError: transformers refuses an option.
+    """
+    if must_stop():
+        return
+    device = loaded.model.device
+    ids, mask = _padded(prompts, loaded.pad_token, device)
+    processors = LogitsProcessorList([MaskProcessor(matchers, answers)] if matchers else [])
+    processors += sampling_processors(settings, len(prompts), device)
+    config = _config(loaded, settings, ids.shape[1], max_new_tokens)
+    watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop)])
+    # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
+    with torch.inference_mode():
+        loaded.model.generate(
+            input_ids=ids, attention_mask=mask, generation_config=config, logits_processor=processors, stopping_criteria=watcher
+        )
+    if not must_stop():
+        for answer in answers:
+            answer.finish("length")
+
+
+def _padded(prompts: Sequence[Sequence[int]], pad_token: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and attention mask of the prompts, padded on the left, where nothing is generated."""
+    width = max(map(len, prompts))
+    ids = [[pad_token] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+    mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def _config(loaded: LoadedModel, settings: Settings, width: int, max_new_tokens: int) -> GenerationConfig:
+    """Return the generation config. Draws are a processor of ours, so that for transformers it is always greedy search."""
+    try:
+        config = GenerationConfig(
+            **{
+                "eos_token_id": sorted(loaded.end_tokens) or None,
+                "pad_token_id": loaded.pad_token,
+                **settings.config,
+                # A model's own limit would take precedence over the total length.
+                "max_new_tokens": max_new_tokens if loaded.defaults.get("max_new_tokens") else None,
+                "max_length": width + max_new_tokens,
+                "do_sample": False,
+                # Neutral values: those that a model brings along would be reported as unused.
+                "temperature": 1.0,
+                "top_k": 50,
+                "top_p": 1.0,
+            }
+        )
+        mode = config.get_generation_mode()
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"transformers refuses the options: {error}.", backend="hf") from error
+    if mode != GenerationMode.GREEDY_SEARCH:
+        raise UsageError(
+            f"The options {', '.join(settings.config)} ask for {mode.value}, which backend 'hf' does not do.",
+            hint="It generates token by token: leave out beams and assistants.",
+            backend="hf",
+        )
+    return config

