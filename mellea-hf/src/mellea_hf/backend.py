@@ -11,7 +11,6 @@ from typing import Any
 
 from mellea.core import (
     Backend,
-    Capability,
     ChatFormatter,
     ChatRequest,
     Chunk,
@@ -34,6 +33,7 @@ from mellea_hf.answer import Answer
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import OPTIONS, Settings, read_options
+from mellea_hf.plugin import MANIFEST
 from mellea_hf.weights import DEFAULT_MODEL_ID, load
 
 __all__ = ["LocalHFBackend"]
@@ -64,16 +64,7 @@ class LocalHFBackend(Backend):
     """
 
     provider = "hf"
-    capabilities = frozenset(
-        {
-            Capability.STREAMING,
-            Capability.JSON_SCHEMA,
-            Capability.RAW,
-            Capability.SEED,
-            Capability.BATCH,
-            Capability.TOKEN_COUNT,
-        }
-    )
+    capabilities = MANIFEST.capabilities
     options = OPTIONS
 
     def __init__(

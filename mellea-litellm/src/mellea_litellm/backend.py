@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from attrs import evolve
 
 from mellea.core import Backend, Capability, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, ModelOption
-from mellea.core.errors import CapabilityError, MelleaError
+from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.wire import chat_body, chunk_from, completions_from
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
-from mellea_litellm.failures import interrupted, translate
+from mellea_litellm.failures import translate
+from mellea_litellm.plugin import MANIFEST
 from mellea_litellm.route import Route, load_litellm, model_string
 
 if TYPE_CHECKING:
@@ -92,17 +93,7 @@ class LiteLLMBackend(Backend):
     """
 
     provider: ClassVar[str] = "litellm"
-    capabilities = frozenset(
-        {
-            Capability.STREAMING,
-            Capability.JSON_SCHEMA,
-            Capability.RAW,
-            Capability.SEED,
-            Capability.IMAGES,
-            Capability.AUDIO,
-            Capability.THINKING,
-        }
-    )
+    capabilities = MANIFEST.capabilities
 
     def __init__(
         self,
@@ -157,7 +148,8 @@ class LiteLLMBackend(Backend):
             async for piece in answer:
                 chunk = self._chunk(piece, request)
                 if chunk.finish_reason and not (answer.received_finish_reason or answer.intermittent_finish_reason):
-                    raise interrupted(request.model_id)  # LiteLLM made the reason up: the provider's stream was cut
+                    # LiteLLM made the reason up: the provider's stream was cut.
+                    raise stream_interrupted(backend=self.provider, model_id=request.model_id)
                 yield chunk
         finally:
             await close_stream(answer, response)

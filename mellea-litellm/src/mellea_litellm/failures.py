@@ -16,12 +16,13 @@ from mellea.core.errors import (
     MelleaError,
     ProviderConnectionError,
     ProviderTimeoutError,
-    StreamInterruptedError,
     UnsupportedOptionError,
     error_for_status,
+    retry_after_seconds,
+    stream_interrupted,
 )
 
-__all__ = ["interrupted", "translate"]
+__all__ = ["translate"]
 
 _FRAME = re.compile(r"^(?:litellm\.\w+:\s*|\w+Error:\s*|\w+Exception - )+")
 _TAIL = re.compile(r"\s*(?:Traceback \(most recent|Original exception:|LiteLLM Retried:|\n).*", re.DOTALL)
@@ -53,27 +54,17 @@ def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaErro
         )
     answers = [link.response for link in chain if type(link).__name__ == "HTTPStatusError"]
     if answers:
-        after = _seconds(answers[-1].headers.get("retry-after"))
+        after = retry_after_seconds(answers[-1].headers.get("retry-after"))
         return error_for_status(answers[-1].status_code, said, retry_after=after, **where)
     if kinds & _LOST:
         if "MidStreamFallbackError" in kinds:
-            return interrupted(model_id)
+            return stream_interrupted(**where)
         hint = "Check that the server runs and that base_url is right."
         return ProviderConnectionError(f"No connection to the provider of {model_id!r}: {said.rstrip('.')}.", hint=hint, **where)
     if type(chain[-1]).__name__ in _UNREADABLE or kinds & {"JSONDecodeError"} or "nvalid response" in said:
         hint = "Check that base_url leads to the provider that the model id names."
         return MalformedResponseError(f"The provider of {model_id!r} sent no valid answer: {said.rstrip('.')}.", hint=hint, **where)
     return _by_status(error, said, key, where)
-
-
-def interrupted(model_id: str) -> StreamInterruptedError:
-    """Return the error for a stream that ended before its end mark."""
-    return StreamInterruptedError(
-        f"The stream of {model_id!r} ended before the answer was complete.",
-        hint="Try again; if it lasts, look at the provider's log.",
-        backend="litellm",
-        model_id=model_id,
-    )
 
 
 def _by_status(error: Exception, said: str, key: str | None, where: dict[str, Any]) -> MelleaError:
@@ -84,7 +75,7 @@ def _by_status(error: Exception, said: str, key: str | None, where: dict[str, An
         names = " or ".join(litellm.validate_environment(where["model_id"])["missing_keys"])
         hint = f"Pass api_key=...{f', or set {names}' if names else ''}."
         return AuthenticationError(f"There is no key for {where['model_id']!r}.", hint=hint, status=status, **where)
-    after = _seconds((getattr(error, "litellm_response_headers", None) or {}).get("retry-after"))
+    after = retry_after_seconds((getattr(error, "litellm_response_headers", None) or {}).get("retry-after"))
     return error_for_status(status, said, retry_after=after, **where)
 
 
@@ -101,10 +92,3 @@ def _words(error: Exception, key: str | None) -> str:
     """Return the provider's own words, without LiteLLM's frame around them and without the key."""
     said = _TAIL.sub("", _FRAME.sub("", str(getattr(error, "message", error)))) or type(error).__name__
     return said.replace(key, "[key]") if key else said
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

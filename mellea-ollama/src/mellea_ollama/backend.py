@@ -12,7 +12,7 @@ from ollama import ChatResponse, GenerateResponse
 from mellea.core.backend import Backend
 from mellea.core.blocks import ImageUrlBlock
 from mellea.core.capabilities import Capability
-from mellea.core.errors import CapabilityError, MelleaError, ServerError, StreamInterruptedError, UsageError
+from mellea.core.errors import CapabilityError, MelleaError, ServerError, UsageError, stream_interrupted
 from mellea.core.formatter import ChatFormatter
 from mellea.core.loop import LoopLocal
 from mellea.core.message import Message
@@ -20,6 +20,7 @@ from mellea.core.models import ModelIdentifier
 from mellea.core.options import ModelOption, OptionTable
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
 from mellea_ollama.client import BACKEND, WireClient, http_settings, translate
+from mellea_ollama.plugin import MANIFEST
 from mellea_ollama.server import ensure_model, name_of, resolve_host
 
 __all__ = ["OllamaModelBackend"]
@@ -56,16 +57,7 @@ class OllamaModelBackend(Backend):
     """
 
     provider = BACKEND
-    capabilities = frozenset(
-        {
-            Capability.STREAMING,
-            Capability.JSON_SCHEMA,
-            Capability.RAW,
-            Capability.SEED,
-            Capability.IMAGES,
-            Capability.THINKING,
-        }
-    )
+    capabilities = MANIFEST.capabilities
     options = OptionTable(
         names={
             ModelOption.MAX_NEW_TOKENS: "num_predict",
@@ -168,12 +160,7 @@ class OllamaModelBackend(Backend):
                     if not nothing:
                         yield part
             if last is None or not last.done:
-                raise StreamInterruptedError(
-                    "Ollama's answer ended before its last part.",
-                    hint="Try again; if it lasts, look at the server's log.",
-                    backend=BACKEND,
-                    model_id=self.model_id,
-                )
+                raise stream_interrupted(backend=BACKEND, model_id=self.model_id)
             if not nothing:
                 return
             # A server that is busy loading the model may answer at once, with nothing.

@@ -20,7 +20,7 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
-from mellea.core import Backend, Capability, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, OptionTable
+from mellea.core import Backend, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, OptionTable
 from mellea.core.errors import (
     AuthenticationError,
     MelleaError,
@@ -30,12 +30,14 @@ from mellea.core.errors import (
     UsageError,
     error_for_status,
     retry_after_seconds,
+    stream_interrupted,
 )
 from mellea.core.formatter import ChatFormatter
 from mellea.core.loop import LoopLocal
 from mellea.core.models import model_name
 from mellea.core.wire import chat_body, chunk_from, completions_from, malformed
 from mellea_openai.options import option_table
+from mellea_openai.plugin import MANIFEST
 
 __all__ = ["OpenAIBackend"]
 
@@ -64,17 +66,7 @@ class OpenAIBackend(Backend):
     """
 
     provider: ClassVar[str] = "openai"
-    capabilities = frozenset(
-        {
-            Capability.STREAMING,
-            Capability.JSON_SCHEMA,
-            Capability.RAW,
-            Capability.SEED,
-            Capability.IMAGES,
-            Capability.AUDIO,
-            Capability.THINKING,
-        }
-    )
+    capabilities = MANIFEST.capabilities
 
     def __init__(
         self,
@@ -150,12 +142,7 @@ class OpenAIBackend(Backend):
         return chunk_from(data, backend=self.provider, model_id=request.model_id)
 
     def _interrupted(self) -> StreamInterruptedError:
-        return StreamInterruptedError(
-            f"The stream from {self.base_url} ended before the answer was complete.",
-            hint="Try again; if it lasts, look at the server's log.",
-            backend=self.provider,
-            model_id=self.model_id,
-        )
+        return stream_interrupted(backend=self.provider, model_id=self.model_id)
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of the SDK's."""

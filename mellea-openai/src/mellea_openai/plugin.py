@@ -1,27 +1,27 @@
-"""The manifest of this plugin."""
+"""The manifest of this plugin; it imports nothing of the backend."""
 
 from collections.abc import Callable
 
 from mellea.plugins import BackendManifest, Capability, hookimpl
 
+MANIFEST = BackendManifest(
+    name="openai",
+    summary="OpenAI and every OpenAI-compatible server.",
+    factory="mellea_openai.backend:OpenAIBackend",
+    capabilities=(
+        Capability.STREAMING,
+        Capability.JSON_SCHEMA,
+        Capability.RAW,
+        Capability.SEED,
+        Capability.IMAGES,
+        Capability.AUDIO,
+        Capability.THINKING,
+    ),
+    default_model_id="gpt-5.1",
+)
+
 
 @hookimpl
 def mellea_register_backends(register: Callable[[BackendManifest], None]) -> None:
     """Register ``openai``."""
-    register(
-        BackendManifest(
-            name="openai",
-            summary="OpenAI and every OpenAI-compatible server.",
-            factory="mellea_openai.backend:OpenAIBackend",
-            capabilities=(
-                Capability.STREAMING,
-                Capability.JSON_SCHEMA,
-                Capability.RAW,
-                Capability.SEED,
-                Capability.IMAGES,
-                Capability.AUDIO,
-                Capability.THINKING,
-            ),
-            default_model_id="gpt-5.1",
-        )
-    )
+    register(MANIFEST)

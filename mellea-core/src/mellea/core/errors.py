@@ -68,6 +68,7 @@ __all__ = [
     "UsageError",
     "error_for_status",
     "retry_after_seconds",
+    "stream_interrupted",
 ]
 
 
@@ -298,3 +299,13 @@ def retry_after_seconds(header: str | None) -> float | None:
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def stream_interrupted(*, backend: str, model_id: str) -> StreamInterruptedError:
+    """Return the error for a stream that ended before the provider said that it was complete."""
+    return StreamInterruptedError(
+        f"The stream of {backend} ({model_id}) ended before the answer was complete.",
+        hint="Try again; if it lasts, look at the provider's log.",
+        backend=backend,
+        model_id=model_id,
+    )

@@ -485,7 +485,8 @@ def start_session(
     options = _NO_TABLE.canonical(model_options)  # what is wrong shows before a backend opens
     context = open_context(ctx, context_type, plugins)
     opened = open_backend(backend, backend_name, model_id, plugins, backend_kwargs)
-    return MelleaSession(opened, context, model_options=options, owns_backend=opened is not backend and opened is not backend_name)
+    made_here = not any(opened is given for given in (backend, backend_name))
+    return MelleaSession(opened, context, model_options=options, owns_backend=made_here)
 
 
 def start_backend(
