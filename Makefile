@@ -33,10 +33,15 @@ $(VENV)/tests: $(MANIFESTS) tests/requirements.txt | $(BIN)/python
 	$(WEIGHTS)
 	@touch $@ $(VENV)/demo
 
+# The browser that the tests open the page of a result with. Elsewhere than on Debian, install Chromium by hand.
+$(VENV)/browser: | $(BIN)/python
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
+	@touch $@
+
 demo: $(VENV)/demo
 	$(BIN)/python docs/examples/demo.py
 
-test: $(VENV)/tests
+test: $(VENV)/tests $(VENV)/browser
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/tests

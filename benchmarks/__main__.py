@@ -18,6 +18,7 @@ PARTS = {
     "calls": "chat calls through mellea-openai against the bare SDK",
     "streaming": "streams through mellea-openai against the bare SDK and a bare HTTP client",
     "conversation": "long conversations, and what the framework adds to a call",
+    "sampling": "instructions with requirements: judges, lanes, repeated attempts",
     "local": "streaming on the embedded model against bare model.generate",
 }
 

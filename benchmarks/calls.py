@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAI
 
-from benchmarks.measure import Plan, ainterleaved, atimed, interleaved, timed
+from benchmarks.measure import Plan, ainterleaved, atimed, crowd, interleaved, timed
 from benchmarks.server import Server, running_server
 from benchmarks.table import Row
 from mellea import ChatContext, Context, MelleaSession, Message, ModelOutputThunk, start_session
@@ -62,27 +61,11 @@ async def _many(plan: Plan, server: Server, *, calls: int, concurrency: int, del
     async with _session(url) as session, AsyncOpenAI(base_url=url, api_key="k") as sdk:
         ours, bare = await ainterleaved(
             plan.rounds(5),
-            _crowd(lambda: session.achat("hi"), calls, concurrency),
-            _crowd(lambda: sdk.chat.completions.create(model="m", messages=_HI), calls, concurrency),
+            crowd(lambda: session.achat("hi"), calls, concurrency),
+            crowd(lambda: sdk.chat.completions.create(model="m", messages=_HI), calls, concurrency),
         )
     name = f"{calls:,} calls, {concurrency} at a time, {delay_ms} ms each"
     return Row(name, ours * 1e3, bare * 1e3, "ms", bound=bound)
-
-
-def _crowd(call: Callable[[], Awaitable[object]], calls: int, concurrency: int) -> Callable[[], Awaitable[float]]:
-    """Return a side that makes many calls, so many at a time."""
-
-    async def worker(share: int) -> None:
-        for _ in range(share):
-            await call()
-
-    async def side() -> float:
-        start = time.perf_counter()
-        shares = (calls // concurrency + (index < calls % concurrency) for index in range(concurrency))
-        await asyncio.gather(*(worker(share) for share in shares))
-        return time.perf_counter() - start
-
-    return side
 
 
 async def _late_turn(plan: Plan, server: Server) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import statistics
 import time
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from attrs import frozen
 
-__all__ = ["Plan", "ainterleaved", "atimed", "interleaved", "timed"]
+__all__ = ["Plan", "ainterleaved", "atimed", "crowd", "interleaved", "timed"]
 
 _FEWEST = 3
 _LONGEST = 20.0
@@ -84,5 +85,21 @@ def atimed(call: Callable[[], Awaitable[object]], times: int) -> Callable[[], Aw
         for _ in range(times):
             await call()
         return (time.perf_counter() - start) / times
+
+    return side
+
+
+def crowd(call: Callable[[], Awaitable[object]], calls: int, concurrency: int) -> Callable[[], Awaitable[float]]:
+    """Return a side that makes many calls, so many at a time."""
+
+    async def worker(share: int) -> None:
+        for _ in range(share):
+            await call()
+
+    async def side() -> float:
+        start = time.perf_counter()
+        shares = (calls // concurrency + (index < calls % concurrency) for index in range(concurrency))
+        await asyncio.gather(*(worker(share) for share in shares))
+        return time.perf_counter() - start
 
     return side

@@ -1,7 +1,8 @@
 """A chat-completions server that costs as little as possible. It runs in a process of its own.
 
 The path says how it answers: ``/{delay}/{pieces}/v1/chat/completions`` waits ``delay`` milliseconds before a whole answer, and
-before each of the ``pieces`` of a streamed one. ``GET /arrival`` gives the monotonic time at which the last request came.
+before each of the ``pieces`` of a streamed one. A request for JSON gets a judge's verdict that says yes. ``GET /arrival`` gives
+the monotonic time at which the last request came.
 """
 
 from __future__ import annotations
@@ -32,14 +33,13 @@ def _response(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
-_MESSAGE = {"role": "assistant", "content": "hello"}
-_WHOLE = {
-    **_COMMON,
-    "object": "chat.completion",
-    "choices": [{"index": 0, "message": _MESSAGE, "finish_reason": "stop"}],
-    "usage": _USAGE,
-}
-_ANSWER = _response(json.dumps(_WHOLE).encode())
+def _whole(content: str) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    return _response(json.dumps({**_COMMON, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode())
+
+
+_ANSWER = _whole("hello")
+_VERDICT = _whole(json.dumps({"reason": "It is polite.", "met": True}))
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _PIECE = _event(choices=[{"index": 0, "delta": {"content": "hello "}, "finish_reason": None}])
 _LAST = (
@@ -79,10 +79,12 @@ class _Connection(asyncio.Protocol):
         if b'"stream":true' in body.replace(b" ", b""):
             self.send(_STREAM_HEAD)
             self.stream(delay / 1000, pieces)
-        elif delay:
-            self.loop.call_later(delay / 1000, self.send, _ANSWER)
+            return
+        whole = _VERDICT if b'"response_format"' in body else _ANSWER
+        if delay:
+            self.loop.call_later(delay / 1000, self.send, whole)
         else:
-            self.send(_ANSWER)
+            self.send(whole)
 
     def stream(self, delay: float, pieces: int) -> None:
         """Send the pieces: all at once, or one by one on a schedule that no lateness moves."""

@@ -1,4 +1,4 @@
-"""``mellea backends`` and ``mellea contexts``."""
+"""``mellea backends``, ``mellea contexts`` and ``mellea strategies``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_problem_and_remedy_stand_below_the_row(samples):
     ]
 
 
-@pytest.mark.parametrize("command", ["backends", "contexts", "doctor"])
+@pytest.mark.parametrize("command", ["backends", "contexts", "strategies", "doctor"])
 def test_listing_keeps_to_the_width_of_the_terminal(samples, command):
     done = samples.python("-m", "mellea.cli", command, names=EVERYTHING, COLUMNS="80")
 
@@ -105,6 +105,24 @@ def test_contexts_as_json(capsys, install):
     assert status == 0
     assert {"simple", "chat", "lasttwo"} <= set(rows)
     assert rows["lasttwo"]["aliases"] == ["last-two"]
+
+
+def test_strategies_are_listed_with_their_summaries(samples):
+    done = samples.python("-m", "mellea.cli", "strategies", COLUMNS="140")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert next(iter(lines)) == "NAME"
+    assert {"rejection", "repair", "best-of-n", "majority", "sofai"} <= set(lines)
+    assert lines["best-of-n"].endswith("Draws n answers side by side and returns the best.")
+
+
+def test_strategies_as_json(samples):
+    done = samples.python("-m", "mellea.cli", "strategies", "--json")
+
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert rows["majority"]["aliases"] == ["majority-voting", "self-consistency"]
+    assert {row["distribution"] for row in rows.values()} == {"mellea-core"}
 
 
 def test_plugin_left_out_is_listed_as_denied(samples):

@@ -12,7 +12,7 @@ import pytest
 from mellea import __version__
 from mellea.cli import main
 
-COMMANDS = ["run", "chat", "backends", "contexts", "doctor"]
+COMMANDS = ["run", "show", "chat", "backends", "contexts", "strategies", "doctor"]
 HEAVY = {"asyncio", "attrs", "jinja2", "pluggy", "pydantic", "torch", "toy.backend", "toy.plugin"}
 
 
@@ -89,7 +89,7 @@ def test_help_and_version_import_nothing_but_the_parser(samples, arguments):
     assert not HEAVY & imported_by(samples, *arguments)
 
 
-@pytest.mark.parametrize("arguments", [["backends"], ["backends", "--json"], ["contexts"], ["doctor"]])
+@pytest.mark.parametrize("arguments", [["backends"], ["backends", "--json"], ["contexts"], ["strategies"], ["doctor"]])
 def test_listings_import_no_backend_no_template_engine_and_no_schema_library(samples, arguments):
     assert not {"jinja2", "pydantic", "torch", "toy.backend", "lasttwo.context"} & imported_by(samples, *arguments)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from mellea.core import Capability, ChatRequest
-from mellea.testing import ScriptedBackend
+from mellea.core import Capability
+from mellea.testing import ScriptedBackend, minimal_instance
+from mellea.testing.instances import schema_of
+from mellea.testing.replies import Request
 
 __all__ = ["StandIn"]
 
-_VALUES = {"string": "text", "integer": 1, "number": 1.0, "boolean": True}
+_TABLE = "| item | pieces |\n| --- | --- |\n| lamp | 3 |"
 
 
 class StandIn(ScriptedBackend):
@@ -24,8 +25,8 @@ class StandIn(ScriptedBackend):
         self.model_id = model_id
 
 
-def _answer(request: ChatRequest) -> str:
-    if request.schema is None:
-        return "An answer."
-    fields: Mapping[str, Any] = request.schema.json_schema["properties"]
-    return json.dumps({name: _VALUES[field["type"]] for name, field in fields.items()})
+def _answer(request: Request) -> str:
+    schema = schema_of(request)
+    if schema is not None:
+        return json.dumps(minimal_instance(schema)).replace('""', '"text"')
+    return _TABLE if "new table in markdown" in str(request) else "An answer."

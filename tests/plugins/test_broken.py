@@ -135,7 +135,7 @@ def test_strict_mode_is_off_when_it_is_zero(install):
         ("hookless = 1", "it implements no hook"),
         (HOOK + "@hookimpl\ndef mellea_register_backend(register): pass", "unknown hook 'mellea_register_backend'"),
         (HOOK + "@hookimpl\ndef mellea_register_backends(enrol): pass", "enrol"),
-        (HOOK + backends("'toy'"), "TypeError: registered str instead of a BackendManifest or ContextManifest."),
+        (HOOK + backends("'toy'"), "TypeError: registered str instead of a BackendManifest"),
         (HOOK + backends(manifest("Odd Name")), "'Odd Name' is no plugin name"),
         (HOOK + backends(manifest("odd", "('fine')")), "Aliases are several names"),
         (HOOK + backends("{}['nothing']"), "KeyError: 'nothing'."),

@@ -65,6 +65,8 @@ def test_grounding_context_without_names_is_refused():
 @pytest.mark.parametrize("part", [5, object()])
 def test_part_that_is_no_span_is_refused(part):
     with pytest.raises(UsageError, match="no part of a prompt"):
+        Instruction("d", icl_examples=[part])
+    with pytest.raises(UsageError, match="no requirement"):
         Instruction("d", [part])
 
 

@@ -77,7 +77,8 @@ def test_act_takes_text():
 
 def test_instruct_sends_its_parts():
     m = chat_session("x")
-    m.instruct("d {{v}}", requirements=["r"], grounding_context={"g": "h"}, prefix="p", user_variables={"v": 1})
+    parts = {"requirements": ["r"], "grounding_context": {"g": "h"}, "prefix": "p", "user_variables": {"v": 1}}
+    m.instruct("d {{v}}", strategy=None, **parts)
     ((role, content),) = sent(m)
     assert role == "user"
     assert all(part in content for part in ("d 1", "- r", "g = h", "p"))
@@ -451,7 +452,7 @@ async def test_context_that_is_set_while_a_call_is_under_way_stays():
 
 def test_answer_that_does_not_parse_is_remembered_and_raised_when_it_is_read():
     m = chat_session("no json")
-    thunk = m.instruct("Who?", format=User)
+    thunk = m.instruct("Who?", format=User, strategy=None)
     with pytest.raises(OutputParseError):
         _ = thunk.parsed
     assert said(m)[1] == "no json"

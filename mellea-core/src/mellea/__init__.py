@@ -22,13 +22,20 @@ if TYPE_CHECKING:
     from mellea.core.context import Context
     from mellea.core.message import Message
     from mellea.core.options import ModelOption
+    from mellea.core.requirement import Requirement, ValidationResult
+    from mellea.core.sampling import SamplingResult
     from mellea.core.thunk import ModelOutputThunk
     from mellea.stdlib import functional as mfuncs
     from mellea.stdlib.components.docs.document import Document
+    from mellea.stdlib.components.genstub import generative
     from mellea.stdlib.components.instruction import Instruction
+    from mellea.stdlib.components.mify import mify
+    from mellea.stdlib.components.mobject import MObject
     from mellea.stdlib.components.simple import SimpleComponent
     from mellea.stdlib.context.chat import ChatContext
     from mellea.stdlib.context.simple import SimpleContext
+    from mellea.stdlib.requirements.requirement import check, req, simple_validate
+    from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
     from mellea.stdlib.session import MelleaSession, get_session, start_backend, start_session
 
 __version__ = "0.9.0"
@@ -43,16 +50,26 @@ __getattr__, __dir__ = lazy_names(
         "Context": "mellea.core.context",
         "Document": "mellea.stdlib.components.docs.document",
         "Instruction": "mellea.stdlib.components.instruction",
+        "MObject": "mellea.stdlib.components.mobject",
         "MelleaSession": "mellea.stdlib.session",
         "Message": "mellea.core.message",
         "ModelOption": "mellea.core.options",
         "ModelOutputThunk": "mellea.core.thunk",
+        "RejectionSamplingStrategy": "mellea.stdlib.sampling.repair",
+        "Requirement": "mellea.core.requirement",
+        "SamplingResult": "mellea.core.sampling",
         "SimpleComponent": "mellea.stdlib.components.simple",
         "SimpleContext": "mellea.stdlib.context.simple",
         "TemplateRepresentation": "mellea.core.component",
+        "ValidationResult": "mellea.core.requirement",
+        "check": "mellea.stdlib.requirements.requirement",
+        "generative": "mellea.stdlib.components.genstub",
         "get_session": "mellea.stdlib.session",
         "mfuncs": "mellea.stdlib.functional:",
+        "mify": "mellea.stdlib.components.mify",
         "model_ids": "mellea.backends.model_ids:",
+        "req": "mellea.stdlib.requirements.requirement",
+        "simple_validate": "mellea.stdlib.requirements.requirement",
         "start_backend": "mellea.stdlib.session",
         "start_session": "mellea.stdlib.session",
     },
@@ -66,17 +83,27 @@ __all__ = [
     "Context",
     "Document",
     "Instruction",
+    "MObject",
     "MelleaSession",
     "Message",
     "ModelOption",
     "ModelOutputThunk",
+    "RejectionSamplingStrategy",
+    "Requirement",
+    "SamplingResult",
     "SimpleComponent",
     "SimpleContext",
     "TemplateRepresentation",
+    "ValidationResult",
     "__version__",
+    "check",
+    "generative",
     "get_session",
     "mfuncs",
+    "mify",
     "model_ids",
+    "req",
+    "simple_validate",
     "start_backend",
     "start_session",
 ]

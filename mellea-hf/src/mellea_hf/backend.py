@@ -65,6 +65,7 @@ class LocalHFBackend(Backend):
 
     provider = "hf"
     capabilities = MANIFEST.capabilities
+    concurrent = False
     options = OPTIONS
 
     def __init__(

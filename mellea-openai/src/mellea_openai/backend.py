@@ -35,7 +35,7 @@ from mellea.core.errors import (
 from mellea.core.formatter import ChatFormatter
 from mellea.core.loop import LoopLocal
 from mellea.core.models import model_name
-from mellea.core.wire import chat_body, chunk_from, completions_from, malformed
+from mellea.core.wire import chat_body, chunk_from, chunks_from, completions_from, malformed
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
 
@@ -110,7 +110,8 @@ class OpenAIBackend(Backend):
         body = {**self._extra_body, **chat_body(request, strict=self._is_openai)}
         if not request.stream:
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-            yield self._chunk(_json(response, self), request)
+            for chunk in chunks_from(_json(response, self), backend=self.provider, model_id=request.model_id):
+                yield chunk
             return
         ended = False
         stream = await client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])

@@ -13,6 +13,7 @@ MANIFEST = BackendManifest(
         Capability.JSON_SCHEMA,
         Capability.RAW,
         Capability.SEED,
+        Capability.N_SAMPLES,
         Capability.IMAGES,
         Capability.AUDIO,
         Capability.THINKING,

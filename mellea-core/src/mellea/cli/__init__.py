@@ -1,4 +1,4 @@
-"""The command line: ``mellea backends``, ``contexts``, ``doctor``, ``run`` and ``chat``.
+"""The command line: ``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat`` and ``show``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no backend.
 """
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Generative programs in Python: see what is installed, and talk to a model.",
         epilog='Begin with "mellea doctor": it says what is ready, and what to do about the rest.',
     )
-    parser.add_argument("--version", action="version", version=f"mellea {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"mellea {__version__}")
     parser.set_defaults(handler=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     json = argparse.ArgumentParser(add_help=False)
@@ -108,8 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--stream", action="store_true", help="print the answer while it is being written")
     form.add_argument("--json", action="store_true", help="print the answer, its model, usage and finish reason as JSON")
     command("chat", "mellea.cli.talking:chat", "talk with a model, which remembers the conversation", talking)
+    show = command("show", "mellea.cli.showing:show", "show the attempts of a result that was saved")
+    show.add_argument("trace", metavar="FILE", help='the file that result.save(path) wrote; "-" reads it from standard input')
+    show.add_argument("--html", metavar="FILE", help="write them to this file as an HTML page, instead of printing them")
     command("backends", "mellea.cli.listing:backends", "list the installed backends", json)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", json)
+    command("strategies", "mellea.cli.listing:strategies", "list the installed sampling strategies", json)
     command("doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json)
     return parser
 

@@ -1,4 +1,4 @@
-"""``mellea backends`` and ``mellea contexts``: what is installed, without importing it."""
+"""``mellea backends``, ``mellea contexts`` and ``mellea strategies``: what is installed, without importing it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from attrs import asdict
 from mellea.plugins.manager import Kind, PluginInfo, registry
 from mellea.plugins.wellknown import WELL_KNOWN
 
-__all__ = ["backends", "contexts", "paragraph", "table", "terminal_width"]
+__all__ = ["backends", "contexts", "paragraph", "strategies", "table", "terminal_width"]
 
-_NARROWEST = 24
+_NARROWEST = 16
 """Fewest columns that the last column of a table gets."""
 _JOINT = "\N{NO-BREAK SPACE}"
 
@@ -35,10 +35,19 @@ def backends(arguments: Namespace) -> int:
 
 def contexts(arguments: Namespace) -> int:
     """List the installed context types."""
-    rows = registry().listing("context")
+    return _list("context", "context type", arguments)
+
+
+def strategies(arguments: Namespace) -> int:
+    """List the installed sampling strategies."""
+    return _list("strategy", "sampling strategy", arguments)
+
+
+def _list(kind: Kind, words: str, arguments: Namespace) -> int:
+    rows = registry().listing(kind)
     if arguments.json:
         return _print_json(rows)
-    print(table("context", rows, terminal_width()) if rows else "No context type is installed.")
+    print(table(kind, rows, terminal_width()) if rows else f"No {words} is installed.")
     return 0
 
 

@@ -20,6 +20,8 @@ from mellea.core.message import Message, ModelToolCall
 from mellea.core.models import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
+from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult, default_output_to_bool
+from mellea.core.sampling import Attempt, Budget, SamplingResult, SamplingStrategy
 from mellea.core.thunk import (
     ComputedModelOutputThunk,
     GenerateLog,
@@ -30,9 +32,11 @@ from mellea.core.thunk import (
 )
 
 __all__ = [
+    "Attempt",
     "AudioBlock",
     "AudioUrlBlock",
     "Backend",
+    "Budget",
     "CBlock",
     "Capabilities",
     "Capability",
@@ -60,11 +64,17 @@ __all__ = [
     "OptionNotSupportedWarning",
     "OptionTable",
     "OutputSchema",
+    "PartialValidationResult",
     "RawProviderResponse",
+    "Requirement",
+    "SamplingResult",
+    "SamplingStrategy",
     "Span",
     "TemplateRepresentation",
     "Usage",
+    "ValidationResult",
     "blockify",
+    "default_output_to_bool",
     "generate_walk",
     "get_audio_from_component",
     "get_images_from_component",

@@ -49,6 +49,9 @@ class Backend:
     options: OptionTable = OptionTable({}, {})
     """The provider's names of the common options."""
 
+    concurrent: ClassVar[bool] = True
+    """Whether simultaneous requests run side by side; where they do not, judges put all questions into one."""
+
     model_id: str = ""
     model_options: Mapping[str, Any] = {}  # a default for subclasses that do not call __init__; never modified
     strict_options: bool = False

@@ -9,8 +9,10 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   ├── TemplateError
     │   └── ClosedError (RuntimeError)
     ├── ModelError                                  the model
-    │   └── OutputParseError (ValueError)
-    │       └── ComponentParseError
+    │   ├── OutputParseError (ValueError)
+    │   │   └── ComponentParseError
+    │   ├── RequirementsNotMetError
+    │   └── StreamRestartedError (RuntimeError)
     ├── ProviderError                               the provider, or the way to it
     │   ├── ProviderConnectionError (ConnectionError)
     │   │   └── StreamInterruptedError
@@ -22,6 +24,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   │   └── ContextWindowError
     │   ├── ServerError
     │   └── MalformedResponseError (ValueError)
+    ├── BudgetError (RuntimeError)                  whoever set the budget
     ├── GenerationCancelledError (RuntimeError)     whoever cancelled
     └── PluginError                                 a plugin, or its absence
         ├── UnknownPluginError (LookupError, ValueError)
@@ -42,6 +45,7 @@ __all__ = [
     "AmbiguousPluginError",
     "AuthenticationError",
     "BackendNotInstalledError",
+    "BudgetError",
     "CapabilityError",
     "ClosedError",
     "ComponentParseError",
@@ -60,8 +64,10 @@ __all__ = [
     "ProviderTimeoutError",
     "RateLimitError",
     "RequestRejectedError",
+    "RequirementsNotMetError",
     "ServerError",
     "StreamInterruptedError",
+    "StreamRestartedError",
     "TemplateError",
     "UnknownPluginError",
     "UnsupportedOptionError",
@@ -156,6 +162,25 @@ class ComponentParseError(OutputParseError):
     """A component could not parse the output made for it."""
 
 
+class RequirementsNotMetError(ModelError):
+    """No attempt met every requirement, in strict mode.
+
+    Args:
+        result: The ``SamplingResult`` with every attempt; left out when the error is pickled.
+    """
+
+    def __init__(self, message: str, *, result: Any = None, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), {**self.__dict__, "result": None}, self.args)
+
+
+class StreamRestartedError(ModelError, RuntimeError):
+    """The pieces read so far are withdrawn: the attempt failed, and the stream begins again."""
+
+
 class ProviderError(MelleaError):
     """The provider did not do what it was asked."""
 
@@ -206,6 +231,10 @@ class ServerError(ProviderError):
 
 class MalformedResponseError(ProviderError, ValueError):
     """The provider's answer does not follow its own protocol."""
+
+
+class BudgetError(MelleaError, RuntimeError):
+    """The budget was spent before there was anything to return."""
 
 
 class GenerationCancelledError(MelleaError, RuntimeError):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.core.context import Context
 
-__all__ = ["adopt", "complete", "lacking", "resolve_all", "start_chat"]
+__all__ = ["adopt", "complete", "draw", "lacking", "resolve_all", "start_chat"]
 
 DEFAULT_STREAM_TIMEOUT = 120.0
 """The longest wait for a piece of a stream, in seconds."""
@@ -64,17 +64,67 @@ def start_chat(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
     """
     action = blockify(action)
+    request, options = _checked(backend, action, format=format, model_options=model_options, tool_calls=tool_calls)
+    thunk = _new_thunk(backend, action, request)
+    thunk._start(_fill(backend, thunk, action, ctx, request, options))
+    return thunk
+
+
+async def draw(
+    backend: Backend,
+    action: Span,
+    ctx: Context,
+    n: int,
+    *,
+    format: Any,
+    model_options: Mapping[str, Any],
+    tool_calls: bool,
+) -> list[ModelOutputThunk[Any]]:
+    """Return several answers to ``action``, drawn in one request; fewer than ``n`` where the provider gives fewer.
+
+    What the request spent is counted on the first answer.
+
+    Raises:
+        UsageError: The format, an option or a capability is wrong; nothing was sent.
+        ProviderError: The provider failed.
+    """
+    if Capability.N_SAMPLES not in backend.capabilities:
+        raise lacking(backend, Capability.N_SAMPLES, hint=None)
+    action = blockify(action)
+    once = merge_options(model_options, {ModelOption.STREAM: False})
+    request, options = _checked(backend, action, format=format, model_options=once, tool_calls=tool_calls)
+    thunks = [_new_thunk(backend, action, request) for _ in range(n)]
+    request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
+    started, answered = time.perf_counter(), set()
+    async with aclosing(_pieces(backend, request, options.get(ModelOption.STREAM_TIMEOUT))) as pieces:
+        async for chunk in pieces:
+            if chunk.index < n:
+                answered.add(chunk.index)
+                thunks[chunk.index]._feed(chunk, started)
+    for thunk in thunks:
+        thunk._send(request)
+        _complete(thunk, started)
+    return [thunks[index] for index in sorted(answered)]
+
+
+def _checked(
+    backend: Backend, action: Span, *, format: Any, model_options: Mapping[str, Any], tool_calls: bool
+) -> tuple[ChatRequest, dict[str, Any]]:
+    """Return the request, still without messages, and the merged options, once all that can be checked at once is right."""
     options, native = _options(backend, model_options)
     if (tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
         raise lacking(backend, Capability.TOOLS, hint=None)
     _check_blocks(backend, action)
     stream = bool(options.get(ModelOption.STREAM, False)) and Capability.STREAMING in backend.capabilities
+    schema = OutputSchema.of(format) if format is not None else None
+    return ChatRequest(backend.model_id, (), native, schema, stream), options
+
+
+def _new_thunk(backend: Backend, action: Span, request: ChatRequest) -> ModelOutputThunk[Any]:
     thunk: ModelOutputThunk[Any] = ModelOutputThunk()
-    thunk._schema = OutputSchema.of(format) if format is not None else None
+    thunk._schema = request.schema
     thunk._action = action if is_component(action) else None
-    thunk._generation = GenerationMetadata(model=backend.model_id, provider=backend.provider, streaming=stream)
-    request = ChatRequest(backend.model_id, (), native, thunk._schema, stream)
-    thunk._start(_fill(backend, thunk, action, ctx, request, options))
+    thunk._generation = GenerationMetadata(model=backend.model_id, provider=backend.provider, streaming=request.stream)
     return thunk
 
 
@@ -102,6 +152,18 @@ async def _fill(
     options: Mapping[str, Any],
 ) -> None:
     """Render the prompt, send it, and feed the thunk."""
+    request = await _rendered(backend, action, ctx, request, options)
+    thunk._send(request)
+    timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
+    started = time.perf_counter()
+    async with aclosing(_pieces(backend, request, timeout)) as pieces:
+        async for chunk in pieces:
+            thunk._feed(chunk, started)
+    _complete(thunk, started)
+
+
+async def _rendered(backend: Backend, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]) -> ChatRequest:
+    """Return the request with its messages, once everything they are made of is computed."""
     spans = [*await ctx.view(backend), action]
     await resolve_all(spans)
     messages = backend.formatter.to_chat_messages(spans)
@@ -111,13 +173,10 @@ async def _fill(
         messages[-1] = _asking_for(request.schema, messages[-1])
         request = evolve(request, schema=None)
     _check_media(backend, messages)
-    request = evolve(request, messages=tuple(messages))
-    thunk._send(request)
-    timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
-    started = time.perf_counter()
-    async with aclosing(_pieces(backend, request, timeout)) as pieces:
-        async for chunk in pieces:
-            thunk._feed(chunk, started)
+    return evolve(request, messages=tuple(messages))
+
+
+def _complete(thunk: ModelOutputThunk[Any], started: float) -> None:
     thunk._generation = evolve(thunk._generation, seconds=time.perf_counter() - started)
     thunk._finish()
 

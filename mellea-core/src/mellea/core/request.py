@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -24,11 +24,13 @@ class OutputSchema:
         name: A name for the provider: letters, digits, ``_`` and ``-``.
         json_schema: The JSON schema.
         model: The pydantic class it comes from, when it comes from one.
+        parser: Reads the text instead of the class; a ValueError that it raises says what is wrong with the text.
     """
 
     name: str
     json_schema: Mapping[str, Any] = field(hash=False)
     model: type[Any] | None = None
+    parser: Callable[[str], Any] | None = field(default=None, eq=False, repr=False)
 
     @classmethod
     def of(cls, format: object) -> OutputSchema:
@@ -46,12 +48,14 @@ class OutputSchema:
         raise UsageError(f"{format!r} is no output format.", hint="Pass a pydantic class or a JSON schema as a dict.")
 
     def parse(self, text: str) -> Any:
-        """Return the instance that the text describes: of the pydantic class, or plain JSON values.
+        """Return what the text describes: what the parser makes of it, else an instance of the class, else plain JSON values.
 
         Raises:
             OutputParseError: The text is not JSON, or does not fit the class.
         """
         try:
+            if self.parser is not None:
+                return self.parser(text)
             return self.model.model_validate_json(text) if self.model is not None else json.loads(text)
         except (ValueError, RecursionError) as error:
             raise OutputParseError(
@@ -123,6 +127,7 @@ class ChatRequest:
         options: Provider options, already translated.
         schema: What the output must look like; only for a backend that declares ``JSON_SCHEMA``.
         stream: Whether pieces are wanted as they come. When False, one chunk with everything is best.
+        n: How many answers to draw; more than one only for a backend that declares ``N_SAMPLES``.
     """
 
     model_id: str
@@ -130,6 +135,7 @@ class ChatRequest:
     options: Mapping[str, Any] = field(factory=dict)
     schema: OutputSchema | None = None
     stream: bool = False
+    n: int = 1
 
 
 @frozen
@@ -161,6 +167,7 @@ class Chunk:
         response_id: The provider's id of the answer.
         response_model: The model that answered, as the provider names it.
         raw: The provider's own value, for whoever wants to look.
+        index: Which of several answers the piece belongs to.
     """
 
     text: str = ""
@@ -170,6 +177,7 @@ class Chunk:
     response_id: str | None = None
     response_model: str | None = None
     raw: Any = field(default=None, repr=False, eq=False)
+    index: int = 0
 
 
 @frozen

@@ -10,6 +10,7 @@ Values are data: text that looks like a template stays text.
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib.util
 import json
@@ -66,16 +67,21 @@ def _variables(source: str) -> frozenset[str]:
 def render_text(source: str, variables: Mapping[str, Any]) -> str:
     """Return a template text with its variables filled in.
 
+    Variables that are not given are an error, unless the mapping makes them up itself: ``defaultdict(str, given)`` allows blanks.
+
     Raises:
         TemplateError: The template does not compile, or names variables that are not given (all are listed).
     """
     if not isinstance(variables, Mapping):
         raise TemplateError(f"Template variables are a mapping, not {type(variables).__name__}.", hint='Pass {"name": value}.')
     missing = sorted(_variables(source) - variables.keys())
-    if missing:
+    if missing and hasattr(variables, "__missing__"):
+        making = copy.copy(variables)  # a defaultdict keeps what it is asked for, and this one is the caller's
+        variables = {**variables, **{name: making[name] for name in missing}}
+    elif missing:
         raise TemplateError(
             f"The template uses {', '.join(missing)}, which user_variables does not give.",
-            hint=f"Given: {', '.join(sorted(variables)) or 'none'}.",
+            hint=f"Given: {', '.join(sorted(variables)) or 'none'}. To leave blanks, pass defaultdict(str, ...).",
         )
     for name, value in variables.items():
         if isinstance(value, ModelOutputThunk):

@@ -237,6 +237,12 @@ class ModelOutputThunk(Generic[S]):
         twin._meta, twin._parsed_repr, twin._parsed = copy.deepcopy((self._meta, self._parsed_repr, self._parsed), memo)
         return twin
 
+    def with_text(self, text: str) -> ComputedModelOutputThunk[S]:
+        """Return a computed copy with another text, for whoever mends an output."""
+        twin = self.__copy__()
+        twin._value, twin._pieces, twin._parsed_repr, twin._parsed = text, [text], None, None
+        return cast("ComputedModelOutputThunk[S]", twin)
+
     # Reading
 
     async def avalue(self) -> str:

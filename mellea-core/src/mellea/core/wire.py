@@ -14,6 +14,7 @@ from mellea.core.request import ChatRequest, Chunk, Completion, OutputSchema, Us
 __all__ = [
     "chat_body",
     "chunk_from",
+    "chunks_from",
     "completions_from",
     "malformed",
     "response_format",
@@ -31,6 +32,8 @@ def chat_body(request: ChatRequest, *, strict: bool) -> dict[str, Any]:
         strict: Whether the provider accepts strict schemas only, as OpenAI's own endpoint does.
     """
     body: dict[str, Any] = {"model": request.model_id, "messages": wire_messages(request.messages), **request.options}
+    if request.n > 1:
+        body["n"] = request.n
     if request.schema is not None:
         body["response_format"] = response_format(request.schema, strict=strict)
     if request.stream:
@@ -101,26 +104,39 @@ def chunk_from(data: Any, *, backend: str, model_id: str) -> Chunk:
     Raises:
         MalformedResponseError: It is not what the protocol says.
     """
+    return chunks_from(data, backend=backend, model_id=model_id)[0]
+
+
+def chunks_from(data: Any, *, backend: str, model_id: str) -> list[Chunk]:
+    """Return one chunk for each answer in the data, at least one; what all of them spent is told by the first.
+
+    Raises:
+        MalformedResponseError: It is not what the protocol says.
+    """
     try:
         usage = usage_from(data.get("usage"))
         choices = data["choices"]
         if not choices:
-            return Chunk(usage=usage, raw=data)
-        choice = choices[0]
-        said = choice.get("delta")
-        if said is None:
-            said = choice["message"]
-        return Chunk(
-            text=said.get("content") or "",
-            thinking=said.get("reasoning_content") or said.get("reasoning") or "",
-            finish_reason=choice.get("finish_reason"),
-            usage=usage,
-            response_id=data.get("id"),
-            response_model=data.get("model"),
-            raw=data,
-        )
+            return [Chunk(usage=usage, raw=data)]
+        return [_chunk(data, choice, usage if place == 0 else None) for place, choice in enumerate(choices)]
     except (AttributeError, KeyError, IndexError, TypeError) as error:
         raise malformed(data, backend=backend, model_id=model_id) from error
+
+
+def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None) -> Chunk:
+    said = choice.get("delta")
+    if said is None:
+        said = choice["message"]
+    return Chunk(
+        text=said.get("content") or "",
+        thinking=said.get("reasoning_content") or said.get("reasoning") or "",
+        finish_reason=choice.get("finish_reason"),
+        usage=usage,
+        response_id=data.get("id"),
+        response_model=data.get("model"),
+        raw=data,
+        index=choice.get("index") or 0,
+    )
 
 
 def completions_from(data: Any, count: int, *, backend: str, model_id: str) -> list[Completion]:

@@ -1,7 +1,8 @@
 """What the author of a plugin imports. Small, documented, stable.
 
 A plugin is a distribution with an entry point in the group ``mellea``, named after what it provides, which points at a
-*manifest module*: a module that imports nothing but this package and implements one or both hooks::
+*manifest module*: a module that imports nothing but this package and implements one or more hooks (``mellea_register_backends``,
+``mellea_register_contexts``, ``mellea_register_strategies``)::
 
     from mellea.plugins import BackendManifest, Capability, hookimpl
 
@@ -16,6 +17,6 @@ is refused with the remedy.
 
 from mellea.core.capabilities import Capability
 from mellea.plugins.hookspecs import hookimpl
-from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest
+from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest, StrategyManifest
 
-__all__ = ["API_VERSION", "BackendManifest", "Capability", "ContextManifest", "hookimpl"]
+__all__ = ["API_VERSION", "BackendManifest", "Capability", "ContextManifest", "StrategyManifest", "hookimpl"]

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from mellea.core.errors import PluginApiError, PluginError, PluginLoadError
 from mellea.plugins import hookspecs
-from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest, Manifest
+from mellea.plugins.manifests import API_VERSION, KINDS, Manifest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -179,8 +179,9 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
 
 
 def _checked(manifest: object, source: PluginSource) -> Manifest:
-    if not isinstance(manifest, BackendManifest | ContextManifest):
-        raise TypeError(f"registered {type(manifest).__name__} instead of a BackendManifest or ContextManifest")
+    if not (isinstance(manifest, Manifest) and isinstance(manifest, tuple(KINDS.values()))):
+        wanted = " or ".join(kind.__name__ for kind in KINDS.values())
+        raise TypeError(f"registered {type(manifest).__name__} instead of a {wanted}")
     if manifest.api_version != API_VERSION:
         which = "mellea-core" if manifest.api_version > API_VERSION else source.distribution
         raise PluginApiError(

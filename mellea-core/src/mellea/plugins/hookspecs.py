@@ -6,9 +6,16 @@ from collections.abc import Callable
 
 import pluggy
 
-from mellea.plugins.manifests import BackendManifest, ContextManifest
+from mellea.plugins.manifests import BackendManifest, ContextManifest, StrategyManifest
 
-__all__ = ["GROUP", "hookimpl", "hookspec", "mellea_register_backends", "mellea_register_contexts"]
+__all__ = [
+    "GROUP",
+    "hookimpl",
+    "hookspec",
+    "mellea_register_backends",
+    "mellea_register_contexts",
+    "mellea_register_strategies",
+]
 
 GROUP = "mellea"
 """Name of the entry-point group, and of the pluggy project."""
@@ -25,3 +32,8 @@ def mellea_register_backends(register: Callable[[BackendManifest], None]) -> Non
 @hookspec
 def mellea_register_contexts(register: Callable[[ContextManifest], None]) -> None:
     """Call ``register`` once for each context type that the plugin provides."""
+
+
+@hookspec
+def mellea_register_strategies(register: Callable[[StrategyManifest], None]) -> None:
+    """Call ``register`` once for each sampling strategy that the plugin provides."""

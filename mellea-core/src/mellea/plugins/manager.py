@@ -29,14 +29,17 @@ from mellea.plugins.discovery import (
     normalise,
     plugin_sources,
 )
-from mellea.plugins.manifests import BackendManifest, ContextManifest
+from mellea.plugins.manifests import KINDS, BackendManifest, Kind
 from mellea.plugins.wellknown import WELL_KNOWN, not_installed
 
 __all__ = ["Kind", "PluginInfo", "PluginRegistry", "load_factory", "registry"]
 
-Kind = Literal["backend", "context"]
 Status = Literal["ok", "broken", "incompatible", "ambiguous", "denied"]
-_MANIFEST = {"backend": BackendManifest, "context": ContextManifest}
+_LISTING: Mapping[Kind, str] = {
+    "backend": "List what is installed with: mellea backends",
+    "context": "List what is installed with: mellea contexts",
+    "strategy": 'Pass a name such as "rejection" or "best-of-n", or a strategy itself.',
+}
 
 
 @frozen
@@ -44,7 +47,7 @@ class PluginInfo:
     """One line of a listing.
 
     Args:
-        name: Name of the backend or context type; of the entry point, when the plugin cannot be read.
+        name: Name of what it provides; of the entry point, when the plugin cannot be read.
         distribution: The distribution that provides it.
         version: Its version.
         status: ``ok``, ``broken``, ``incompatible``, ``ambiguous`` or ``denied``.
@@ -98,9 +101,9 @@ class PluginRegistry:
             PluginApiError: The plugin was made for another plugin interface.
         """
         if not isinstance(name, str) or not name.strip():
-            raise UsageError(f"{name!r} is no name of a {kind}.", hint=f"List what is installed with: mellea {kind}s")
+            raise UsageError(f"{name!r} is no name of a {kind}.", hint=_LISTING[kind])
         for registration in extra:
-            if isinstance(registration.manifest, _MANIFEST[kind]) and name in _names(registration):
+            if isinstance(registration.manifest, KINDS[kind]) and name in _names(registration):
                 return registration
         distribution, _, bare = name.rpartition(":")
         distribution = distribution or self._environ.get(f"MELLEA_{kind.upper()}_{bare.upper().replace('-', '_')}", "")
@@ -127,7 +130,7 @@ class PluginRegistry:
                 status: Status = "incompatible" if loaded.stage == "api" else "broken"
                 rows.append(_unusable(source, status, loaded.reason, loaded.remedy))
             else:
-                rows += [_info(entry) for entry in loaded if isinstance(entry.manifest, _MANIFEST[kind])]
+                rows += [_info(entry) for entry in loaded if isinstance(entry.manifest, KINDS[kind])]
         rows = sorted(dict.fromkeys(rows), key=lambda row: (row.name, row.distribution))
         return _with_ambiguous(kind, rows)
 
@@ -200,7 +203,7 @@ def _names(entry: Registration) -> tuple[str, ...]:
 
 
 def _matching(entries: Iterable[Registration], kind: Kind, name: str) -> list[Registration]:
-    return [entry for entry in entries if isinstance(entry.manifest, _MANIFEST[kind]) and name in _names(entry)]
+    return [entry for entry in entries if isinstance(entry.manifest, KINDS[kind]) and name in _names(entry)]
 
 
 def _distinct(claims: Iterable[Registration | PluginProblem]) -> list[Registration | PluginProblem]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from attrs import field, frozen
 
 from mellea.core.capabilities import Capabilities, Capability
 from mellea.core.errors import UsageError
 
-__all__ = ["API_VERSION", "BackendManifest", "ContextManifest", "Manifest"]
+__all__ = ["API_VERSION", "KINDS", "BackendManifest", "ContextManifest", "Kind", "Manifest", "StrategyManifest"]
 
 API_VERSION = 1
 """Number of the plugin interface that this core implements."""
@@ -92,3 +92,25 @@ class BackendManifest(Manifest):
 @frozen(kw_only=True)
 class ContextManifest(Manifest):
     """What a plugin says of a context type."""
+
+
+@frozen(kw_only=True)
+class StrategyManifest(Manifest):
+    """What a plugin says of a sampling strategy.
+
+    Args:
+        defaults: Arguments of the factory that apply when the strategy is asked for by name and they are not given.
+    """
+
+    defaults: Mapping[str, Any] = field(factory=dict, hash=False)
+
+
+Kind = Literal["backend", "context", "strategy"]
+"""What a plugin may provide."""
+
+KINDS: Mapping[Kind, type[Manifest]] = {
+    "backend": BackendManifest,
+    "context": ContextManifest,
+    "strategy": StrategyManifest,
+}
+"""The manifest of each kind."""

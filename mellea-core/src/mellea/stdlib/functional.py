@@ -5,8 +5,9 @@ Each verb is written once, as a coroutine; the synchronous one runs it on the li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, Unpack, cast
 
 from mellea.core.backend import Backend
 from mellea.core.blocks import make_image_block
@@ -16,14 +17,45 @@ from mellea.core.errors import CapabilityError, UsageError
 from mellea.core.loop import run_sync
 from mellea.core.message import Message, Role
 from mellea.core.options import ModelOption, merge_options
+from mellea.core.requirement import Requirement, ValidationResult, reqify
+from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.plugins.manager import registry
 from mellea.stdlib.components.instruction import Instruction
+from mellea.stdlib.parts import InstructionParts
+from mellea.stdlib.querying import aquery, atransform, query, transform
+from mellea.stdlib.requirements.validating import validate_all
+from mellea.stdlib.sampling.call import requirements_of
+from mellea.stdlib.sampling.named import strategy_named
+from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
-__all__ = ["aact", "achat", "act", "ainstruct", "chat", "finished", "instruct", "start", "user_message"]
+__all__ = [
+    "DEFAULT_STRATEGY",
+    "aact",
+    "achat",
+    "act",
+    "ainstruct",
+    "aquery",
+    "atransform",
+    "avalidate",
+    "chat",
+    "check_no_strategy",
+    "finished",
+    "instruct",
+    "naming_alternatives",
+    "query",
+    "sample",
+    "start",
+    "transform",
+    "user_message",
+    "validate",
+]
 
 S = TypeVar("S")
+
+DEFAULT_STRATEGY = RejectionSamplingStrategy(loop_budget=2)
+"""How instructions are carried out when the call does not say: with a second attempt if the first one fails."""
 
 
 async def start(
@@ -52,10 +84,58 @@ async def start(
     """
     options = merge_options(model_options, {ModelOption.STREAM: True}) if stream else model_options
     prepared = await context.prepare(backend)
-    try:
+    with naming_alternatives():
         return await backend.generate_from_context(
             blockify(action), prepared, format=format, model_options=options, tool_calls=tool_calls
         )
+
+
+async def sample(
+    action: Span | str,
+    context: Context,
+    backend: Backend,
+    *,
+    requirements: Iterable[str | Requirement] | None = None,
+    strategy: str | SamplingStrategy,
+    strict: bool = False,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    plugins: Iterable[Any] | None = None,
+) -> SamplingResult[Any]:
+    """Make attempts until one meets every requirement, as a strategy says.
+
+    Args:
+        action: What the model is asked.
+        context: The conversation that led here.
+        backend: What generates.
+        requirements: What the output must respect.
+        strategy: How attempts are made, or the name of a strategy.
+        strict: Whether it is an error that no attempt meets every requirement.
+        format: A pydantic class or JSON schema that the output must fit.
+        model_options: Options of this call.
+        tool_calls: Whether the model may call tools.
+        plugins: Plugins that may provide a strategy of that name; they go before the installed ones.
+
+    Raises:
+        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+        BudgetError: The budget ended before the first attempt did.
+        ProviderError: The provider failed, and no attempt was a success.
+    """
+    chosen = strategy_named(strategy, plugins=plugins)
+    required = requirements_of(requirements)
+    with naming_alternatives():
+        result = await chosen.sample(
+            blockify(action), context, backend, required, format=format, model_options=model_options, tool_calls=tool_calls
+        )
+    return result.raise_for_failure() if strict else result
+
+
+@contextmanager
+def naming_alternatives() -> Iterator[None]:
+    """Add to an error about a missing capability which installed backends have it."""
+    try:
+        yield
     except CapabilityError as error:
         raise _with_alternatives(error) from None
 
@@ -75,33 +155,68 @@ async def aact(
     context: Context,
     backend: Backend,
     *,
+    requirements: Iterable[str | Requirement] | None = None,
+    strategy: str | SamplingStrategy | None = None,
+    return_sampling_results: bool = False,
+    strict: bool = False,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
     await_result: bool = True,
-) -> tuple[ModelOutputThunk[Any], Context]:
+) -> tuple[Any, Context]:
     """Ask the model for one component, block or text.
 
     Args:
         action: What the model is asked.
         context: The conversation that led here.
         backend: What generates.
+        requirements: What the output must respect; needs a strategy.
+        strategy: How attempts are made until one meets every requirement, or the name of a strategy; None makes one attempt.
+        return_sampling_results: Whether to return every attempt, as a ``SamplingResult``; needs a strategy.
+        strict: Whether it is an error that no attempt meets every requirement; needs a strategy.
         format: A pydantic class or JSON schema that the output must fit.
         model_options: Options of this call.
         tool_calls: Whether the model may call tools.
-        await_result: Whether to wait for the output; otherwise the thunk is still on its way.
+        await_result: Whether to wait for the output; otherwise the thunk is still on its way. A strategy always waits.
 
     Returns:
-        The output, and the context with the action and the output added.
+        The output, or with ``return_sampling_results`` every attempt; and the context with the action and the output added.
 
     Raises:
+        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
         UsageError: The call cannot be carried out; nothing was sent.
         ProviderError: The provider failed.
     """
-    thunk, after = await start(action, context, backend, format=format, model_options=model_options, tool_calls=tool_calls)
-    if await_result:
-        await finished(thunk)
-    return thunk, after
+    if strategy is None:
+        check_no_strategy(requirements, return_sampling_results=return_sampling_results, strict=strict)
+        thunk, after = await start(action, context, backend, format=format, model_options=model_options, tool_calls=tool_calls)
+        if await_result:
+            await finished(thunk)
+        return thunk, after
+    result = await sample(
+        action,
+        context,
+        backend,
+        requirements=requirements,
+        strategy=strategy,
+        strict=strict,
+        format=format,
+        model_options=model_options,
+        tool_calls=tool_calls,
+    )
+    return (result if return_sampling_results else result.result), result.result_ctx
+
+
+def check_no_strategy(requirements: Iterable[str | Requirement] | None, *, return_sampling_results: bool, strict: bool) -> None:
+    """Refuse, for a call without a strategy, what only a strategy can carry out.
+
+    Raises:
+        UsageError: There is such a thing.
+    """
+    asked = {"requirements": bool(requirements), "return_sampling_results": return_sampling_results, "strict": strict}
+    for name, given in asked.items():
+        if given:
+            raise UsageError(f"{name} needs a strategy.", hint="Pass strategy=RejectionSamplingStrategy() or another one.")
 
 
 async def finished(thunk: ModelOutputThunk[S]) -> ComputedModelOutputThunk[S]:
@@ -118,32 +233,66 @@ async def ainstruct(
     context: Context,
     backend: Backend,
     *,
-    images: Iterable[Any] | None = None,
-    audio: Iterable[Any] | None = None,
-    requirements: Iterable[str | Span] | None = None,
-    icl_examples: Iterable[str | Span] | None = None,
-    grounding_context: Mapping[str, str | Span] | None = None,
-    user_variables: Mapping[str, Any] | None = None,
-    prefix: str | Span | None = None,
-    output_prefix: str | Span | None = None,
+    strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
+    return_sampling_results: bool = False,
+    strict: bool = False,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
     await_result: bool = True,
-) -> tuple[ModelOutputThunk[Any], Context]:
-    """Give the model a task. See ``Instruction`` for the parts and ``aact`` for the rest."""
-    instruction = Instruction(
-        description, requirements, icl_examples, grounding_context, user_variables, prefix, output_prefix, images, audio
-    )
+    **parts: Unpack[InstructionParts],
+) -> tuple[Any, Context]:
+    """Give the model a task. See ``Instruction`` for the parts and ``aact`` for the rest.
+
+    With ``strategy=None`` the requirements are shown to the model and not checked.
+    """
+    instruction = Instruction(description, **parts)
     return await aact(
         instruction,
         context,
         backend,
+        requirements=instruction.requirements if strategy is not None else None,
+        strategy=strategy,
+        return_sampling_results=return_sampling_results,
+        strict=strict,
         format=format,
         model_options=model_options,
         tool_calls=tool_calls,
         await_result=await_result,
     )
+
+
+async def avalidate(
+    reqs: str | Requirement | Iterable[str | Requirement],
+    context: Context,
+    backend: Backend,
+    *,
+    output: ModelOutputThunk[Any] | str | None = None,
+    input: Span | str | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> list[ValidationResult]:
+    """Return what each requirement says of the last output, or of another one.
+
+    Args:
+        reqs: One requirement or several; a model judges those given as text.
+        context: The conversation, up to and with the last output.
+        backend: Judges.
+        output: What to check instead of the last output; it is checked as the answer to the conversation.
+        input: What ``output`` answers, if that is not in the conversation.
+        format: What the output had to look like.
+        model_options: Options of the judging calls.
+
+    Raises:
+        UsageError: There is no output, or a requirement is none.
+        ProviderError: A judge could not be asked.
+    """
+    several: Iterable[Any] = reqs if isinstance(reqs, Iterable) and not isinstance(reqs, str | Requirement) else [reqs]
+    seen = context if input is None else context.add(blockify(input))
+    if output is not None:
+        seen = seen.add(ModelOutputThunk(output) if isinstance(output, str) else output)
+    required = [reqify(requirement) for requirement in several]
+    return await validate_all(required, seen, backend, spare_judges=False, format=format, model_options=model_options)
 
 
 def user_message(
@@ -189,14 +338,12 @@ async def achat(
     return cast("Message", thunk.parsed_repr), after
 
 
-def act(
-    action: Component[S] | Span | str, context: Context, backend: Backend, **kwargs: Any
-) -> tuple[ModelOutputThunk[Any], Context]:
+def act(action: Component[S] | Span | str, context: Context, backend: Backend, **kwargs: Any) -> tuple[Any, Context]:
     """Synchronous face of ``aact``."""
     return run_sync(aact(action, context, backend, **kwargs))
 
 
-def instruct(description: str | Span, context: Context, backend: Backend, **kwargs: Any) -> tuple[ModelOutputThunk[Any], Context]:
+def instruct(description: str | Span, context: Context, backend: Backend, **kwargs: Any) -> tuple[Any, Context]:
     """Synchronous face of ``ainstruct``."""
     return run_sync(ainstruct(description, context, backend, **kwargs))
 
@@ -204,3 +351,10 @@ def instruct(description: str | Span, context: Context, backend: Backend, **kwar
 def chat(content: str, context: Context, backend: Backend, **kwargs: Any) -> tuple[Message, Context]:
     """Synchronous face of ``achat``."""
     return run_sync(achat(content, context, backend, **kwargs))
+
+
+def validate(
+    reqs: str | Requirement | Iterable[str | Requirement], context: Context, backend: Backend, **kwargs: Any
+) -> list[ValidationResult]:
+    """Synchronous face of ``avalidate``."""
+    return run_sync(avalidate(reqs, context, backend, **kwargs))

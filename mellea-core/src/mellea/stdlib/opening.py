@@ -16,7 +16,7 @@ from mellea.plugins.manager import load_factory, registry
 from mellea.plugins.manifests import BackendManifest
 from mellea.stdlib.context.simple import SimpleContext
 
-__all__ = ["DEFAULT_BACKEND", "open_backend", "open_context"]
+__all__ = ["DEFAULT_BACKEND", "made", "open_backend", "open_context"]
 
 DEFAULT_BACKEND = "ollama"
 
@@ -50,7 +50,7 @@ def open_backend(
     arguments = {key: value for key, value in kwargs.items() if not (key == "model_options" and value is None)}
     if model_id is not None:
         arguments["model_id"] = model_id
-    opened: Backend = _made(registration, arguments)
+    opened: Backend = made(registration, arguments)
     return opened
 
 
@@ -65,12 +65,17 @@ def open_context(ctx: Context | str | None, context_type: str | None, plugins: I
         return chosen
     if not isinstance(chosen, str):
         raise UsageError(f"{chosen!r} is no context.", hint='Pass an instance such as ChatContext(), or a name such as "chat".')
-    context: Context = _made(registry().resolve("context", chosen, registrations_of(plugins or ())), {})
+    context: Context = made(registry().resolve("context", chosen, registrations_of(plugins or ())), {})
     return context
 
 
-def _made(registration: Registration, arguments: Mapping[str, Any]) -> Any:
-    """Import the factory and call it."""
+def made(registration: Registration, arguments: Mapping[str, Any]) -> Any:
+    """Import the factory that a plugin registers, and call it.
+
+    Raises:
+        UsageError: The factory takes no such argument, or needs another one.
+        PluginLoadError: It cannot be imported, or raises.
+    """
     factory = load_factory(registration)
     name = registration.manifest.name
     _check_arguments(factory, arguments, name)
@@ -91,6 +96,10 @@ def _check_arguments(factory: Any, arguments: Mapping[str, Any], name: str) -> N
         parameters = inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return
+    missing = [p.name for p in parameters.values() if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    missing = [parameter for parameter in missing if parameter not in arguments]
+    if missing:
+        raise UsageError(f"{name!r} cannot be opened without {', '.join(missing)}.", hint="Pass it by name.", backend=name)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     for argument in arguments:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from mellea.core.component import Span
+from mellea.core.requirement import Requirement
+from mellea.core.sampling import SamplingStrategy
 
-__all__ = ["ActParts", "ChatParts", "InstructParts", "InstructionParts"]
+__all__ = ["ActParts", "ChatParts", "InstructParts", "InstructionParts", "StrategyParts", "TaskParts"]
 
 
 class ActParts(TypedDict, total=False):
@@ -17,12 +19,19 @@ class ActParts(TypedDict, total=False):
     tool_calls: bool
 
 
+class StrategyParts(ActParts, total=False):
+    """How attempts are made; see ``MelleaSession.aact``."""
+
+    strategy: str | SamplingStrategy | None
+    strict: bool | None
+
+
 class InstructionParts(TypedDict, total=False):
     """The parts of an ``Instruction`` beside its description."""
 
     images: Iterable[Any] | None
     audio: Iterable[Any] | None
-    requirements: Iterable[str | Span] | None
+    requirements: Iterable[str | Requirement] | None
     icl_examples: Iterable[str | Span] | None
     grounding_context: Mapping[str, str | Span] | None
     user_variables: Mapping[str, Any] | None
@@ -30,7 +39,11 @@ class InstructionParts(TypedDict, total=False):
     output_prefix: str | Span | None
 
 
-class InstructParts(InstructionParts, ActParts, total=False):
+class TaskParts(InstructionParts, ActParts, total=False):
+    """What may go along with a task that is streamed; see ``MelleaSession.astream_instruct``."""
+
+
+class InstructParts(InstructionParts, StrategyParts, total=False):
     """What may go along with a task; see ``MelleaSession.ainstruct``."""
 
 

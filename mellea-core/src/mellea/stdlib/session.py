@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypeVar
 
 from mellea.core.backend import Backend
-from mellea.core.component import Component, Span
+from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
 from mellea.core.loop import run_sync
-from mellea.core.message import Message, Role
 from mellea.core.options import OptionTable, merge_options
-from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
+from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.sampling import SamplingResult
+from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib import functional
-from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.lease import Lease
 from mellea.stdlib.opening import open_backend, open_context
-from mellea.stdlib.parts import ActParts, ChatParts, InstructionParts, InstructParts
 from mellea.stdlib.turns import Turns
+from mellea.stdlib.verbs import Verbs
 
 __all__ = ["MelleaSession", "get_session", "start_backend", "start_session"]
 
 S = TypeVar("S")
-M = TypeVar("M")
 
 _NO_TABLE = OptionTable({}, {})
 _current: ContextVar[MelleaSession | None] = ContextVar("mellea_session", default=None)
@@ -60,7 +59,7 @@ def _checked(ctx: object) -> Context:
     return ctx
 
 
-class MelleaSession:
+class MelleaSession(Verbs):
     """A backend and a context.
 
     Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep their class and
@@ -71,6 +70,8 @@ class MelleaSession:
         ctx: What is remembered; by default a ``SimpleContext``.
         session_id: A name for logs; by default a new UUID.
         model_options: Options of every call of this session, over the backend's and under the call's own.
+        strict: Whether it is an error that no attempt of an instruction meets every requirement.
+        plugins: Plugins of this session; strategies are named among them before the installed ones.
         owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a backend that it made.
     """
 
@@ -81,6 +82,8 @@ class MelleaSession:
         *,
         session_id: str | None = None,
         model_options: Mapping[str, Any] | None = None,
+        strict: bool = False,
+        plugins: Iterable[Any] | None = None,
         owns_backend: bool = False,
     ) -> None:
         if not hasattr(backend, "generate_from_context"):
@@ -90,6 +93,8 @@ class MelleaSession:
         self.id = session_id or str(uuid.uuid4())
         self.backend = backend
         self.model_options = self._canonical(model_options)
+        self.strict = strict
+        self._plugins = tuple(plugins or ())
         self._turns = Turns(_checked(ctx) if ctx is not None else SimpleContext())
         self._lease = Lease(owns_backend=owns_backend)
         self._lease.take(self)
@@ -154,6 +159,7 @@ class MelleaSession:
         self._closed = True
         for thunk in self._turns.pending():
             await thunk.cancel_generation()
+        self._turns.cancel_running()
         if self._lease.give_back(self):
             await self.backend.aclose()
 
@@ -205,250 +211,52 @@ class MelleaSession:
         self._turns.commit(begun, after, thunk)
         return thunk
 
-    @overload
-    async def aact(
-        self, action: Span | str, *, format: type[M], await_result: bool = False, **parts: Unpack[ActParts]
-    ) -> ModelOutputThunk[M]: ...
-    @overload
-    async def aact(
-        self, action: Component[S], *, format: None = None, await_result: bool = False, **parts: Unpack[ActParts]
-    ) -> ModelOutputThunk[S]: ...
-    @overload
-    async def aact(
-        self, action: Span | str, *, format: Any = None, await_result: bool = False, **parts: Unpack[ActParts]
-    ) -> ModelOutputThunk[Any]: ...
-    async def aact(
-        self,
-        action: Any,
-        *,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-        await_result: bool = False,
-    ) -> ModelOutputThunk[Any]:
-        """Ask the model for one component, block or text.
+    async def _sampled_turn(
+        self, action: Span | str, *, model_options: Mapping[str, Any] | None, strict: bool | None, **kwargs: Any
+    ) -> SamplingResult[Any]:
+        """Carry out one turn as a strategy says, and remember the attempt that it chose."""
+        firm = self.strict if strict is None else strict
+
+        def sampling(ctx: Context, backend: Backend, options: Mapping[str, Any]) -> Coroutine[Any, Any, SamplingResult[Any]]:
+            merged = merge_options(options, self._canonical(model_options))
+            return functional.sample(action, ctx, backend, model_options=merged, strict=firm, plugins=self._plugins, **kwargs)
+
+        return await self.run(sampling)
+
+    async def run(
+        self, call: Callable[[Context, Backend, Mapping[str, Any]], Coroutine[Any, Any, SamplingResult[S]]]
+    ) -> SamplingResult[S]:
+        """Carry out a sampling of one's own as one turn of this session, and remember the attempt that it chose.
 
         Args:
-            action: What the model is asked.
-            format: A pydantic class or JSON schema that the output must fit; ``.parsed`` of the result is the instance.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call tools.
-            await_result: Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side
-                and pieces can be read as they come.
+            call: Takes the context, the backend and the session's options, and makes the attempts.
 
         Raises:
             ClosedError: The session is closed.
-            UsageError: The call cannot be carried out; nothing was sent.
-            ProviderError: The provider failed.
+            GenerationCancelledError: The session was closed meanwhile.
         """
-        return await self._turn(
-            action, format=format, model_options=model_options, tool_calls=tool_calls, await_result=await_result
-        )
+        self._check_open()
+        begun = self._turns.begin()
+        result = await self._turns.run(call(begun.ctx, self.backend, self._canonical(self.model_options)))
+        self._turns.commit(begun, result.result_ctx, result.result)
+        return result
 
-    @overload
-    def act(self, action: Span | str, *, format: type[M], **parts: Unpack[ActParts]) -> ComputedModelOutputThunk[M]: ...
-    @overload
-    def act(self, action: Component[S], *, format: None = None, **parts: Unpack[ActParts]) -> ComputedModelOutputThunk[S]: ...
-    @overload
-    def act(self, action: Span | str, *, format: Any = None, **parts: Unpack[ActParts]) -> ComputedModelOutputThunk[Any]: ...
-    def act(self, action: Any, *, format: Any = None, **parts: Unpack[ActParts]) -> Any:
-        """Synchronous twin of ``aact``; waits for the output."""
-        return run_sync(self.aact(action, format=format, **parts, await_result=True))
-
-    @overload
-    async def ainstruct(
-        self, description: str | Span, *, format: type[M], await_result: bool = True, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[M]: ...
-    @overload
-    async def ainstruct(
-        self, description: str | Span, *, format: None = None, await_result: bool = True, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[str]: ...
-    @overload
-    async def ainstruct(
-        self, description: str | Span, *, format: Any, await_result: bool = True, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[Any]: ...
-    async def ainstruct(
+    async def avalidate(
         self,
-        description: str | Span,
+        reqs: str | Requirement | Iterable[str | Requirement],
         *,
-        images: Iterable[Any] | None = None,
-        audio: Iterable[Any] | None = None,
-        requirements: Iterable[str | Span] | None = None,
-        icl_examples: Iterable[str | Span] | None = None,
-        grounding_context: Mapping[str, str | Span] | None = None,
-        user_variables: Mapping[str, Any] | None = None,
-        prefix: str | Span | None = None,
-        output_prefix: str | Span | None = None,
+        output: ModelOutputThunk[Any] | str | None = None,
+        input: Span | str | None = None,
         format: Any = None,
         model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-        await_result: bool = True,
-    ) -> ModelOutputThunk[Any]:
-        """Give the model a task.
-
-        Args:
-            description: The task; with ``user_variables`` a template (``{{name}}``).
-            images: Images to look at.
-            audio: Audio to listen to.
-            requirements: What the output must respect; shown to the model.
-            icl_examples: Examples of good outputs.
-            grounding_context: Facts to use, by name; may contain outputs that are still on their way.
-            user_variables: Values of the template variables.
-            prefix: Text before the task.
-            output_prefix: Text that the answer should begin with.
-            format: A pydantic class or JSON schema that the output must fit; ``.parsed`` of the result is the instance.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call tools.
-            await_result: Whether to wait for the output.
-
-        Raises:
-            ClosedError: The session is closed.
-            TemplateError: A template variable is not given.
-            UsageError: The call cannot be carried out; nothing was sent.
-            ProviderError: The provider failed.
-        """
-        instruction = Instruction(
-            description, requirements, icl_examples, grounding_context, user_variables, prefix, output_prefix, images, audio
+    ) -> list[ValidationResult]:
+        """Return what each requirement says of the last output, or of another one. See ``Verbs.avalidate``."""
+        self._check_open()
+        options = merge_options(self._canonical(self.model_options), self._canonical(model_options))
+        validating = functional.avalidate(
+            reqs, self.ctx, self.backend, output=output, input=input, format=format, model_options=options
         )
-        return await self._turn(
-            instruction, format=format, model_options=model_options, tool_calls=tool_calls, await_result=await_result
-        )
-
-    @overload
-    def instruct(
-        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
-    ) -> ComputedModelOutputThunk[M]: ...
-    @overload
-    def instruct(
-        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
-    ) -> ComputedModelOutputThunk[str]: ...
-    @overload
-    def instruct(
-        self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]
-    ) -> ComputedModelOutputThunk[Any]: ...
-    def instruct(self, description: str | Span, *, format: Any = None, **parts: Unpack[InstructParts]) -> Any:
-        """Synchronous twin of ``ainstruct``, with the same arguments."""
-        return run_sync(self.ainstruct(description, format=format, **parts))
-
-    async def achat(
-        self,
-        content: str,
-        role: Role = "user",
-        *,
-        images: Iterable[Any] | None = None,
-        audio: Iterable[Any] | None = None,
-        documents: Iterable[Span | str] | None = None,
-        user_variables: Mapping[str, Any] | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-    ) -> Message:
-        """Say something to the model and return its answer as an assistant message.
-
-        Args:
-            content: What to say; with ``user_variables`` a template.
-            role: Who says it.
-            images: Images that go along.
-            audio: Audio that goes along.
-            documents: Documents that go along, below the text.
-            user_variables: Values of the template variables.
-            format: A pydantic class or JSON schema that the answer must fit.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call tools.
-
-        Raises:
-            ClosedError: The session is closed.
-            UsageError: The call cannot be carried out; nothing was sent.
-            ProviderError: The provider failed.
-        """
-        message = functional.user_message(
-            content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
-        )
-        thunk = await self._turn(message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=True)
-        return cast("Message", thunk.parsed_repr)
-
-    def chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> Message:
-        """Synchronous twin of ``achat``, with the same arguments."""
-        return run_sync(self.achat(content, role, **parts))
-
-    async def astream_chat(
-        self,
-        content: str,
-        role: Role = "user",
-        *,
-        images: Iterable[Any] | None = None,
-        audio: Iterable[Any] | None = None,
-        documents: Iterable[Span | str] | None = None,
-        user_variables: Mapping[str, Any] | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-    ) -> ModelOutputThunk[Message]:
-        """Say something to the model and return its answer while it is being written: ``async for piece in ...``.
-
-        The arguments are those of ``achat``.
-
-        Raises:
-            ClosedError: The session is closed.
-            UsageError: The call cannot be carried out; nothing was sent.
-        """
-        message = functional.user_message(
-            content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
-        )
-        return await self._turn(
-            message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=False, stream=True
-        )
-
-    def stream_chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> ModelOutputThunk[Message]:
-        """Synchronous twin of ``astream_chat``: ``for piece in session.stream_chat(...)``."""
-        return run_sync(self.astream_chat(content, role, **parts), starts_only=True)
-
-    @overload
-    async def astream_instruct(
-        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[M]: ...
-    @overload
-    async def astream_instruct(
-        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[str]: ...
-    @overload
-    async def astream_instruct(
-        self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[Any]: ...
-    async def astream_instruct(
-        self,
-        description: str | Span,
-        *,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-        **parts: Unpack[InstructionParts],
-    ) -> ModelOutputThunk[Any]:
-        """Give the model a task and return the output while it is being written. The arguments are those of ``ainstruct``."""
-        return await self._turn(
-            Instruction(description, **parts),
-            format=format,
-            model_options=model_options,
-            tool_calls=tool_calls,
-            await_result=False,
-            stream=True,
-        )
-
-    @overload
-    def stream_instruct(
-        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[M]: ...
-    @overload
-    def stream_instruct(
-        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[str]: ...
-    @overload
-    def stream_instruct(self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]) -> ModelOutputThunk[Any]: ...
-    def stream_instruct(
-        self, description: str | Span, *, format: Any = None, **parts: Unpack[InstructParts]
-    ) -> ModelOutputThunk[Any]:
-        """Synchronous twin of ``astream_instruct``: ``for piece in session.stream_instruct(...)``."""
-        return run_sync(self.astream_instruct(description, format=format, **parts), starts_only=True)
+        return await self._turns.run(validating)
 
 
 def start_session(
@@ -459,6 +267,7 @@ def start_session(
     context_type: str | None = None,
     model_options: Mapping[str, Any] | None = None,
     plugins: Iterable[Any] | None = None,
+    strict: bool = False,
     backend_name: str | None = None,
     **backend_kwargs: Any,
 ) -> MelleaSession:
@@ -472,6 +281,7 @@ def start_session(
         context_type: The name of a context type; another way to say ``ctx``.
         model_options: Options of every call of this session.
         plugins: Modules or objects with hook implementations, for this session only; they go before what is installed.
+        strict: Whether it is an error that no attempt of an instruction meets every requirement.
         backend_name: Another name for ``backend``.
         backend_kwargs: Passed on to the backend.
 
@@ -483,10 +293,11 @@ def start_session(
         ProviderError: The backend checks its server or weights when it opens, and they are not there.
     """
     options = _NO_TABLE.canonical(model_options)  # what is wrong shows before a backend opens
-    context = open_context(ctx, context_type, plugins)
-    opened = open_backend(backend, backend_name, model_id, plugins, backend_kwargs)
+    brought = tuple(plugins or ())
+    context = open_context(ctx, context_type, brought)
+    opened = open_backend(backend, backend_name, model_id, brought, backend_kwargs)
     made_here = not any(opened is given for given in (backend, backend_name))
-    return MelleaSession(opened, context, model_options=options, owns_backend=made_here)
+    return MelleaSession(opened, context, model_options=options, strict=strict, plugins=brought, owns_backend=made_here)
 
 
 def start_backend(

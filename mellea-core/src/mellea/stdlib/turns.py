@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from mellea.core.component import Span
 from mellea.core.context import Context
+from mellea.core.errors import GenerationCancelledError
 from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["Begun", "Turns"]
+
+T = TypeVar("T")
 
 
 @frozen
@@ -44,6 +48,7 @@ class Turns:
         self._lock = threading.RLock()
         self._open: list[_Open] = []
         self._watched: set[ModelOutputThunk[Any]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
     def replace(self, ctx: Context) -> None:
         """Forget the context for another one; turns under way will not be added."""
@@ -89,6 +94,31 @@ class Turns:
             yield
         finally:
             self._watched.discard(thunk)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out what makes outputs of its own, such as a strategy; ``cancel_running`` ends it.
+
+        Raises:
+            GenerationCancelledError: It was ended that way.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if task in self._running:  # the caller was cancelled, and the task with it
+                raise
+            raise GenerationCancelledError("The session was closed meanwhile.", hint="Start another one.") from None
+        finally:
+            self._running.discard(task)
+
+    def cancel_running(self) -> None:
+        """End what ``run`` carries out, on whichever loop."""
+        running, self._running = self._running, set()
+        for task in running:
+            loop = task.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(task.cancel)
 
     def pending(self) -> list[ModelOutputThunk[Any]]:
         """Return the thunks that are still on their way."""

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mellea._lazy import lazy_names
+from mellea.stdlib.components.mify import mify  # at once: the module of the same name would take the function's place
 
 if TYPE_CHECKING:
     from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mellea.stdlib.components.chat import as_chat_history, as_generic_chat_history
     from mellea.stdlib.components.docs import Document
     from mellea.stdlib.components.instruction import Instruction
+    from mellea.stdlib.components.mobject import MObject, MObjectProtocol, Query, Transform
     from mellea.stdlib.components.simple import SimpleComponent
 else:
     __getattr__, __dir__ = lazy_names(
@@ -25,10 +27,14 @@ else:
             "ImageBlock": "mellea.core.blocks",
             "ImageUrlBlock": "mellea.core.blocks",
             "Instruction": "mellea.stdlib.components.instruction",
+            "MObject": "mellea.stdlib.components.mobject",
+            "MObjectProtocol": "mellea.stdlib.components.mobject",
             "Message": "mellea.core.message",
             "ModelOutputThunk": "mellea.core.thunk",
+            "Query": "mellea.stdlib.components.mobject",
             "SimpleComponent": "mellea.stdlib.components.simple",
             "TemplateRepresentation": "mellea.core.component",
+            "Transform": "mellea.stdlib.components.mobject",
             "as_chat_history": "mellea.stdlib.components.chat",
             "as_generic_chat_history": "mellea.stdlib.components.chat",
             "blockify": "mellea.core.component",
@@ -44,11 +50,16 @@ __all__ = [
     "ImageBlock",
     "ImageUrlBlock",
     "Instruction",
+    "MObject",
+    "MObjectProtocol",
     "Message",
     "ModelOutputThunk",
+    "Query",
     "SimpleComponent",
     "TemplateRepresentation",
+    "Transform",
     "as_chat_history",
     "as_generic_chat_history",
     "blockify",
+    "mify",
 ]

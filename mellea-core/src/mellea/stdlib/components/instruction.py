@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from attrs import field, frozen
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.errors import UsageError
+from mellea.core.requirement import Requirement, reqify
 from mellea.core.templates import render_text
 from mellea.core.thunk import ModelOutputThunk
 
@@ -26,10 +28,10 @@ class Instruction(Component[str]):
 
     Args:
         description: The task.
-        requirements: What the output must respect: texts, or components with a ``description``.
+        requirements: What the output must respect: texts, or requirements; those that are ``check_only`` are not shown.
         icl_examples: Examples of good outputs.
         grounding_context: Facts to use, by name: texts, blocks, components, or thunks that may still be on their way.
-        user_variables: Values of the template variables.
+        user_variables: Values of the template variables; a ``defaultdict(str, ...)`` leaves those blank that it does not hold.
         prefix: Text before the task.
         output_prefix: Text that the answer should begin with.
         images: Images: blocks, base64 text, addresses, or Pillow images.
@@ -41,7 +43,7 @@ class Instruction(Component[str]):
     """
 
     description: Span | None = None
-    requirements: tuple[Span, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     icl_examples: tuple[Span, ...] = ()
     grounding_context: Mapping[str, Span] = field(factory=dict, hash=False)
     prefix: Span | None = None
@@ -52,7 +54,7 @@ class Instruction(Component[str]):
     def __init__(
         self,
         description: str | Span | None = None,
-        requirements: Iterable[str | Span] | None = None,
+        requirements: Iterable[str | Requirement] | None = None,
         icl_examples: Iterable[str | Span] | None = None,
         grounding_context: Mapping[str, str | Span] | None = None,
         user_variables: Mapping[str, Any] | None = None,
@@ -63,8 +65,9 @@ class Instruction(Component[str]):
     ) -> None:
         lists = {"requirements": requirements, "icl_examples": icl_examples, "images": images, "audio": audio}
         for name, value in lists.items():
-            if isinstance(value, str):
-                raise UsageError(f"{name} is one text.", hint=f"Pass a list: {name}=[...].")
+            if isinstance(value, str) or not isinstance(value, Iterable | None):
+                what = "one text" if isinstance(value, str) else f"one {type(value).__name__}"
+                raise UsageError(f"{name} is {what}.", hint=f"Pass a list: {name}=[...].")
         if not isinstance(grounding_context, Mapping | None):
             raise UsageError("grounding_context has no names.", hint='Pass a mapping: grounding_context={"name": text}.')
 
@@ -77,7 +80,7 @@ class Instruction(Component[str]):
 
         self.__attrs_init__(
             None if description is None else filled(description),
-            tuple(filled(part) for part in requirements or ()),
+            tuple(_required(requirement, user_variables) for requirement in requirements or ()),
             tuple(filled(part) for part in icl_examples or ()),
             {name: filled(part) for name, part in (grounding_context or {}).items()},
             None if prefix is None else filled(prefix),
@@ -97,7 +100,7 @@ class Instruction(Component[str]):
             self,
             {
                 "description": self.description,
-                "requirements": self.requirements,
+                "requirements": [part for part in self.requirements if part.description and not part.check_only],
                 "icl_examples": self.icl_examples,
                 "grounding_context": self.grounding_context,
                 "prefix": self.prefix,
@@ -115,3 +118,13 @@ class Instruction(Component[str]):
     def apply_user_dict_from_jinja(user_dict: Mapping[str, Any], s: str) -> str:
         """Return a template text with the variables filled in."""
         return render_text(s, user_dict)
+
+
+def _required(requirement: str | Requirement, user_variables: Mapping[str, Any] | None) -> Requirement:
+    """Return a requirement with the template variables in its description filled in; the caller's own stays as it is."""
+    wanted = reqify(str(requirement) if isinstance(requirement, CBlock) else requirement)
+    if user_variables is None or wanted.description is None:
+        return wanted
+    filled = copy.copy(wanted)
+    filled.description = render_text(wanted.description, user_variables)
+    return filled

@@ -1,5 +1,6 @@
-"""Documents as components."""
+"""Documents and tables as components."""
 
 from mellea.stdlib.components.docs.document import Document
+from mellea.stdlib.components.docs.table import Table, TableQuery, TableTransform
 
-__all__ = ["Document"]
+__all__ = ["Document", "Table", "TableQuery", "TableTransform"]

@@ -1,0 +1,22 @@
+"""A table as a value: markdown in and out, questions about it, and changes whose answer is read as a table again."""
+
+from mellea import ModelOption, start_session
+from mellea.core import OutputParseError
+from mellea.stdlib.components.docs.table import Table
+
+STOCK = Table.from_markdown("""
+| item  | pieces |
+| ----- | ------ |
+| lamp  | 3      |
+| chair | 5      |
+""")
+
+with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 32}) as m:
+    print(m.query(STOCK, "How many chairs are there?"))
+    try:
+        changed = m.transform(STOCK, "Write the table once more, with the same rows.")
+        print(f"{len(changed.rows)} rows under {', '.join(changed.header)}")
+    except OutputParseError as error:  # the answer was no table, and that is said
+        print(error.message)
+
+print(STOCK.transpose().to_markdown())

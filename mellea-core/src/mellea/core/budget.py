@@ -1,0 +1,104 @@
+"""Budgets: what one call may spend in all, and what it has spent."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from mellea.core.errors import BudgetError, UsageError
+from mellea.core.request import Usage
+
+__all__ = ["Budget", "Spending", "no_attempt", "total_usage"]
+
+
+def _positive(_: object, attribute: Any, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise UsageError(f"A budget's {attribute.name} is a number, not {value!r}.", hint="Pass a number, or None for no bound.")
+    if value <= 0:
+        raise UsageError(
+            f"A budget of {value} {attribute.name} allows nothing.", hint="Pass a positive number, or None for no bound."
+        )
+
+
+@frozen
+class Budget:
+    """What a call may spend in all: on attempts, repairs, lanes, judges and fallbacks together.
+
+    Args:
+        attempts: Generations of an answer.
+        tokens: Tokens read and written, judges included; checked between generations.
+        seconds: Time from the start of the call.
+
+    Raises:
+        UsageError: A bound is not positive.
+    """
+
+    attempts: int | None = field(default=None, validator=_positive)
+    tokens: int | None = field(default=None, validator=_positive)
+    seconds: float | None = field(default=None, validator=_positive)
+
+
+class Spending:
+    """What has been spent of a budget; one for all that a call does.
+
+    Args:
+        budget: The bounds.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.attempts = 0
+        self.tokens = 0
+        self.started = time.monotonic()
+
+    def take_attempt(self) -> bool:
+        """Count one attempt, if the budget allows it; tell whether it did."""
+        if self.exhausted() is not None:
+            return False
+        self.attempts += 1
+        return True
+
+    def add(self, usage: Usage | None) -> None:
+        """Count the tokens of one generation."""
+        self.tokens += usage.total_tokens if usage is not None else 0
+
+    def exhausted(self) -> str | None:
+        """Return which bound is reached, or None."""
+        bounds = self.budget
+        if bounds.attempts is not None and self.attempts >= bounds.attempts:
+            return f"{bounds.attempts} attempts"
+        if bounds.tokens is not None and self.tokens >= bounds.tokens:
+            return f"{bounds.tokens} tokens"
+        if bounds.seconds is not None and self.remaining_seconds() <= 0:  # type: ignore[operator]  # a bound is set
+            return f"{bounds.seconds:g} seconds"
+        return None
+
+    def remaining_seconds(self) -> float | None:
+        """Return the time left, or None without a bound."""
+        if self.budget.seconds is None:
+            return None
+        return self.budget.seconds - (time.monotonic() - self.started)
+
+
+def total_usage(usages: Sequence[Usage | None]) -> Usage:
+    """Return the sum of the tokens spent."""
+    known = [usage for usage in usages if usage is not None]
+    return Usage(
+        sum(usage.prompt_tokens for usage in known),
+        sum(usage.completion_tokens for usage in known),
+        sum(usage.cached_tokens for usage in known),
+        sum(usage.reasoning_tokens for usage in known),
+    )
+
+
+def no_attempt(spending: Spending) -> BudgetError:
+    """Return the error for a budget that ended before the first attempt did."""
+    return BudgetError(
+        f"The budget of {spending.exhausted() or 'the call'} was spent before the first attempt ended.", hint="Raise the budget."
+    )

@@ -1,0 +1,228 @@
+"""Requirements: what an output must respect, and how that is found out."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from mellea.core.component import Component, Span, TemplateRepresentation
+from mellea.core.context import Context
+from mellea.core.errors import UsageError
+from mellea.core.request import Usage
+from mellea.core.thunk import ModelOutputThunk
+
+if TYPE_CHECKING:
+    from mellea.core.backend import Backend
+
+__all__ = [
+    "PartialValidationResult",
+    "Requirement",
+    "ValidationFunction",
+    "ValidationResult",
+    "Verdict",
+    "default_output_to_bool",
+    "reqify",
+]
+
+
+@frozen
+class ValidationResult:
+    """What came of one check.
+
+    Args:
+        result: Whether the requirement is met.
+        reason: Why, or why not.
+        score: How well it is met, the higher the better.
+        thunk: The judge's output, when a model judged.
+        context: The context in which it judged.
+        usage: Tokens that the check spent.
+        seconds: Time that it took.
+        skipped: Whether the check was spared, because a cheaper one had failed already.
+    """
+
+    result: bool
+    reason: str | None = field(default=None, kw_only=True)
+    score: float | None = field(default=None, kw_only=True)
+    thunk: ModelOutputThunk[Any] | None = field(default=None, kw_only=True, eq=False, repr=False)
+    context: Context | None = field(default=None, kw_only=True, eq=False, repr=False)
+    usage: Usage | None = field(default=None, kw_only=True, eq=False, repr=False)
+    seconds: float = field(default=0.0, kw_only=True, eq=False, repr=False)
+    skipped: bool = field(default=False, kw_only=True)
+
+    def as_bool(self) -> bool:
+        """Return whether the requirement is met."""
+        return self.result
+
+    def __bool__(self) -> bool:
+        return self.result
+
+
+@frozen
+class PartialValidationResult:
+    """What a check can say of a text that is still being written.
+
+    Args:
+        success: ``pass``: it is met, whatever follows; ``fail``: it cannot be met any more; ``unknown``: go on.
+        reason: Why.
+        score: How well it is met so far.
+    """
+
+    success: Literal["pass", "fail", "unknown"] = "unknown"
+    reason: str | None = field(default=None, kw_only=True)
+    score: float | None = field(default=None, kw_only=True)
+
+    def __bool__(self) -> bool:
+        return self.success != "fail"
+
+
+Verdict: TypeAlias = "ValidationResult | bool | tuple[bool, str]"
+ValidationFunction: TypeAlias = "Callable[[Context], Verdict | Awaitable[Verdict]]"
+
+
+def default_output_to_bool(text: object) -> bool:
+    """Return whether a judge's words say yes: the first ``yes`` or ``no`` in them decides, and neither is a no."""
+    first = re.search(r"\b(yes|no)\b", str(text), re.IGNORECASE)
+    return first is not None and first.group().lower() == "yes"
+
+
+class Requirement(Component[str]):
+    """Something that an output must respect.
+
+    With a validation function the function decides; it may be synchronous or asynchronous, sees the whole conversation up to
+    and with the output, and returns a ``ValidationResult``, a bool, or a bool and a reason. Without one a model judges.
+
+    Args:
+        description: The requirement in words: shown to the model, and to the judge.
+        validation_fn: The check.
+        output_to_bool: Reads a judge's words when its output cannot be constrained.
+        check_only: Whether to keep the description out of the prompt.
+        repair: Mends a text that fails the check, without a model; tried before the model is asked again.
+        judge: The backend that judges; by default the one that wrote.
+
+    Raises:
+        UsageError: The check takes other arguments than one context, or there is nothing to check.
+    """
+
+    def __init__(
+        self,
+        description: str | None = None,
+        validation_fn: ValidationFunction | None = None,
+        *,
+        output_to_bool: Callable[[Any], bool] | None = default_output_to_bool,
+        check_only: bool = False,
+        repair: Callable[[str], str] | None = None,
+        judge: Backend | None = None,
+    ) -> None:
+        if description is not None and not isinstance(description, str):
+            raise UsageError(f"A requirement's description is text, not {type(description).__name__}.")
+        for what, function in (("validation_fn", validation_fn), ("repair", repair)):
+            if function is not None:
+                _check_takes_one(function, what)
+        self.description = description
+        self.validation_fn = validation_fn
+        self.output_to_bool = output_to_bool or default_output_to_bool
+        self.check_only = check_only
+        self.repair = repair
+        self.judge = judge
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the check asks no model."""
+        return self.validation_fn is not None or type(self).validate is not Requirement.validate
+
+    async def validate(
+        self, backend: Backend, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any] | None = None
+    ) -> ValidationResult:
+        """Return whether the last output in a context meets the requirement.
+
+        A check that raises, or that returns something else than a verdict, is a failed check whose reason says so.
+
+        Args:
+            backend: Judges, if a model has to and the requirement names no judge of its own.
+            ctx: The conversation, up to and with the output.
+            format: What the output had to look like.
+            model_options: Options of the judging call.
+
+        Raises:
+            UsageError: There is neither a check nor a description to judge by, or no output in the context.
+            ProviderError: The judge could not be asked.
+        """
+        if self.validation_fn is not None:
+            return await self._checked(ctx)
+        from mellea.core.judging import judge  # noqa: PLC0415  judging is made of requirements
+
+        return (await judge([self], self.judge or backend, ctx, model_options))[0]
+
+    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+        """Return what can be said of a part of the text that has just been written; override it to stop early."""
+        return PartialValidationResult("unknown")
+
+    async def _checked(self, ctx: Context) -> ValidationResult:
+        started = time.perf_counter()
+        try:
+            verdict: Any = self.validation_fn(ctx)  # type: ignore[misc]  # the caller has looked
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
+            return _as_result(verdict, time.perf_counter() - started)
+        except Exception as error:  # noqa: BLE001  a check that raises is a failed check
+            reason = f"The check {self.name!r} raised {type(error).__name__}: {error}"
+            return ValidationResult(False, reason=reason, seconds=time.perf_counter() - started)
+
+    @property
+    def name(self) -> str:
+        """The description, or the name of the check."""
+        return self.description or str(getattr(self.validation_fn, "__name__", type(self).__name__))
+
+    def parts(self) -> list[Span]:
+        """Return nothing: a requirement is one text."""
+        return []
+
+    def format_for_llm(self) -> TemplateRepresentation | str:
+        """Return the description."""
+        return self.description or ""
+
+    def _parse(self, computed: ModelOutputThunk[Any]) -> str:
+        return str(computed)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}{', check_only=True' if self.check_only else ''})"
+
+
+def reqify(requirement: str | Requirement) -> Requirement:
+    """Return text as a requirement that a model judges, and a requirement as it is.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(requirement, str):
+        return Requirement(requirement)
+    if isinstance(requirement, Requirement):
+        return requirement
+    raise UsageError(f"{type(requirement).__name__} is no requirement.", hint="Pass text, or req(...) with a validation_fn.")
+
+
+def _as_result(verdict: object, seconds: float) -> ValidationResult:
+    if isinstance(verdict, bool):
+        return ValidationResult(verdict, seconds=seconds)
+    if isinstance(verdict, ValidationResult):
+        return evolve(verdict, seconds=seconds)
+    if isinstance(verdict, tuple) and len(verdict) == 2 and isinstance(verdict[0], bool):
+        return ValidationResult(verdict[0], reason=str(verdict[1]), seconds=seconds)
+    raise TypeError(f"it returned {type(verdict).__name__} instead of a verdict (bool, (bool, reason) or ValidationResult)")
+
+
+def _check_takes_one(function: Any, what: str) -> None:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError as error:
+        argument = "the context" if what == "validation_fn" else "the text"
+        raise UsageError(
+            f"{what} {function!r} is not callable with {argument} alone: {error}.", hint="Give it one parameter."
+        ) from error
+    except ValueError:
+        return

@@ -1,0 +1,233 @@
+"""Attempts as a person reads them: a tree in the terminal, one self-contained page in the browser.
+
+Both are made from the JSON values of ``SamplingResult.to_dict``, so that a stored trace looks like a fresh result.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+import textwrap
+import uuid
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mellea.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+__all__ = ["Writable", "as_html", "as_tree", "print_tree", "read_trace", "write_text"]
+
+_WIDTH = 100
+_NUMBER = (int, float)
+_TEXT_OR_NONE = (str, type(None))
+_TRACE: dict[str, Any] = {"success": bool, "result_index": int, "why": str, "attempts": list}
+_ATTEMPT: dict[str, Any] = {
+    "success": bool,
+    "text": str,
+    "error": _TEXT_OR_NONE,
+    "lane": int,
+    "round": int,
+    "seconds": _NUMBER,
+    "usage": dict,
+    "fixed_by": _TEXT_OR_NONE,
+    "requirements": list,
+}
+_REQUIREMENT: dict[str, Any] = {
+    "requirement": str,
+    "met": bool,
+    "reason": _TEXT_OR_NONE,
+    "score": (*_NUMBER, type(None)),
+    "skipped": bool,
+    "seconds": _NUMBER,
+    "tokens": int,
+}
+_IN_ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "├": "|", "└": "`", "─": "-", "│": "|", "←": "<-", "…": "..."})  # noqa: RUF001
+
+
+class Writable(Protocol):
+    """Anything that text can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write the text."""
+
+
+def as_tree(trace: Mapping[str, Any]) -> str:
+    """Return the attempts of a trace as a tree of text: each requirement with its verdict, reason, time and tokens.
+
+    Args:
+        trace: What ``SamplingResult.to_dict`` gives.
+    """
+    attempts = trace["attempts"]
+    lanes = _has_lanes(trace)
+    spent = sum(_tokens(attempt) for attempt in attempts)
+    head = f"{_mark(trace['success'])} {len(attempts)} attempt{'s' if len(attempts) != 1 else ''}, {spent} tokens: {trace['why']}"
+    lines = [_visible(head)]
+    for index, attempt in enumerate(attempts):
+        last = index + 1 == len(attempts)
+        title = _attempt_head(index, attempt, lanes=lanes, chosen=index == trace["result_index"])
+        lines.append(f"{'└─' if last else '├─'} {_visible(title)}")
+        lines += [f"{'   ' if last else '│  '}{line}" for line in _attempt_lines(attempt)]
+    return "\n".join(lines)
+
+
+def print_tree(trace: Mapping[str, Any], file: Writable | None = None) -> None:
+    """Write the tree of a trace, in signs that the file can show.
+
+    Args:
+        trace: What ``SamplingResult.to_dict`` gives.
+        file: Where to; by default the standard output.
+    """
+    target = sys.stdout if file is None else file
+    tree = as_tree(trace)
+    encoding = getattr(target, "encoding", None) or "utf-8"
+    try:
+        tree.encode(encoding)
+    except UnicodeEncodeError:
+        tree = tree.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    target.write(f"{tree}\n")
+
+
+def _tokens(attempt: Mapping[str, Any]) -> int:
+    return int(attempt["usage"].get("total_tokens") or 0)
+
+
+def _mark(met: bool, skipped: bool = False) -> str:
+    return "–" if skipped else "✓" if met else "✗"  # noqa: RUF001  a dash as a mark
+
+
+def _visible(text: str) -> str:
+    """Return a text in one line that cannot steer a terminal: control signs are written out."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", lambda sign: repr(sign[0])[1:-1], text)
+
+
+def _has_lanes(trace: Mapping[str, Any]) -> bool:
+    """Return whether attempts ran side by side, so that it matters where each was made."""
+    return any(attempt["lane"] for attempt in trace["attempts"])
+
+
+def _time(seconds: float) -> str:
+    """Return a time as a person reads it."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+
+
+def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen: bool) -> str:
+    where = f" lane {attempt['lane'] + 1}, round {attempt['round'] + 1}," if lanes else ""
+    fixed = f", mended by {attempt['fixed_by']!r}" if attempt["fixed_by"] else ""
+    spent = f"{_time(attempt['seconds'])}, {_tokens(attempt)} tokens"
+    return f"{_mark(attempt['success'])} attempt {index + 1}:{where} {spent}{fixed}{'  ← chosen' if chosen else ''}"
+
+
+def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:
+    yield from _wrapped(attempt["text"], max_lines=3) or ["(no text)"]
+    if attempt["error"]:
+        yield from _wrapped(f"✗ cannot be read: {attempt['error']}", max_lines=3)
+    yield from (line for requirement in attempt["requirements"] for line in _wrapped(_check_line(requirement)))
+
+
+def _check_line(requirement: Mapping[str, Any]) -> str:
+    name = requirement["requirement"]
+    reason = requirement["reason"]
+    said = f"{name.rstrip('.:')}: {reason}" if reason else name
+    score = f"score {requirement['score']:g}, " if requirement["score"] is not None else ""
+    tokens = f", {requirement['tokens']} tokens" if requirement["tokens"] else ""
+    spent = "" if requirement["skipped"] else f" [{score}{_time(requirement['seconds'])}{tokens}]"
+    return f"{_mark(requirement['met'], requirement['skipped'])} {said}{spent}"
+
+
+def _wrapped(text: str, max_lines: int | None = None) -> list[str]:
+    line = _visible(" ".join(text.split()))
+    return textwrap.wrap(line, _WIDTH, subsequent_indent="" if max_lines else "    ", max_lines=max_lines, placeholder=" …")
+
+
+def as_html(trace: Mapping[str, Any]) -> str:
+    """Return the attempts of a trace as one HTML page that needs nothing else: no script, no font, no network.
+
+    Args:
+        trace: What ``SamplingResult.to_dict`` gives.
+    """
+    spent = sum(_tokens(attempt) for attempt in trace["attempts"])
+    page = _page().render(trace=trace, tokens=spent, lanes=_has_lanes(trace), time=_time)
+    return page.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no text that a file can hold
+
+
+@functools.cache
+def _page() -> Template:
+    from jinja2 import StrictUndefined  # noqa: PLC0415  jinja costs 50 ms that an import should not pay
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+
+    environment = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(files("mellea").joinpath("templates/pages/attempts.html.jinja2").read_text(encoding="utf-8"))
+
+
+def read_trace(text: str, name: str = "the text") -> dict[str, Any]:
+    """Return the trace that ``SamplingResult.to_json`` wrote.
+
+    Args:
+        text: The JSON text.
+        name: What to call it in errors, such as the file's name.
+
+    Raises:
+        UsageError: It is no JSON, or no trace.
+    """
+    try:
+        trace = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name} is not JSON: {error}.", hint="Write the file with result.save(path).") from error
+    if wrong := next(_wrong_parts(trace), None):
+        raise UsageError(f"{name} is no trace of attempts: {wrong}.", hint="Write the file with result.save(path).")
+    checked: dict[str, Any] = trace
+    return checked
+
+
+def _wrong_parts(trace: Any) -> Iterator[str]:
+    """Iterate over what keeps a value from being a trace."""
+    yield from _wrong_fields("it", trace, _TRACE)
+    for number, attempt in enumerate(trace["attempts"]):
+        yield from _wrong_fields(f"attempts[{number}]", attempt, _ATTEMPT)
+        if not isinstance(attempt["usage"].get("total_tokens", 0), int):
+            yield f"attempts[{number}].usage.total_tokens is no number"
+        for position, requirement in enumerate(attempt["requirements"]):
+            yield from _wrong_fields(f"attempts[{number}].requirements[{position}]", requirement, _REQUIREMENT)
+    if not 0 <= trace["result_index"] < len(trace["attempts"]):
+        yield f"there is no attempt number {trace['result_index']}"
+
+
+def _wrong_fields(where: str, value: Any, fields: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{where} is {_json_kind(value)} instead of an object"
+        return
+    for key, kinds in fields.items():
+        if key not in value:
+            yield f"{where} has no {key!r}"
+        elif not isinstance(value[key], kinds) or (isinstance(value[key], bool) and kinds is not bool):
+            yield f"{where} has {_json_kind(value[key])} as {key!r}"
+
+
+def _json_kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file as a whole or not at all: whoever reads it meanwhile sees the old one.
+
+    Raises:
+        UsageError: It cannot be written there.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex}")
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace")  # a lone surrogate is no text that a file can hold
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(
+            f"{target} cannot be written: {error.strerror or error}.", hint="Choose a folder that exists and that you may write to."
+        ) from error

@@ -1,0 +1,74 @@
+"""What a typed function does where a call says nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from mellea.core.backend import Backend
+from mellea.core.errors import UsageError
+from mellea.core.options import merge_options
+from mellea.core.requirement import Requirement, reqify
+from mellea.core.sampling import SamplingStrategy
+
+__all__ = ["Settings"]
+
+
+@frozen
+class Settings:
+    """What a call takes where it says nothing else. Of the options, later mappings go over earlier ones."""
+
+    requirements: tuple[Requirement, ...] = ()
+    precondition_requirements: tuple[Requirement, ...] = ()
+    strategy: SamplingStrategy | None = None
+    model_options: tuple[Mapping[str, Any], ...] = ()
+    strict: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Settings:
+        """Return the settings for what a user gave.
+
+        Raises:
+            UsageError: Something has the wrong type.
+        """
+        strategy, options = given.get("strategy"), given.get("model_options")
+        if strategy is not None and (isinstance(strategy, type) or not hasattr(strategy, "sample")):
+            raise UsageError(
+                f"{strategy!r} is no sampling strategy.", hint="Pass an instance, such as RejectionSamplingStrategy()."
+            )
+        if options is not None and not isinstance(options, Mapping):
+            raise UsageError(f"Model options are a mapping, not {type(options).__name__}.", hint="Pass {ModelOption.SEED: 1}.")
+        return cls(
+            _requirements("requirements", given.get("requirements")),
+            _requirements("precondition_requirements", given.get("precondition_requirements")),
+            strategy,
+            (dict(options),) if options is not None else (),
+            bool(given.get("strict", False)),
+        )
+
+    def overridden(self, given: Mapping[str, Any]) -> Settings:
+        """Return the settings of one call; None is as good as nothing said."""
+        said = {name: value for name, value in given.items() if value is not None}
+        if not said:
+            return self
+        new = Settings.of(said)
+        return Settings(
+            new.requirements if "requirements" in said else self.requirements,
+            new.precondition_requirements if "precondition_requirements" in said else self.precondition_requirements,
+            new.strategy or self.strategy,
+            (*self.model_options, *new.model_options),
+            self.strict,
+        )
+
+    def options(self, session_options: Mapping[str, Any], backend: Backend) -> dict[str, Any]:
+        """Return the options of a call, over those of its session; common and native spellings override each other."""
+        layers = (session_options, *self.model_options)
+        return merge_options(*(backend.options.canonical(layer) for layer in layers))
+
+
+def _requirements(name: str, given: Any) -> tuple[Requirement, ...]:
+    if isinstance(given, str | Requirement):
+        raise UsageError(f"{name} is one {type(given).__name__}.", hint=f"Pass a list: {name}=[...].")
+    return tuple(reqify(requirement) for requirement in given or ())

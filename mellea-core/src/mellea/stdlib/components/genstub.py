@@ -1,0 +1,285 @@
+"""Typed functions: ``@generative`` makes a function out of its name, signature and docstring.
+
+::
+
+    @generative
+    def sentiment(text: str) -> Literal["positive", "negative"]:
+        '''Classify the sentiment of the text.'''
+
+    sentiment(m, text="I love it.")  # "positive"
+
+The body is never run. A model acts as the function: its answer is constrained to the return annotation, checked against the
+requirements, and repaired by the sampling strategy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeAlias, TypeVar, cast, overload
+
+from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.loop import run_sync
+from mellea.core.requirement import Requirement
+from mellea.core.sampling import SamplingResult, SamplingStrategy
+from mellea.stdlib.components.annotations import UnresolvedNameError, named_in, shown
+from mellea.stdlib.components.generative_call import (
+    ArgPreconditionRequirement,
+    Argument,
+    GenerativeCall,
+    PreconditionException,
+    check_arguments,
+    on_value,
+)
+from mellea.stdlib.components.generative_declaration import Declaration
+from mellea.stdlib.components.generative_settings import Settings
+from mellea.stdlib.components.generative_target import CallError, split_call
+from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
+
+if TYPE_CHECKING:
+    from mellea.core.backend import Backend
+    from mellea.core.context import Context
+    from mellea.stdlib.session import MelleaSession
+
+__all__ = [
+    "ArgPreconditionRequirement",
+    "AsyncGenerativeStub",
+    "GenerativeStub",
+    "PreconditionException",
+    "SyncGenerativeStub",
+    "generative",
+]
+
+P = ParamSpec("P")
+P2 = ParamSpec("P2")
+T = TypeVar("T")
+R = TypeVar("R")
+C = TypeVar("C")
+Requirements: TypeAlias = "Iterable[Requirement | str]"
+
+
+class GenerativeStub(Generic[P, R, C]):
+    """A typed function. Call it as ``f(m, ...)`` for the value, or as ``f(context, backend, ...)`` for the value and a context.
+
+    A call may override what the function was declared with: ``requirements``, ``precondition_requirements`` and ``strategy``
+    take the place of the function's own, ``model_options`` go over them one by one.
+
+    Of an object whose method it is, the prompt shows what components, dataclasses, attrs classes, pydantic models and
+    classes with a ``__str__`` of their own say of themselves; of any other object it shows nothing.
+
+    Raises:
+        PreconditionException: The arguments do not meet a precondition; nothing was asked.
+        OutputParseError: No attempt gave an answer of the return type.
+        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+        UsageError: (also a TypeError) The arguments do not fit the signature.
+        ProviderError: The provider failed.
+    """
+
+    __qualname__: str
+
+    def __init__(self, function: Callable[..., Any], settings: Settings, names: Mapping[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._declared = Declaration(function, names)
+        self._settings = settings
+        self._receiver: tuple[Any, ...] = ()
+        with contextlib.suppress(UnresolvedNameError):  # names that are defined further down exist at the first call
+            self._declared.types  # noqa: B018  what else is wrong with the annotations is told at definition
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(
+        self: GenerativeStub[Concatenate[Any, P2], R, C], instance: object, owner: type | None = None
+    ) -> GenerativeStub[P2, R, C]: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None or self._declared.receiver is None:
+            return self
+        bound = copy.copy(self)
+        bound._receiver = (instance,)
+        return bound
+
+    @overload
+    def __call__(self, m: MelleaSession, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, context: Context, backend: Backend, /, *args: P.args, **kwargs: P.kwargs) -> C: ...
+    @overload
+    def __call__(self, m: MelleaSession, /, *args: Any, requirements: Requirements, **kwargs: Any) -> R: ...
+    @overload
+    def __call__(self, m: MelleaSession, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any) -> R: ...
+    @overload
+    def __call__(self, m: MelleaSession, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any) -> R: ...
+    @overload
+    def __call__(self, m: MelleaSession, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any) -> R: ...
+    @overload
+    def __call__(self, /, *, m: MelleaSession, **kwargs: Any) -> R: ...
+    @overload
+    def __call__(self, context: Context, backend: Backend, /, *args: Any, requirements: Requirements, **kwargs: Any) -> C: ...
+    @overload
+    def __call__(
+        self, context: Context, backend: Backend, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any
+    ) -> C: ...
+    @overload
+    def __call__(self, context: Context, backend: Backend, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any) -> C: ...
+    @overload
+    def __call__(self, context: Context, backend: Backend, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any) -> C: ...
+    @overload
+    def __call__(self, /, *, context: Context, backend: Backend, **kwargs: Any) -> C: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Carry out a call; see the class."""
+        return self._answered(self._call(args, kwargs))
+
+    def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
+        raise NotImplementedError
+
+    async def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Carry a call out, in whichever form it comes."""
+        receiver = self._receiver
+        if not receiver and self._declared.receiver is not None:
+            receiver, args = args[:1], args[1:]
+        target, args, own, overrides = split_call(self.__qualname__, args, kwargs)
+        values = self._declared.bound(args, own)
+        settings = self._settings.overridden(overrides)
+
+        def sampling(context: Context, backend: Backend, options: Mapping[str, Any]) -> Coroutine[Any, Any, SamplingResult[Any]]:
+            return self._sampled(context, backend, options, receiver, values, settings)
+
+        if target.session is not None:
+            return _value(self.__qualname__, await target.session.run(sampling))
+        result = await sampling(target.context, target.backend, {})
+        return _value(self.__qualname__, result), result.result_ctx
+
+    async def _sampled(
+        self,
+        context: Context,
+        backend: Backend,
+        options: Mapping[str, Any],
+        receiver: tuple[Any, ...],
+        values: dict[str, Any],
+        settings: Settings,
+    ) -> SamplingResult[Any]:
+        """Make the attempts; a result has a value of the return type."""
+        declaration, hints, schema = self._declared.types
+        named = {name: shown(hint) for name, hint in hints.items()}
+        arguments = [Argument.of("self", type(one).__name__, _told(one)) for one in receiver if _told(one) is not None]
+        arguments += [Argument.of(name, named.get(name), value) for name, value in values.items()]
+        wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
+        call: GenerativeCall[Any] = GenerativeCall(declaration, tuple(arguments), wanted, schema)
+        await check_arguments(call, values, settings.precondition_requirements, backend)
+        result = await (settings.strategy or RejectionSamplingStrategy(loop_budget=2)).sample(
+            call,
+            context,
+            backend,
+            [on_value(requirement, schema) for requirement in settings.requirements],
+            format=schema,
+            model_options=settings.options(options, backend),
+        )
+        _value(self.__qualname__, result)
+        return result.raise_for_failure() if settings.strict else result
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__qualname__}{inspect.signature(self._declared.function)}>"
+
+
+class SyncGenerativeStub(GenerativeStub[P, T, "tuple[T, Context]"]):
+    """A typed function that waits for its answer; it works inside a running event loop too."""
+
+    def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return run_sync(call)
+
+
+class AsyncGenerativeStub(GenerativeStub[P, Coroutine[Any, Any, T], "Coroutine[Any, Any, tuple[T, Context]]"]):
+    """A typed function whose call is awaited."""
+
+    def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return call
+
+
+def _told(receiver: Any) -> Any:
+    """Return what an object shows of itself as the first argument of its method; None for nothing."""
+    cls: Any = type(receiver)
+    if isinstance(receiver, type):
+        return None
+    if hasattr(receiver, "format_for_llm"):
+        return receiver
+    has_fields = any(hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__"))
+    return receiver if has_fields else str(receiver) if cls.__str__ is not object.__str__ else None
+
+
+def _value(name: str, result: SamplingResult[Any]) -> Any:
+    """Return the value of the chosen attempt.
+
+    Raises:
+        OutputParseError: It has none.
+    """
+    try:
+        return result.result.parsed
+    except OutputParseError as error:
+        attempts = f"{len(result.attempts)} attempts" if len(result.attempts) > 1 else "one attempt"
+        raise OutputParseError(
+            f"{name} got no answer of its return type in {attempts}. {error.message}",
+            hint="Raise the strategy's loop_budget, or MAX_NEW_TOKENS if the text was cut.",
+        ) from error
+
+
+class _Decorator(Protocol):
+    @overload  # a coroutine function matches both, and the first one that matches holds
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> AsyncGenerativeStub[P, T]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: Callable[P, T], /) -> SyncGenerativeStub[P, T]: ...
+
+
+@overload
+def generative(function: Callable[P, Coroutine[Any, Any, T]], /) -> AsyncGenerativeStub[P, T]: ...  # type: ignore[overload-overlap]  # as above
+@overload
+def generative(function: Callable[P, T], /) -> SyncGenerativeStub[P, T]: ...
+@overload
+def generative(
+    *,
+    requirements: Requirements | None = None,
+    precondition_requirements: Requirements | None = None,
+    strategy: SamplingStrategy | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    strict: bool = False,
+) -> _Decorator: ...
+def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Make a typed function: its name, signature and docstring are the prompt, its return annotation is the type of the answer.
+
+    Use it bare or with settings, on functions and methods, synchronous and asynchronous. A function without a return
+    annotation returns any JSON value, as an unannotated function has the static type ``Any``.
+
+    Args:
+        function: The function; its body is not run.
+        settings: ``requirements`` that the value must respect, ``precondition_requirements`` that the arguments must respect,
+            the ``strategy`` that makes and repairs attempts (by default two, by rejection), ``model_options``, and ``strict``:
+            whether to raise instead of returning the best value when no attempt meets every requirement.
+
+    Raises:
+        UsageError: It is no plain function, a parameter has a reserved name, an annotation is no type or cannot be written as
+            JSON, or a setting is wrong.
+    """
+    frame = inspect.currentframe()
+    if function is not None:
+        return _made(function, Settings(), frame.f_back if frame is not None else None)
+    if unknown := sorted(set(settings) - {"requirements", "precondition_requirements", "strategy", "model_options", "strict"}):
+        raise CallError(f"@generative has no setting {', '.join(unknown)}.", hint="Look at its documentation for those it has.")
+    made = Settings.of(settings)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        frame = inspect.currentframe()
+        return _made(function, made, frame.f_back if frame is not None else None)
+
+    return decorate
+
+
+def _made(function: Callable[..., Any], settings: Settings, frame: FrameType | None) -> GenerativeStub[Any, Any, Any]:
+    if isinstance(function, classmethod | staticmethod):
+        raise UsageError(f"@generative stands above @{type(function).__name__}.", hint=f"Put @{type(function).__name__} on top.")
+    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(f"{function!r} is no plain function.", hint="Decorate a def or an async def that returns its value.")
+    kind = cast("Any", AsyncGenerativeStub if inspect.iscoroutinefunction(function) else SyncGenerativeStub)
+    stub: GenerativeStub[Any, Any, Any] = kind(function, settings, named_in(function, frame))
+    return stub

@@ -1,0 +1,86 @@
+"""Writing requirements in few words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mellea.core.context import Context
+from mellea.core.errors import UsageError
+from mellea.core.requirement import Requirement, ValidationFunction, ValidationResult, default_output_to_bool, reqify
+
+if TYPE_CHECKING:
+    from mellea.core.backend import Backend
+
+__all__ = ["LLMaJRequirement", "check", "req", "reqify", "simple_validate"]
+
+TextVerdict: TypeAlias = "bool | tuple[bool, str]"
+
+
+class LLMaJRequirement(Requirement):
+    """A requirement that a model judges, whatever else could check it.
+
+    Args:
+        description: The requirement in words.
+        output_to_bool: Reads a judge's words when its output cannot be constrained.
+        check_only: Whether to keep the description out of the prompt.
+        judge: The backend that judges; by default the one that wrote.
+    """
+
+    def __init__(
+        self,
+        description: str,
+        *,
+        output_to_bool: Callable[[Any], bool] = default_output_to_bool,
+        check_only: bool = False,
+        judge: Backend | None = None,
+    ) -> None:
+        super().__init__(description, output_to_bool=output_to_bool, check_only=check_only, judge=judge)
+
+
+def req(description: str | None = None, validation_fn: ValidationFunction | None = None, **kwargs: Any) -> Requirement:
+    """Return a requirement that is shown to the model and checked. See ``Requirement``."""
+    return Requirement(description, validation_fn, **kwargs)
+
+
+def check(description: str | None = None, validation_fn: ValidationFunction | None = None, **kwargs: Any) -> Requirement:
+    """Return a requirement that is checked but not shown to the model. See ``Requirement``."""
+    return Requirement(description, validation_fn, check_only=True, **kwargs)
+
+
+def simple_validate(
+    fn: Callable[[str], TextVerdict | Awaitable[TextVerdict]], *, reason: str | None = None
+) -> Callable[[Context], Any]:
+    """Return a validation function that looks at the output's text alone.
+
+    Args:
+        fn: Takes the text and returns a bool, or a bool and a reason; may be asynchronous.
+        reason: The reason to give for a failure that comes without one.
+
+    Raises:
+        UsageError: The function takes other arguments than one text.
+    """
+    try:
+        inspect.signature(fn).bind("")
+    except TypeError as error:
+        raise UsageError(f"{fn!r} is not callable with a text alone: {error}.", hint="Give it one parameter.") from error
+    except ValueError:
+        pass
+
+    async def awaited(verdict: Awaitable[Any]) -> Any:
+        return _with_reason(await verdict, reason)
+
+    def validate(ctx: Context) -> Any:
+        output = ctx.last_output()
+        if output is None:
+            return ValidationResult(False, reason="There is no output to check.")
+        verdict = fn(str(output))
+        return awaited(verdict) if inspect.isawaitable(verdict) else _with_reason(verdict, reason)
+
+    validate.__name__ = getattr(fn, "__name__", "simple_validate")
+    return validate
+
+
+def _with_reason(verdict: Any, reason: str | None) -> Any:
+    return ValidationResult(False, reason=reason) if verdict is False and reason else verdict

@@ -1,0 +1,129 @@
+"""Requirements on structure: JSON, JSON schemas, markdown lists and tables."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mellea.core.context import Context
+from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.request import OutputSchema
+from mellea.core.requirement import Requirement
+from mellea.stdlib.requirements.requirement import simple_validate
+
+__all__ = ["as_markdown_list", "fits_schema", "is_json", "is_markdown_list", "is_markdown_table"]
+
+_FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)```", re.DOTALL)
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+(\S.*)")
+_CELLS = re.compile(r"\s*\|?.*\|.*")
+_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
+
+
+def is_json(*, check_only: bool = False) -> Requirement:
+    """Return the requirement that the output is one JSON value; its own fix takes the JSON out of a fenced block."""
+
+    def parses(text: str) -> tuple[bool, str]:
+        try:
+            json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            return False, f"it is no JSON: {error}"
+        return True, "it is JSON"
+
+    return Requirement(
+        "Answer with one JSON value and nothing else.", simple_validate(parses), check_only=check_only, repair=_unfenced
+    )
+
+
+def fits_schema(schema: type[Any] | Mapping[str, Any], *, check_only: bool = False) -> Requirement:
+    """Return the requirement that the output is JSON that fits a pydantic class or a JSON schema.
+
+    A schema given as a mapping is checked by the ``jsonschema`` library: ``pip install "mellea-core[schema]"``.
+
+    Raises:
+        UsageError: It is no schema, or ``jsonschema`` is needed and not installed.
+    """
+    wanted = OutputSchema.of(schema)
+    validate = _json_schema_check(wanted.json_schema) if wanted.model is None else None
+
+    def fits(text: str) -> tuple[bool, str]:
+        try:
+            value = wanted.parse(text)
+        except OutputParseError as error:
+            return False, error.message
+        wrong = validate(value) if validate is not None else None
+        return wrong is None, wrong or "it fits"
+
+    described = f"Answer with JSON that fits this schema: {json.dumps(dict(wanted.json_schema))}"
+    return Requirement(described, simple_validate(fits), check_only=check_only, repair=_unfenced)
+
+
+def _json_schema_check(schema: Mapping[str, Any]) -> Any:
+    try:
+        jsonschema = importlib.import_module("jsonschema")  # only schemas given as mappings need it
+    except ImportError as error:
+        raise UsageError(
+            "Checking against a JSON schema needs the jsonschema library.",
+            hint='Install it with: pip install "mellea-core[schema]"',
+        ) from error
+    validator = jsonschema.validators.validator_for(schema)
+    try:
+        validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise UsageError(f"It is no JSON schema: {error.message}.", hint="Correct the schema.") from error
+
+    def wrong(value: Any) -> str | None:
+        error = next(validator(schema).iter_errors(value), None)
+        return None if error is None else f"{error.json_path}: {error.message}"
+
+    return wrong
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _unfenced(text: str) -> str:
+    fenced = _FENCE.search(text)
+    return fenced.group(1).strip() if fenced else text
+
+
+def _items(text: str) -> list[str] | None:
+    """Return the items of a markdown list, or None if the text is something else."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    items: list[str] = []
+    for line in lines:
+        found = _ITEM.fullmatch(line)
+        if found:
+            items.append(found.group(1).strip())
+        elif items and line.startswith((" ", "\t")):
+            items[-1] += " " + line.strip()
+        else:
+            return None
+    return items or None
+
+
+def as_markdown_list(ctx: Context) -> list[str] | None:
+    """Return the items of the last output, or None if it is no markdown list."""
+    return _items(str(ctx.last_output()))
+
+
+def _is_table(text: str) -> tuple[bool, str]:
+    lines = text.strip().splitlines()
+    if len(lines) < 2 or not all(_CELLS.fullmatch(line) for line in lines[:1] + lines[2:]) or not _RULE.fullmatch(lines[1]):
+        return False, "it is no markdown table with a head and a rule below it"
+    width = lines[0].strip().strip("|").count("|")
+    uneven = [number for number, line in enumerate(lines, 1) if line.strip().strip("|").count("|") != width]
+    return not uneven, f"line {uneven[0]} has another number of cells than the head" if uneven else "it is a table"
+
+
+is_markdown_list = Requirement(
+    "Format the answer as a markdown list and nothing else.",
+    simple_validate(lambda text: _items(text) is not None, reason="it is no markdown list"),
+)
+"""The requirement that the output is a markdown list."""
+
+is_markdown_table = Requirement("Format the answer as a markdown table and nothing else.", simple_validate(_is_table))
+"""The requirement that the output is a markdown table."""

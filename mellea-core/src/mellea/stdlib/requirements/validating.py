@@ -1,0 +1,78 @@
+"""Validating one output against many requirements: free checks first, judges side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mellea.core.backend import Backend
+from mellea.core.context import Context
+from mellea.core.judging import judge, side_by_side
+from mellea.core.requirement import Requirement, ValidationResult
+
+__all__ = ["SPARED", "validate_all"]
+
+SPARED = ValidationResult(False, reason="Not judged, because a check that costs nothing failed already.", skipped=True)
+"""The verdict of a model that is not asked."""
+
+
+async def validate_all(
+    requirements: Sequence[Requirement],
+    ctx: Context,
+    backend: Backend,
+    *,
+    judge_backend: Backend | None = None,
+    spare_judges: bool = True,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> list[ValidationResult]:
+    """Return what each requirement says of the last output in a context, in the order of the requirements.
+
+    Args:
+        requirements: What to check.
+        ctx: The conversation, up to and with the output.
+        backend: Judges, where a requirement names no judge.
+        judge_backend: Judges instead of ``backend``.
+        spare_judges: Whether no model is asked once a free check has failed.
+        format: What the output had to look like.
+        model_options: Options of the judging calls.
+
+    Raises:
+        UsageError: A requirement can be neither checked nor judged.
+        ProviderError: A judge could not be asked.
+    """
+    results: dict[int, ValidationResult] = {}
+    free = [index for index, requirement in enumerate(requirements) if requirement.is_free]
+    if free:
+        checked = await side_by_side(
+            requirements[index].validate(backend, ctx, format=format, model_options=model_options) for index in free
+        )
+        results.update(zip(free, checked, strict=True))
+    judged = [index for index in range(len(requirements)) if index not in results]
+    if judged and spare_judges and not all(result.result for result in results.values()):
+        results.update(dict.fromkeys(judged, SPARED))
+    elif judged:
+        verdicts = await _judged([requirements[index] for index in judged], ctx, judge_backend or backend, model_options)
+        results.update(zip(judged, verdicts, strict=True))
+    return [results[index] for index in range(len(requirements))]
+
+
+async def _judged(
+    requirements: Sequence[Requirement], ctx: Context, backend: Backend, model_options: Mapping[str, Any] | None
+) -> list[ValidationResult]:
+    """Ask each judge about its requirements, all at the same time; requirements that judge in a way of their own do so alone."""
+    groups: dict[Any, list[int]] = {}
+    for index, requirement in enumerate(requirements):
+        plain = type(requirement).validate is Requirement.validate
+        groups.setdefault(id(requirement.judge or backend) if plain else (index,), []).append(index)
+
+    async def verdicts(indices: list[int]) -> list[ValidationResult]:
+        first = requirements[indices[0]]
+        if type(first).validate is not Requirement.validate:
+            return [await first.validate(backend, ctx, model_options=model_options)]
+        return await judge([requirements[index] for index in indices], first.judge or backend, ctx, model_options)
+
+    answers = await side_by_side(verdicts(indices) for indices in groups.values())
+    results = dict(zip(itertools.chain(*groups.values()), itertools.chain(*answers), strict=True))
+    return [results[index] for index in range(len(requirements))]

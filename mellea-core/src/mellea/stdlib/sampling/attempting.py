@@ -1,0 +1,131 @@
+"""One attempt once its output is there: parse, validate, let the requirements' own fixes try."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from attrs import evolve, frozen
+
+from mellea.core.budget import total_usage
+from mellea.core.component import Span
+from mellea.core.context import Context
+from mellea.core.errors import OutputParseError
+from mellea.core.request import Usage
+from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.sampling import Attempt
+from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.requirements.validating import validate_all
+from mellea.stdlib.sampling.call import Call
+
+__all__ = ["Begun", "Validations", "best_attempt", "fixed", "judged", "validations"]
+
+Validations: TypeAlias = "list[tuple[Requirement, ValidationResult]]"
+
+
+@frozen
+class Begun:
+    """What is known of an attempt before its output is there."""
+
+    action: Span
+    context: Context
+    lane: int
+    round: int
+    started: float
+
+
+async def judged(call: Call, begun: Begun, after: Context, output: ModelOutputThunk[Any], spent: Usage | None) -> Attempt[Any]:
+    """Return the attempt with what each requirement says of its output.
+
+    Args:
+        call: What the strategy was asked for.
+        begun: The attempt so far.
+        after: The conversation with the output.
+        output: The output, complete.
+        spent: Tokens spent on the attempt so far.
+    """
+    error = _parse_error(output)
+    results = await validate_all(
+        call.requirements,
+        call.seen_by_validators(begun.action, after, output),
+        call.judge,
+        spare_judges=call.spare_judges,
+        format=call.format,
+    )
+    for result in results:
+        call.spending.add(result.usage)
+    return Attempt(
+        begun.action,
+        after,
+        output,
+        tuple(zip(call.requirements, results, strict=True)),
+        error,
+        begun.lane,
+        begun.round,
+        total_usage([spent, *(result.usage for result in results)]),
+        time.perf_counter() - begun.started,
+    )
+
+
+async def fixed(call: Call, begun: Begun, attempt: Attempt[Any]) -> Attempt[Any]:
+    """Return the attempt with the text that a failed requirement's own fix makes, if that one is better."""
+    for index, requirement in enumerate(call.requirements):
+        if attempt.results[index][1].result or requirement.repair is None:
+            continue
+        text, problem = _mended(requirement, str(attempt.output))
+        if problem:
+            attempt = _with_note(attempt, index, problem)
+        if text == str(attempt.output):
+            continue
+        output = attempt.output.with_text(text)
+        tried = await judged(call, begun, begun.context.add(begun.action).add(output), output, attempt.usage)
+        better = tried.rank > attempt.rank
+        attempt = evolve(tried, fixed_by=requirement.name) if better else evolve(attempt, usage=tried.usage, seconds=tried.seconds)
+        if attempt.success:
+            break
+    return attempt
+
+
+def best_attempt(attempts: Sequence[Attempt[Any]]) -> int:
+    """Return the index of the best attempt: it parses, meets the most requirements, has the highest score, is of the latest round.
+
+    Of several lanes that are equal in all this the last one counts, whichever ended first, so that the choice repeats.
+    """
+    return max(range(len(attempts)), key=lambda index: (attempts[index].rank, attempts[index].round, attempts[index].lane))
+
+
+def validations(attempt: Attempt[Any]) -> Validations:
+    """Return what there is to repair: the failed parse as if it were a requirement, then the requirements."""
+    results = list(attempt.results)
+    if attempt.error is None:
+        return results
+    return [(Requirement("The answer can be read.", check_only=True), ValidationResult(False, reason=attempt.error)), *results]
+
+
+def _parse_error(output: ModelOutputThunk[Any]) -> str | None:
+    try:
+        output.parsed  # noqa: B018  reading it parses
+    except OutputParseError as error:
+        return error.message
+    return None
+
+
+def _mended(requirement: Requirement, text: str) -> tuple[str, str]:
+    """Return what a requirement's own fix makes of a text, and what went wrong with the fix. Never raises for it."""
+    try:
+        mended: object = requirement.repair(text) if requirement.repair is not None else text
+    except Exception as error:  # noqa: BLE001  a fix that raises fixes nothing; the model can still be asked again
+        return text, f"its own fix raised {type(error).__name__}: {error}"
+    if not isinstance(mended, str):
+        return text, f"its own fix returned {type(mended).__name__} instead of text"
+    return mended, ""
+
+
+def _with_note(attempt: Attempt[Any], index: int, note: str) -> Attempt[Any]:
+    """Return the attempt with something added to the reason of one of its results."""
+    results = list(attempt.results)
+    requirement, result = results[index]
+    reason = f"{result.reason}; {note}" if result.reason else note
+    results[index] = requirement, evolve(result, reason=reason)
+    return evolve(attempt, results=tuple(results))

@@ -1,0 +1,160 @@
+"""Best of n: several answers, and the best of them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias, TypeGuard
+
+from attrs import evolve
+
+from mellea.core.budget import total_usage
+from mellea.core.context import Context
+from mellea.core.errors import MelleaError, UsageError
+from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.sampling import Attempt
+from mellea.stdlib.requirements.grading import GradedRequirement
+from mellea.stdlib.requirements.validating import SPARED
+from mellea.stdlib.sampling.base import BaseSamplingStrategy, best_attempt, praise
+from mellea.stdlib.sampling.call import Call, check_count, requirements_of
+
+__all__ = ["BestOfNSamplingStrategy", "ManyAnswersStrategy", "Reward", "failed_lane"]
+
+Reward: TypeAlias = "Callable[[str], float | Awaitable[float]] | Requirement"
+"""How good a text is, the higher the better; may be asynchronous. Or a requirement that scores, such as ``graded(...)``."""
+
+_TOO_LATE = ValidationResult(True, reason="Not graded, because the budget of seconds was spent by then.", skipped=True)
+
+
+class ManyAnswersStrategy(BaseSamplingStrategy):
+    """Draws a number of answers, each in a lane of its own, and chooses among them all. A lane that fails is left out.
+
+    Args:
+        number: How many answers to draw.
+        name: What the caller calls this number, for errors.
+        reward: Scores each answer: a function, as a requirement that is always met, or a requirement that scores.
+        requirements: Requirements of every call.
+        concurrency_budget: How many answers are drawn at the same time; by default all.
+        options: The rest of what ``BaseSamplingStrategy`` takes.
+
+    Raises:
+        UsageError: The number is below one.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        *,
+        reward: Reward | None = None,
+        requirements: Iterable[Requirement | str] | None = None,
+        concurrency_budget: int | None = None,
+        **options: Any,
+    ) -> None:
+        check_count(name, number)
+        at_once = number if concurrency_budget is None else concurrency_budget
+        scored = (*requirements_of(requirements), *([_scoring(reward)] if reward is not None else []))
+        super().__init__(concurrency_budget=at_once, requirements=scored, **options)
+        self._number = number
+
+    def _lane_count(self) -> int:
+        return self._number
+
+    def stops_at(self, attempt: Attempt[Any]) -> bool:
+        """Return False: every answer is drawn."""
+        return False
+
+    async def _attempts(self, call: Call) -> tuple[list[Attempt[Any]], MelleaError | None]:
+        """Return every attempt; grades that cost least when one request asks for all of them are asked for at the end."""
+        last = [requirement for requirement in call.requirements if _is_graded_last(requirement, call)]
+        if not last or call.lanes * call.rounds == 1:
+            return await super()._attempts(call)
+        before = tuple(requirement for requirement in call.requirements if requirement not in last)
+        attempts, error = await super()._attempts(evolve(call, requirements=before))
+        for requirement in last:
+            attempts = await _graded(requirement, call, attempts)
+        return attempts, error
+
+
+class BestOfNSamplingStrategy(ManyAnswersStrategy):
+    """Draws ``n`` answers side by side and returns the best: it meets the most requirements, then has the highest score.
+
+    Scores come from the reward function and from the scores that requirements give. With a seed, each answer is drawn with
+    one of its own.
+
+    Args:
+        n: How many answers to draw.
+        reward: How good a text is, the higher the better; may be asynchronous. Or a requirement that scores, such as
+            ``graded("How helpful is it?", judge=backend)``, with which a model grades each answer.
+        options: What ``BaseSamplingStrategy`` takes; ``concurrency_budget`` says how many are drawn at the same time, and is
+            ``n`` by default.
+
+    Raises:
+        UsageError: ``n`` is below one.
+    """
+
+    def __init__(self, n: int = 4, *, reward: Reward | None = None, **options: Any) -> None:
+        super().__init__(n, "n", reward=reward, **options)
+
+    async def choose(self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None) -> tuple[int, str]:
+        """Return the best attempt."""
+        index = best_attempt(attempts)
+        return index, f"of {len(attempts)} answers, {praise(attempts, index)}{failed_lane(error)}"
+
+
+def failed_lane(error: MelleaError | None) -> str:
+    """Say that a lane failed, if one did."""
+    return f"; an answer is missing, because: {error.message}" if error is not None else ""
+
+
+def _scoring(reward: Reward) -> Requirement:
+    if isinstance(reward, Requirement):
+        return reward
+    if not callable(reward):
+        raise UsageError(f"{type(reward).__name__} is no reward.", hint='Pass a function of the text, or graded("...").')
+
+    async def score(ctx: Context) -> ValidationResult:
+        value = reward(str(ctx.last_output()))
+        number = float(await value if inspect.isawaitable(value) else value)
+        return ValidationResult(True, score=number, reason=f"reward {number:g}")
+
+    return Requirement("reward", score, check_only=True)
+
+
+def _is_graded_last(requirement: Requirement, call: Call) -> TypeGuard[GradedRequirement]:
+    """Tell whether a requirement can wait until all answers are drawn: it fails none, and grades them in one request."""
+    if type(requirement) is not GradedRequirement or requirement.at_least is not None:
+        return False
+    return requirement.grades_together(call.judge)
+
+
+async def _graded(requirement: GradedRequirement, call: Call, attempts: Sequence[Attempt[Any]]) -> list[Attempt[Any]]:
+    """Return the attempts with their grades; one that a free check has failed is spared."""
+    spared = [call.spare_judges and any(check.is_free and not result for check, result in attempt.results) for attempt in attempts]
+    judged = [attempt for attempt, is_spared in zip(attempts, spared, strict=True) if not is_spared]
+    contexts = [call.seen_by_validators(attempt.action, attempt.context, attempt.output) for attempt in judged]
+    try:
+        async with asyncio.timeout(call.spending.remaining_seconds()) as clock:
+            grades = await requirement.grade_all(call.judge, contexts)
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        grades = [_TOO_LATE] * len(judged)
+    results = iter(grades)
+    return [
+        _with_result(attempt, requirement, SPARED if is_spared else next(results), call)
+        for attempt, is_spared in zip(attempts, spared, strict=True)
+    ]
+
+
+def _with_result(attempt: Attempt[Any], requirement: Requirement, result: ValidationResult, call: Call) -> Attempt[Any]:
+    """Return the attempt with one more result, in its place among those of the call, and with what it has cost."""
+    call.spending.add(result.usage)
+    results = {id(known): (known, verdict) for known, verdict in (*attempt.results, (requirement, result))}
+    return evolve(
+        attempt,
+        results=tuple(results[id(known)] for known in call.requirements if id(known) in results),
+        usage=total_usage([attempt.usage, result.usage]),
+        seconds=attempt.seconds + result.seconds,
+    )

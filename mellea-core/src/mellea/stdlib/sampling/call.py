@@ -1,0 +1,122 @@
+"""What a strategy was asked for: one value, the same for every attempt of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from mellea.core.backend import Backend
+from mellea.core.budget import Spending
+from mellea.core.capabilities import Capability
+from mellea.core.component import Span
+from mellea.core.context import Context
+from mellea.core.errors import UsageError
+from mellea.core.options import ModelOption, merge_options
+from mellea.core.requirement import Requirement, reqify
+
+if TYPE_CHECKING:
+    from mellea.stdlib.sampling.draws import FirstDraws
+
+__all__ = ["Call", "check_count", "requirements_of"]
+
+
+@frozen
+class Call:
+    """What a strategy was asked for.
+
+    Args:
+        action: What the model is asked.
+        context: The conversation that led here.
+        backend: What generates.
+        judge: What judges, where a requirement names no judge.
+        requirements: What an answer must respect, in order.
+        format: What an answer must look like.
+        options: Options of the generating calls.
+        tool_calls: Whether the model may call tools.
+        rounds: Attempts of each lane.
+        lanes: How many lanes there are.
+        at_once: How many of them run at the same time.
+        spare_judges: Whether no model judges an output that a free check has failed.
+        spending: What the call has spent.
+        first_round: Number of the first round; more than 0 when other backends have tried before.
+        validation_ctx: The conversation that validators see instead of the one that the model saw.
+        first: The first answers of all lanes, where one request draws them.
+    """
+
+    action: Span
+    context: Context
+    backend: Backend
+    judge: Backend
+    requirements: tuple[Requirement, ...]
+    format: Any
+    options: Mapping[str, Any]
+    tool_calls: bool
+    rounds: int
+    lanes: int
+    at_once: int
+    spare_judges: bool
+    spending: Spending = field(repr=False)
+    first_round: int = 0
+    validation_ctx: Context | None = None
+    first: FirstDraws | None = field(default=None, repr=False, eq=False)
+
+    @property
+    def merged(self) -> dict[str, Any]:
+        """The options of the call over those of the backend, under common names."""
+        table = self.backend.options
+        return merge_options(table.canonical(self.backend.model_options), table.canonical(self.options))
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the call, else of the backend; None without one."""
+        seed = self.merged.get(ModelOption.SEED, self.merged.get("seed"))
+        return seed if isinstance(seed, int) else None
+
+    def options_for(self, lane: int, round_: int) -> Mapping[str, Any]:
+        """Return the options of one attempt.
+
+        With a seed, whether of the call or of the backend, each attempt draws with one of its own, the first with that given:
+        the call repeats, and its attempts differ. Without one, every attempt but the first gets one all the same, unless a
+        temperature is given: a model that is greedy by default would only repeat itself.
+        """
+        if (lane, round_) == (0, 0):
+            return self.options
+        seed = self.seed
+        if seed is None and (Capability.SEED not in self.backend.capabilities or ModelOption.TEMPERATURE in self.merged):
+            return self.options
+        own = ((seed or 0) + 1_000_003 * lane + 7_919 * round_) % 2**31
+        return merge_options({key: value for key, value in self.options.items() if key != "seed"}, {ModelOption.SEED: own})
+
+    def seen_by_validators(self, action: Span, after: Context, output: Span) -> Context:
+        """Return the conversation that the validators of an output see."""
+        return after if self.validation_ctx is None else self.validation_ctx.add(action).add(output)
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse a number of attempts or lanes that allows none.
+
+    Raises:
+        UsageError: The value is no whole number above zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{name} is a whole number, not {value!r}.", hint="Pass 1 or more.")
+    if value < 1:
+        raise UsageError(f"{name} is {value}, so that no attempt would be made.", hint="Pass 1 or more.")
+
+
+def requirements_of(given: Iterable[Requirement | str] | None, before: Sequence[Requirement] = ()) -> tuple[Requirement, ...]:
+    """Return requirements in their order, each once; the same words for a judge count as the same requirement.
+
+    Raises:
+        UsageError: It is one text or one requirement instead of several, or an entry is neither.
+    """
+    if isinstance(given, str | Requirement):
+        raise UsageError("requirements is one requirement instead of a list.", hint="Pass requirements=[...].")
+    distinct: dict[object, Requirement] = {}
+    for requirement in (*before, *(reqify(entry) for entry in given or ())):
+        judged_text = type(requirement) is Requirement and requirement.validation_fn is None and requirement.repair is None
+        same = (requirement.description, id(requirement.judge), requirement.output_to_bool) if judged_text else id(requirement)
+        distinct.setdefault(same, requirement)
+    return tuple(distinct.values())

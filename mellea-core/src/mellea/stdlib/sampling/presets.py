@@ -1,0 +1,116 @@
+"""Requirements and a strategy that go well together, for a kind of task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+
+from attrs import field, frozen
+
+from mellea.core.requirement import Requirement
+from mellea.core.sampling import SamplingStrategy
+from mellea.stdlib.requirements.plotting import PlotFileSaved, python_plotting_requirements
+from mellea.stdlib.requirements.python_tools import python_code_generation_requirements
+from mellea.stdlib.requirements.requirement import check, simple_validate
+from mellea.stdlib.sampling.repair import ModelFriendlyRepairStrategy
+
+__all__ = ["SamplingPreset", "python_code_generation_sampling", "python_plotting_sampling"]
+
+
+def _tuple(values: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    return tuple(values)
+
+
+@frozen
+class SamplingPreset:
+    """Requirements and a strategy, to be passed on: ``m.instruct(..., requirements=p.requirements, strategy=p.strategy)``.
+
+    Args:
+        requirements: What an answer must respect.
+        strategy: How attempts are made and repaired.
+        feedback_strategy_name: How the model is told what was wrong: ``default`` or ``model_friendly``.
+        description: What it is for.
+        example_usage: How to use it.
+    """
+
+    requirements: tuple[Requirement, ...] = field(converter=_tuple)
+    strategy: SamplingStrategy
+    feedback_strategy_name: str = "default"
+    description: str = ""
+    example_usage: str = ""
+
+
+def python_code_generation_sampling(
+    loop_budget: int = 2,
+    *,
+    allowed_imports: Iterable[str] | None = None,
+    output_limit_chars: int = 10_000,
+    timeout_seconds: float = 5,
+    use_sandbox: bool = False,
+) -> SamplingPreset:
+    """Return the preset for writing Python code: code that parses and imports what it may, repaired with instructions.
+
+    Args:
+        loop_budget: Attempts.
+        allowed_imports: Top-level modules that the code may import; all when None.
+        output_limit_chars: The most characters it may print.
+        timeout_seconds: The longest run, in seconds.
+        use_sandbox: Whether the code is run, in a subprocess with limits; otherwise it is only looked at.
+
+    Raises:
+        UsageError: The budget is below one.
+    """
+    ran = "runs within its limits" if use_sandbox else "parses"
+    return SamplingPreset(
+        python_code_generation_requirements(allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox),
+        ModelFriendlyRepairStrategy(loop_budget=loop_budget),
+        feedback_strategy_name="model_friendly",
+        description=f"Python code that {ran} and imports only what it may, with at most {loop_budget} attempts.",
+        example_usage=(
+            'preset = python_code_generation_sampling()\nm.instruct("Write a function that adds two numbers.", '
+            "requirements=preset.requirements, strategy=preset.strategy)"
+        ),
+    )
+
+
+def python_plotting_sampling(
+    output_path: str | PathLike[str] | None = None,
+    loop_budget: int = 3,
+    *,
+    allowed_imports: Iterable[str] | None = None,
+    timeout_seconds: float = 10,
+    use_sandbox: bool = True,
+) -> SamplingPreset:
+    """Return the preset for writing code that draws a plot: it needs no display and saves the figure, repaired with instructions.
+
+    Args:
+        output_path: The file that the figure is saved to; to be named in the instruction too. Any file when None.
+        loop_budget: Attempts.
+        allowed_imports: Top-level modules that the code may import; all that are installed when None.
+        timeout_seconds: The longest run, in seconds.
+        use_sandbox: Whether the code is run, in a subprocess with limits and in an empty folder; otherwise it is only looked at.
+
+    Raises:
+        UsageError: The budget is below one, or the path is empty.
+    """
+    path = "plot.png" if output_path is None else output_path
+    requirements = python_plotting_requirements(path, allowed_imports, timeout_seconds=timeout_seconds, use_sandbox=use_sandbox)
+    if output_path is None:
+        requirements = [_saves_any_file() if isinstance(entry, PlotFileSaved) else entry for entry in requirements]
+    file = "a file" if output_path is None else str(path)
+    ran = ", and runs within its limits" if use_sandbox else ""
+    return SamplingPreset(
+        requirements,
+        ModelFriendlyRepairStrategy(loop_budget=loop_budget),
+        feedback_strategy_name="model_friendly",
+        description=f"Code that draws a plot into {file} without a display{ran}, with at most {loop_budget} attempts.",
+        example_usage=(
+            f'preset = python_plotting_sampling("{path}")\nm.instruct("Plot the squares of 1 to 9 with matplotlib, to {path}.", '
+            "requirements=preset.requirements, strategy=preset.strategy)"
+        ),
+    )
+
+
+def _saves_any_file() -> Requirement:
+    saves = simple_validate(lambda text: "savefig(" in text, reason="it never calls savefig; save the figure with plt.savefig(...)")
+    return check("The code saves the figure to a file.", saves)

@@ -1,0 +1,58 @@
+"""SOFAI: a fast model first, and a slow one when it is stuck (Booch et al., Thinking Fast and Slow in AI, 2021)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from mellea.core.backend import Backend
+from mellea.core.errors import UsageError
+from mellea.stdlib.sampling.call import check_count
+from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy, Handover
+
+__all__ = ["SOFAISamplingStrategy"]
+
+
+class SOFAISamplingStrategy(CascadeSamplingStrategy):
+    """Lets a fast model try, with feedback in the conversation, and asks a slow one once when the fast one is stuck.
+
+    The fast one is stuck when two attempts in a row fail the same requirements, when its rounds are spent, or when its provider
+    fails. The result is the first success, else the best attempt of both.
+
+    Args:
+        s1_solver_backend: The fast model.
+        s2_solver_backend: The slow model.
+        s2_solver_mode: What the slow model is given: ``fresh_start``: the action alone; ``continue_chat``: the conversation with
+            the fast one; ``best_attempt``: the best attempt so far and what it lacks.
+        loop_budget: Rounds of the fast model.
+        judge_backend: Judges the requirements that have no check of their own; by default the backend of the call does.
+        feedback_strategy: What the fast model is told of a failed attempt: ``simple``: that it failed; ``first_error``: the first
+            reason; ``all_errors``: every reason.
+        options: What ``BaseSamplingStrategy`` takes.
+
+    Raises:
+        UsageError: A number or name is not allowed, or a backend is none.
+    """
+
+    def __init__(
+        self,
+        s1_solver_backend: Backend,
+        s2_solver_backend: Backend,
+        s2_solver_mode: Handover = "fresh_start",
+        *,
+        loop_budget: int = 3,
+        judge_backend: Backend | None = None,
+        feedback_strategy: Literal["simple", "first_error", "all_errors"] = "simple",
+        **options: Any,
+    ) -> None:
+        check_count("loop_budget", loop_budget)
+        if feedback_strategy not in ("simple", "first_error", "all_errors"):
+            raise UsageError(f"feedback_strategy is {feedback_strategy!r}.", hint="It is one of simple, first_error, all_errors.")
+        super().__init__(
+            [s1_solver_backend, s2_solver_backend],
+            loop_budget=[loop_budget, 1],
+            handover=s2_solver_mode,
+            feedback=feedback_strategy,
+            stop_when_stuck=True,
+            judge=judge_backend,
+            **options,
+        )

@@ -1,0 +1,29 @@
+"""Streaming with checks: a text is cut into parts as it comes, and requirements look at each part before the reader does."""
+
+from mellea.core.errors import StreamRestartedError
+from mellea.stdlib.streaming.events import (
+    ChunkEvent,
+    CompletedEvent,
+    ErrorEvent,
+    FullValidationEvent,
+    QuickCheckEvent,
+    RetryEvent,
+    StreamEvent,
+    StreamingDoneEvent,
+)
+from mellea.stdlib.streaming.starting import stream
+from mellea.stdlib.streaming.streamer import Streamer
+
+__all__ = [
+    "ChunkEvent",
+    "CompletedEvent",
+    "ErrorEvent",
+    "FullValidationEvent",
+    "QuickCheckEvent",
+    "RetryEvent",
+    "StreamEvent",
+    "StreamRestartedError",
+    "Streamer",
+    "StreamingDoneEvent",
+    "stream",
+]

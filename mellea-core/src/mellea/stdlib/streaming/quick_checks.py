@@ -1,0 +1,77 @@
+"""Letting requirements look at one chunk of a text that is still being written."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mellea.core.context import Context
+from mellea.core.errors import ProviderError
+from mellea.core.requirement import PartialValidationResult, Requirement
+
+if TYPE_CHECKING:
+    from mellea.core.backend import Backend
+
+__all__ = ["looks_at_chunks", "quick_checks"]
+
+_UNKNOWN = PartialValidationResult("unknown")
+
+
+def looks_at_chunks(check: Requirement) -> bool:
+    """Tell whether a requirement has something to say before the text is complete."""
+    return getattr(check.stream_validate, "__func__", None) is not Requirement.stream_validate
+
+
+async def quick_checks(checks: Sequence[Requirement], chunk: str, backend: Backend, ctx: Context) -> list[PartialValidationResult]:
+    """Return what each requirement says of a chunk, in their order.
+
+    They look at it side by side; the first one that fails spares the others. A check that raises, or that returns something
+    else than a verdict, fails with a reason that says so.
+
+    Args:
+        checks: The requirements.
+        chunk: The chunk.
+        backend: Judges, if a requirement asks a model.
+        ctx: The conversation, with the output that is on its way.
+
+    Raises:
+        ProviderError: A judge could not be asked.
+    """
+    verdicts = [_UNKNOWN] * len(checks)
+    looking = [index for index, check in enumerate(checks) if looks_at_chunks(check)]
+    if len(looking) == 1:
+        verdicts[looking[0]] = await _verdict(checks[looking[0]], chunk, backend, ctx)
+        return verdicts
+    tasks = {asyncio.create_task(_verdict(checks[index], chunk, backend, ctx)): index for index in looking}
+    pending = set(tasks)
+    try:
+        while pending and all(verdicts):
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                verdicts[tasks[task]] = task.result()
+    finally:
+        await _stopped(tasks)
+    return verdicts
+
+
+async def _stopped(tasks: Iterable[asyncio.Future[PartialValidationResult]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)  # so that no error of theirs is reported as never read
+
+
+async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Context) -> PartialValidationResult:
+    try:
+        verdict: Any = check.stream_validate(chunk, backend=backend, ctx=ctx)
+        if inspect.isawaitable(verdict):
+            verdict = await verdict
+    except ProviderError:
+        raise
+    except Exception as error:  # noqa: BLE001  a check that raises is a failed check
+        return PartialValidationResult("fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {error}")
+    if isinstance(verdict, PartialValidationResult):
+        return verdict
+    returned = type(verdict).__name__
+    return PartialValidationResult("fail", reason=f"The check {check.name!r} returned {returned}, no PartialValidationResult")

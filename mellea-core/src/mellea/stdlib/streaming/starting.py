@@ -1,0 +1,140 @@
+"""Starting a checked stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, overload
+
+from mellea.core.backend import Backend
+from mellea.core.budget import Budget, Spending
+from mellea.core.component import Component, Span, blockify
+from mellea.core.context import Context
+from mellea.core.requirement import Requirement
+from mellea.stdlib.chunking import ChunkingStrategy, chunking_named
+from mellea.stdlib.sampling.call import Call, check_count, requirements_of
+from mellea.stdlib.sampling.repair import RepairTemplateStrategy
+from mellea.stdlib.streaming.running import Plan, RepairFunction, Run
+from mellea.stdlib.streaming.streamer import Streamer
+
+__all__ = ["stream"]
+
+T = TypeVar("T")
+
+
+@overload
+async def stream(
+    action: Span | str,
+    backend: Backend,
+    ctx: Context,
+    *,
+    format: type[T],
+    chunking: str | ChunkingStrategy | None = None,
+    requirements: Iterable[Requirement | str] | None = None,
+    validation_backend: Backend | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    loop_budget: int = 1,
+    repair: RepairFunction | None = None,
+) -> Streamer[T]: ...
+
+
+@overload
+async def stream(
+    action: Component[T],
+    backend: Backend,
+    ctx: Context,
+    *,
+    chunking: str | ChunkingStrategy | None = None,
+    requirements: Iterable[Requirement | str] | None = None,
+    validation_backend: Backend | None = None,
+    format: None = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    loop_budget: int = 1,
+    repair: RepairFunction | None = None,
+) -> Streamer[T]: ...
+
+
+@overload
+async def stream(
+    action: Span | str,
+    backend: Backend,
+    ctx: Context,
+    *,
+    chunking: str | ChunkingStrategy | None = None,
+    requirements: Iterable[Requirement | str] | None = None,
+    validation_backend: Backend | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    loop_budget: int = 1,
+    repair: RepairFunction | None = None,
+) -> Streamer[Any]: ...
+
+
+async def stream(
+    action: Span | str,
+    backend: Backend,
+    ctx: Context,
+    *,
+    chunking: str | ChunkingStrategy | None = None,
+    requirements: Iterable[Requirement | str] | None = None,
+    validation_backend: Backend | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    loop_budget: int = 1,
+    repair: RepairFunction | None = None,
+) -> Streamer[Any]:
+    """Start a generation whose text is checked while it is written.
+
+    The text is cut into chunks. Each requirement that has a ``stream_validate`` looks at each chunk before the reader gets it;
+    when one says ``fail``, the generation is stopped at the provider and the chunk is not handed on. A text that comes to its
+    end is parsed and validated against all requirements, judges included, as by a sampling strategy.
+
+    With a ``loop_budget`` above one, a failed attempt is repaired and started again. The reader is told: by a ``RetryEvent``
+    among ``events()``, and by a ``StreamRestartedError`` when iterating over the text. See ``Streamer`` for reading it.
+
+    A requirement is copied (``copy.copy``) for each attempt, so that what its ``stream_validate`` remembers in attributes is
+    that attempt's own, and two streams share nothing. It is given the conversation with the output on its way as ``ctx``.
+
+    Args:
+        action: What the model is asked.
+        backend: What generates.
+        ctx: The conversation that led here.
+        chunking: Where to cut: ``word``, ``sentence``, ``paragraph`` or a strategy; None for the pieces as they come.
+        requirements: What the text must respect. They are not added to the prompt: an ``Instruction`` shows its own.
+        validation_backend: Judges, where a requirement names no judge; by default the one that generates.
+        format: A pydantic class or JSON schema that the text must fit.
+        model_options: Options of the generation. With a seed, each attempt draws with one of its own.
+        tool_calls: Whether the model may call tools.
+        loop_budget: Attempts.
+        repair: Says what to ask after a failed attempt, as a strategy's ``repair`` does, for instance
+            ``MultiTurnStrategy.repair``; by default ``RepairTemplateStrategy.repair``, which says what was wrong.
+
+    Returns:
+        The stream, already on its way.
+
+    Raises:
+        UsageError: The call cannot be carried out as it was written; nothing was sent.
+    """
+    check_count("loop_budget", loop_budget)
+    call = Call(
+        blockify(action),
+        await ctx.prepare(backend),
+        backend,
+        validation_backend or backend,
+        requirements_of(requirements),
+        format,
+        dict(model_options or {}),
+        tool_calls,
+        rounds=loop_budget,
+        lanes=1,
+        at_once=1,
+        spare_judges=True,
+        spending=Spending(Budget()),
+    )
+    chosen = None if chunking is None else chunking_named(chunking)
+    run = Run(Plan(call, chosen, repair or RepairTemplateStrategy.repair))
+    await run.begin(call.action, call.context)
+    return Streamer(run)

@@ -1,0 +1,215 @@
+"""The reader's side of a checked stream."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Self, TypeVar
+
+from mellea.core.errors import RequirementsNotMetError, StreamRestartedError, UsageError
+from mellea.core.loop import run_sync
+from mellea.stdlib.partial import GrowingValue
+from mellea.stdlib.reading import Reading
+from mellea.stdlib.streaming.events import ChunkEvent, CompletedEvent, ErrorEvent, RetryEvent, StreamEvent
+from mellea.stdlib.streaming.outcome import StreamOutcome
+from mellea.stdlib.streaming.running import Run, closed_error
+
+__all__ = ["Streamer"]
+
+S = TypeVar("S")
+
+
+class Streamer(StreamOutcome[S]):
+    """A text that is checked while it is written. Made by ``stream``.
+
+    There are three ways to read it, each with ``async for`` or ``for``:
+
+    - the streamer itself gives the text of each chunk. When an attempt fails after some of its chunks were given, they are
+      withdrawn: the iteration raises ``StreamRestartedError``, and iterating again goes on with the next attempt::
+
+          while True:
+              try:
+                  async for chunk in streamer:
+                      show(chunk)
+                  break
+              except StreamRestartedError:
+                  clear()
+
+    - ``events()`` tells everything, restarts included, and never raises for them;
+    - ``partials()`` gives a structured output as it grows.
+
+    Each reading begins with what was said before it: ``events()`` with the first event, the streamer itself and ``partials()``
+    with the current attempt. One of them at a time waits for more. Checks, repairs and new attempts happen only while somebody
+    reads; until then the model writes on unchecked. A reader who leaves before the end (``break``, cancellation, an error of its
+    own) closes the stream, and the generation is stopped at the provider. ``acomplete()`` reads to the end, for whoever wants
+    the outcome only.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._driver = run.events()
+        self._advancing = False
+        self._over = False
+        self.streaming_id = uuid.uuid4().hex
+        """A name for this stream, for logs."""
+
+    # Reading
+
+    async def __aiter__(self) -> AsyncGenerator[str, None]:
+        while True:
+            retry, delivered = None, False
+            async with aclosing(self._read(self._latest(), one_attempt=True)) as events:
+                async for event in events:
+                    if isinstance(event, ChunkEvent):
+                        delivered = True
+                        yield event.text
+                    elif isinstance(event, RetryEvent):
+                        retry = event
+            if retry is None:
+                return
+            if delivered:
+                raise StreamRestartedError(
+                    f"Attempt {retry.attempt} is withdrawn, and what was read of it: {retry.reason.rstrip('.')}.",
+                    hint="Forget its chunks and iterate again for the next attempt, or read events().",
+                )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(Reading(self.__aiter__))
+
+    def events(self) -> Reading[StreamEvent]:
+        """Return everything that happens, as typed events.
+
+        An error is told by an ``ErrorEvent``, and then raised.
+
+        Raises:
+            ProviderError: The provider failed; no other attempt is made.
+            GenerationCancelledError: The stream was closed.
+        """
+        return Reading(lambda: self._read(0))
+
+    def partials(self) -> Reading[S]:
+        """Return the structured output as it grows: instances of ``format`` so far, or JSON values. See ``partial_objects``.
+
+        Each value stands alone, so that a restart only begins again with a small one. The last one is complete and valid JSON
+        of the format; whether it meets the requirements, ``success`` says.
+
+        Raises:
+            OutputParseError: The last attempt came to its end and does not fit the format.
+            RequirementsNotMetError: The last attempt was stopped by a check.
+        """
+        return Reading(self._partials)
+
+    async def _partials(self) -> AsyncGenerator[S, None]:
+        growing: GrowingValue[S] = GrowingValue(self._run.plan.call.format)
+        text = ""
+        async with aclosing(self._read(self._latest())) as events:
+            async for event in events:
+                if isinstance(event, RetryEvent):
+                    text = ""
+                elif isinstance(event, ChunkEvent):
+                    text += event.text
+                    for value in growing.changed(text):
+                        yield value
+        if self.failed_early:
+            raise RequirementsNotMetError(
+                f"The stream was stopped before the object was complete: {str(self.failure_reason).rstrip('.')}.",
+                hint="Ask again, or relax the requirement.",
+            )
+        for value in growing.complete(text):
+            yield value
+
+    async def acomplete(self) -> Self:
+        """Read to the end, whatever is withdrawn on the way, and return this streamer.
+
+        Raises:
+            ProviderError: The provider failed.
+            GenerationCancelledError: The stream was closed.
+        """
+        async with aclosing(self._read(len(self._history))) as events:
+            async for _ in events:
+                pass
+        return self
+
+    def complete(self) -> Self:
+        """Synchronous face of ``acomplete``."""
+        return run_sync(self.acomplete(), starts_only=True)
+
+    async def aclose(self) -> None:
+        """Stop the generation and close the stream. Does nothing to one that is over."""
+        if self._over:
+            return
+        self._run.closed = True
+        await self._run.mot.cancel_generation(closed_error())
+        if not self._advancing:  # otherwise whoever waits for the next event gets the error
+            self._over, self._error = True, closed_error()
+            await self._driver.aclose()
+
+    def close(self) -> None:
+        """Synchronous face of ``aclose``."""
+        run_sync(self.aclose())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "success" if self.success else "failure" if self._over else "under way"
+        return f"<Streamer {state}, attempt {self.attempt}: {self.full_text[-60:]!r}>"
+
+    # Going on
+
+    def _latest(self) -> int:
+        """Return where the current attempt begins in the history."""
+        retries = [index for index, event in enumerate(self._history) if isinstance(event, RetryEvent)]
+        return retries[-1] + 1 if retries else 0
+
+    async def _read(self, index: int, *, one_attempt: bool = False) -> AsyncGenerator[StreamEvent, None]:
+        """Iterate over the events from one on. A reader who leaves before the end closes the stream."""
+        refused = over = False
+        try:
+            while True:
+                if index == len(self._history):
+                    refused = self._advancing
+                    if refused:
+                        raise UsageError("Somebody else waits for the next event of this stream.", hint="Read it in one place.")
+                    if not await self._advance():
+                        break
+                event = self._history[index]
+                index += 1
+                yield event
+                if one_attempt and isinstance(event, RetryEvent):
+                    break
+            over = True
+        finally:
+            if not (over or refused):
+                await self.aclose()
+
+    async def _advance(self) -> bool:
+        """Let the stream go on to its next event; tell whether there was one. One reader at a time does."""
+        if self._over:
+            if self._error is not None:
+                raise self._error
+            return False
+        self._advancing = True
+        try:
+            event = await anext(self._driver)
+        except Exception as error:  # noqa: BLE001  it is told first, and raised when the reader goes on
+            self._over, self._error = True, error
+            event = ErrorEvent(type(error).__name__, str(error))
+        except BaseException:
+            self._over, self._error = True, closed_error()
+            raise
+        finally:
+            self._advancing = False
+        self._over = self._over or isinstance(event, CompletedEvent)
+        self._history.append(event)
+        return True

@@ -1,0 +1,201 @@
+"""Cassettes: recorded calls in a JSON file that a person can read and edit.
+
+A call is found by its request: model, messages, options and schema. Equal requests are told apart by the order in which they
+were sent, which is their place in the file. Keys and other secrets are taken out of options and errors before anything is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mellea.core.errors import UsageError
+from mellea.core.showing import write_text
+from mellea.testing.requests import canonical, nearest_difference
+
+__all__ = ["COUNT", "Cassette", "CassetteWriter", "read_cassette"]
+
+FORMAT = "mellea-cassette"
+VERSION = 1
+COUNT = "count"
+_RECORD_AGAIN = "Record it again with RecordingBackend(backend, path)."
+
+
+class CassetteWriter:
+    """Calls on their way into a cassette.
+
+    The file is written whenever no call is under way, and as a whole, so that an interrupted program leaves a good one.
+
+    Args:
+        path: The file; an older one is replaced by the first write.
+        backend: What ``ReplayBackend`` must know of the backend.
+
+    Raises:
+        UsageError: The folder does not exist, or the path is one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], backend: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        if self.path.is_dir() or not self.path.parent.is_dir():
+            raise UsageError(f"No cassette can be written to {self.path}.", hint="Name a file in a folder that exists.")
+        self._head = json.dumps({"format": FORMAT, "version": VERSION, "backend": dict(backend)}, indent=1)
+        self._calls: list[dict[str, Any]] = []
+        self._texts: list[str] = []  # of the calls, so that a write costs no more than the writing
+        self._under_way = 0
+        self._lock = threading.Lock()
+
+    def start(self, kind: str, request: Mapping[str, Any]) -> int:
+        """Return the number of a new call; its place among equal ones is fixed now."""
+        call = {"kind": kind, "request": dict(request), "complete": False}
+        with self._lock:
+            self._calls.append(call)
+            self._texts.append(_as_text(call))
+            self._under_way += 1
+            return len(self._calls) - 1
+
+    def end(self, number: int, outcome: Mapping[str, Any]) -> None:
+        """Keep what came of a call, and write the file if it was the last one under way.
+
+        Raises:
+            UsageError: The file cannot be written.
+        """
+        with self._lock:
+            self._texts[number] = _as_text({**self._calls[number], **outcome})
+            self._under_way -= 1
+            if self._under_way == 0:
+                self._write()
+
+    def save(self) -> None:
+        """Write the file with what there is.
+
+        Raises:
+            UsageError: The file cannot be written.
+        """
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        calls = ",".join(self._texts)
+        write_text(self.path, f'{self._head[:-2]},\n "calls": [{calls}\n ]\n}}\n')
+
+
+def _as_text(call: Mapping[str, Any]) -> str:
+    """Return a call as readable JSON, indented as it stands in the file; only a lone surrogate needs escapes."""
+    text = json.dumps(call, indent=1, ensure_ascii=False)
+    if not text.isascii() and text.encode("utf-8", "ignore").decode() != text:
+        text = json.dumps(call, indent=1)
+    return f"\n{text}".replace("\n", "\n  ")  # line breaks inside of texts are written \\n
+
+
+class Cassette:
+    """Recorded calls, each given once, in the order in which equal ones were sent.
+
+    Args:
+        name: What to call it in errors.
+        backend: What is known of the backend.
+        calls: The recorded calls.
+    """
+
+    def __init__(self, name: str, backend: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
+        self.name = name
+        self.backend = backend
+        self._samples: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for call in calls:
+            self._samples[_key(call["kind"], call["request"])].append(call)
+        self._given: dict[str, int] = defaultdict(int)
+        self._lock = threading.Lock()
+
+    @property
+    def remaining(self) -> int:
+        """How many recorded answers were not asked for yet; counts of tokens are none."""
+        return sum(max(0, len(samples) - self._given[key]) for key, samples in self._samples.items() if samples[0]["kind"] != COUNT)
+
+    def next(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the next recorded call for a request.
+
+        Raises:
+            UsageError: There is none; the message shows the nearest one.
+        """
+        key = _key(kind, request)
+        with self._lock:
+            index = self._given[key]
+            self._given[key] += 1
+        samples = self._samples.get(key, [])
+        if index < len(samples):
+            return samples[index]
+        if samples:
+            raise UsageError(
+                f"{self.name} holds {len(samples)} answer{'s' if len(samples) > 1 else ''} to this {kind} request, and this is the "
+                f"{index + 1}. time that it is asked: {_asked(request)}.",
+                hint=_RECORD_AGAIN,
+            )
+        raise UsageError(f"{self.name} holds no answer to this {kind} request: {self._missing(kind, request)}.", hint=_RECORD_AGAIN)
+
+    def repeated(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the recorded call for a request that has the same answer each time; None if there is none."""
+        samples = self._samples.get(_key(kind, request))
+        return samples[-1] if samples else None
+
+    def _missing(self, kind: str, request: Mapping[str, Any]) -> str:
+        others = [samples[0]["request"] for samples in self._samples.values() if samples[0]["kind"] == kind]
+        if not others:
+            return f"{_asked(request)} (it holds none of this kind)"
+        return f"{_asked(request)}. {nearest_difference(request, others)}"
+
+
+def _key(kind: str, request: Mapping[str, Any]) -> str:
+    return canonical({"kind": kind, **request})
+
+
+def _asked(request: Mapping[str, Any]) -> str:
+    last = request["messages"][-1]["content"] if request.get("messages") else "".join(map(str, request.get("prompts", ())))
+    return repr(last if len(last) <= 120 else f"{last[:60]} ... {last[-50:]}")
+
+
+def read_cassette(path: str | os.PathLike[str]) -> Cassette:
+    """Return the cassette in a file.
+
+    Raises:
+        UsageError: There is no such file, it is no cassette, or one of another version of the format.
+    """
+    name = f"The cassette {os.fspath(path)}"
+    try:
+        kept = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror or error}.", hint=_RECORD_AGAIN) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name} is not JSON: {error}.", hint=_RECORD_AGAIN) from error
+    if not isinstance(kept, dict) or kept.get("format") != FORMAT:
+        raise UsageError(f"{os.fspath(path)} is no cassette.", hint=_RECORD_AGAIN)
+    if kept.get("version") != VERSION:
+        raise UsageError(
+            f"{name} has version {kept.get('version')!r} of the format, and this release reads version {VERSION}.",
+            hint=_RECORD_AGAIN,
+        )
+    if wrong := _wrong_part(kept):
+        raise UsageError(f"{name} is damaged: {wrong}.", hint=_RECORD_AGAIN)
+    return Cassette(name, kept["backend"], kept["calls"])
+
+
+def _wrong_part(kept: Mapping[str, Any]) -> str | None:
+    """Return what keeps a file of the right format from being read, if anything."""
+    backend, calls = kept.get("backend"), kept.get("calls")
+    texts = ("provider", "model_id")
+    if not isinstance(backend, dict) or not all(isinstance(backend.get(key), str) for key in texts):
+        return "its backend has no name and model"
+    if not isinstance(calls, list):
+        return "it has no list of calls"
+    for number, call in enumerate(calls):
+        if not isinstance(call, dict) or not isinstance(call.get("kind"), str) or not isinstance(call.get("request"), dict):
+            return f"call {number} has no kind and request"
+        if not isinstance(call.get("error"), dict | None) or not all(
+            isinstance(call.get(key, []), list) and all(isinstance(part, dict) for part in call.get(key, []))
+            for key in ("chunks", "completions")
+        ):
+            return f"call {number} has no answer that can be read"
+    return None

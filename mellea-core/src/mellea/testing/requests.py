@@ -1,0 +1,197 @@
+"""Requests as JSON values: canonical, without secrets, and compared in words."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import fields
+
+from mellea.core.blocks import AudioBlock, ImageBlock
+from mellea.core.message import Message
+from mellea.core.request import ChatRequest, CompletionRequest
+
+__all__ = [
+    "canonical",
+    "chat_request",
+    "completion_request",
+    "count_request",
+    "nearest_difference",
+    "without_secrets",
+    "without_secrets_in_text",
+]
+
+_NOT_STORED = "(not stored)"
+_SECRET_NAME = re.compile(
+    r"api[-_]?key|apikey|secret|passw|credential|authorization|cookie|headers$|(^|[-_])(auth|access|bearer|hf)?[-_]?token$",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(
+    r"(?i)\b(?:sk|pk|rk|xai)-[\w*-]{6,}|\b(?:hf|ghp|gsk)_[A-Za-z0-9*]{16,}|\bbearer\s+[^\s\"']+|(?<=://)[^/\s@]+(?=@)"
+)
+_SECRET_LENGTH = 8
+_SHOWN = 3
+_AROUND = 30
+
+
+def chat_request(request: ChatRequest) -> dict[str, Any]:
+    """Return what tells a chat request from another one. Whether it streams does not."""
+    asked = {"model": request.model_id, "messages": _messages(request.messages), "options": without_secrets(request.options)}
+    return {**asked, **_rest(request)}
+
+
+def completion_request(request: CompletionRequest) -> dict[str, Any]:
+    """Return what tells a request for plain completion from another one."""
+    asked = {"model": request.model_id, "prompts": list(request.prompts), "options": without_secrets(request.options)}
+    return {**asked, **_rest(request)}
+
+
+def _rest(request: ChatRequest | CompletionRequest) -> dict[str, Any]:
+    """Return the schema, and whatever else a request may come to hold."""
+    told = {"model_id", "messages", "prompts", "options", "schema", "stream"}
+    rest = {} if request.schema is None else {"schema": _plain(request.schema.json_schema)}
+    others = [each for each in fields(type(request)) if each.name not in told]
+    return rest | {each.name: _plain(value) for each in others if (value := getattr(request, each.name)) != each.default}
+
+
+def count_request(model_id: str, messages: Iterable[Message]) -> dict[str, Any]:
+    """Return what tells a request to count tokens from another one."""
+    return {"model": model_id, "messages": _messages(messages)}
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a JSON value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    return [_message(message) for message in messages]
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """Return a message as JSON; images and sounds are told by a digest."""
+    told: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        told["images"] = [_digest(image.base64_data) if isinstance(image, ImageBlock) else str(image) for image in message.images]
+    if message.audio:
+        told["audio"] = [
+            _digest(str(audio).rpartition(",")[2]) if isinstance(audio, AudioBlock) else str(audio) for audio in message.audio
+        ]
+    if message.tool_calls:
+        calls = message.tool_calls
+        told["tool_calls"] = [{"name": call.name, "args": _plain(call.args), "id": call.tool_call_id} for call in calls]
+    if message.tool_call_id:
+        told["tool_call_id"] = message.tool_call_id
+    if message.thinking:
+        told["thinking"] = message.thinking
+    return told
+
+
+def _digest(encoded: str) -> str:
+    return f"sha256:{hashlib.sha256(base64.b64decode(encoded)).hexdigest()}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON; what JSON cannot hold is told by its type, since its repr may name an address."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in value), key=canonical)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # a temperature of 0.0 is one of 0
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return f"<{type(value).__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}>"
+
+
+def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as JSON, with the values of keys, tokens, passwords and headers left out, however deep."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: _NOT_STORED if _SECRET_NAME.search(key) else clean(item) for key, item in value.items()}
+        if isinstance(value, str):
+            return _SECRET_TEXT.sub(_NOT_STORED, value)
+        return [clean(item) for item in value] if isinstance(value, list) else value
+
+    cleaned: dict[str, Any] = clean(_plain(options))
+    return cleaned
+
+
+def without_secrets_in_text(text: str, holder: object) -> str:
+    """Return a provider's message without what looks like a key, and without the secrets of the environment and a backend."""
+    held = {*_secrets(os.environ), *_secrets(getattr(holder, "__dict__", {}))}
+    for value in held:
+        text = text.replace(value, _NOT_STORED)
+    return _SECRET_TEXT.sub(_NOT_STORED, text)
+
+
+def _secrets(values: Mapping[Any, Any]) -> Iterator[str]:
+    """Iterate over the texts that a mapping, or one inside it, holds under the name of a secret."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _secrets(value)
+        elif isinstance(value, str) and len(value) >= _SECRET_LENGTH and _SECRET_NAME.search(str(name)):
+            yield value
+
+
+def nearest_difference(request: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    """Return how a request differs from the one of the others that is most like it."""
+    asked = dict(_leaves(request))
+    known = max((dict(_leaves(other)) for other in others), key=lambda leaves: _likeness(asked, leaves))
+    changed = [where for where in {**known, **asked} if known.get(where, _ABSENT) != asked.get(where, _ABSENT)]
+    parts = [_difference(where, known.get(where, _ABSENT), asked.get(where, _ABSENT)) for where in changed[:_SHOWN]]
+    more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return f"The nearest recorded one differs in {'; '.join(parts) or 'an empty list or object'}{more}"
+
+
+_ABSENT = object()
+
+
+def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Iterate over the plain values inside a JSON value, each with the way to it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{where}.{key}" if where else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{where}[{index}]")
+    else:
+        yield where, value
+
+
+def _likeness(asked: Mapping[str, Any], known: Mapping[str, Any]) -> float:
+    """Return how much of two requests is equal; a text that differs counts by what it has in common."""
+    likeness = 0.0
+    for where, value in asked.items():
+        other = known.get(where, _ABSENT)
+        if value == other:
+            likeness += 1
+        elif isinstance(value, str) and isinstance(other, str):
+            likeness += difflib.SequenceMatcher(None, value[:500], other[:500], autojunk=False).quick_ratio() * 0.9
+    return likeness - 0.5 * len(known.keys() - asked.keys())
+
+
+def _difference(where: str, known: Any, asked: Any) -> str:
+    start = 0
+    if isinstance(known, str) and isinstance(asked, str):
+        same = next((index for index, (a, b) in enumerate(zip(known, asked, strict=False)) if a != b), min(len(known), len(asked)))
+        start = max(0, same - _AROUND)
+    return f"{where}: recorded {_excerpt(known, start)}, asked {_excerpt(asked, start)}"
+
+
+def _excerpt(value: Any, start: int) -> str:
+    if value is _ABSENT:
+        return "nothing"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    cut = value[start : start + 3 * _AROUND]
+    return repr(f"{'...' if start else ''}{cut}{'...' if len(value) > start + 3 * _AROUND else ''}")
