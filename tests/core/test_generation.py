@@ -214,6 +214,13 @@ async def test_tools_are_refused_by_a_backend_that_calls_none(asking):
     assert caught.value.missing == "tools"
 
 
+async def test_two_tools_of_one_name_are_refused():
+    backend = ScriptedBackend("x", capabilities=[Capability.TOOLS])
+    with pytest.raises(UsageError, match="named print"):
+        await ask(backend, model_options={ModelOption.TOOLS: [print, len, print]})
+    assert backend.requests == []
+
+
 async def test_schema_is_written_into_the_prompt_when_the_backend_cannot_constrain():
     backend = ScriptedBackend('{"name": "Ada"}')
     thunk = await ask(backend, Message("user", "Who?"), format=User)

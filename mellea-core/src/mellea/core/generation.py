@@ -18,7 +18,14 @@ from attrs import evolve
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span, blockify, generate_walk, is_component
-from mellea.core.errors import CapabilityError, MalformedResponseError, MelleaError, ProviderError, ProviderTimeoutError
+from mellea.core.errors import (
+    CapabilityError,
+    MalformedResponseError,
+    MelleaError,
+    ProviderError,
+    ProviderTimeoutError,
+    UsageError,
+)
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options, report_unsupported, translate_options
 from mellea.core.request import ChatRequest, Chunk, CompletionRequest, OutputSchema
@@ -112,12 +119,23 @@ def _checked(
 ) -> tuple[ChatRequest, dict[str, Any]]:
     """Return the request, still without messages, and the merged options, once all that can be checked at once is right."""
     options, native = _options(backend, model_options)
+    _check_tool_names(options.get(ModelOption.TOOLS))
     if (tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
         raise lacking(backend, Capability.TOOLS, hint=None)
     _check_blocks(backend, action)
     stream = bool(options.get(ModelOption.STREAM, False)) and Capability.STREAMING in backend.capabilities
     schema = OutputSchema.of(format) if format is not None else None
     return ChatRequest(backend.model_id, (), native, schema, stream), options
+
+
+def _check_tool_names(tools: Any) -> None:
+    """Refuse two tools of one name: a call of it could mean either. A mapping has each name once."""
+    if tools is None or isinstance(tools, Mapping):
+        return
+    names = [str(getattr(tool, "name", None) or getattr(tool, "__name__", tool)) for tool in tools]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"Several tools are named {', '.join(twice)}; nothing was sent.", hint="Give each tool a name of its own.")
 
 
 def _new_thunk(backend: Backend, action: Span, request: ChatRequest) -> ModelOutputThunk[Any]:
