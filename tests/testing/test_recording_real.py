@@ -32,8 +32,8 @@ def conversation(backend):
 
 def test_session_on_a_real_model_plays_again_word_for_word(llama_server, tmp_path):
     path = tmp_path / "session.json"
-    inner = start_backend("openai", model_id=llama_server.model_id, base_url=llama_server.base_url, api_key=KEY)[1]
-    first = conversation(RecordingBackend(inner, path))
+    with start_backend("openai", model_id=llama_server.model_id, base_url=llama_server.base_url, api_key=KEY)[1] as inner:
+        first = conversation(RecordingBackend(inner, path))
 
     again = conversation(ReplayBackend(path))
 

@@ -115,6 +115,14 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def _metadata(entry: EntryPoint) -> Mapping[str, str]:
+    """Return a distribution's metadata; an interrupted installation leaves a folder that has none."""
+    try:
+        return entry.dist.metadata if entry.dist else {}  # type: ignore[return-value]  # an email message
+    except FileNotFoundError:  # the backport that other libraries put in the place of importlib.metadata raises it
+        return {}
+
+
 def plugin_sources() -> tuple[PluginSource, ...]:
     """Return every installed plugin, sorted, so that nothing depends on the order of installation."""
     from importlib.metadata import entry_points  # noqa: PLC0415  costs 20 ms, and a program that names no plugin never asks
@@ -122,7 +130,7 @@ def plugin_sources() -> tuple[PluginSource, ...]:
     found = []
     for entry in entry_points(group=hookspecs.GROUP):
         # Remains of an interrupted installation have entry points, and neither a name nor a version.
-        metadata: Mapping[str, str] = entry.dist.metadata if entry.dist else {}  # type: ignore[assignment]  # an email message
+        metadata = _metadata(entry)
         name, version = metadata.get("Name") or "unknown", metadata.get("Version") or ""
         found.append(PluginSource(entry.name, normalise(name), version, entry))
     return tuple(sorted(found, key=lambda source: (source.name, source.distribution)))
