@@ -21,7 +21,6 @@ from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
-from mellea.plugins.manager import registry
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.parts import InstructionParts
 from mellea.stdlib.querying import aquery, atransform, query, transform
@@ -144,6 +143,8 @@ def _with_alternatives(error: CapabilityError) -> CapabilityError:
     """Return the error with the installed backends that declare what is missing."""
     if error.hint:
         return error
+    from mellea.plugins.manager import registry  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+
     rows = registry().listing("backend")
     able = sorted({row.name for row in rows if row.status == "ok" and error.missing in row.capabilities})
     names = f"Installed backends that declare it: {', '.join(able)}." if able else "No installed backend declares it."

@@ -6,15 +6,15 @@ import difflib
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, PluginLoadError, UsageError
-from mellea.plugins.discovery import Registration, registrations_of
-from mellea.plugins.manager import load_factory, registry
-from mellea.plugins.manifests import BackendManifest
 from mellea.stdlib.context.simple import SimpleContext
+
+if TYPE_CHECKING:
+    from mellea.plugins.discovery import Registration
 
 __all__ = ["DEFAULT_BACKEND", "made", "open_backend", "open_context"]
 
@@ -43,6 +43,10 @@ def open_backend(
     name = default if chosen is None else chosen
     if model_id is None and name == default:
         model_id = os.environ.get("MELLEA_MODEL") or None
+    from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+    from mellea.plugins.manager import registry  # noqa: PLC0415
+    from mellea.plugins.manifests import BackendManifest  # noqa: PLC0415
+
     registration = registry().resolve("backend", name, registrations_of(plugins or ()))
     manifest = registration.manifest
     if model_id is None and isinstance(manifest, BackendManifest):
@@ -65,6 +69,9 @@ def open_context(ctx: Context | str | None, context_type: str | None, plugins: I
         return chosen
     if not isinstance(chosen, str):
         raise UsageError(f"{chosen!r} is no context.", hint='Pass an instance such as ChatContext(), or a name such as "chat".')
+    from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+    from mellea.plugins.manager import registry  # noqa: PLC0415
+
     context: Context = made(registry().resolve("context", chosen, registrations_of(plugins or ())), {})
     return context
 
@@ -76,6 +83,8 @@ def made(registration: Registration, arguments: Mapping[str, Any]) -> Any:
         UsageError: The factory takes no such argument, or needs another one.
         PluginLoadError: It cannot be imported, or raises.
     """
+    from mellea.plugins.manager import load_factory  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+
     factory = load_factory(registration)
     name = registration.manifest.name
     _check_arguments(factory, arguments, name)

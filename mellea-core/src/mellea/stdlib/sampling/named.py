@@ -8,9 +8,6 @@ from typing import Any
 from mellea.core.errors import UsageError
 from mellea.core.options import merge_options
 from mellea.core.sampling import SamplingStrategy
-from mellea.plugins.discovery import registrations_of
-from mellea.plugins.manager import registry
-from mellea.plugins.manifests import StrategyManifest
 from mellea.stdlib.opening import made
 
 __all__ = ["strategy_named"]
@@ -36,6 +33,10 @@ def strategy_named(strategy: str | SamplingStrategy, *, plugins: Iterable[Any] |
                 "A strategy is made already: arguments do not apply.", hint="Pass them to its class, or name the strategy instead."
             )
         return strategy
+    from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+    from mellea.plugins.manager import registry  # noqa: PLC0415
+    from mellea.plugins.manifests import StrategyManifest  # noqa: PLC0415
+
     registration = registry().resolve("strategy", strategy, registrations_of(plugins or ()))
     manifest = registration.manifest
     defaults = manifest.defaults if isinstance(manifest, StrategyManifest) else {}
