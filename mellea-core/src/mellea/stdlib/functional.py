@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
+from mellea._lazy import lazy_names
 from mellea.core.backend import Backend
 from mellea.core.blocks import make_image_block
 from mellea.core.component import Component, Span, blockify
@@ -23,11 +24,15 @@ from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.parts import InstructionParts
-from mellea.stdlib.querying import aquery, atransform, query, transform
 from mellea.stdlib.requirements.validating import validate_all
 from mellea.stdlib.sampling.call import requirements_of
 from mellea.stdlib.sampling.named import strategy_named
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
+
+if TYPE_CHECKING:
+    from mellea.stdlib.querying import aquery, atransform, query, transform
+else:
+    __getattr__, _ = lazy_names(__name__, dict.fromkeys(["aquery", "atransform", "query", "transform"], "mellea.stdlib.querying"))
 
 __all__ = [
     "DEFAULT_STRATEGY",

@@ -16,7 +16,6 @@ from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib import functional
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.parts import ChatParts, InstructionParts, InstructParts, StrategyParts, TaskParts
-from mellea.stdlib.querying import has_tools, query_of, transform_of, transformed
 
 __all__ = ["Verbs"]
 
@@ -291,6 +290,8 @@ class Verbs(ABC):
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
+        from mellea.stdlib.querying import query_of  # noqa: PLC0415  few programs ask about objects
+
         return cast(
             "ModelOutputThunk[Any]",
             await self._act(
@@ -338,6 +339,8 @@ class Verbs(ABC):
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
+        from mellea.stdlib.querying import has_tools, transform_of, transformed  # noqa: PLC0415  few programs ask about objects
+
         action = transform_of(obj, transformation)
         output = await self._act(
             action,

@@ -1,9 +1,10 @@
 """Components: what a prompt is composed of."""
 
+import sys as _sys
+import types as _types
 from typing import TYPE_CHECKING
 
 from mellea._lazy import lazy_names
-from mellea.stdlib.components.mify import mify  # at once: the module of the same name would take the function's place
 
 if TYPE_CHECKING:
     from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mellea.stdlib.components.chat import as_chat_history, as_generic_chat_history
     from mellea.stdlib.components.docs import Document
     from mellea.stdlib.components.instruction import Instruction
+    from mellea.stdlib.components.mify import mify
     from mellea.stdlib.components.mobject import MObject, MObjectProtocol, Query, Transform
     from mellea.stdlib.components.simple import SimpleComponent
 else:
@@ -38,8 +40,24 @@ else:
             "as_chat_history": "mellea.stdlib.components.chat",
             "as_generic_chat_history": "mellea.stdlib.components.chat",
             "blockify": "mellea.core.component",
+            "mify": "mellea.stdlib.components.mify",
         },
     )
+
+    class _Components(_types.ModuleType):
+        """Gives the function ``mify`` where the import system would put the module of the same name."""
+
+        @property
+        def mify(self) -> object:
+            from mellea.stdlib.components.mify import mify  # noqa: PLC0415  few programs need it
+
+            return mify
+
+        @mify.setter
+        def mify(self, module: _types.ModuleType) -> None:
+            pass
+
+    _sys.modules[__name__].__class__ = _Components
 
 __all__ = [
     "AudioBlock",
