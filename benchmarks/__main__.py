@@ -42,7 +42,10 @@ def main() -> int:
 
     busy = os.getloadavg()[0]
     if busy > 0.5:
-        print(f"The load average is {busy:.1f}: other programs disturb differences in ms and the local model.", file=sys.stderr)
+        print(
+            f"The load average is {busy:.1f}: other programs disturb differences in ms and the local model.",
+            file=sys.stderr,
+        )
     rows: list[Row] = []
     for part in arguments.parts or PARTS:
         start = time.perf_counter()

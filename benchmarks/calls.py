@@ -56,7 +56,9 @@ def _synchronous(plan: Plan, server: Server) -> Row:
     return Row("chat call, synchronous", ours * 1e6, bare * 1e6, "us", bound=1.1)
 
 
-async def _many(plan: Plan, server: Server, *, calls: int, concurrency: int, delay_ms: int, bound: float) -> Row:
+async def _many(
+    plan: Plan, server: Server, *, calls: int, concurrency: int, delay_ms: int, bound: float
+) -> Row:
     url = server.base_url(delay_ms=delay_ms)
     async with _session(url) as session, AsyncOpenAI(base_url=url, api_key="k") as sdk:
         ours, bare = await ainterleaved(
@@ -83,6 +85,8 @@ async def _late_turn(plan: Plan, server: Server) -> Row:
             await session.achat("hi")
 
         ours, bare = await ainterleaved(
-            plan.rounds(12), atimed(turn, 5), atimed(lambda: sdk.chat.completions.create(model="m", messages=messages), 5)
+            plan.rounds(12),
+            atimed(turn, 5),
+            atimed(lambda: sdk.chat.completions.create(model="m", messages=messages), 5),
         )
     return Row(f"turn {_TURNS} of a chat ({len(messages)} messages)", ours * 1e3, bare * 1e3, "ms", bound=0.2)

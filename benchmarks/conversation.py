@@ -46,12 +46,24 @@ async def _long_chat(plan: Plan) -> list[Row]:
             return seconds
 
         adding = await ainterleaved(plan.rounds(20), lambda: turn_at(late), lambda: turn_at(early))
-    reading = interleaved(plan.rounds(20), timed(lambda: _one_more(late), 500), timed(lambda: _one_more(early), 500))
+    reading = interleaved(
+        plan.rounds(20), timed(lambda: _one_more(late), 500), timed(lambda: _one_more(early), 500)
+    )
     per_turn = second_half / (_LATE / 2), first_half / (_LATE / 2 - _EARLY)
     return [
-        Row(f"{_LATE:,} turns: a chat call, against turn {_EARLY}", adding[0] * 1e6, adding[1] * 1e6, "us", bound=1.3),
         Row(
-            f"{_LATE:,} turns: add one, read {_WINDOW}, against turn {_EARLY}", reading[0] * 1e6, reading[1] * 1e6, "us", bound=1.3
+            f"{_LATE:,} turns: a chat call, against turn {_EARLY}",
+            adding[0] * 1e6,
+            adding[1] * 1e6,
+            "us",
+            bound=1.3,
+        ),
+        Row(
+            f"{_LATE:,} turns: add one, read {_WINDOW}, against turn {_EARLY}",
+            reading[0] * 1e6,
+            reading[1] * 1e6,
+            "us",
+            bound=1.3,
         ),
         Row(f"{_LATE:,} turns: memory of each, against up to {_LATE // 2:,}", *per_turn, "bytes", bound=1.1),
     ]
@@ -72,11 +84,15 @@ def _one_more(ctx: Context) -> object:
 def _overhead(plan: Plan) -> Iterator[Row]:
     backend = ScriptedBackend(_ANSWER)
     formatter = TemplateFormatter()
-    instruction = Instruction("Write to {{name}}.", ["Be short.", "Be kind."], user_variables={"name": "Olivia"})
+    instruction = Instruction(
+        "Write to {{name}}.", ["Be short.", "Be kind."], user_variables={"name": "Olivia"}
+    )
     with start_session(backend) as session:
         sides = {
             "act on a text, synchronous": lambda: session.act("hi"),
-            "instruct with two requirements, synchronous": lambda: session.instruct("Write.", requirements=["a", "b"]),
+            "instruct with two requirements, synchronous": lambda: session.instruct(
+                "Write.", requirements=["a", "b"]
+            ),
             "rendering an instruction": lambda: formatter.print(instruction),
         }
         for name, call in sides.items():
@@ -88,5 +104,7 @@ def _overhead(plan: Plan) -> Iterator[Row]:
 
 async def _asynchronous_overhead(plan: Plan) -> Row:
     async with start_session(ScriptedBackend(_ANSWER)) as session:
-        seconds = await ainterleaved(plan.rounds(20), atimed(lambda: session.aact("hi", await_result=True), 50))
+        seconds = await ainterleaved(
+            plan.rounds(20), atimed(lambda: session.aact("hi", await_result=True), 50)
+        )
     return Row("act on a text, asynchronous", seconds[0] * 1e6, None, "us")

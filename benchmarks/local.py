@@ -26,7 +26,9 @@ def rows(plan: Plan) -> Iterator[Row]:
 
     def encoded() -> Any:
         chat = [{"role": "user", "content": _PROMPT}]
-        return tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True).to(device)
+        return tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        ).to(device)
 
     inputs = engine.submit(encoded).result()
 
@@ -39,7 +41,9 @@ def rows(plan: Plan) -> Iterator[Row]:
 
         def stream() -> float:
             start = time.perf_counter()
-            thunk = session.stream_chat(_PROMPT, model_options={ModelOption.MAX_NEW_TOKENS: _TOKENS, ModelOption.TEMPERATURE: 0})
+            thunk = session.stream_chat(
+                _PROMPT, model_options={ModelOption.MAX_NEW_TOKENS: _TOKENS, ModelOption.TEMPERATURE: 0}
+            )
             for _ in thunk:
                 pass
             usage = thunk.generation.usage

@@ -89,7 +89,9 @@ def atimed(call: Callable[[], Awaitable[object]], times: int) -> Callable[[], Aw
     return side
 
 
-def crowd(call: Callable[[], Awaitable[object]], calls: int, concurrency: int) -> Callable[[], Awaitable[float]]:
+def crowd(
+    call: Callable[[], Awaitable[object]], calls: int, concurrency: int
+) -> Callable[[], Awaitable[float]]:
     """Return a side that makes many calls, so many at a time."""
 
     async def worker(share: int) -> None:

@@ -48,7 +48,13 @@ async def _judges(plan: Plan, server: Server) -> Row:
             result.raise_for_failure()
 
         ours, latency = await ainterleaved(plan.rounds(12), atimed(judged, 1), _bare(sdk))
-    return Row(f"instruct, {len(_JUDGED)} judged requirements, against one bare call", ours * 1e3, latency * 1e3, "ms", bound=2.2)
+    return Row(
+        f"instruct, {len(_JUDGED)} judged requirements, against one bare call",
+        ours * 1e3,
+        latency * 1e3,
+        "ms",
+        bound=2.2,
+    )
 
 
 async def _lanes(plan: Plan, server: Server) -> Row:
@@ -64,7 +70,13 @@ async def _lanes(plan: Plan, server: Server) -> Row:
             plan.rounds(8), atimed(lambda: rejected(3), 1), atimed(lambda: rejected(1), 1), _bare(sdk)
         )
     per_round = (three - one) / 2
-    return Row("each further round of three lanes, against one bare call", per_round * 1e3, latency * 1e3, "ms", bound=1.1)
+    return Row(
+        "each further round of three lanes, against one bare call",
+        per_round * 1e3,
+        latency * 1e3,
+        "ms",
+        bound=1.1,
+    )
 
 
 def _bare(sdk: AsyncOpenAI) -> Callable[[], Awaitable[float]]:
@@ -119,4 +131,6 @@ def _one_check(plan: Plan) -> Row:
             return timed(lambda: session.act(_TASK), 50)()
 
         ours, plain = interleaved(plan.rounds(60), instruct, act)
-    return Row("instruct with one free check, over act on a text", ours * 1e6, plain * 1e6, "us", "difference", 150)
+    return Row(
+        "instruct with one free check, over act on a text", ours * 1e6, plain * 1e6, "us", "difference", 150
+    )

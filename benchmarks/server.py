@@ -30,12 +30,17 @@ def _event(**fields: Any) -> bytes:
 
 
 def _response(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
 
 
 def _whole(content: str) -> bytes:
     choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-    return _response(json.dumps({**_COMMON, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode())
+    return _response(
+        json.dumps({**_COMMON, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode()
+    )
 
 
 _ANSWER = _whole("hello")
@@ -43,7 +48,9 @@ _VERDICT = _whole(json.dumps({"reason": "It is polite.", "met": True}))
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _PIECE = _event(choices=[{"index": 0, "delta": {"content": "hello "}, "finish_reason": None}])
 _LAST = (
-    _event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]) + _event(choices=[], usage=_USAGE) + b"data: [DONE]\n\n"
+    _event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    + _event(choices=[], usage=_USAGE)
+    + b"data: [DONE]\n\n"
 )
 
 
@@ -96,7 +103,9 @@ class _Connection(asyncio.Protocol):
             return
         now = self.loop.time()
         for index in range(1, pieces + 1):
-            self.loop.call_at(now + index * delay, self.send, _chunked(_PIECE) + (last if index == pieces else b""))
+            self.loop.call_at(
+                now + index * delay, self.send, _chunked(_PIECE) + (last if index == pieces else b"")
+            )
 
     def send(self, data: bytes) -> None:
         if not self.transport.is_closing():

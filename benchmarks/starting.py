@@ -32,10 +32,18 @@ OpenAI(base_url={url!r}, api_key="k").chat.completions.create(model="m", message
 
 def rows(plan: Plan) -> Iterator[Row]:
     """Measure both."""
-    loaded = subprocess.run([sys.executable, "-c", _LOADED], capture_output=True, text=True, check=True).stdout.split()
-    yield Row("heavy modules after import mellea", len(loaded), 0, "modules", "difference", 0, note=" ".join(loaded))
+    loaded = subprocess.run(
+        [sys.executable, "-c", _LOADED], capture_output=True, text=True, check=True
+    ).stdout.split()
+    yield Row(
+        "heavy modules after import mellea", len(loaded), 0, "modules", "difference", 0, note=" ".join(loaded)
+    )
     bare, package, session = interleaved(
-        plan.rounds(24), _run("pass"), _run("import mellea"), _run("from mellea import start_session"), pick=min
+        plan.rounds(24),
+        _run("pass"),
+        _run("import mellea"),
+        _run("from mellea import start_session"),
+        pick=min,
     )
     yield Row("import mellea, over a bare interpreter", package * 1e3, bare * 1e3, "ms", "difference", 30)
     yield Row("from mellea import start_session", session * 1e3, bare * 1e3, "ms", "difference", 120)

@@ -31,7 +31,10 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 async def _first_piece(plan: Plan, server: Server) -> Row:
     url = server.base_url(delay_ms=10, pieces=3)
-    async with start_session("openai", model_id="m", base_url=url, api_key="k") as session, aiohttp.ClientSession() as http:
+    async with (
+        start_session("openai", model_id="m", base_url=url, api_key="k") as session,
+        aiohttp.ClientSession() as http,
+    ):
 
         async def ours() -> float:
             start, first = time.perf_counter(), 0.0
@@ -76,7 +79,10 @@ async def _each_piece(plan: Plan, server: Server) -> Row:
 
 def _each_piece_sync(plan: Plan, server: Server) -> Row:
     url = server.base_url(pieces=_PIECES)
-    with start_session("openai", model_id="m", base_url=url, api_key="k") as session, OpenAI(base_url=url, api_key="k") as sdk:
+    with (
+        start_session("openai", model_id="m", base_url=url, api_key="k") as session,
+        OpenAI(base_url=url, api_key="k") as sdk,
+    ):
 
         def ours() -> float:
             start = time.perf_counter()

@@ -70,7 +70,8 @@ def as_text(rows: Iterable[Row]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
-        "  ".join(_padded(cell, column, widths[column]) for column, cell in enumerate(line)).rstrip() for line in lines
+        "  ".join(_padded(cell, column, widths[column]) for column, cell in enumerate(line)).rstrip()
+        for line in lines
     )
 
 

@@ -19,7 +19,11 @@ class AttrsSignatures(griffe.Extension):
         if not made or "__init__" in cls.members:
             return
         only_by_name = "kw_only=True" in str(made[0].value)
-        fields = [self._parameter(member, only_by_name=only_by_name) for member in cls.members.values() if _is_field(member)]
+        fields = [
+            self._parameter(member, only_by_name=only_by_name)
+            for member in cls.members.values()
+            if _is_field(member)
+        ]
         init = griffe.Function("__init__", parameters=griffe.Parameters(*fields), parent=cls)
         cls.set_member("__init__", init)
 
@@ -27,7 +31,11 @@ class AttrsSignatures(griffe.Extension):
         """Return the parameter of a field, with the default that its ``field(...)`` says."""
         default: Any = field.value
         if isinstance(default, griffe.ExprCall) and str(default.function) == "field":
-            said = {str(item.name): item.value for item in default.arguments if isinstance(item, griffe.ExprKeyword)}
+            said = {
+                str(item.name): item.value
+                for item in default.arguments
+                if isinstance(item, griffe.ExprKeyword)
+            }
             only_by_name = only_by_name or str(said.get("kw_only")) == "True"
             default = said.get("default", f"{said['factory']}()" if "factory" in said else None)
         kind = _KINDS.keyword_only if only_by_name else _KINDS.positional_or_keyword
@@ -35,4 +43,6 @@ class AttrsSignatures(griffe.Extension):
 
 
 def _is_field(member: Any) -> bool:
-    return bool(member.is_attribute and member.annotation is not None and "ClassVar" not in str(member.annotation))
+    return bool(
+        member.is_attribute and member.annotation is not None and "ClassVar" not in str(member.annotation)
+    )

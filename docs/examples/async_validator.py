@@ -22,7 +22,9 @@ async def names_the_capital(ctx: Context) -> ValidationResult:
     capital = await looked_up(country)
     answer = str(ctx.last_output())
     found = capital in answer
-    return ValidationResult(found, reason=f"the answer {'names' if found else 'does not name'} {capital}", score=float(found))
+    return ValidationResult(
+        found, reason=f"the answer {'names' if found else 'does not name'} {capital}", score=float(found)
+    )
 
 
 async def main() -> None:

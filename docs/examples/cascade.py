@@ -9,10 +9,15 @@ QUESTIONS = {"What is the capital of France?": "Paris", "What is the capital of 
 
 fast = ScriptedBackend(["The capital of France is Paris.", "I do not know."])
 
-with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 16}) as m:
+with start_session(
+    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 16}
+) as m:
     cascade = CascadeSamplingStrategy([fast, m.backend])
     for question, city in QUESTIONS.items():
         result = m.instruct(
-            question, requirements=[contains(city, check_only=True)], strategy=cascade, return_sampling_results=True
+            question,
+            requirements=[contains(city, check_only=True)],
+            strategy=cascade,
+            return_sampling_results=True,
         )
         print(f"{result}\n  [{result.why}; {result.usage.total_tokens} tokens]")

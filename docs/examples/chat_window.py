@@ -5,7 +5,11 @@ from mellea import ChatContext, Message, start_session
 ctx = ChatContext(window_size=2).add(Message("system", "You are a helpful guide to France."))
 
 with start_session(backend="hf", ctx=ctx) as m:
-    for question in ("What is the capital of France?", "What language do people speak there?", "Which river flows through it?"):
+    for question in (
+        "What is the capital of France?",
+        "What language do people speak there?",
+        "Which river flows through it?",
+    ):
         print(f"> {question}")
         print(m.chat(question).content)
 

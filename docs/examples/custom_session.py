@@ -16,7 +16,9 @@ class TravelGuide(MelleaSession):
     def capital(self) -> str:
         """Return what the model knows of the capital."""
         self.asked += 1
-        return self.chat("What is the capital of {{country}}?", user_variables={"country": self.country}).content
+        return self.chat(
+            "What is the capital of {{country}}?", user_variables={"country": self.country}
+        ).content
 
     def ask(self, question: str) -> str:
         """Ask anything more."""

@@ -28,14 +28,21 @@ class Person(BaseModel):
 def main() -> None:
     """Run the three parts in one session."""
     print(styled("1", "Mellea: ordinary Python in which some steps are done by a language model.\n"))
-    print("Loading SmolLM2, a model of 135 million parameters (the first time, its weights are prepared once) ...", flush=True)
+    print(
+        "Loading SmolLM2, a model of 135 million parameters (the first time, its weights are prepared once) ...",
+        flush=True,
+    )
     started = time.perf_counter()
-    with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 80}) as m:
+    with start_session(
+        backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 80}
+    ) as m:
         print(f"Ready after {time.perf_counter() - started:.1f} s.")
         stream_an_answer(m)
         extract_a_person(m)
         hold_a_conversation(m)
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. The program is docs/examples/demo.py; change it and run it again.")
+    print(
+        f"\nDone in {time.perf_counter() - started:.0f} s. The program is docs/examples/demo.py; change it and run it again."
+    )
 
 
 def stream_an_answer(m: MelleaSession) -> None:
@@ -46,7 +53,12 @@ def stream_an_answer(m: MelleaSession) -> None:
     answer = m.stream_chat(question)
     type_out(answer)
     known = answer.generation
-    print(styled("2", f"{known.usage.completion_tokens} tokens in {known.seconds:.1f} s, the first after {known.ttfb_ms:.0f} ms"))
+    print(
+        styled(
+            "2",
+            f"{known.usage.completion_tokens} tokens in {known.seconds:.1f} s, the first after {known.ttfb_ms:.0f} ms",
+        )
+    )
 
 
 def extract_a_person(m: MelleaSession) -> None:
@@ -54,19 +66,35 @@ def extract_a_person(m: MelleaSession) -> None:
     heading("2. A typed value", "m.instruct(task, user_variables={...}, format=Person).parsed")
     note = "Olivia is 34 years old and lives in Lisbon."
     print(styled("36", f"> {note}"))
-    person = m.instruct("Extract the person from this text: {{note}}", user_variables={"note": note}, format=Person).parsed
+    person = m.instruct(
+        "Extract the person from this text: {{note}}", user_variables={"note": note}, format=Person
+    ).parsed
     print(repr(person))
-    print(styled("2", f"person.age + 1 is {person.age + 1}: a number, checked by pydantic, known to the type checker"))
+    print(
+        styled(
+            "2",
+            f"person.age + 1 is {person.age + 1}: a number, checked by pydantic, known to the type checker",
+        )
+    )
 
 
 def hold_a_conversation(m: MelleaSession) -> None:
     """Ask questions of which the later ones make sense only with the earlier ones."""
     heading("3. A conversation", 'm.ctx = ChatContext(); m.stream_chat("Which river flows through it?")')
     m.ctx = ChatContext()
-    for question in ("What is the capital of France?", "Which river flows through it?", "What language do people speak there?"):
+    for question in (
+        "What is the capital of France?",
+        "Which river flows through it?",
+        "What language do people speak there?",
+    ):
         print(styled("36", f"> {question}"))
         type_out(m.stream_chat(question))
-    print(styled("2", f"{len(m.ctx.as_list())} spans are in the context: each question was sent with all that went before it"))
+    print(
+        styled(
+            "2",
+            f"{len(m.ctx.as_list())} spans are in the context: each question was sent with all that went before it",
+        )
+    )
 
 
 def heading(title: str, code: str) -> None:

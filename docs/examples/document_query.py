@@ -2,7 +2,9 @@
 
 from mellea import Document, ModelOption, RejectionSamplingStrategy, check, simple_validate, start_session
 
-MEMO = Document("Olivia Reyes joins the design team in Lisbon on Monday. She brings her own lamp.", title="Memo")
+MEMO = Document(
+    "Olivia Reyes joins the design team in Lisbon on Monday. She brings her own lamp.", title="Memo"
+)
 QUESTIONS = ["Who joins the design team?", "On which day does Olivia join?"]
 
 

@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from mellea import MelleaSession, ModelOption, RejectionSamplingStrategy, check, generative, req, simple_validate, start_session
+from mellea import (
+    MelleaSession,
+    ModelOption,
+    RejectionSamplingStrategy,
+    check,
+    generative,
+    req,
+    simple_validate,
+    start_session,
+)
 from mellea.core import Context
 from mellea.stdlib.requirements import avoids, contains, word_count
 
@@ -19,7 +28,11 @@ class Person(BaseModel):
     city: str
 
 
-@generative(model_options={ModelOption.TEMPERATURE: 0.4}, strategy=RejectionSamplingStrategy(loop_budget=8), strict=True)
+@generative(
+    model_options={ModelOption.TEMPERATURE: 0.4},
+    strategy=RejectionSamplingStrategy(loop_budget=8),
+    strict=True,
+)
 def person_in(note: str) -> Person:
     """Extract the person from the note."""
 
@@ -38,7 +51,9 @@ def found_in(note: str) -> Callable[[Context], tuple[bool, str]]:
 def is_one_sentence(text: str) -> tuple[bool, str]:
     """Tell whether a text is one sentence that came to its end."""
     ends = sum(text.count(mark) for mark in ".!?")
-    return ends == 1 and text.rstrip('"')[-1:] in ".!?", f"it has {ends} sentence marks and ends with {text[-1:]!r}"
+    return ends == 1 and text.rstrip('"')[
+        -1:
+    ] in ".!?", f"it has {ends} sentence marks and ends with {text[-1:]!r}"
 
 
 def first_sentence(text: str) -> str:

@@ -16,8 +16,12 @@ class Person(BaseModel):
 
 NOTE = "Olivia is 34 years old and lives in Lisbon."
 
-with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 48}) as m:
-    output = m.stream_instruct("Extract the person from this text: {{note}}", user_variables={"note": NOTE}, format=Person)
+with start_session(
+    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 48}
+) as m:
+    output = m.stream_instruct(
+        "Extract the person from this text: {{note}}", user_variables={"note": NOTE}, format=Person
+    )
     for person in partial_objects(output):
         print(sorted(person.model_fields_set), repr(person))
     print("Complete:", output.parsed)

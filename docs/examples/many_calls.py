@@ -11,7 +11,10 @@ async def main() -> None:
     """Ask for several capitals, first as separate tasks, then as one batch of plain texts."""
     async with start_session(backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 16}) as m:
         answers = await asyncio.gather(
-            *(m.ainstruct("What is the capital of {{country}}?", user_variables={"country": country}) for country in COUNTRIES)
+            *(
+                m.ainstruct("What is the capital of {{country}}?", user_variables={"country": country})
+                for country in COUNTRIES
+            )
         )
         for country, answer in zip(COUNTRIES, answers, strict=True):
             print(f"{country}: {answer}")

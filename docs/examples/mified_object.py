@@ -22,7 +22,9 @@ class Employee:
 olivia = Employee("Olivia Reyes", "Lisbon", 52_000)
 shown = mify(olivia, fields_exclude={"salary"})
 
-with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 20}) as m:
+with start_session(
+    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 20}
+) as m:
     print(m.query(shown, "In which city does Olivia Reyes work?"))
     print("---", m.last_prompt()[0]["content"], "---", sep="\n")
 

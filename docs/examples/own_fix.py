@@ -16,8 +16,12 @@ def cut_to_sentences(text: str) -> str:
 
 whole_sentences = req("Write whole sentences.", simple_validate(ends_a_sentence), repair=cut_to_sentences)
 
-with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 40}) as m:
-    result = m.instruct("Explain why leaves are green.", requirements=[whole_sentences], return_sampling_results=True)
+with start_session(
+    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 40}
+) as m:
+    result = m.instruct(
+        "Explain why leaves are green.", requirements=[whole_sentences], return_sampling_results=True
+    )
 
 chosen = result.chosen
 print(chosen.output)

@@ -19,7 +19,9 @@ def read(backend: ScriptedBackend) -> Order:
     m = MelleaSession(backend)
     many = check("More than one.", simple_validate(lambda text: '"quantity": 1}' not in text))
     strategy = RejectionSamplingStrategy(loop_budget=3)
-    return m.instruct("Read the order.", format=Order, requirements=[many, "It is polite."], strategy=strategy, strict=True).parsed
+    return m.instruct(
+        "Read the order.", format=Order, requirements=[many, "It is polite."], strategy=strategy, strict=True
+    ).parsed
 
 
 # The first answer is cut in its JSON, the second fails the check, the third is good.

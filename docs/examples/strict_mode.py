@@ -8,7 +8,9 @@ IMPOSSIBLE = [word_count(at_most=30), matches(r"\d+", "Answer with a number alon
 OPTIONS = {ModelOption.TEMPERATURE: 0.7, ModelOption.SEED: 1, ModelOption.MAX_NEW_TOKENS: 10}
 
 with start_session(backend="hf", model_options=OPTIONS) as m:
-    result = m.instruct("Write one sentence about rain.", requirements=IMPOSSIBLE, return_sampling_results=True)
+    result = m.instruct(
+        "Write one sentence about rain.", requirements=IMPOSSIBLE, return_sampling_results=True
+    )
     print(f"success: {result.success}, the best meets {result.chosen.met} of {len(IMPOSSIBLE)} requirements")
     print("lacks:", result.chosen.failures()[0][0])
 

@@ -11,7 +11,9 @@ STOCK = Table.from_markdown("""
 | chair | 5      |
 """)
 
-with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 32}) as m:
+with start_session(
+    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 32}
+) as m:
     print(m.query(STOCK, "How many chairs are there?"))
     try:
         changed = m.transform(STOCK, "Write the table once more, with the same rows.")

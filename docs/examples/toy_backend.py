@@ -13,7 +13,9 @@ class Echo(Backend):
 
     provider = "echo"
     capabilities = frozenset({Capability.STREAMING})
-    options = OptionTable(names={ModelOption.MAX_NEW_TOKENS: "limit"}, spellings={"limit": ModelOption.MAX_NEW_TOKENS})
+    options = OptionTable(
+        names={ModelOption.MAX_NEW_TOKENS: "limit"}, spellings={"limit": ModelOption.MAX_NEW_TOKENS}
+    )
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Say the words again."""
@@ -28,7 +30,12 @@ class Echo(Backend):
 def mellea_register_backends(register: Callable[[BackendManifest], None]) -> None:
     """Register ``echo``."""
     register(
-        BackendManifest(name="echo", summary="Repeats what it is told.", factory=f"{__name__}:Echo", default_model_id="echo-1")
+        BackendManifest(
+            name="echo",
+            summary="Repeats what it is told.",
+            factory=f"{__name__}:Echo",
+            default_model_id="echo-1",
+        )
     )
 
 

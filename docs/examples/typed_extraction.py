@@ -21,6 +21,8 @@ NOTES = [
 with start_session(backend="hf") as m:
     for note in NOTES:
         # The note is data: even if it held {{braces}}, it would not be read as a template.
-        output = m.instruct("Extract the person from this text: {{note}}", user_variables={"note": note}, format=Person)
+        output = m.instruct(
+            "Extract the person from this text: {{note}}", user_variables={"note": note}, format=Person
+        )
         person = output.parsed  # a Person, for the type checker too
         print(f"{person.name:8} {person.age:3} {person.city}")

@@ -10,9 +10,14 @@ def capital(country: str) -> Literal["Athens", "Madrid", "Paris", "Rome"]:
     """Return the capital of the country."""
 
 
-with start_session(backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 16}) as m:
+with start_session(
+    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 16}
+) as m:
     for country in ("France", "Spain"):
         print(f"{country}: {capital(m, country)}")
 
     # Called with another option, this once.
-    print("Drawn:", capital(m, country="Italy", model_options={ModelOption.TEMPERATURE: 1.0, ModelOption.SEED: 4}))
+    print(
+        "Drawn:",
+        capital(m, country="Italy", model_options={ModelOption.TEMPERATURE: 1.0, ModelOption.SEED: 4}),
+    )

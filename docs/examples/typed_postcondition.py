@@ -26,7 +26,10 @@ def stands_in(note: str) -> Callable[[Context], tuple[bool, str]]:
     def is_there(ctx: Context) -> tuple[bool, str]:
         person = ctx.last_output().parsed
         made_up = [str(value) for value in person.model_dump().values() if str(value) not in note]
-        return not made_up, f"not in the note: {', '.join(made_up)}" if made_up else "everything is in the note"
+        return (
+            not made_up,
+            f"not in the note: {', '.join(made_up)}" if made_up else "everything is in the note",
+        )
 
     return is_there
 
@@ -46,7 +49,11 @@ def person_in(note: str) -> Person:
     """Extract the person from the note."""
 
 
-NOTES = ["Olivia is 34 years old and lives in Lisbon.", "Kenji is 51 years old and lives in Osaka.", "Maya lives in Berlin."]
+NOTES = [
+    "Olivia is 34 years old and lives in Lisbon.",
+    "Kenji is 51 years old and lives in Osaka.",
+    "Maya lives in Berlin.",
+]
 
 with start_session(backend="hf") as m:
     for note in NOTES:

@@ -21,7 +21,9 @@ def chat(samples):
     """Pipe lines into ``mellea chat`` with the sample backend and return the finished process."""
 
     def process(stdin: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return samples.python("-m", "mellea.cli", "chat", "--backend", "toy", *arguments, names=("toy-backend",), stdin=stdin)
+        return samples.python(
+            "-m", "mellea.cli", "chat", "--backend", "toy", *arguments, names=("toy-backend",), stdin=stdin
+        )
 
     return process
 

@@ -35,7 +35,13 @@ def silent() -> str:
 @pytest.fixture
 def examine(capsys, install, monkeypatch, tmp_path):
     """Run the doctor in this process, in an environment without settings, and return its report."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+    for name in (
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE",
+        "XDG_CACHE_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
@@ -57,14 +63,21 @@ def test_report_says_what_is_missing_and_what_to_do(samples):
     assert "mellea-core 0.9.0" in done.stdout
     assert "  ollama: not installed\n      No server answers at 127.0.0.1:9.\n" in done.stdout
     assert '      -> Install it with: pip install "mellea-core[openai]"\n' in done.stdout
-    assert done.stdout.endswith('No backend is ready. This one needs no server and no key:\n  pip install "mellea-core[hf]"\n')
+    assert done.stdout.endswith(
+        'No backend is ready. This one needs no server and no key:\n  pip install "mellea-core[hf]"\n'
+    )
 
 
 def test_report_shows_other_plugins_with_problem_and_remedy(samples):
-    done = samples.python("-m", "mellea.cli", "doctor", names=("toy-backend", "broken-manifest"), MELLEA_STRICT_PLUGINS="1")
+    done = samples.python(
+        "-m", "mellea.cli", "doctor", names=("toy-backend", "broken-manifest"), MELLEA_STRICT_PLUGINS="1"
+    )
 
     assert "  toy       ok            toy-backend 1.0\n" in done.stdout
-    assert "  crashing  broken        broken-manifest 0.3\n      RuntimeError: the manifest module raised.\n" in done.stdout
+    assert (
+        "  crashing  broken        broken-manifest 0.3\n      RuntimeError: the manifest module raised.\n"
+        in done.stdout
+    )
     assert done.stdout.endswith('Try it: mellea run "Say hello." --backend toy\n')
 
 
@@ -83,14 +96,22 @@ def test_running_ollama_server_is_found(examine, listening, spelling):
 
 
 def test_server_that_is_down_comes_with_the_remedy(samples, silent):
-    made = make_distribution(samples.folder / "ollama", "mellea-ollama", {"ollama": "ollama_plugin"}, {"ollama_plugin": OLLAMA})
+    made = make_distribution(
+        samples.folder / "ollama", "mellea-ollama", {"ollama": "ollama_plugin"}, {"ollama_plugin": OLLAMA}
+    )
     path = samples.environment()["PYTHONPATH"]
 
-    done = samples.python("-m", "mellea.cli", "doctor", "--json", PYTHONPATH=f"{path}:{made}", OLLAMA_HOST=silent)
+    done = samples.python(
+        "-m", "mellea.cli", "doctor", "--json", PYTHONPATH=f"{path}:{made}", OLLAMA_HOST=silent
+    )
 
     found = next(entry for entry in json.loads(done.stdout)["backends"] if entry["name"] == "ollama")
     assert found["status"] == "not ready"
-    assert found["facts"] == ["mellea-ollama 1.0", f"No server answers at {silent}.", "Not installed: ollama."]
+    assert found["facts"] == [
+        "mellea-ollama 1.0",
+        f"No server answers at {silent}.",
+        "Not installed: ollama.",
+    ]
     assert found["remedy"] == "Repair it with: pip install mellea-ollama"
 
 
@@ -112,7 +133,10 @@ def test_address_that_is_none_is_said(examine):
 def test_compatible_server_is_found_without_a_key(examine, listening):
     report = examine(OPENAI_BASE_URL=f"http://{listening}/v1")
 
-    assert report["openai"]["facts"][-2:] == ["OPENAI_API_KEY is not set.", f"A server answers at {listening} (OPENAI_BASE_URL)."]
+    assert report["openai"]["facts"][-2:] == [
+        "OPENAI_API_KEY is not set.",
+        f"A server answers at {listening} (OPENAI_BASE_URL).",
+    ]
 
 
 def test_compatible_server_that_is_down_is_said(examine, silent):

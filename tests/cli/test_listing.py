@@ -21,7 +21,9 @@ EVERYTHING = (
 
 
 def test_backends_are_listed_in_aligned_columns(samples):
-    done = samples.python("-m", "mellea.cli", "backends", names=("toy-backend", "refusing-constructor"), COLUMNS="80")
+    done = samples.python(
+        "-m", "mellea.cli", "backends", names=("toy-backend", "refusing-constructor"), COLUMNS="80"
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -126,13 +128,17 @@ def test_strategies_as_json(samples):
 
 
 def test_plugin_left_out_is_listed_as_denied(samples):
-    done = samples.python("-m", "mellea.cli", "backends", names=("toy-backend",), MELLEA_PLUGINS="-toy", COLUMNS="80")
+    done = samples.python(
+        "-m", "mellea.cli", "backends", names=("toy-backend",), MELLEA_PLUGINS="-toy", COLUMNS="80"
+    )
 
     assert "toy   toy-backend   1.0      denied\n    MELLEA_PLUGINS leaves it out.\n" in done.stdout
 
 
 def test_strict_mode_is_an_error_in_one_sentence(samples):
-    done = samples.python("-m", "mellea.cli", "backends", names=("broken-manifest",), MELLEA_STRICT_PLUGINS="1")
+    done = samples.python(
+        "-m", "mellea.cli", "backends", names=("broken-manifest",), MELLEA_STRICT_PLUGINS="1"
+    )
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("mellea: Plugin 'crashing' of broken-manifest 0.3 failed")

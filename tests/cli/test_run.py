@@ -19,7 +19,9 @@ def run(samples):
     """Run ``mellea run`` with the sample backend and return the finished process."""
 
     def process(*arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-        return samples.python("-m", "mellea.cli", "run", *arguments, names=("toy-backend",), stdin=stdin, **settings)
+        return samples.python(
+            "-m", "mellea.cli", "run", *arguments, names=("toy-backend",), stdin=stdin, **settings
+        )
 
     return process
 
@@ -78,22 +80,39 @@ def test_answer_as_json_says_where_it_comes_from(run):
         "cached_tokens": 0,
         "reasoning_tokens": 0,
     }
-    assert answer == {"text": "one two", "thinking": None, "backend": "toy", "model": "parrot-1", "finish_reason": "length"}
+    assert answer == {
+        "text": "one two",
+        "thinking": None,
+        "backend": "toy",
+        "model": "parrot-1",
+        "finish_reason": "length",
+    }
 
 
 def test_option_that_is_not_supported_is_one_line_on_standard_error(run):
     done = run("one", *TOY, "--seed", "1", "--temperature", "0")
 
     assert (done.returncode, done.stdout) == (0, "one\n")
-    assert done.stderr == "mellea: warning: Backend 'toy' cannot honour TEMPERATURE, SEED. The call goes on without.\n"
+    assert (
+        done.stderr
+        == "mellea: warning: Backend 'toy' cannot honour TEMPERATURE, SEED. The call goes on without.\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
         (["one", "-b", "toi"], 1, "mellea: No installed plugin provides backend 'toi'. Did you mean 'toy'"),
-        (["one", "-b", "hf"], 1, "mellea: Backend 'hf' is not installed. Install it with: pip install \"mellea-core[hf]\""),
-        (["one"], 1, "mellea: Backend 'ollama' is not installed. Install it with: pip install \"mellea-core[ollama]\""),
+        (
+            ["one", "-b", "hf"],
+            1,
+            "mellea: Backend 'hf' is not installed. Install it with: pip install \"mellea-core[hf]\"",
+        ),
+        (
+            ["one"],
+            1,
+            "mellea: Backend 'ollama' is not installed. Install it with: pip install \"mellea-core[ollama]\"",
+        ),
         (["one", *TOY, "-m", "cockatoo"], 1, "mellea: The toy provider has no model 'cockatoo'."),
         (["one", *TOY, "-o", "sing=1"], 1, "mellea: Backend 'toy' failed: TypeError: "),
         (["  ", *TOY], 2, "mellea: The prompt is empty."),

@@ -4,7 +4,15 @@ import pickle
 import pytest
 from PIL import Image
 
-from mellea.core import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, UsageError, make_image_block
+from mellea.core import (
+    AudioBlock,
+    AudioUrlBlock,
+    CBlock,
+    ImageBlock,
+    ImageUrlBlock,
+    UsageError,
+    make_image_block,
+)
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(16)).decode()
 JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(16)).decode()
@@ -50,7 +58,9 @@ def test_image_type_of_a_data_uri_is_read_from_the_bytes_too():
     assert block.base64_data == JPEG
 
 
-@pytest.mark.parametrize("value", ["not base64!", "", PNG[:-3] + "!", base64.b64encode(b"plain text").decode(), WAV, None])
+@pytest.mark.parametrize(
+    "value", ["not base64!", "", PNG[:-3] + "!", base64.b64encode(b"plain text").decode(), WAV, None]
+)
 def test_image_block_refuses_what_is_no_image(value):
     with pytest.raises(UsageError):
         ImageBlock(value)
@@ -90,7 +100,9 @@ def test_audio_by_address_needs_a_format():
         AudioUrlBlock("https://example.org/a.wav")
 
 
-@pytest.mark.parametrize(("mime", "format"), [("audio/x-wav", "wav"), ("audio/mpeg", "mp3"), ("audio/x-flac", "flac")])
+@pytest.mark.parametrize(
+    ("mime", "format"), [("audio/x-wav", "wav"), ("audio/mpeg", "mp3"), ("audio/x-flac", "flac")]
+)
 def test_audio_format_is_read_from_a_data_uri(mime, format):
     assert AudioBlock(f"data:{mime};base64,{WAV}").format == format
 

@@ -62,7 +62,9 @@ def test_older_contexts_stay_as_they_were(make, first, second, third):
 
 @given(TEXTS, st.integers(0, 40))
 def test_last_spans_are_the_end_of_the_list(texts, count):
-    assert [str(span) for span in filled(ChatContext(), texts).as_list(count)] == (texts[-count:] if count else [])
+    assert [str(span) for span in filled(ChatContext(), texts).as_list(count)] == (
+        texts[-count:] if count else []
+    )
 
 
 @pytest.mark.parametrize("make", [SimpleContext, ChatContext])

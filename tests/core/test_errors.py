@@ -10,12 +10,18 @@ from mellea.core import errors
 from mellea.core.errors import MelleaError, error_for_status, retry_after_seconds
 
 TREE = re.findall(r"^([ │├└─]*)(\w+)((?: \([\w, ]+\))?)", errors.__doc__.split("\n\n")[2], re.MULTILINE)
-CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, MelleaError)]
+CLASSES = [
+    value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, MelleaError)
+]
 FIELDS = {"hint": "Do this.", "backend": "b", "model_id": "m", "retry_after": 2.0, "status": 429}
 
 
 def made(cls):
-    return cls("It broke.", missing="images", **FIELDS) if cls is errors.CapabilityError else cls("It broke.", **FIELDS)
+    return (
+        cls("It broke.", missing="images", **FIELDS)
+        if cls is errors.CapabilityError
+        else cls("It broke.", **FIELDS)
+    )
 
 
 def parents():
@@ -30,7 +36,9 @@ def parents():
 
 def test_tree_in_the_docstring_is_the_tree_of_the_classes():
     drawn = {(name, parent) for name, parent, _ in parents()}
-    assert drawn == {(cls.__name__, cls.__bases__[0].__name__ if cls is not MelleaError else None) for cls in CLASSES}
+    assert drawn == {
+        (cls.__name__, cls.__bases__[0].__name__ if cls is not MelleaError else None) for cls in CLASSES
+    }
 
 
 def test_every_class_is_public():
@@ -70,7 +78,13 @@ def test_capability_error_pickles_what_is_missing():
     assert pickle.loads(pickle.dumps(made(errors.CapabilityError))).missing == "images"
 
 
-RETRYABLE = {"ProviderConnectionError", "StreamInterruptedError", "ProviderTimeoutError", "RateLimitError", "ServerError"}
+RETRYABLE = {
+    "ProviderConnectionError",
+    "StreamInterruptedError",
+    "ProviderTimeoutError",
+    "RateLimitError",
+    "ServerError",
+}
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -156,7 +156,11 @@ async def test_conversation_is_sent_oldest_first():
 
 async def test_system_prompt_goes_first_and_is_no_option_of_the_provider():
     backend = ScriptedBackend("x")
-    await ask(backend, ctx=ChatContext().add(Message("user", "q")), model_options={ModelOption.SYSTEM_PROMPT: "be brief"})
+    await ask(
+        backend,
+        ctx=ChatContext().add(Message("user", "q")),
+        model_options={ModelOption.SYSTEM_PROMPT: "be brief"},
+    )
     assert backend.requests[0].messages[0] == Message("system", "be brief")
     assert backend.requests[0].options == {}
 
@@ -258,7 +262,9 @@ async def test_backend_that_never_answers_runs_into_the_time_out_and_is_stopped(
 
 async def test_time_out_counts_from_the_last_piece():
     backend = GatedBackend("a", "b")
-    thunk, _ = await backend.generate_from_context("hi", SimpleContext(), model_options={ModelOption.STREAM_TIMEOUT: 0.05})
+    thunk, _ = await backend.generate_from_context(
+        "hi", SimpleContext(), model_options={ModelOption.STREAM_TIMEOUT: 0.05}
+    )
     read = []
     with pytest.raises(ProviderTimeoutError):
         read.extend([piece async for piece in thunk])
@@ -344,7 +350,9 @@ async def test_unsupported_option_is_an_error_in_strict_mode():
 
 async def test_raw_completion_answers_each_prompt_in_order():
     backend = ScriptedBackend(["1", "2"], model_options={ModelOption.SEED: 3})
-    first, second = await backend.generate_from_raw(["one", CBlock("two")], model_options={ModelOption.TEMPERATURE: 0})
+    first, second = await backend.generate_from_raw(
+        ["one", CBlock("two")], model_options={ModelOption.TEMPERATURE: 0}
+    )
     assert (first.value, second.value) == ("1", "2")
     assert backend.requests[0].prompts == ("one", "two")
     assert backend.requests[0].options == {"seed": 3, "temperature": 0}
@@ -423,7 +431,9 @@ class Older(FormatterBackend):
         self._provider = "older"
 
     async def _generate_from_context(self, action, ctx, *, format=None, model_options=None, tool_calls=False):
-        thunk = ModelOutputThunk(value='{"name": "Ada"}' if format else f"older saw {len(ctx.view_for_generation() or [])}")
+        thunk = ModelOutputThunk(
+            value='{"name": "Ada"}' if format else f"older saw {len(ctx.view_for_generation() or [])}"
+        )
         return thunk, ctx.add(action).add(thunk)
 
     async def _generate_from_raw(self, actions, ctx, *, format=None, model_options=None, tool_calls=False):

@@ -7,7 +7,9 @@ from mellea.core.models import model_name
 
 
 def test_hub_id_is_understood_by_ollama():
-    assert model_name("ibm-granite/granite-3.2-8b-instruct", "ollama_name", backend="ollama") == "granite3.2:8b"
+    assert (
+        model_name("ibm-granite/granite-3.2-8b-instruct", "ollama_name", backend="ollama") == "granite3.2:8b"
+    )
 
 
 def test_ollama_name_is_understood_by_transformers():

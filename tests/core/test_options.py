@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellea.core import ModelOption, OptionNotSupportedWarning, OptionTable, UnsupportedOptionError, UsageError
+from mellea.core import (
+    ModelOption,
+    OptionNotSupportedWarning,
+    OptionTable,
+    UnsupportedOptionError,
+    UsageError,
+)
 from mellea.core.options import merge_options, translate_options
 
 TABLE = OptionTable(
@@ -19,13 +25,17 @@ LAYERS = st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers() | st.no
 
 
 def translated(options, *, strict=False, reported=None):
-    return translate_options(options, TABLE, backend="test", strict=strict, reported=set() if reported is None else reported)
+    return translate_options(
+        options, TABLE, backend="test", strict=strict, reported=set() if reported is None else reported
+    )
 
 
 @given(LAYERS)
 def test_merging_lets_the_last_layer_that_has_a_key_win(layers):
     merged = merge_options(*layers)
-    assert merged == {key: [layer[key] for layer in layers if key in layer][-1] for layer in layers for key in layer}
+    assert merged == {
+        key: [layer[key] for layer in layers if key in layer][-1] for layer in layers for key in layer
+    }
 
 
 @given(LAYERS)
@@ -45,7 +55,10 @@ def test_missing_layers_are_nothing():
 
 
 def test_native_spellings_become_common_names():
-    assert TABLE.canonical({"max_completion_tokens": 5, "top_k": 1}) == {ModelOption.MAX_NEW_TOKENS: 5, "top_k": 1}
+    assert TABLE.canonical({"max_completion_tokens": 5, "top_k": 1}) == {
+        ModelOption.MAX_NEW_TOKENS: 5,
+        "top_k": 1,
+    }
 
 
 def test_common_name_wins_over_a_native_spelling():
@@ -53,7 +66,11 @@ def test_common_name_wins_over_a_native_spelling():
     assert TABLE.canonical(options) == {ModelOption.MAX_NEW_TOKENS: 1}
 
 
-@given(st.dictionaries(st.sampled_from(["max_tokens", ModelOption.MAX_NEW_TOKENS, "top_k", "seed"]), st.integers()))
+@given(
+    st.dictionaries(
+        st.sampled_from(["max_tokens", ModelOption.MAX_NEW_TOKENS, "top_k", "seed"]), st.integers()
+    )
+)
 def test_spelling_out_twice_changes_nothing(options):
     assert TABLE.canonical(TABLE.canonical(options)) == TABLE.canonical(options)
 
@@ -78,7 +95,12 @@ def test_unknown_options_are_passed_on(options):
 
 
 def test_options_of_the_core_are_not_passed_on():
-    options = {ModelOption.SYSTEM_PROMPT: "x", ModelOption.STREAM: True, ModelOption.STREAM_TIMEOUT: 1, ModelOption.TOOLS: []}
+    options = {
+        ModelOption.SYSTEM_PROMPT: "x",
+        ModelOption.STREAM: True,
+        ModelOption.STREAM_TIMEOUT: 1,
+        ModelOption.TOOLS: [],
+    }
     assert translated(options, strict=True) == {}
 
 
@@ -88,7 +110,9 @@ def test_none_unsets_an_option():
 
 def test_unsupported_options_are_reported_once_and_together():
     reported = set()
-    with pytest.warns(OptionNotSupportedWarning, match=r"'test' cannot honour LOGITS, TEMPERATURE\. The call goes on") as caught:
+    with pytest.warns(
+        OptionNotSupportedWarning, match=r"'test' cannot honour LOGITS, TEMPERATURE\. The call goes on"
+    ) as caught:
         translated({ModelOption.LOGITS: True, ModelOption.TEMPERATURE: 0}, reported=reported)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

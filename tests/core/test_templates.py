@@ -102,7 +102,9 @@ def test_template_of_a_base_class_serves_its_subclasses(tmp_path):
 
 
 def test_component_without_a_template_is_named_with_what_to_do():
-    with pytest.raises(TemplateError, match=r"no template for QuickRecipe: looked for QuickRecipe, Recipe\. Put QuickRecipe"):
+    with pytest.raises(
+        TemplateError, match=r"no template for QuickRecipe: looked for QuickRecipe, Recipe\. Put QuickRecipe"
+    ):
         TemplateFormatter().print(QuickRecipe())
 
 
@@ -154,7 +156,9 @@ def test_values_are_never_read_as_templates():
 
 
 def test_every_missing_variable_is_listed_with_those_that_are_given():
-    with pytest.raises(TemplateError, match=r"uses b, c, which user_variables does not give\. Given: a\.") as caught:
+    with pytest.raises(
+        TemplateError, match=r"uses b, c, which user_variables does not give\. Given: a\."
+    ) as caught:
         render_text("{{ a }} {{ b }} {{ c }}", {"a": 1})
     assert isinstance(caught.value, ValueError)
 

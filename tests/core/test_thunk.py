@@ -434,7 +434,9 @@ async def test_text_that_does_not_fit_the_format_is_an_error_when_it_is_read():
 
 async def test_component_that_cannot_read_its_answer_is_named():
     thunk = await (await started(ScriptedBackend("hello"), Unreadable())).result()
-    with pytest.raises(ComponentParseError, match="Unreadable could not parse the output 'hello': nothing in it") as caught:
+    with pytest.raises(
+        ComponentParseError, match="Unreadable could not parse the output 'hello': nothing in it"
+    ) as caught:
         _ = thunk.parsed_repr
     assert isinstance(caught.value.__cause__, LookupError)
 
@@ -459,7 +461,9 @@ async def test_what_is_known_of_a_generation_is_kept():
 
 
 async def test_log_shows_what_was_sent():
-    log = (await (await started(ScriptedBackend("x"), "hi", model_options={"top_k": 1})).result()).generate_log
+    log = (
+        await (await started(ScriptedBackend("x"), "hi", model_options={"top_k": 1})).result()
+    ).generate_log
     assert log.prompt == [{"role": "user", "content": "hi"}]
     assert (log.backend, log.model_options, log.model_output) == ("scripted", {"top_k": 1}, "x")
     assert json.dumps(log.prompt)

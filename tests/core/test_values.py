@@ -144,7 +144,9 @@ def test_schema_of_a_mapping_gives_plain_values():
 
 @pytest.mark.parametrize("format", [Box[int], {"title": "Böx [ä]", "type": "object"}, {"title": "?"}, {}])
 def test_schema_names_are_what_every_provider_takes(format):
-    assert set(OutputSchema.of(format).name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+    assert set(OutputSchema.of(format).name) <= set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+    )
     assert OutputSchema.of(format).name
 
 
@@ -159,7 +161,9 @@ def test_class_without_a_json_schema_is_refused_by_name():
         OutputSchema.of(Unserialisable)
 
 
-@pytest.mark.parametrize("text", ["", "no json", '{"name": "Ada"}', '{"name": "Ada", "age": "x"}', '{"name": "Ad'])
+@pytest.mark.parametrize(
+    "text", ["", "no json", '{"name": "Ada"}', '{"name": "Ada", "age": "x"}', '{"name": "Ad']
+)
 def test_text_that_does_not_fit_is_an_error_of_the_model(text):
     with pytest.raises(OutputParseError, match="The output is no User") as caught:
         OutputSchema.of(User).parse(text)

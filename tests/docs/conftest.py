@@ -30,7 +30,11 @@ def mellea_register_backends(register):
 @pytest.fixture
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take this project's variables and the providers' out of the environment."""
-    for name in [name for name in os.environ if name.startswith(("MELLEA_", "OPENAI_", "OLLAMA_")) and name != "MELLEA_CACHE"]:
+    for name in [
+        name
+        for name in os.environ
+        if name.startswith(("MELLEA_", "OPENAI_", "OLLAMA_")) and name != "MELLEA_CACHE"
+    ]:
         monkeypatch.delenv(name)
 
 
@@ -38,7 +42,9 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def stand_ins(no_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Let scripted backends answer under the names of the four real ones, by the means that users have to choose a plugin."""
     entry_points = dict.fromkeys(WELL_KNOWN, "stand_ins_manifest")
-    monkeypatch.syspath_prepend(str(make_distribution(tmp_path, "stand-ins", entry_points, {"stand_ins_manifest": _MANIFEST})))
+    monkeypatch.syspath_prepend(
+        str(make_distribution(tmp_path, "stand-ins", entry_points, {"stand_ins_manifest": _MANIFEST}))
+    )
     for name in WELL_KNOWN:
         monkeypatch.setenv(f"MELLEA_BACKEND_{name.upper()}", "stand-ins")
     registry.cache_clear()
@@ -53,7 +59,9 @@ def sample_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     """Make the sample packages that the page for plugin authors shows importable, and the toy backend known by name."""
     for package in ("toy-backend", "lasttwo-context"):
         monkeypatch.syspath_prepend(str(SAMPLES / package / "src"))
-    monkeypatch.syspath_prepend(str(make_distribution(tmp_path / "toy", "toy-backend", {"toy": "toy.plugin"}, {})))
+    monkeypatch.syspath_prepend(
+        str(make_distribution(tmp_path / "toy", "toy-backend", {"toy": "toy.plugin"}, {}))
+    )
     before = set(sys.modules)
     registry.cache_clear()
     yield

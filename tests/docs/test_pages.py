@@ -68,12 +68,19 @@ def test_every_page_is_in_the_navigation():
 
 
 def test_capability_table_is_what_the_manifests_declare(no_settings):
-    declared = {row.name: set(row.capabilities) for row in registry().listing("backend") if row.distribution.startswith("mellea-")}
+    declared = {
+        row.name: set(row.capabilities)
+        for row in registry().listing("backend")
+        if row.distribution.startswith("mellea-")
+    }
     backends = ("hf", "ollama", "openai", "litellm")
 
     rows = table(DOCS / "backends.md", "capability")
 
-    shown = {name: {row[0].strip("`") for row in rows if row[column] == "yes"} for column, name in enumerate(backends, start=1)}
+    shown = {
+        name: {row[0].strip("`") for row in rows if row[column] == "yes"}
+        for column, name in enumerate(backends, start=1)
+    }
     assert shown == declared
 
 
@@ -90,7 +97,9 @@ def test_option_table_is_what_the_backend_translates(column, module, backend, ar
     made = getattr(importlib.import_module(module), backend)
     names = (made if arguments is None else made(**arguments)).options.names
 
-    rows = {getattr(ModelOption, row[0].strip("`")): row[column] for row in table(DOCS / "backends.md", "option")}
+    rows = {
+        getattr(ModelOption, row[0].strip("`")): row[column] for row in table(DOCS / "backends.md", "option")
+    }
 
     assert {option for option, cell in rows.items() if cell} == set(names)
     plain = {option: name for option, name in names.items() if isinstance(name, str)}
@@ -147,7 +156,9 @@ def test_command_line_page_names_every_command_and_option(capsys):
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
 
     assert {row[0].strip("`").split()[0] for row in table(DOCS / "cli.md", "command")} == commands
-    assert set(re.findall(r"--[a-z-]+", " ".join(row[0] for row in table(DOCS / "cli.md", "option")))) == options
+    assert (
+        set(re.findall(r"--[a-z-]+", " ".join(row[0] for row in table(DOCS / "cli.md", "option")))) == options
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +177,9 @@ def test_command_line_page_names_every_command_and_option(capsys):
 )
 def test_reference_has_every_public_name(package):
     text = (DOCS / "reference.md").read_text()
-    shown_whole = re.findall(r"^::: (mellea[\w.]*\.[a-z_]+)\n +options: { show_root_heading: false", text, re.MULTILINE)
+    shown_whole = re.findall(
+        r"^::: (mellea[\w.]*\.[a-z_]+)\n +options: { show_root_heading: false", text, re.MULTILINE
+    )
     there = {name for module in shown_whole for name in importlib.import_module(module).__all__}
     elsewhere = {"__version__", "mfuncs", "model_ids"}
 
@@ -184,9 +197,17 @@ def test_strategies_are_all_explained(no_settings):
 
 
 def test_library_of_requirements_is_all_explained():
-    library = {name for module in ("text", "structure", "tool_reqs") for name in _public(f"mellea.stdlib.requirements.{module}")}
+    library = {
+        name
+        for module in ("text", "structure", "tool_reqs")
+        for name in _public(f"mellea.stdlib.requirements.{module}")
+    }
 
-    explained = {name for row in table(DOCS / "requirements.md", "requirement") for name in re.findall(r"`(\w+)", " ".join(row))}
+    explained = {
+        name
+        for row in table(DOCS / "requirements.md", "requirement")
+        for name in re.findall(r"`(\w+)", " ".join(row))
+    }
 
     assert library - explained == set()
 
@@ -198,7 +219,9 @@ def test_events_of_a_stream_are_all_explained():
 
 
 def test_faults_are_all_explained():
-    explained = {name for row in table(DOCS / "seeing-it.md", "fault") for name in re.findall(r"Fault\.(\w+)", row[0])}
+    explained = {
+        name for row in table(DOCS / "seeing-it.md", "fault") for name in re.findall(r"Fault\.(\w+)", row[0])
+    }
 
     assert explained == {name for name in vars(Fault) if not name.startswith("_")}
 
@@ -211,7 +234,11 @@ def _public(module: str) -> set[str]:
 
 
 def test_getting_started_lists_every_example():
-    listed = {name for row in table(DOCS / "getting-started.md", "file") for name in re.findall(r"`(\w+\.py)`", row[0])}
+    listed = {
+        name
+        for row in table(DOCS / "getting-started.md", "file")
+        for name in re.findall(r"`(\w+\.py)`", row[0])
+    }
 
     assert listed == {path.name for path in EXAMPLES.glob("*.py")}
 

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from mellea.core import ChatRequest, Chunk, Completion, CompletionRequest, Context, Message, OutputSchema, Span
+from mellea.core import (
+    ChatRequest,
+    Chunk,
+    Completion,
+    CompletionRequest,
+    Context,
+    Message,
+    OutputSchema,
+    Span,
+)
 from mellea_hf import LocalHFBackend
 from mellea_hf._engine import engine
 from tests.hf import tiny
@@ -35,7 +44,9 @@ class Client:
         return ChatRequest(self.backend.model_id, (Message("user", text),), options, wanted, stream)
 
     async def chunks(self, text: str, schema: Any = None, stream: bool = True, **options: Any) -> list[Chunk]:
-        async with aclosing(self.backend.stream_chat(self.request(text, schema, stream, **options))) as stream_of_chunks:
+        async with aclosing(
+            self.backend.stream_chat(self.request(text, schema, stream, **options))
+        ) as stream_of_chunks:
             return [chunk async for chunk in stream_of_chunks]
 
     async def text(self, text: str, **options: Any) -> str:
@@ -43,7 +54,9 @@ class Client:
 
     async def complete(self, *prompts: str, schema: Any = None, **options: Any) -> list[Completion]:
         wanted = OutputSchema.of(schema) if schema is not None else None
-        return list(await self.backend.complete(CompletionRequest(self.backend.model_id, prompts, options, wanted)))
+        return list(
+            await self.backend.complete(CompletionRequest(self.backend.model_id, prompts, options, wanted))
+        )
 
 
 def on_engine(work: Any) -> Any:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, Field
 
-from mellea.core import CBlock, ChatRequest, ContextWindowError, Message, ModelOption, RequestRejectedError, UsageError
+from mellea.core import (
+    CBlock,
+    ChatRequest,
+    ContextWindowError,
+    Message,
+    ModelOption,
+    RequestRejectedError,
+    UsageError,
+)
 from tests.hf.conftest import Client, Conversation, on_engine
 
 
@@ -29,9 +37,15 @@ async def test_first_piece_comes_before_the_generation_ends(client):
 
 
 async def test_thunk_is_filled_through_the_core(backend):
-    options = {ModelOption.MAX_NEW_TOKENS: 8, ModelOption.STREAM: True, ModelOption.SYSTEM_PROMPT: "Be brief."}
+    options = {
+        ModelOption.MAX_NEW_TOKENS: 8,
+        ModelOption.STREAM: True,
+        ModelOption.SYSTEM_PROMPT: "Be brief.",
+    }
 
-    thunk, _ = await backend.generate_from_context(CBlock("Say hello."), Conversation(), model_options=options)
+    thunk, _ = await backend.generate_from_context(
+        CBlock("Say hello."), Conversation(), model_options=options
+    )
     pieces = [piece async for piece in thunk]
 
     assert "".join(pieces) == thunk.value
@@ -66,7 +80,9 @@ async def test_max_new_tokens_ends_with_length(client):
 
 
 async def test_end_of_turn_ends_with_stop(client):
-    chunks = await client.chunks("Answer with the single word yes.", max_new_tokens=40, schema={"const": "yes"})
+    chunks = await client.chunks(
+        "Answer with the single word yes.", max_new_tokens=40, schema={"const": "yes"}
+    )
 
     assert chunks[-1].finish_reason == "stop"
 
@@ -82,10 +98,16 @@ async def test_stop_string_ends_the_text_before_it(client):
 
 
 async def test_token_count_is_what_the_prompt_costs(client):
-    messages = (Message("user", "How many tokens is <|im_end|> this?"), Message("assistant", "Many."), Message("user", "Sure?"))
+    messages = (
+        Message("user", "How many tokens is <|im_end|> this?"),
+        Message("assistant", "Many."),
+        Message("user", "Sure?"),
+    )
 
     counted = await client.backend.count_tokens(messages)
-    chunks = [chunk async for chunk in client.backend.stream_chat(ChatRequest("m", messages, {"max_new_tokens": 1}))]
+    chunks = [
+        chunk async for chunk in client.backend.stream_chat(ChatRequest("m", messages, {"max_new_tokens": 1}))
+    ]
 
     assert counted == chunks[-1].usage.prompt_tokens
 
@@ -101,7 +123,9 @@ async def test_completions_keep_the_order_of_the_prompts(client):
 
 
 async def test_completion_stops_each_row_by_itself(client):
-    stopped, full = await client.complete("1, 2, 3, 4, 5,", "The capital of France is", max_new_tokens=8, stop_strings=["7"])
+    stopped, full = await client.complete(
+        "1, 2, 3, 4, 5,", "The capital of France is", max_new_tokens=8, stop_strings=["7"]
+    )
 
     assert (stopped.text.strip(), stopped.finish_reason) == ("6,", "stop")
     assert (full.usage.completion_tokens, full.finish_reason) == (8, "length")
@@ -120,7 +144,10 @@ async def test_pydantic_class_constrains_the_output(backend):
     action = CBlock("Describe a person as JSON.")
 
     thunk, _ = await backend.generate_from_context(
-        action, Conversation(), format=Person, model_options={ModelOption.MAX_NEW_TOKENS: 40, ModelOption.SEED: 3}
+        action,
+        Conversation(),
+        format=Person,
+        model_options={ModelOption.MAX_NEW_TOKENS: 40, ModelOption.SEED: 3},
     )
     await thunk.avalue()
 
@@ -129,16 +156,30 @@ async def test_pydantic_class_constrains_the_output(backend):
 
 
 async def test_schema_constrains_each_row_of_a_batch(client):
-    schema = {"type": "object", "properties": {"sea": {"type": "boolean"}}, "required": ["sea"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"sea": {"type": "boolean"}},
+        "required": ["sea"],
+        "additionalProperties": False,
+    }
 
-    completions = await client.complete("Is it wet?", "Well, is the desert dry? I", schema=schema, max_new_tokens=20)
+    completions = await client.complete(
+        "Is it wet?", "Well, is the desert dry? I", schema=schema, max_new_tokens=20
+    )
 
-    assert [completion.text in ('{"sea":true}', '{"sea":false}') for completion in completions] == [True, True]
+    assert [completion.text in ('{"sea":true}', '{"sea":false}') for completion in completions] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
     ("schema", "words"),
-    [({"type": "nonsense"}, "nonsense"), ({"type": "array", "uniqueItems": True}, "uniqueItems"), ({"type": {1}}, "set")],
+    [
+        ({"type": "nonsense"}, "nonsense"),
+        ({"type": "array", "uniqueItems": True}, "uniqueItems"),
+        ({"type": {1}}, "set"),
+    ],
 )
 async def test_refused_schema_is_an_error_in_the_words_of_llguidance(tiny_client, schema, words):
     with pytest.raises(RequestRejectedError, match=words):

@@ -155,7 +155,9 @@ async def test_failed_generation_leaves_the_backend_usable(tiny_parts):
     client = Client(LocalHFBackend("tiny", custom_config=tiny_parts))
     handle = tiny_parts[1].register_forward_pre_hook(_out_of_memory)
 
-    thunk, _ = await client.backend.generate_from_context(CBlock("x"), Conversation(), model_options={"max_new_tokens": 2})
+    thunk, _ = await client.backend.generate_from_context(
+        CBlock("x"), Conversation(), model_options={"max_new_tokens": 2}
+    )
     with pytest.raises(RequestRejectedError, match="not enough memory") as caught:
         await thunk.avalue()
     handle.remove()
@@ -193,7 +195,9 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_import_of_the_package_loads_no_torch():
-    result = run("import sys, mellea_hf, mellea_hf.plugin, mellea_hf.backend; print({'torch', 'transformers'} & set(sys.modules))")
+    result = run(
+        "import sys, mellea_hf, mellea_hf.plugin, mellea_hf.backend; print({'torch', 'transformers'} & set(sys.modules))"
+    )
 
     assert result.stdout == "set()\n"
 

@@ -58,7 +58,9 @@ def test_control_text_of_a_raw_prompt_is_the_callers_own(loaded):
 
 
 def test_tool_calls_reach_the_template():
-    tokenizer = tiny.tokenizer("{% for c in messages[0].tool_calls %}{{ c.function.name }}{{ c.function.arguments.x }}{% endfor %}")
+    tokenizer = tiny.tokenizer(
+        "{% for c in messages[0].tool_calls %}{{ c.function.name }}{{ c.function.arguments.x }}{% endfor %}"
+    )
     message = Message("assistant", tool_calls=[ModelToolCall("f", None, {"x": "<|end|>y"})])
 
     ids = PromptEncoder(tokenizer, "m", None).chat([message])

@@ -59,7 +59,9 @@ async def test_process_wide_random_state_is_untouched(tiny_client):
 async def test_seeds_of_concurrent_calls_do_not_mix(tiny_client):
     alone = [await tiny_client.text("hello", max_new_tokens=20, seed=seed) for seed in range(4)]
 
-    together = await asyncio.gather(*(tiny_client.text("hello", max_new_tokens=20, seed=seed) for seed in range(4)))
+    together = await asyncio.gather(
+        *(tiny_client.text("hello", max_new_tokens=20, seed=seed) for seed in range(4))
+    )
 
     assert together == alone
 
@@ -72,7 +74,14 @@ async def test_top_k_one_is_greedy(tiny_client):
 
 @pytest.mark.parametrize(
     "options",
-    [{"top_p": 0.5}, {"min_p": 0.99}, {"typical_p": 0.5}, {"epsilon_cutoff": 0.9}, {"eta_cutoff": 0.9}, {"top_h": 0.5}],
+    [
+        {"top_p": 0.5},
+        {"min_p": 0.99},
+        {"typical_p": 0.5},
+        {"epsilon_cutoff": 0.9},
+        {"eta_cutoff": 0.9},
+        {"top_h": 0.5},
+    ],
 )
 async def test_sampling_options_of_transformers_are_honoured(tiny_client, options):
     plain = await tiny_client.text("hello", max_new_tokens=40, seed=3)
@@ -136,7 +145,9 @@ async def test_variable_of_the_chat_template_is_an_option(tiny_parts):
 async def test_option_that_cannot_be_honoured_is_reported(tiny_backend):
     with pytest.warns(OptionNotSupportedWarning, match="CONTEXT_WINDOW"):
         thunk, _ = await tiny_backend.generate_from_context(
-            CBlock("x"), Conversation(), model_options={ModelOption.CONTEXT_WINDOW: 5, ModelOption.MAX_NEW_TOKENS: 1}
+            CBlock("x"),
+            Conversation(),
+            model_options={ModelOption.CONTEXT_WINDOW: 5, ModelOption.MAX_NEW_TOKENS: 1},
         )
     await thunk.avalue()
 
@@ -145,7 +156,9 @@ async def test_strict_backend_refuses_such_an_option(tiny_parts):
     backend = LocalHFBackend("tiny", custom_config=tiny_parts, strict_options=True)
 
     with pytest.raises(UnsupportedOptionError, match="THINKING"):
-        await backend.generate_from_context(CBlock("x"), Conversation(), model_options={ModelOption.THINKING: True})
+        await backend.generate_from_context(
+            CBlock("x"), Conversation(), model_options={ModelOption.THINKING: True}
+        )
 
 
 def test_draws_follow_the_distribution():

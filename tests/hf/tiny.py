@@ -27,7 +27,10 @@ def tokenizer(chat_template: str | None = CHAT_TEMPLATE) -> Any:
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
     made = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|end|>", pad_token="<|end|>", additional_special_tokens=list(SPECIALS[1:])
+        tokenizer_object=raw,
+        eos_token="<|end|>",
+        pad_token="<|end|>",
+        additional_special_tokens=list(SPECIALS[1:]),
     )
     made.chat_template = chat_template
     return made
@@ -73,7 +76,9 @@ def write_gguf(path: Path) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(list(vocabulary))
-    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIALS) + [gguf.TokenType.NORMAL] * (len(vocabulary) - len(SPECIALS)))
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL] * len(SPECIALS) + [gguf.TokenType.NORMAL] * (len(vocabulary) - len(SPECIALS))
+    )
     writer.add_token_merges(["a b"])
     writer.add_eos_token_id(0)
     writer.add_pad_token_id(0)

@@ -15,7 +15,12 @@ def open_session(llama_server: LlamaServer) -> Iterator[Open]:
     sessions = []
 
     def opened(**kwargs) -> MelleaSession:
-        arguments = {"model_id": "openai/smollm2", "base_url": llama_server.base_url, "api_key": "none", **kwargs}
+        arguments = {
+            "model_id": "openai/smollm2",
+            "base_url": llama_server.base_url,
+            "api_key": "none",
+            **kwargs,
+        }
         sessions.append(start_session("litellm", **arguments))
         return sessions[-1]
 

@@ -33,7 +33,11 @@ def error(message):
 
 
 def ollama(text, **fields):
-    line = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "message": {"role": "assistant", "content": text}}
+    line = {
+        "model": "m",
+        "created_at": "2026-01-01T00:00:00Z",
+        "message": {"role": "assistant", "content": text},
+    }
     return json.dumps({**line, "done": False, **fields}) + "\n"
 
 
@@ -43,7 +47,13 @@ def open_on(faults):
     sessions = []
 
     def opened(model_id="openai/m", **kwargs):
-        arguments = {"base_url": faults.base_url, "api_key": "secret-key", "num_retries": 0, "timeout": 5, **kwargs}
+        arguments = {
+            "base_url": faults.base_url,
+            "api_key": "secret-key",
+            "num_retries": 0,
+            "timeout": 5,
+            **kwargs,
+        }
         sessions.append(start_session("litellm", model_id=model_id, **arguments))
         return sessions[-1]
 
@@ -56,12 +66,20 @@ def open_on(faults):
 @pytest.mark.parametrize(
     ("reply", "expected", "words"),
     [
-        (Reply(error("Incorrect API key provided: secret-key"), 401), AuthenticationError, "Check the API key"),
+        (
+            Reply(error("Incorrect API key provided: secret-key"), 401),
+            AuthenticationError,
+            "Check the API key",
+        ),
         (Reply(error("Not for you"), 403), AuthenticationError, "may use this model"),
         (Reply(error("The model `m` does not exist"), 404), ModelNotFoundError, "Check the model id"),
         (Reply(error("slow down"), 429, {"retry-after": "7"}), RateLimitError, "Try again in 7 seconds"),
         (Reply(error("boom"), 500), ServerError, "Try again"),
-        (Reply(error("This model's maximum context length is 8"), 400), ContextWindowError, "Shorten the prompt"),
+        (
+            Reply(error("This model's maximum context length is 8"), 400),
+            ContextWindowError,
+            "Shorten the prompt",
+        ),
         (Reply(error("Invalid schema for response_format"), 400), RequestRejectedError, "Invalid schema"),
         (Reply("<html>not an API</html>"), MalformedResponseError, "base_url"),
         (Reply({"answer": 42}), MalformedResponseError, "base_url"),
@@ -95,8 +113,16 @@ def test_retry_after_is_a_field_and_the_words_are_the_providers(faults, open_on)
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_request_that_may_succeed_later_is_sent_again(faults, open_on, stream):
-    answer = Reply([delta("hello"), delta(None, "stop"), "data: [DONE]\n\n"]) if stream else Reply(completion("hello"))
-    faults.answers(Reply(error("busy"), 503, {"retry-after": "0"}), Reply(error("busy"), 429, {"retry-after": "0"}), answer)
+    answer = (
+        Reply([delta("hello"), delta(None, "stop"), "data: [DONE]\n\n"])
+        if stream
+        else Reply(completion("hello"))
+    )
+    faults.answers(
+        Reply(error("busy"), 503, {"retry-after": "0"}),
+        Reply(error("busy"), 429, {"retry-after": "0"}),
+        answer,
+    )
 
     assert open_on(num_retries=2).chat("Hi.", model_options={ModelOption.STREAM: stream}).content == "hello"
 
@@ -152,7 +178,8 @@ def test_error_event_in_a_stream_is_our_error(faults, open_on):
 
 
 @pytest.mark.parametrize(
-    ("model_id", "piece"), [("openai/m", delta("Hel")), ("hosted_vllm/m", delta("Hel")), ("ollama_chat/m", ollama("Hel"))]
+    ("model_id", "piece"),
+    [("openai/m", delta("Hel")), ("hosted_vllm/m", delta("Hel")), ("ollama_chat/m", ollama("Hel"))],
 )
 def test_stream_that_stalls_times_out_and_leaves_the_server(faults, open_on, model_id, piece):
     faults.answers(Reply([piece], stall=True))
@@ -243,7 +270,9 @@ def test_wrong_model_id_is_our_error(model_id):
 def test_options_reach_the_provider_under_its_names(faults, open_on):
     faults.answers(Reply(completion("hello")))
 
-    open_on().chat("Hi.", model_options={"top_k": 5, ModelOption.MAX_NEW_TOKENS: 7, ModelOption.STOP_SEQUENCES: ["x"]})
+    open_on().chat(
+        "Hi.", model_options={"top_k": 5, ModelOption.MAX_NEW_TOKENS: 7, ModelOption.STOP_SEQUENCES: ["x"]}
+    )
 
     sent = faults.requests[0]
     assert (sent["top_k"], sent["max_tokens"], sent["stop"]) == (5, 7, ["x"])
@@ -252,7 +281,9 @@ def test_options_reach_the_provider_under_its_names(faults, open_on):
 def test_context_window_and_thinking_reach_ollama(faults, open_on):
     faults.answers(Reply(ollama("hello", done=True, done_reason="stop", prompt_eval_count=3, eval_count=2)))
 
-    open_on("ollama_chat/m").chat("Hi.", model_options={ModelOption.CONTEXT_WINDOW: 4096, ModelOption.THINKING: False})
+    open_on("ollama_chat/m").chat(
+        "Hi.", model_options={ModelOption.CONTEXT_WINDOW: 4096, ModelOption.THINKING: False}
+    )
 
     assert faults.requests[0]["options"]["num_ctx"] == 4096
     assert faults.requests[0]["think"] is False

@@ -45,7 +45,9 @@ def test_chat_context_shows_the_model_what_was_said(open_session):
 
 
 def test_format_constrains_the_output_to_a_pydantic_class(open_session):
-    thunk = open_session().instruct("Paris is in France. Extract the city.", format=City, model_options={"max_tokens": 60})
+    thunk = open_session().instruct(
+        "Paris is in France. Extract the city.", format=City, model_options={"max_tokens": 60}
+    )
 
     assert isinstance(thunk.parsed, City)
 
@@ -53,7 +55,9 @@ def test_format_constrains_the_output_to_a_pydantic_class(open_session):
 def test_format_takes_a_json_schema_and_streams(open_session):
     schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
 
-    thunk = open_session().stream_instruct("Choose a colour.", format=schema, model_options=SHORT | {"max_tokens": 30})
+    thunk = open_session().stream_instruct(
+        "Choose a colour.", format=schema, model_options=SHORT | {"max_tokens": 30}
+    )
 
     assert "".join(thunk) == thunk.value
     assert thunk.parsed["colour"] in {"red", "blue"}
@@ -82,7 +86,8 @@ def test_same_seed_repeats_the_text(open_session):
     session = open_session(model_options={ModelOption.MAX_NEW_TOKENS: 16, ModelOption.TEMPERATURE: 1.0})
 
     first, again, other = (
-        session.instruct("Write a line of a poem.", model_options={ModelOption.SEED: seed}).value for seed in (7, 7, 8)
+        session.instruct("Write a line of a poem.", model_options={ModelOption.SEED: seed}).value
+        for seed in (7, 7, 8)
     )
 
     assert first == again
@@ -92,7 +97,9 @@ def test_same_seed_repeats_the_text(open_session):
 def test_stop_sequence_ends_the_text_and_is_no_part_of_it(open_session):
     session = open_session(model_options=SHORT | {ModelOption.MAX_NEW_TOKENS: 40})
 
-    thunk = session.instruct("Count: one, two, three, four, five", model_options={ModelOption.STOP_SEQUENCES: [","]})
+    thunk = session.instruct(
+        "Count: one, two, three, four, five", model_options={ModelOption.STOP_SEQUENCES: [","]}
+    )
 
     assert "," not in thunk.value
     assert thunk.generation.finish_reasons == ("stop",)
@@ -137,7 +144,10 @@ def test_unsupported_option_is_an_error_in_strict_mode(open_session, option):
 def test_event_loops_in_a_row_and_the_sync_face_share_a_session(open_session):
     session = open_session(model_options=SHORT)
 
-    answers = [session.chat("Say hello.").content, *(asyncio.run(session.achat("Say hello.")).content for _ in range(2))]
+    answers = [
+        session.chat("Say hello.").content,
+        *(asyncio.run(session.achat("Say hello.")).content for _ in range(2)),
+    ]
     answers.append(session.chat("Say hello.").content)
 
     assert answers == answers[:1] * 4
@@ -187,7 +197,9 @@ def test_image_for_a_text_model_is_our_error(open_session, llama_server):
 
 
 def test_closed_backend_opens_new_clients_when_it_is_used_again(llama_server):
-    backend = LiteLLMBackend("openai/smollm2", base_url=llama_server.base_url, api_key="none", model_options=SHORT)
+    backend = LiteLLMBackend(
+        "openai/smollm2", base_url=llama_server.base_url, api_key="none", model_options=SHORT
+    )
     from mellea import MelleaSession
 
     session = MelleaSession(backend)
@@ -202,7 +214,10 @@ def test_closed_backend_opens_new_clients_when_it_is_used_again(llama_server):
 
 def test_ollama_models_run_through_the_same_backend(open_session, ollama_server):
     session = open_session(
-        model_id="ollama_chat/smollm2:latest", base_url=ollama_server.base_url, api_key=None, model_options=SHORT
+        model_id="ollama_chat/smollm2:latest",
+        base_url=ollama_server.base_url,
+        api_key=None,
+        model_options=SHORT,
     )
 
     whole = session.chat("Say hello.", model_options={ModelOption.CONTEXT_WINDOW: 1024}).content

@@ -26,7 +26,9 @@ async def make(server: OllamaServer) -> AsyncIterator[Make]:
     backends = []
 
     def made(model_id: Any = "smollm2", *, model_options: Any = SHORT, **kwargs: Any) -> OllamaModelBackend:
-        backends.append(OllamaModelBackend(model_id, base_url=server.base_url, model_options=model_options, **kwargs))
+        backends.append(
+            OllamaModelBackend(model_id, base_url=server.base_url, model_options=model_options, **kwargs)
+        )
         return backends[-1]
 
     yield made
@@ -43,9 +45,13 @@ def backend(make: Make) -> OllamaModelBackend:
 def ask(backend: OllamaModelBackend) -> Ask:
     """Asks the backend and returns the thunk, which is still on its way."""
 
-    async def asked(action: Any, *, of: OllamaModelBackend = backend, fits: Any = None, **options: Any) -> ModelOutputThunk[Any]:
+    async def asked(
+        action: Any, *, of: OllamaModelBackend = backend, fits: Any = None, **options: Any
+    ) -> ModelOutputThunk[Any]:
         message = Message("user", action) if isinstance(action, str) else action
-        thunk, _ = await of.generate_from_context(message, SimpleContext(), format=fits, model_options=options)
+        thunk, _ = await of.generate_from_context(
+            message, SimpleContext(), format=fits, model_options=options
+        )
         return thunk
 
     return asked

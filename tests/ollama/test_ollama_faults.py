@@ -56,7 +56,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize(("fault", "expected"), FAULTS, ids=[f"{fault.kind}-{fault.status}" for fault, _ in FAULTS])
+@pytest.mark.parametrize(
+    ("fault", "expected"), FAULTS, ids=[f"{fault.kind}-{fault.status}" for fault, _ in FAULTS]
+)
 async def test_fault_becomes_one_of_our_errors(ask, server, fault, expected, stream):
     server.faults.append(fault)
 
@@ -101,7 +103,9 @@ async def test_pieces_before_the_fault_are_handed_on(ask, server):
     assert thunk.text.startswith(first)
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None)]
+)
 async def test_rate_limit_says_for_how_long(ask, server, value, seconds):
     server.faults.append(Fault("status", status=429, headers={"Retry-After": value}))
 
@@ -212,7 +216,11 @@ def test_one_backend_serves_two_event_loops_in_a_row(server):
 
 def test_backend_works_in_a_forked_child_and_in_its_parent(server):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FORKING, server.base_url], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", FORKING, server.base_url],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,7 +6,16 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from mellea.core import CapabilityError, CBlock, ImageBlock, ImageUrlBlock, Message, ModelOption, ModelOutputThunk, UsageError
+from mellea.core import (
+    CapabilityError,
+    CBlock,
+    ImageBlock,
+    ImageUrlBlock,
+    Message,
+    ModelOption,
+    ModelOutputThunk,
+    UsageError,
+)
 from mellea.core.errors import ContextWindowError, RequestRejectedError
 from mellea.stdlib.context import ChatContext
 from tests.servers.ollama import Fault
@@ -107,7 +116,9 @@ async def test_same_seed_draws_the_same_text_and_another_seed_another(ask):
 async def test_reasoning_is_kept_apart_from_the_answer(make, ask):
     thinker = make("smollm2-thinking")
 
-    thunk = await (await ask("Name three colours.", of=thinker, stream=True, **{ModelOption.THINKING: True})).result()
+    thunk = await (
+        await ask("Name three colours.", of=thinker, stream=True, **{ModelOption.THINKING: True})
+    ).result()
 
     assert thunk.thinking
     assert thunk.value
@@ -126,7 +137,9 @@ async def test_chat_context_shows_the_model_what_was_said(backend, server):
         Message("user", "I am Olivia."), ChatContext(), model_options={"max_tokens": 5}
     )
     await first.avalue()
-    second, _ = await backend.generate_from_context(Message("user", "Who am I?"), ctx, model_options={"max_tokens": 5})
+    second, _ = await backend.generate_from_context(
+        Message("user", "Who am I?"), ctx, model_options={"max_tokens": 5}
+    )
     await second.avalue()
 
     messages = server.sent("/api/chat")[1]["messages"]
@@ -152,7 +165,9 @@ async def test_raw_completions_come_in_the_order_of_the_prompts(backend, server)
 
 
 async def test_raw_completion_is_constrained_to_a_format(backend):
-    thunks = await backend.generate_from_raw([CBlock("A city as JSON: ")], format=City, model_options={"max_tokens": 80})
+    thunks = await backend.generate_from_raw(
+        [CBlock("A city as JSON: ")], format=City, model_options={"max_tokens": 80}
+    )
 
     assert isinstance(thunks[0].parsed, City)
 
@@ -165,7 +180,9 @@ async def test_raw_completion_of_a_thinking_model_leaves_the_text_whole(make, se
 
 async def test_one_failing_raw_completion_is_one_of_our_errors(backend):
     with pytest.raises(ContextWindowError):
-        await backend.generate_from_raw([CBlock("Short"), CBlock("word " * 3000)], model_options={"max_tokens": 4})
+        await backend.generate_from_raw(
+            [CBlock("Short"), CBlock("word " * 3000)], model_options={"max_tokens": 4}
+        )
 
 
 async def test_empty_raw_prompt_is_refused_before_it_is_sent(backend, server):
@@ -267,7 +284,9 @@ async def test_cancellation_stops_the_servers_work(ask, server, stream):
 
 
 async def test_cancelled_raw_completion_stops_the_servers_work(backend, server):
-    running = asyncio.create_task(backend.generate_from_raw([CBlock("[")], format=ENDLESS, model_options={"max_tokens": 1900}))
+    running = asyncio.create_task(
+        backend.generate_from_raw([CBlock("[")], format=ENDLESS, model_options={"max_tokens": 1900})
+    )
     started = await asyncio.to_thread(server.llama.wait_until_busy)
 
     running.cancel()
@@ -278,7 +297,11 @@ async def test_cancelled_raw_completion_stops_the_servers_work(backend, server):
 
 
 async def test_output_of_a_schema_without_a_class_is_plain_json(ask):
-    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 3}}, "required": ["n"]}
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 3}},
+        "required": ["n"],
+    }
 
     thunk = await (await ask("Choose a number.", fits=schema, max_tokens=40)).result()
 

@@ -73,7 +73,9 @@ async def test_unsupported_option_is_reported_once(ask, server):
         warnings.simplefilter("error")
         await (await ask("Hello.", tool_choice="auto")).avalue()
 
-    assert [body["options"].keys() for body in server.sent("/api/chat")] == [{"num_predict", "temperature"}] * 2
+    assert [body["options"].keys() for body in server.sent("/api/chat")] == [
+        {"num_predict", "temperature"}
+    ] * 2
 
 
 async def test_unsupported_option_is_an_error_in_strict_mode(make, ask, server):

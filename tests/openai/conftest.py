@@ -15,7 +15,9 @@ def open_session(llama_server: LlamaServer) -> Iterator[Open]:
     sessions = []
 
     def opened(**kwargs) -> MelleaSession:
-        sessions.append(start_session("openai", model_id=llama_server.model_id, base_url=llama_server.base_url, **kwargs))
+        sessions.append(
+            start_session("openai", model_id=llama_server.model_id, base_url=llama_server.base_url, **kwargs)
+        )
         return sessions[-1]
 
     yield opened
@@ -32,5 +34,7 @@ def faults() -> Iterator[FaultServer]:
 @pytest.fixture
 def faulty(faults: FaultServer) -> Iterator[MelleaSession]:
     """A session on a server that answers as the test says, without retries."""
-    with start_session("openai", model_id="m", base_url=faults.base_url, api_key="secret-key", max_retries=0, timeout=5) as session:
+    with start_session(
+        "openai", model_id="m", base_url=faults.base_url, api_key="secret-key", max_retries=0, timeout=5
+    ) as session:
         yield session

@@ -36,7 +36,11 @@ def error(message, **fields):
         (Reply(error("The model `m` does not exist"), 404), ModelNotFoundError, "Check the model id"),
         (Reply(error("slow down"), 429, {"retry-after": "7"}), RateLimitError, "Try again in 7 seconds"),
         (Reply(error("boom"), 500), ServerError, "Try again"),
-        (Reply(error("This model's maximum context length is 8"), 400), ContextWindowError, "Shorten the prompt"),
+        (
+            Reply(error("This model's maximum context length is 8"), 400),
+            ContextWindowError,
+            "Shorten the prompt",
+        ),
         (Reply(error("Invalid schema for response_format"), 400), RequestRejectedError, "Invalid schema"),
         (Reply("<html>not an API</html>"), MalformedResponseError, "base URL"),
         (Reply({"answer": 42}), MalformedResponseError, "no chat completion"),
@@ -156,7 +160,10 @@ def test_openai_itself_gets_its_own_option_names():
 def test_schema_is_made_strict_for_openai_itself():
     from mellea.core.wire import strict_schema
 
-    schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}}}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}},
+    }
 
     strict = strict_schema(schema)
 
@@ -168,7 +175,11 @@ def test_schema_is_made_strict_for_openai_itself():
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"model_id": ""}, "empty"), ({"model_id": 3}, "not int"), ({"model_id": "m", "colour": 1}, "takes no colour")],
+    [
+        ({"model_id": ""}, "empty"),
+        ({"model_id": 3}, "not int"),
+        ({"model_id": "m", "colour": 1}, "takes no colour"),
+    ],
 )
 def test_wrong_argument_is_our_error(arguments, words):
     with pytest.raises(UsageError, match=words):
@@ -228,7 +239,12 @@ session.chat("Hi.")
 session.close()
 gc.collect()
 """
-    done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0
     assert done.stderr == ""

@@ -45,7 +45,9 @@ def test_chat_context_shows_the_model_what_was_said(open_session):
 
 
 def test_format_constrains_the_output_to_a_pydantic_class(open_session):
-    thunk = open_session().instruct("Paris is in France. Extract the city.", format=City, model_options={"max_tokens": 60})
+    thunk = open_session().instruct(
+        "Paris is in France. Extract the city.", format=City, model_options={"max_tokens": 60}
+    )
 
     assert isinstance(thunk.parsed, City)
     assert City.model_validate_json(thunk.value) == thunk.parsed
@@ -54,7 +56,9 @@ def test_format_constrains_the_output_to_a_pydantic_class(open_session):
 def test_format_takes_a_json_schema(open_session):
     schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
 
-    thunk = open_session().instruct("Choose a colour.", format=schema, model_options=SHORT | {"max_tokens": 30})
+    thunk = open_session().instruct(
+        "Choose a colour.", format=schema, model_options=SHORT | {"max_tokens": 30}
+    )
 
     assert thunk.parsed["colour"] in {"red", "blue"}
 
@@ -82,7 +86,8 @@ def test_same_seed_repeats_the_text(open_session):
     session = open_session(model_options={ModelOption.MAX_NEW_TOKENS: 16, ModelOption.TEMPERATURE: 1.0})
 
     first, again, other = (
-        session.instruct("Write a line of a poem.", model_options={ModelOption.SEED: seed}).value for seed in (7, 7, 8)
+        session.instruct("Write a line of a poem.", model_options={ModelOption.SEED: seed}).value
+        for seed in (7, 7, 8)
     )
 
     assert first == again
@@ -92,7 +97,9 @@ def test_same_seed_repeats_the_text(open_session):
 def test_stop_sequence_ends_the_text_and_is_no_part_of_it(open_session):
     session = open_session(model_options=SHORT | {ModelOption.MAX_NEW_TOKENS: 40})
 
-    thunk = session.instruct("Count: one, two, three, four, five", model_options={ModelOption.STOP_SEQUENCES: [","]})
+    thunk = session.instruct(
+        "Count: one, two, three, four, five", model_options={ModelOption.STOP_SEQUENCES: [","]}
+    )
 
     assert "," not in thunk.value
     assert thunk.generation.finish_reasons == ("stop",)
@@ -120,7 +127,9 @@ async def test_raw_completion_keeps_the_order_of_the_prompts(open_session):
 async def test_raw_completion_is_constrained_by_a_schema(open_session):
     backend = open_session().backend
 
-    (thunk,) = await backend.generate_from_raw([CBlock("The city of Paris:")], format=City, model_options={"max_tokens": 60})
+    (thunk,) = await backend.generate_from_raw(
+        [CBlock("The city of Paris:")], format=City, model_options={"max_tokens": 60}
+    )
 
     assert isinstance(thunk.parsed, City)
     await backend.aclose()

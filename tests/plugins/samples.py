@@ -56,7 +56,11 @@ class Samples:
 
     def environment(self, *names: str, **settings: str) -> Mapping[str, str]:
         """Return the environment of a Python that has the core and some samples, and no setting but those given."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS) and not key.endswith("API_KEY")}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(_SETTINGS) and not key.endswith("API_KEY")
+        }
         path = os.pathsep.join([self.core(), *map(self.path, names)])
         home = {"HOME": str(self.folder), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         return {**kept, **home, "OLLAMA_HOST": "127.0.0.1:9", **settings}
@@ -68,14 +72,25 @@ class Samples:
         command = [sys.executable, "-S", *arguments]
         environment = self.environment(*names, **settings)
         return subprocess.run(
-            command, env=environment, input=stdin, capture_output=True, text=True, cwd=self.folder, timeout=_PATIENCE, check=False
+            command,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            timeout=_PATIENCE,
+            check=False,
         )
 
     @contextmanager
-    def started(self, *arguments: str, names: tuple[str, ...] = (), **streams: Any) -> Iterator[subprocess.Popen[Any]]:
+    def started(
+        self, *arguments: str, names: tuple[str, ...] = (), **streams: Any
+    ) -> Iterator[subprocess.Popen[Any]]:
         """Start a Python that has the core and some samples; whatever hangs is ended after a while, so that reads end too."""
         environment = {**self.environment(*names), "TERM": "dumb"}
-        process = subprocess.Popen([sys.executable, "-S", *arguments], env=environment, cwd=self.folder, **streams)
+        process = subprocess.Popen(
+            [sys.executable, "-S", *arguments], env=environment, cwd=self.folder, **streams
+        )
         watchdog = threading.Timer(_PATIENCE, process.kill)
         watchdog.start()
         try:
@@ -89,7 +104,9 @@ def _pip(*arguments: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed; the tests need pip and hatchling:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(
+            f"{' '.join(command)} failed; the tests need pip and hatchling:\n{done.stdout}{done.stderr}"
+        )
 
 
 def _needed_by_the_core() -> Iterator[Path]:
@@ -101,9 +118,17 @@ def _needed_by_the_core() -> Iterator[Path]:
             continue
         seen.add(distribution.name)
         requirements = map(Requirement, distribution.requires or ())
-        wanted += [entry.name for entry in requirements if entry.marker is None or entry.marker.evaluate({"extra": ""})]
+        wanted += [
+            entry.name
+            for entry in requirements
+            if entry.marker is None or entry.marker.evaluate({"extra": ""})
+        ]
         if distribution.name != "mellea-core":
-            tops = {file.parts[0] for file in distribution.files or () if file.parts[0] not in ("..", "__pycache__")}
+            tops = {
+                file.parts[0]
+                for file in distribution.files or ()
+                if file.parts[0] not in ("..", "__pycache__")
+            }
             yield from (Path(str(distribution.locate_file(top))) for top in sorted(tops))
 
 
@@ -113,7 +138,14 @@ def _built() -> Samples:
     holder = tempfile.TemporaryDirectory(prefix="mellea-samples-")
     folder = Path(holder.name)
     sources = [*sorted(PACKAGES.iterdir()), CORE]
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder / "wheels"), *map(str, sources))
+    _pip(
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder / "wheels"),
+        *map(str, sources),
+    )
     _holders.append(holder)
     return Samples(folder)
 
@@ -136,14 +168,18 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def install(samples: Samples, no_settings: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+def install(
+    samples: Samples, no_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
     """Install distributions into this process for one test: samples by name, or folders."""
     registry.cache_clear()
     folders: list[str] = []
 
     def put(*distributions: str | Path) -> None:
         for distribution in distributions:
-            folders.append(str(distribution) if isinstance(distribution, Path) else samples.path(distribution))
+            folders.append(
+                str(distribution) if isinstance(distribution, Path) else samples.path(distribution)
+            )
             monkeypatch.syspath_prepend(folders[-1])
 
     yield put
@@ -153,7 +189,9 @@ def install(samples: Samples, no_settings: None, monkeypatch: pytest.MonkeyPatch
             del sys.modules[name]
 
 
-def make_distribution(folder: Path, name: str, entry_points: Mapping[str, str], modules: Mapping[str, str]) -> Path:
+def make_distribution(
+    folder: Path, name: str, entry_points: Mapping[str, str], modules: Mapping[str, str]
+) -> Path:
     """Write an installed distribution by hand, for what no build tool would let through, and return its folder."""
     information = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     information.mkdir(parents=True)

@@ -38,8 +38,14 @@ def test_listing_shows_status_problem_and_remedy(install):
 
     assert rows["toy"].status == "ok"
     assert (rows["crashing"].distribution, rows["crashing"].version) == ("broken-manifest", "0.3")
-    assert (rows["crashing"].status, rows["crashing"].problem) == ("broken", "RuntimeError: the manifest module raised.")
-    assert rows["crashing"].remedy == "Update or uninstall broken-manifest, or leave it out with MELLEA_PLUGINS=-crashing."
+    assert (rows["crashing"].status, rows["crashing"].problem) == (
+        "broken",
+        "RuntimeError: the manifest module raised.",
+    )
+    assert (
+        rows["crashing"].remedy
+        == "Update or uninstall broken-manifest, or leave it out with MELLEA_PLUGINS=-crashing."
+    )
     assert (rows["future"].status, rows["future"].remedy) == ("incompatible", "Update mellea-core.")
 
 
@@ -50,14 +56,20 @@ def test_problems_of_what_was_looked_at_are_kept(install):
     registry.listing("backend")
 
     problem = next(problem for problem in registry.problems() if problem.source.name == "crashing")
-    assert (problem.source.distribution, problem.source.version, problem.stage) == ("broken-manifest", "0.3", "import")
+    assert (problem.source.distribution, problem.source.version, problem.stage) == (
+        "broken-manifest",
+        "0.3",
+        "import",
+    )
     assert isinstance(problem.cause, RuntimeError)
 
 
 def test_manifest_that_raises_is_raised_with_its_cause_when_it_is_asked_for(install):
     install("broken-manifest")
 
-    with pytest.raises(PluginLoadError, match=r"Plugin 'crashing' of broken-manifest 0.3 failed at the stage 'import'") as caught:
+    with pytest.raises(
+        PluginLoadError, match=r"Plugin 'crashing' of broken-manifest 0.3 failed at the stage 'import'"
+    ) as caught:
         start_session("crashing")
 
     assert isinstance(caught.value.__cause__, RuntimeError)
@@ -78,7 +90,9 @@ def test_missing_dependency_is_raised_with_its_cause_and_the_authors_remedy(inst
 def test_constructor_that_raises_is_raised_with_its_cause(install):
     install("refusing-constructor")
 
-    with pytest.raises(PluginLoadError, match=r"'refusing' of refusing-constructor 1.0 could not open") as caught:
+    with pytest.raises(
+        PluginLoadError, match=r"'refusing' of refusing-constructor 1.0 could not open"
+    ) as caught:
         start_session("refusing")
 
     assert isinstance(caught.value.__cause__, OSError)
@@ -96,7 +110,9 @@ def test_plugin_for_a_later_interface_is_refused_with_the_remedy(install):
 
 
 def test_plugin_for_an_earlier_interface_is_refused_with_the_remedy(install, tmp_path):
-    source = HOOK + backends("BackendManifest(name='old', summary='', factory='nowhere:Nothing', api_version=0)")
+    source = HOOK + backends(
+        "BackendManifest(name='old', summary='', factory='nowhere:Nothing', api_version=0)"
+    )
     install(make_distribution(tmp_path, "old-plugin", {"old": "old_plugin"}, {"old_plugin": source}))
 
     with pytest.raises(PluginApiError, match=r"plugin interface 0; this core has 1. Update old-plugin.$"):
@@ -133,7 +149,10 @@ def test_strict_mode_is_off_when_it_is_zero(install):
         ("import sys\nsys.exit('no accelerator')", "SystemExit: no accelerator."),
         ("this is no Python", "SyntaxError"),
         ("hookless = 1", "it implements no hook"),
-        (HOOK + "@hookimpl\ndef mellea_register_backend(register): pass", "unknown hook 'mellea_register_backend'"),
+        (
+            HOOK + "@hookimpl\ndef mellea_register_backend(register): pass",
+            "unknown hook 'mellea_register_backend'",
+        ),
         (HOOK + "@hookimpl\ndef mellea_register_backends(enrol): pass", "enrol"),
         (HOOK + backends("'toy'"), "TypeError: registered str instead of a BackendManifest"),
         (HOOK + backends(manifest("Odd Name")), "'Odd Name' is no plugin name"),
@@ -142,7 +161,10 @@ def test_strict_mode_is_off_when_it_is_zero(install):
     ],
 )
 def test_whatever_a_manifest_module_does_is_kept_as_a_problem(install, tmp_path, source, reason):
-    install(make_distribution(tmp_path, "odd-plugin", {"odd": "odd_plugin"}, {"odd_plugin": source}), "toy-backend")
+    install(
+        make_distribution(tmp_path, "odd-plugin", {"odd": "odd_plugin"}, {"odd_plugin": source}),
+        "toy-backend",
+    )
 
     rows = {row.name: row for row in PluginRegistry({}).listing("backend")}
 
@@ -190,7 +212,11 @@ def test_two_entry_points_of_one_manifest_module_are_no_collision(install, tmp_p
 
     assert registry.resolve("backend", "uno").manifest.name == "one"
     assert registry.resolve("backend", "three").manifest.name == "three"
-    assert [row.name for row in registry.listing("backend") if row.distribution == "pair-plugin"] == ["one", "three", "two"]
+    assert [row.name for row in registry.listing("backend") if row.distribution == "pair-plugin"] == [
+        "one",
+        "three",
+        "two",
+    ]
 
 
 def test_remains_of_an_interrupted_installation_take_nothing_down(install, tmp_path):

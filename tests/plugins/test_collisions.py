@@ -72,7 +72,10 @@ def test_listing_shows_both_with_the_remedy(install, order):
 
     rows = [row for row in PluginRegistry({}).listing("backend") if row.name == "twin"]
 
-    assert [(row.distribution, row.status) for row in rows] == [("twin-north", "ambiguous"), ("twin-south", "ambiguous")]
+    assert [(row.distribution, row.status) for row in rows] == [
+        ("twin-north", "ambiguous"),
+        ("twin-south", "ambiguous"),
+    ]
     assert rows[1].remedy == 'Choose with backend="twin-south:twin" or MELLEA_BACKEND_TWIN=twin-south.'
 
 

@@ -34,14 +34,18 @@ def test_bad_name_is_refused(name):
         BackendManifest(**{**GOOD, "name": name})
 
 
-@pytest.mark.parametrize("factory", ["", "toy.backend", "toy.backend.ToyBackend", ":ToyBackend", "toy:", "a b:C", dict])
+@pytest.mark.parametrize(
+    "factory", ["", "toy.backend", "toy.backend.ToyBackend", ":ToyBackend", "toy:", "a b:C", dict]
+)
 def test_factory_that_is_no_import_path_is_refused(factory):
     with pytest.raises(UsageError, match=r"is no factory\. Write it as 'package.module:Class'"):
         ContextManifest(**{**GOOD, "factory": factory})
 
 
 def test_unknown_capability_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match=r"'telepathy' is not a valid Capability. Capabilities are .*streaming"):
+    with pytest.raises(
+        UsageError, match=r"'telepathy' is not a valid Capability. Capabilities are .*streaming"
+    ):
         BackendManifest(**GOOD, capabilities={"telepathy"})
 
 
@@ -51,7 +55,9 @@ def test_text_in_place_of_a_set_of_capabilities_is_refused():
 
 
 def test_text_in_place_of_a_tuple_of_aliases_is_refused():
-    with pytest.raises(UsageError, match=r"Aliases are several names, not the text 'parrot'. Write \('parrot',\)"):
+    with pytest.raises(
+        UsageError, match=r"Aliases are several names, not the text 'parrot'. Write \('parrot',\)"
+    ):
         BackendManifest(**GOOD, aliases="parrot")
 
 
@@ -70,6 +76,8 @@ def test_manifest_is_frozen_and_hashable():
 
 @given(st.from_regex(r"[a-z0-9][a-z0-9_-]*", fullmatch=True), st.frozensets(st.sampled_from(Capability)))
 def test_manifest_survives_pickling(name, capabilities):
-    manifest = BackendManifest(name=name, summary="", factory="a:B", aliases=[name], capabilities=capabilities)
+    manifest = BackendManifest(
+        name=name, summary="", factory="a:B", aliases=[name], capabilities=capabilities
+    )
 
     assert pickle.loads(pickle.dumps(manifest)) == manifest

@@ -13,7 +13,9 @@ from mellea.core import UnknownPluginError
 from mellea.plugins.discovery import PluginSource, Policy
 from mellea.plugins.manager import PluginRegistry
 
-NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter(lambda name: "--" not in name)
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter(
+    lambda name: "--" not in name
+)
 SOURCES = st.builds(PluginSource, NAMES, NAMES)
 
 
@@ -21,7 +23,9 @@ def policy(text: str) -> Policy:
     return Policy.from_environment({"MELLEA_PLUGINS": text})
 
 
-@pytest.mark.parametrize("text", ["toy", "toy-backend", "toy_backend", "toy-backend:toy", " hf , Toy ", "toy,-hf"])
+@pytest.mark.parametrize(
+    "text", ["toy", "toy-backend", "toy_backend", "toy-backend:toy", " hf , Toy ", "toy,-hf"]
+)
 def test_allowed_plugin_is_used(install, text):
     install("toy-backend")
 
@@ -30,7 +34,9 @@ def test_allowed_plugin_is_used(install, text):
     assert found.manifest.name == "toy"
 
 
-@pytest.mark.parametrize("text", ["", " , ", "hf", "-toy", "- toy", "-toy-backend", "-Toy_Backend:toy", "toy,-toy", "-"])
+@pytest.mark.parametrize(
+    "text", ["", " , ", "hf", "-toy", "- toy", "-toy-backend", "-Toy_Backend:toy", "toy,-toy", "-"]
+)
 def test_plugin_that_is_left_out_is_not_even_imported(install, text):
     install("toy-backend")
     registry = PluginRegistry({"MELLEA_PLUGINS": text})

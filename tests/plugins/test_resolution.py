@@ -42,13 +42,17 @@ def test_factory_is_imported_when_it_is_wanted(install):
 def test_unknown_backend_suggests_the_nearest_names(install):
     install("toy-backend")
 
-    with pytest.raises(UnknownPluginError, match=r"No installed plugin provides backend 'toi'. Did you mean 'toy'") as caught:
+    with pytest.raises(
+        UnknownPluginError, match=r"No installed plugin provides backend 'toi'. Did you mean 'toy'"
+    ) as caught:
         start_session("toi")
 
     assert caught.value.backend == "toi"
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("Toy", "toy"), ("PARROT", "parrot"), ("parot", "parrot"), ("olama", "ollama")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("Toy", "toy"), ("PARROT", "parrot"), ("parot", "parrot"), ("olama", "ollama")]
+)
 def test_suggestion_overlooks_case_and_knows_aliases_and_well_known_names(install, typed, meant):
     install("toy-backend")
 
@@ -57,7 +61,9 @@ def test_suggestion_overlooks_case_and_knows_aliases_and_well_known_names(instal
 
 
 def test_unknown_context_suggests_the_nearest_name_and_lists_what_is_installed():
-    with pytest.raises(UnknownPluginError, match=r"context 'chatt'. Did you mean 'chat'\? Installed: .*chat.*simple"):
+    with pytest.raises(
+        UnknownPluginError, match=r"context 'chatt'. Did you mean 'chat'\? Installed: .*chat.*simple"
+    ):
         PluginRegistry({}).resolve("context", "chatt")
 
 
@@ -82,7 +88,8 @@ def test_what_is_no_name_is_a_usage_error(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"), [("ollama", "ollama"), ("openai", "openai"), ("hf", "hf"), ("huggingface", "hf"), ("litellm", "litellm")]
+    ("name", "extra"),
+    [("ollama", "ollama"), ("openai", "openai"), ("hf", "hf"), ("huggingface", "hf"), ("litellm", "litellm")],
 )
 def test_missing_well_known_backend_gives_the_exact_install_command(samples, monkeypatch, name, extra):
     # The path of this process without the environment's own distributions.
@@ -91,7 +98,10 @@ def test_missing_well_known_backend_gives_the_exact_install_command(samples, mon
     with pytest.raises(BackendNotInstalledError) as caught:
         PluginRegistry({}).resolve("backend", name)
 
-    assert str(caught.value) == f'Backend {name!r} is not installed. Install it with: pip install "mellea-core[{extra}]"'
+    assert (
+        str(caught.value)
+        == f'Backend {name!r} is not installed. Install it with: pip install "mellea-core[{extra}]"'
+    )
     assert isinstance(caught.value, ImportError)
 
 
@@ -113,7 +123,10 @@ def test_listing_says_what_a_backend_can_do(install):
 
     assert (row.distribution, row.version, row.status) == ("toy-backend", "1.0", "ok")
     assert (row.aliases, row.capabilities) == (("parrot",), ("streaming", "token_count"))
-    assert (row.summary, row.default_model_id) == ("A parrot: repeats every word that it is shown.", "parrot-1")
+    assert (row.summary, row.default_model_id) == (
+        "A parrot: repeats every word that it is shown.",
+        "parrot-1",
+    )
     assert (row.problem, row.remedy) == ("", "")
 
 

@@ -86,7 +86,9 @@ def test_installed_manifest_module_may_be_brought_along(install):
 
 
 def test_hook_that_raises_is_an_error_with_its_cause():
-    with pytest.raises(PluginLoadError, match=r"Plugin 'RaisingPlugin' of this session failed .*the hook raised") as caught:
+    with pytest.raises(
+        PluginLoadError, match=r"Plugin 'RaisingPlugin' of this session failed .*the hook raised"
+    ) as caught:
         start_session("mine", plugins=[RaisingPlugin()])
 
     assert isinstance(caught.value.__cause__, RuntimeError)

@@ -13,7 +13,9 @@ from mellea.plugins.manager import PluginRegistry, load_factory
 from tests.plugins.samples import PACKAGES
 
 
-@pytest.mark.parametrize("name", ["toy", "parrot", "toy-backend:toy", "toy_backend:toy", "toy-backend:parrot"])
+@pytest.mark.parametrize(
+    "name", ["toy", "parrot", "toy-backend:toy", "toy_backend:toy", "toy-backend:parrot"]
+)
 def test_backend_is_used_by_name_alias_or_distribution(install, name):
     install("toy-backend")
 

@@ -33,7 +33,11 @@ def _contains(word: str) -> Requirement:
 
 
 def _at_most(words: int) -> Requirement:
-    return _that(f"Use at most {words} words.", lambda text: len(text.split()) <= words, f"it has more than {words} words")
+    return _that(
+        f"Use at most {words} words.",
+        lambda text: len(text.split()) <= words,
+        f"it has more than {words} words",
+    )
 
 
 def _ends(mark: str) -> Requirement:

@@ -21,7 +21,9 @@ class FewWords(Requirement):
 
     async def stream_validate(self, chunk, *, backend, ctx):
         self.seen += len(chunk.split())
-        return PartialValidationResult("fail" if self.seen > self.limit else "unknown", reason=f"more than {self.limit} words")
+        return PartialValidationResult(
+            "fail" if self.seen > self.limit else "unknown", reason=f"more than {self.limit} words"
+        )
 
 
 async def test_generation_stops_at_the_first_chunk_that_fails(session):
@@ -40,7 +42,9 @@ async def test_generation_stops_at_the_first_chunk_that_fails(session):
 
 async def test_stopped_stream_leaves_the_server_idle(llama, llama_server):
     task = Instruction("Write a long story about a lighthouse.")
-    streamed = await stream(task, llama.backend, ChatContext(), requirements=[FewWords(3)], chunking="word", model_options=LONG)
+    streamed = await stream(
+        task, llama.backend, ChatContext(), requirements=[FewWords(3)], chunking="word", model_options=LONG
+    )
 
     await streamed.acomplete()
 
@@ -51,7 +55,13 @@ async def test_stopped_stream_leaves_the_server_idle(llama, llama_server):
 async def test_stream_that_begins_again_tells_the_reader(session):
     task = Instruction("Write a long story about a lighthouse.")
     streamed = await stream(
-        task, session.backend, ChatContext(), requirements=[FewWords(5)], chunking="word", model_options=LONG, loop_budget=2
+        task,
+        session.backend,
+        ChatContext(),
+        requirements=[FewWords(5)],
+        chunking="word",
+        model_options=LONG,
+        loop_budget=2,
     )
 
     events = [event async for event in streamed.events()]

@@ -30,13 +30,18 @@ def carried_out(session: MelleaSession, strategy: SamplingStrategy) -> Sequence[
 @pytest.fixture(scope="module")
 def tables(llama_module):
     """Every task with every seed, by plain rejection and with repair."""
-    strategies = {"rejection": RejectionSamplingStrategy(loop_budget=CALLS), "repair": RepairTemplateStrategy(loop_budget=CALLS)}
+    strategies = {
+        "rejection": RejectionSamplingStrategy(loop_budget=CALLS),
+        "repair": RepairTemplateStrategy(loop_budget=CALLS),
+    }
     return {name: carried_out(llama_module, strategy) for name, strategy in strategies.items()}
 
 
 @pytest.mark.parametrize("name", ["rejection", "repair"])
 def test_no_failure_returns_less_than_its_best_attempt(tables, name):
-    assert all(result.chosen.rank == max(attempt.rank for attempt in result.attempts) for result in tables[name])
+    assert all(
+        result.chosen.rank == max(attempt.rank for attempt in result.attempts) for result in tables[name]
+    )
     assert any(not result.success for result in tables[name])
     assert any(len(result.attempts) == CALLS for result in tables[name])
 

@@ -15,7 +15,9 @@ INSTALLED = ("granite4.1:3b", "granite3.2:8b", "my-model:latest", "llama2:latest
 
 
 @pytest.fixture
-def real_parts(llama_server: LlamaServer, ollama_server: OllamaServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[OllamaServer]:
+def real_parts(
+    llama_server: LlamaServer, ollama_server: OllamaServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OllamaServer]:
     """Point every backend to its server by the variables that users have, and install the page's models in Ollama's."""
     for name in [name for name in os.environ if name.startswith("MELLEA_") and name != "MELLEA_CACHE"]:
         monkeypatch.delenv(name)

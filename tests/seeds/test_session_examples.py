@@ -55,7 +55,9 @@ def run(real_parts: Any) -> Iterator[Run]:
     yield execute
     if "m" in namespace:
         namespace["m"].close()
-        namespace["m"].backend.close()  # the page hands sessions backends of its own making, which a session leaves open
+        namespace[
+            "m"
+        ].backend.close()  # the page hands sessions backends of its own making, which a session leaves open
 
 
 def test_page_has_the_snippets_that_are_run_here():
@@ -119,10 +121,14 @@ def test_session_is_closed_after_its_block(run):
 
 
 @pytest.mark.parametrize(
-    ("index", "provider"), [(0, "ollama"), (1, "openai"), (2, "hf"), (3, "litellm")], ids=["ollama", "openai", "hf", "litellm"]
+    ("index", "provider"),
+    [(0, "ollama"), (1, "openai"), (2, "hf"), (3, "litellm")],
+    ids=["ollama", "openai", "hf", "litellm"],
 )
 def test_session_with_custom_backend(run, index, provider):
-    m = run(BASIC, CUSTOM.partition("# Use custom session")[0], parts(BACKENDS)[index], parts(BACKENDS)[4])["m"]
+    m = run(BASIC, CUSTOM.partition("# Use custom session")[0], parts(BACKENDS)[index], parts(BACKENDS)[4])[
+        "m"
+    ]
 
     answer = m.chat("Say hello.", model_options=SHORT)
 
@@ -132,4 +138,6 @@ def test_session_with_custom_backend(run, index, provider):
 
 
 def test_backend_options_run_as_a_whole(run):
-    assert run(BASIC, CUSTOM.partition("# Use custom session")[0], BACKENDS)["m"].backend.provider == "litellm"
+    assert (
+        run(BASIC, CUSTOM.partition("# Use custom session")[0], BACKENDS)["m"].backend.provider == "litellm"
+    )

@@ -61,8 +61,12 @@ class FaultServer:
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         pieces = _pieces(reply.body)
         if not (reply.cut or reply.stall or len(pieces) > 1):
-            return web.Response(body=b"".join(pieces), status=reply.status, headers=dict(reply.headers) | _kind(reply.body))
-        response = web.StreamResponse(status=reply.status, headers={"content-type": "text/event-stream", **reply.headers})
+            return web.Response(
+                body=b"".join(pieces), status=reply.status, headers=dict(reply.headers) | _kind(reply.body)
+            )
+        response = web.StreamResponse(
+            status=reply.status, headers={"content-type": "text/event-stream", **reply.headers}
+        )
         await response.prepare(request)
         for piece in pieces:
             await response.write(piece)
@@ -94,7 +98,15 @@ def completion(text: str, **extra: Any) -> dict[str, Any]:
     """Return a whole chat completion."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    return {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage, **extra}
+    return {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        "usage": usage,
+        **extra,
+    }
 
 
 def delta(text: str | None = None, finish_reason: str | None = None) -> str:

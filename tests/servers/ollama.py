@@ -128,7 +128,9 @@ def running_ollama_server(llama: LlamaServer) -> Iterator[OllamaServer]:
 
     async def serve() -> None:
         # A handler whose client goes away is cancelled, and with it the generation: what Ollama does too.
-        runner = web.AppRunner(application(server), handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            application(server), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
+        )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -54,7 +54,9 @@ def application(server: OllamaServer) -> web.Application:
 
 
 @web.middleware
-async def _errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+async def _errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
     try:
         return await handler(request)
     except RejectedError as error:
@@ -93,9 +95,21 @@ class _Api:
     async def show(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
         capabilities = self._capabilities(str(body.get("model") or body.get("name") or ""))
-        info = {"general.architecture": "llama", "general.parameter_count": 134515008, "llama.context_length": 8192}
-        answer = {"license": "Apache-2.0", "modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "details": DETAILS}
-        return web.json_response({**answer, "model_info": info, "capabilities": capabilities, "modified_at": now()})
+        info = {
+            "general.architecture": "llama",
+            "general.parameter_count": 134515008,
+            "llama.context_length": 8192,
+        }
+        answer = {
+            "license": "Apache-2.0",
+            "modelfile": "",
+            "parameters": "",
+            "template": "{{ .Prompt }}",
+            "details": DETAILS,
+        }
+        return web.json_response(
+            {**answer, "model_info": info, "capabilities": capabilities, "modified_at": now()}
+        )
 
     async def pull(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
@@ -108,9 +122,13 @@ class _Api:
         body = await self._body(request)
         fault, capabilities = self._checked(request, body)
         if not body.get("messages") or (fault and fault.kind == "load"):
-            return web.json_response({**_head(body), **_chat_fields("", ""), "done": True, "done_reason": "load"})
+            return web.json_response(
+                {**_head(body), **_chat_fields("", ""), "done": True, "done_reason": "load"}
+            )
         options = body.get("options") or {}
-        prompt = await self._runner.chat_prompt(body["messages"], options, truncate=body.get("truncate", True))
+        prompt = await self._runner.chat_prompt(
+            body["messages"], options, truncate=body.get("truncate", True)
+        )
         thinking = "thinking" in capabilities and body.get("think") is not False
         parts = self._parts(body, prompt, _chat_fields, thinking=thinking)
         return await send(request, body, parts, fault)
@@ -118,14 +136,20 @@ class _Api:
     async def generate(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
         fault, capabilities = self._checked(request, body)
-        text, options, truncate = body.get("prompt") or "", body.get("options") or {}, body.get("truncate", True)
+        text, options, truncate = (
+            body.get("prompt") or "",
+            body.get("options") or {},
+            body.get("truncate", True),
+        )
         if not text or (fault and fault.kind == "load"):
             return web.json_response({**_head(body), "response": "", "done": True, "done_reason": "load"})
         if body.get("raw"):
             prompt = await self._runner.raw_prompt(text, options, truncate=truncate)
         else:
             system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
-            prompt = await self._runner.chat_prompt([*system, {"role": "user", "content": text}], options, truncate=truncate)
+            prompt = await self._runner.chat_prompt(
+                [*system, {"role": "user", "content": text}], options, truncate=truncate
+            )
         thinking = "thinking" in capabilities and body.get("think") is not False
         parts = self._parts(body, prompt, _generate_fields, thinking=thinking)
         return await send(request, body, parts, fault)
@@ -163,10 +187,14 @@ class _Api:
             raise RejectedError(404, f"model '{name}' not found")
         return capabilities
 
-    async def _parts(self, body: Mapping[str, Any], prompt: list[int], shape: Shape, *, thinking: bool) -> AsyncIterator[Part]:
+    async def _parts(
+        self, body: Mapping[str, Any], prompt: list[int], shape: Shape, *, thinking: bool
+    ) -> AsyncIterator[Part]:
         """Iterate over the lines of an answer."""
         started, count = time.perf_counter_ns(), 0
-        async with aclosing(self._runner.pieces(prompt, body.get("options") or {}, body.get("format"))) as pieces:
+        async with aclosing(
+            self._runner.pieces(prompt, body.get("options") or {}, body.get("format"))
+        ) as pieces:
             async for piece in pieces:
                 thought = thinking and count < THINKING_PIECES
                 count += 1
@@ -175,9 +203,21 @@ class _Api:
                     yield {**_head(body), **fields, "done": False}
                     continue
                 spent = time.perf_counter_ns() - started
-                durations = {"total_duration": spent, "load_duration": 1, "prompt_eval_duration": 1, "eval_duration": spent}
+                durations = {
+                    "total_duration": spent,
+                    "load_duration": 1,
+                    "prompt_eval_duration": 1,
+                    "eval_duration": spent,
+                }
                 counts = {"prompt_eval_count": piece.prompt_tokens, "eval_count": piece.tokens}
-                yield {**_head(body), **fields, "done": True, "done_reason": piece.done_reason, **durations, **counts}
+                yield {
+                    **_head(body),
+                    **fields,
+                    "done": True,
+                    "done_reason": piece.done_reason,
+                    **durations,
+                    **counts,
+                }
 
 
 def _head(body: Mapping[str, Any]) -> Part:

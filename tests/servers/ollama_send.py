@@ -37,7 +37,9 @@ async def send(
     return await (send_whole if body.get("stream") is False else _send_lines)(request, parts, fault)
 
 
-async def send_whole(request: web.Request, parts: AsyncIterator[Part], fault: Fault | None) -> web.StreamResponse:
+async def send_whole(
+    request: web.Request, parts: AsyncIterator[Part], fault: Fault | None
+) -> web.StreamResponse:
     """Send one JSON value: the last part, with the text of all."""
     whole: Part = {}
     async with aclosing(parts):
@@ -56,7 +58,9 @@ async def send_whole(request: web.Request, parts: AsyncIterator[Part], fault: Fa
     return await _break_off(request, fault)
 
 
-async def _send_lines(request: web.Request, parts: AsyncIterator[Part], fault: Fault | None) -> web.StreamResponse:
+async def _send_lines(
+    request: web.Request, parts: AsyncIterator[Part], fault: Fault | None
+) -> web.StreamResponse:
     # Headers go out with the first part, so that what fails before it still has a status of its own.
     answer, sent = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"}), 0
     async with aclosing(parts):
@@ -102,4 +106,8 @@ def _join(whole: Part, part: Part) -> None:
     if message := part.get("message"):
         content = texts.get("content", "") + message["content"]
         thought = texts.get("thinking", "") + message.get("thinking", "")
-        whole["message"] = {"role": "assistant", "content": content, **({"thinking": thought} if thought else {})}
+        whole["message"] = {
+            "role": "assistant",
+            "content": content,
+            **({"thinking": thought} if thought else {}),
+        }

@@ -14,7 +14,14 @@ from tests.servers.llama import LlamaServer
 __all__ = ["Piece", "RejectedError", "Runner"]
 
 TOO_LONG = "the input length exceeds the context length"
-DEFAULTS = {"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.0, "repeat_penalty": 1.1, "num_predict": -1}
+DEFAULTS = {
+    "temperature": 0.8,
+    "top_k": 40,
+    "top_p": 0.9,
+    "min_p": 0.0,
+    "repeat_penalty": 1.1,
+    "num_predict": -1,
+}
 """Ollama's own defaults, where they differ from llama-server's."""
 RENAMED = {"num_predict": "n_predict"}
 NOT_SAMPLING = {"num_ctx", "num_keep", "num_batch", "num_gpu", "num_thread"}
@@ -51,7 +58,9 @@ class Runner:
         self._llama = llama
         self._session = session
 
-    async def chat_prompt(self, messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any], *, truncate: bool) -> list[int]:
+    async def chat_prompt(
+        self, messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any], *, truncate: bool
+    ) -> list[int]:
         """Return the tokens of a conversation, without its oldest messages if it is too long and may be truncated."""
         kept = [{"role": message["role"], "content": message.get("content") or ""} for message in messages]
         while True:
@@ -72,7 +81,9 @@ class Runner:
             raise RejectedError(400, TOO_LONG)
         return tokens if len(tokens) < window else tokens[-window // 2 :]
 
-    async def pieces(self, prompt: list[int], options: Mapping[str, Any], format: Any) -> AsyncIterator[Piece]:
+    async def pieces(
+        self, prompt: list[int], options: Mapping[str, Any], format: Any
+    ) -> AsyncIterator[Piece]:
         """Generate; closing the iterator stops the generation."""
         sampling = {**DEFAULTS, **{key: value for key, value in options.items() if key not in NOT_SAMPLING}}
         body = {RENAMED.get(key, key): value for key, value in sampling.items()}
@@ -105,7 +116,9 @@ def _constraint(format: Any) -> dict[str, Any]:
         return {"json_schema": {"type": "object"}}
     if isinstance(format, Mapping):
         return {"json_schema": format}
-    raise RejectedError(500, f'invalid format: {json.dumps(format)}; expected "json" or a valid JSON Schema object')
+    raise RejectedError(
+        500, f'invalid format: {json.dumps(format)}; expected "json" or a valid JSON Schema object'
+    )
 
 
 async def _check(answer: aiohttp.ClientResponse) -> None:

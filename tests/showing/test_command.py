@@ -48,7 +48,11 @@ def test_show_writes_the_page_of_the_result(saved, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"{", "is not JSON"), (b'{"a": 1}', "is no trace of attempts: it has no 'success'"), (b"\xff\xfe", "is no text in UTF-8")],
+    [
+        (b"{", "is not JSON"),
+        (b'{"a": 1}', "is no trace of attempts: it has no 'success'"),
+        (b"\xff\xfe", "is no text in UTF-8"),
+    ],
 )
 def test_broken_and_foreign_files_are_errors_of_ours(tmp_path, capsys, content, words):
     path = tmp_path / "other.json"
@@ -81,7 +85,10 @@ def test_help_of_show_fits_80_columns(capsys, monkeypatch):
 
 def test_missing_file_is_an_error_of_ours(tmp_path, capsys):
     assert main(["show", str(tmp_path / "none.json")]) == 2
-    assert "cannot be read: No such file or directory. Pass a file that result.save(path) wrote." in capsys.readouterr().err
+    assert (
+        "cannot be read: No such file or directory. Pass a file that result.save(path) wrote."
+        in capsys.readouterr().err
+    )
 
 
 def test_page_that_cannot_be_written_is_an_error_of_ours(saved, tmp_path, capsys):
@@ -93,7 +100,12 @@ def test_tree_is_printed_without_the_template_engine(saved):
     program = "import sys; from mellea.cli import main; status = main(sys.argv[1:]); print(status, 'jinja2' in sys.modules)"
 
     done = subprocess.run(
-        [sys.executable, "-c", program, "show", saved[1]], capture_output=True, text=True, check=True, timeout=60, encoding="utf-8"
+        [sys.executable, "-c", program, "show", saved[1]],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        encoding="utf-8",
     )
 
     assert done.stdout.endswith("\n0 False\n")

@@ -50,12 +50,16 @@ class Elements(html.parser.HTMLParser):
 def browser():
     """Run headless Chromium with some arguments and return what it prints. A machine without it fails the test."""
     program = shutil.which("chromium")
-    assert program is not None, "Chromium is missing; install it with: apt-get install -y --no-install-recommends chromium"
+    assert program is not None, (
+        "Chromium is missing; install it with: apt-get install -y --no-install-recommends chromium"
+    )
 
     def run(*arguments):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             command = [program, *FLAGS, f"--user-data-dir={profile}", *arguments]
-            return subprocess.run(command, capture_output=True, check=True, timeout=120, encoding="utf-8").stdout
+            return subprocess.run(
+                command, capture_output=True, check=True, timeout=120, encoding="utf-8"
+            ).stdout
 
     return run
 
@@ -82,7 +86,9 @@ def measured(browser, folder, page, width, *flags):
     path = folder / "probe.html"
     encoded = base64.b64encode(page.read_bytes()).decode()
     path.write_text(probe.replace("WIDTH", str(width)).replace("PAGE", encoded), encoding="utf-8")
-    title = re.search(r"<title>(.*?)</title>", browser("--virtual-time-budget=5000", "--dump-dom", *flags, path.as_uri()))
+    title = re.search(
+        r"<title>(.*?)</title>", browser("--virtual-time-budget=5000", "--dump-dom", *flags, path.as_uri())
+    )
     wide, background, target = title[1].split("|")
     return int(wide), tuple(map(int, re.findall(r"\d+", background))), float(target)
 
@@ -114,7 +120,13 @@ def test_browser_reads_markup_as_text_and_runs_none_of_it(browser, page):
 def test_every_attempt_requirement_and_reason_is_on_the_page(browser, page):
     text = Elements(browser("--dump-dom", page.as_uri())).text
 
-    for words in ("Attempt 5 of 5 was chosen", "1120 characters", "no, It is not kind at all.", "Not judged", "score 0.75"):
+    for words in (
+        "Attempt 5 of 5 was chosen",
+        "1120 characters",
+        "no, It is not kind at all.",
+        "Not judged",
+        "score 0.75",
+    ):
         assert words in text
 
 
@@ -144,12 +156,18 @@ def test_page_needs_nothing_else():
 
     elements = Elements(page)
     loading = {"src", "srcset", "href", "action", "style", "onclick", "onload"}
-    assert [attributes["href"] for attributes in elements.all("a")] == [f"#attempt-{number}" for number in range(1, 6)]
+    assert [attributes["href"] for attributes in elements.all("a")] == [
+        f"#attempt-{number}" for number in range(1, 6)
+    ]
     assert not [tag for tag, attributes in elements.found if tag != "a" and loading & attributes.keys()]
     assert not {"script", "link", "img", "iframe", "base"} & {tag for tag, _ in elements.found}
     assert "url(" not in page
     assert "@import" not in page
-    policies = [meta["content"] for meta in elements.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    policies = [
+        meta["content"]
+        for meta in elements.all("meta")
+        if meta.get("http-equiv") == "Content-Security-Policy"
+    ]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
 
 
@@ -169,15 +187,25 @@ def test_page_has_landmarks_and_headings_in_order():
 def test_verdicts_are_told_in_words_and_not_by_colour_alone():
     elements = Elements(varied().to_html())
 
-    assert all(mark["aria-hidden"] == "true" for mark in elements.all("span") if "mark" in mark.get("class", ""))
-    for words in ("Met: It is kind.", "Not met: It is kind.", "Not checked: It is kind.", "Attempt 1: failure", ": met, chosen"):
+    assert all(
+        mark["aria-hidden"] == "true" for mark in elements.all("span") if "mark" in mark.get("class", "")
+    )
+    for words in (
+        "Met: It is kind.",
+        "Not met: It is kind.",
+        "Not checked: It is kind.",
+        "Attempt 1: failure",
+        ": met, chosen",
+    ):
         assert words in elements.text
 
 
 def luminance(colour):
     """Return the relative luminance of a colour (WCAG 2.2)."""
     parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -208,7 +236,11 @@ def test_spaces_and_line_breaks_of_an_answer_are_kept():
 def test_page_of_a_failure_says_what_is_wrong():
     text = Elements(failed().to_html()).text
 
-    for words in ("Not every requirement is met", "The answer cannot be read: The output is no output", "(no text)"):
+    for words in (
+        "Not every requirement is met",
+        "The answer cannot be read: The output is no output",
+        "(no text)",
+    ):
         assert words in text
 
 

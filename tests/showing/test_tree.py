@@ -53,7 +53,9 @@ def test_long_answers_are_shortened_and_no_line_is_too_wide():
 def test_tree_names_the_lane_where_there_are_several():
     alone = as_tree(varied().to_dict())
     side_by_side = as_tree(
-        result_of("a", "b", requirements=[req("Never.", lambda ctx: False)], loop_budget=1, concurrency_budget=2).to_dict()
+        result_of(
+            "a", "b", requirements=[req("Never.", lambda ctx: False)], loop_budget=1, concurrency_budget=2
+        ).to_dict()
     )
 
     assert "lane" not in alone
@@ -62,7 +64,9 @@ def test_tree_names_the_lane_where_there_are_several():
 
 def test_signs_that_steer_a_terminal_are_written_out():
     tree = as_tree(
-        result_of("a\x1b[31m\x07\u202eb", requirements=[req("Never \x1b[2J.", lambda ctx: (False, "\x1b]0;x\x07"))]).to_dict()
+        result_of(
+            "a\x1b[31m\x07\u202eb", requirements=[req("Never \x1b[2J.", lambda ctx: (False, "\x1b]0;x\x07"))]
+        ).to_dict()
     )
 
     assert not {"\x1b", "\x07", "\u202e"} & set(tree)
@@ -117,7 +121,9 @@ def test_saving_replaces_an_older_trace_and_leaves_nothing_else(tmp_path):
 
 
 def test_saving_where_no_folder_is_says_so(tmp_path):
-    with pytest.raises(UsageError, match=r"trace\.json cannot be written: No such file or directory\. Choose a folder"):
+    with pytest.raises(
+        UsageError, match=r"trace\.json cannot be written: No such file or directory\. Choose a folder"
+    ):
         varied().save(tmp_path / "none" / "trace.json")
 
 
@@ -147,8 +153,14 @@ ONE = varied().to_dict()
         (json.dumps({**ONE, "result_index": -1}), "there is no attempt number -1"),
         (json.dumps({**ONE, "attempts": []}), "there is no attempt number 4"),
         (json.dumps({**ONE, "attempts": [5]}), r"attempts\[0\] is a number instead of an object"),
-        (json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "text": None}]}), r"attempts\[0\] has null as 'text'"),
-        (json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "usage": {"total_tokens": "x"}}]}), "total_tokens is no number"),
+        (
+            json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "text": None}]}),
+            r"attempts\[0\] has null as 'text'",
+        ),
+        (
+            json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "usage": {"total_tokens": "x"}}]}),
+            "total_tokens is no number",
+        ),
         (
             json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "requirements": [{}]}]}),
             r"requirements\[0\] has no 'requirement'",
@@ -163,7 +175,8 @@ def test_text_that_is_no_trace_is_refused_with_the_place(text, words):
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*ONE, *ONE["attempts"][0], "x"]), inner, max_size=4)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*ONE, *ONE["attempts"][0], "x"]), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -178,7 +191,11 @@ def test_any_json_is_shown_or_refused(value):
 @given(st.text(st.characters()), st.text(st.characters()), st.none() | st.floats())
 def test_any_text_gives_a_tree_and_a_page(text, reason, score):
     requirement = {**ONE["attempts"][0]["requirements"][0], "reason": reason, "score": score}
-    trace = {**ONE, "result_index": 0, "attempts": [{**ONE["attempts"][0], "text": text, "requirements": [requirement]}]}
+    trace = {
+        **ONE,
+        "result_index": 0,
+        "attempts": [{**ONE["attempts"][0], "text": text, "requirements": [requirement]}],
+    }
 
     from mellea.core.showing import as_html
 

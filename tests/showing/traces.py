@@ -11,8 +11,14 @@ from mellea.testing import Fault, ScriptedBackend
 
 MARKUP = "<script>document.title = 'owned'</script> {{ x }} {% raw %} &amp; <b>bold</b>"
 REQUIREMENTS = (
-    req("It has fewer than 90 characters.", simple_validate(lambda text: (len(text) < 90, f"{len(text)} characters"))),
-    req("No <script> and no {{ x }}.", simple_validate(lambda text: ("<script" not in text, f"found {text[:8]!r}"))),
+    req(
+        "It has fewer than 90 characters.",
+        simple_validate(lambda text: (len(text) < 90, f"{len(text)} characters")),
+    ),
+    req(
+        "No <script> and no {{ x }}.",
+        simple_validate(lambda text: ("<script" not in text, f"found {text[:8]!r}")),
+    ),
     check("scored", lambda ctx: ValidationResult(True, score=0.75)),
     req("It is kind."),
 )
@@ -23,7 +29,9 @@ def result_of(*answers, requirements=REQUIREMENTS, **options):
     format = options.pop("format", None)
     strategy = RejectionSamplingStrategy(**{"loop_budget": len(answers), **options})
     backend = ScriptedBackend(list(answers), failures={"It is kind.": ["It is not kind at all."]})
-    return asyncio.run(strategy.sample(Instruction("Say something."), SimpleContext(), backend, requirements, format=format))
+    return asyncio.run(
+        strategy.sample(Instruction("Say something."), SimpleContext(), backend, requirements, format=format)
+    )
 
 
 def varied():

@@ -221,7 +221,9 @@ def test_compacted_conversation_leaves_the_older_one_as_it_was():
     assert shown(after.as_list()) == ["b", "c"]
 
 
-@pytest.mark.parametrize(("predicate", "expected"), [(pin_nothing, 0), (pin_system, 2), (pin_system_and_initial_user, 3)])
+@pytest.mark.parametrize(
+    ("predicate", "expected"), [(pin_nothing, 0), (pin_system, 2), (pin_system_and_initial_user, 3)]
+)
 def test_pin_predicates_count_from_the_beginning(predicate, expected):
     spans = [SYSTEM, SYSTEM, Message("user", "q"), ModelOutputThunk("a"), SYSTEM]
     assert predicate(spans) == expected
@@ -260,7 +262,12 @@ async def test_summary_replaces_the_older_part():
     backend = ScriptedBackend(["they said a, b and c"])
     ctx = filled(ChatContext().add(SYSTEM), "abcde")
     compacted = await LLMSummarizeCompactor(keep_n=2, pin_predicate=pin_system).acompact(ctx, backend=backend)
-    assert shown(compacted.as_list()) == ["be kind", "Summary of the conversation so far:\nthey said a, b and c", "d", "e"]
+    assert shown(compacted.as_list()) == [
+        "be kind",
+        "Summary of the conversation so far:\nthey said a, b and c",
+        "d",
+        "e",
+    ]
     assert "user: a\nuser: b\nuser: c" in backend.requests[0].messages[0].content
 
 
@@ -280,7 +287,9 @@ def test_summary_works_for_synchronous_callers():
 async def test_summary_that_fails_warns_and_keeps_the_conversation():
     ctx = filled(ChatContext(), "abcdef")
     with pytest.warns(UserWarning, match="was not summarised, and stays as it is: down"):
-        same = await LLMSummarizeCompactor(keep_n=2).acompact(ctx, backend=ScriptedBackend([ServerError("down")]))
+        same = await LLMSummarizeCompactor(keep_n=2).acompact(
+            ctx, backend=ScriptedBackend([ServerError("down")])
+        )
     assert same is ctx
 
 
@@ -358,7 +367,9 @@ def test_window_compactor_works_on_a_third_partys_context():
 
 async def test_cancelled_summary_stops_the_writer():
     backend = GatedBackend("a")
-    summing = asyncio.ensure_future(LLMSummarizeCompactor(keep_n=0).acompact(filled(ChatContext(), "ab"), backend=backend))
+    summing = asyncio.ensure_future(
+        LLMSummarizeCompactor(keep_n=0).acompact(filled(ChatContext(), "ab"), backend=backend)
+    )
     await backend.reached.passed()
     summing.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mellea.core import UsageError
-from mellea.stdlib.chunking import Chunker, ChunkingStrategy, ParagraphChunking, SentenceChunking, WordChunking, chunking_named
+from mellea.stdlib.chunking import (
+    Chunker,
+    ChunkingStrategy,
+    ParagraphChunking,
+    SentenceChunking,
+    WordChunking,
+    chunking_named,
+)
 
 
 def sentences(text):
@@ -29,7 +36,9 @@ def test_sentences(text, expected):
     assert sentences(text) == expected
 
 
-@pytest.mark.parametrize("strategy", [WordChunking(), SentenceChunking(), ParagraphChunking()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "strategy", [WordChunking(), SentenceChunking(), ParagraphChunking()], ids=lambda s: type(s).__name__
+)
 @settings(deadline=None)
 @given(pieces=st.lists(st.text(alphabet="ab. \n!D", max_size=5)))
 def test_chunks_join_to_the_text_however_it_arrives(strategy, pieces):
@@ -68,7 +77,9 @@ def test_chunk_that_is_no_part_of_the_text_is_our_error():
         Chunker(Wrong()).feed("text")
 
 
-@pytest.mark.parametrize("strategy", [WordChunking(), SentenceChunking(), ParagraphChunking()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "strategy", [WordChunking(), SentenceChunking(), ParagraphChunking()], ids=lambda s: type(s).__name__
+)
 @settings(deadline=None)
 @given(pieces=st.lists(st.text(alphabet="aDr. \n!\u2019\u00e9", max_size=5)))
 def test_chunks_are_the_same_however_the_text_arrives(strategy, pieces):
@@ -88,8 +99,12 @@ def test_space_before_the_first_paragraph_belongs_to_it():
     assert Chunker(ParagraphChunking()).feed("\n\nOne.\n\nTwo.") == ["\n\nOne.\n\n"]
 
 
-@pytest.mark.parametrize("strategy", [WordChunking(), SentenceChunking(), ParagraphChunking()], ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize("text", ["a" * 50_000, "\n" * 50_000, "." * 50_000, " " * 50_000], ids=["word", "lines", "marks", "space"])
+@pytest.mark.parametrize(
+    "strategy", [WordChunking(), SentenceChunking(), ParagraphChunking()], ids=lambda s: type(s).__name__
+)
+@pytest.mark.parametrize(
+    "text", ["a" * 50_000, "\n" * 50_000, "." * 50_000, " " * 50_000], ids=["word", "lines", "marks", "space"]
+)
 def test_long_text_without_an_end_costs_its_length(strategy, text):
     """A pattern that goes back and forth would take minutes here."""
     assert strategy.split(text) == []

@@ -4,7 +4,13 @@ import pytest
 
 from mellea.core import CBlock, ImageBlock, Message, ModelOutputThunk, TemplateError, UsageError
 from mellea.core.templates import TemplateFormatter
-from mellea.stdlib.components import Document, Instruction, SimpleComponent, as_chat_history, as_generic_chat_history
+from mellea.stdlib.components import (
+    Document,
+    Instruction,
+    SimpleComponent,
+    as_chat_history,
+    as_generic_chat_history,
+)
 from mellea.stdlib.context import ChatContext
 from mellea.testing import ScriptedBackend
 from tests.core.test_blocks import PNG
@@ -31,7 +37,9 @@ def test_instruction_shows_its_parts_in_order():
 
 
 def test_user_variables_fill_every_text():
-    instruction = Instruction("d {{v}}", ["r {{v}}"], ["e {{v}}"], {"g": CBlock("g {{v}}")}, {"v": 1}, "p {{v}}", "o {{v}}")
+    instruction = Instruction(
+        "d {{v}}", ["r {{v}}"], ["e {{v}}"], {"g": CBlock("g {{v}}")}, {"v": 1}, "p {{v}}", "o {{v}}"
+    )
     assert "{{" not in shown(instruction)
     assert shown(instruction).count("1") >= 6
 

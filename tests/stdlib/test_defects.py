@@ -54,7 +54,9 @@ def output(text, **kwargs):
 
 async def test_output_that_failed_fails_every_later_reader_and_keeps_its_error():
     """B3: the second reader of the reference waits for ever."""
-    thunk, _ = await ScriptedBackend([RateLimitError("slow down")]).generate_from_context(CBlock("x"), SimpleContext())
+    thunk, _ = await ScriptedBackend([RateLimitError("slow down")]).generate_from_context(
+        CBlock("x"), SimpleContext()
+    )
 
     for _ in range(2):
         with pytest.raises(RateLimitError):
@@ -147,7 +149,9 @@ def test_clone_of_a_subclass_is_of_that_class():
 async def test_first_piece_is_handed_on_while_the_second_is_not_there():
     """B18: the reference holds four pieces back."""
     backend = GatedBackend("first")
-    thunk, _ = await backend.generate_from_context(CBlock("x"), SimpleContext(), model_options={ModelOption.STREAM: True})
+    thunk, _ = await backend.generate_from_context(
+        CBlock("x"), SimpleContext(), model_options={ModelOption.STREAM: True}
+    )
     pieces = aiter(thunk)
 
     first = await anext(pieces)
@@ -284,7 +288,10 @@ async def test_conversation_is_compacted_without_blocking_the_loop():
             gate.wait()
             return WindowCompactor(1).compact(ctx)
 
-    m = MelleaSession(ScriptedBackend("x"), ChatContext(compactor=Blocking()).add(Message("user", "a")).add(Message("user", "b")))
+    m = MelleaSession(
+        ScriptedBackend("x"),
+        ChatContext(compactor=Blocking()).add(Message("user", "a")).add(Message("user", "b")),
+    )
     answer = asyncio.ensure_future(m.achat("hi"))
 
     await entered.passed()
@@ -299,7 +306,9 @@ async def test_stream_takes_options_and_a_format():
     backend = ScriptedBackend('{"n": 1}')
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
-    streamed = await stream(CBlock("x"), backend, ChatContext(), format=schema, model_options={ModelOption.MAX_NEW_TOKENS: 9})
+    streamed = await stream(
+        CBlock("x"), backend, ChatContext(), format=schema, model_options={ModelOption.MAX_NEW_TOKENS: 9}
+    )
     await streamed.acomplete()
 
     assert streamed.parsed == {"n": 1}
@@ -309,7 +318,10 @@ async def test_stream_takes_options_and_a_format():
 async def test_stream_whose_end_fails_the_validation_is_no_success():
     """S17: the reference reports success."""
     streamed = await stream(
-        CBlock("x"), ScriptedBackend("all is written"), ChatContext(), requirements=[check("no", lambda ctx: False)]
+        CBlock("x"),
+        ScriptedBackend("all is written"),
+        ChatContext(),
+        requirements=[check("no", lambda ctx: False)],
     )
 
     await streamed.acomplete()
@@ -323,7 +335,11 @@ async def test_stream_that_begins_again_says_so():
     """S17: the event for it is never sent by the reference."""
     short = check("Short.", simple_validate(lambda text: (len(text) < 6, "too long")))
     streamed = await stream(
-        CBlock("x"), ScriptedBackend(["much too long", "ok"]), ChatContext(), requirements=[short], loop_budget=2
+        CBlock("x"),
+        ScriptedBackend(["much too long", "ok"]),
+        ChatContext(),
+        requirements=[short],
+        loop_budget=2,
     )
 
     events = [event async for event in streamed.events()]
@@ -334,18 +350,30 @@ async def test_stream_that_begins_again_says_so():
 
 def test_classes_of_one_name_have_templates_of_their_own(tmp_path):
     """S18: the reference keeps templates by the bare name of the class."""
-    first = type("Dish", (Recipe,), {"format_for_llm": lambda self: TemplateRepresentation(self, {}, template="first")})
-    second = type("Dish", (Recipe,), {"format_for_llm": lambda self: TemplateRepresentation(self, {}, template_order=["Other"])})
+    first = type(
+        "Dish", (Recipe,), {"format_for_llm": lambda self: TemplateRepresentation(self, {}, template="first")}
+    )
+    second = type(
+        "Dish",
+        (Recipe,),
+        {"format_for_llm": lambda self: TemplateRepresentation(self, {}, template_order=["Other"])},
+    )
     (tmp_path / "prompts" / "default").mkdir(parents=True)
     (tmp_path / "prompts" / "default" / "Other.jinja2").write_text("second")
     formatter = TemplateFormatter(template_path=tmp_path)
 
-    assert [formatter.print(first()), formatter.print(second()), formatter.print(first())] == ["first", "second", "first"]
+    assert [formatter.print(first()), formatter.print(second()), formatter.print(first())] == [
+        "first",
+        "second",
+        "first",
+    ]
 
 
 async def test_execution_that_was_not_asked_for_is_said_to_be_none():
     """S27: the execution requirement of the reference does not say that it runs nothing."""
-    result = await PythonExecutionReq().validate(ScriptedBackend(), output("```python\nraise SystemExit(1)\n```"))
+    result = await PythonExecutionReq().validate(
+        ScriptedBackend(), output("```python\nraise SystemExit(1)\n```")
+    )
 
     assert result
     assert result.reason == "it parses; it was not run"
@@ -366,7 +394,9 @@ def test_code_runs_once_for_all_requirements_on_it(tmp_path):
     m = session(code)
 
     result = m.instruct(
-        "Write it.", requirements=python_code_generation_requirements(use_sandbox=True), return_sampling_results=True
+        "Write it.",
+        requirements=python_code_generation_requirements(use_sandbox=True),
+        return_sampling_results=True,
     )
 
     assert result.success
@@ -387,7 +417,9 @@ async def test_groundedness_can_pass_inside_the_loop():
     backend = ScriptedBackend(["The sky is blue.", YES])
     message = Message("user", "What colour is the sky?", documents=[CBlock("The sky is blue.")])
 
-    result = await RejectionSamplingStrategy().sample(message, ChatContext(), backend, [GroundednessRequirement()])
+    result = await RejectionSamplingStrategy().sample(
+        message, ChatContext(), backend, [GroundednessRequirement()]
+    )
 
     assert result.success
     assert "Documents:\nThe sky is blue." in backend.requests[1].messages[-1].content
@@ -407,6 +439,8 @@ async def test_judges_of_a_repairing_loop_see_what_was_asked():
     """B10: with ``output=`` the reference drops the conversation."""
     backend = ScriptedBackend(["four", YES])
 
-    await RepairTemplateStrategy().sample(Message("user", "Two and two?"), ChatContext(), backend, [req("It is right.")])
+    await RepairTemplateStrategy().sample(
+        Message("user", "Two and two?"), ChatContext(), backend, [req("It is right.")]
+    )
 
     assert "Two and two?" in backend.requests[1].messages[-1].content

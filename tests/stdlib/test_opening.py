@@ -154,7 +154,9 @@ def test_name_that_is_none_is_refused(name):
 
 
 def test_constructor_that_raises_is_an_error_of_the_plugin_with_its_cause():
-    with pytest.raises(PluginLoadError, match=r"'failing' of .* could not open: ZeroDivisionError: no weights") as caught:
+    with pytest.raises(
+        PluginLoadError, match=r"'failing' of .* could not open: ZeroDivisionError: no weights"
+    ) as caught:
         start_session("failing", plugins=PLUGINS)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 

@@ -45,7 +45,9 @@ async def test_query_gives_answer_and_context():
     assert "| North | 3 |" in backend.requests[0].messages[-1].content
 
 
-@pytest.mark.parametrize("obj", [Store(), mify(Store()), Document("sales: 3"), CBlock("sales: 3"), "sales: 3"])
+@pytest.mark.parametrize(
+    "obj", [Store(), mify(Store()), Document("sales: 3"), CBlock("sales: 3"), "sales: 3"]
+)
 async def test_anything_can_be_queried(obj):
     backend = ScriptedBackend("Three.")
 
@@ -64,7 +66,9 @@ async def test_query_respects_format_and_requirements():
     assert answer.parsed == Count(count=3)
 
     short = req("Short.", simple_validate(lambda text: len(text) < 5))
-    answer, _ = await aquery(TABLE, "?", SimpleContext(), ScriptedBackend(["much too long", "ok"]), requirements=[short])
+    answer, _ = await aquery(
+        TABLE, "?", SimpleContext(), ScriptedBackend(["much too long", "ok"]), requirements=[short]
+    )
     assert str(answer) == "ok"
 
 
@@ -151,7 +155,9 @@ async def test_method_that_gives_nothing_leaves_the_changed_object():
 
 
 async def test_tool_of_a_table_transforms_it():
-    changed, _ = await atransform(TABLE, "Transpose it.", SimpleContext(), Calling(ModelToolCall("transpose", None)))
+    changed, _ = await atransform(
+        TABLE, "Transpose it.", SimpleContext(), Calling(ModelToolCall("transpose", None))
+    )
 
     assert changed == TABLE.transpose()
 

@@ -77,7 +77,12 @@ def test_act_takes_text():
 
 def test_instruct_sends_its_parts():
     m = chat_session("x")
-    parts = {"requirements": ["r"], "grounding_context": {"g": "h"}, "prefix": "p", "user_variables": {"v": 1}}
+    parts = {
+        "requirements": ["r"],
+        "grounding_context": {"g": "h"},
+        "prefix": "p",
+        "user_variables": {"v": 1},
+    }
     m.instruct("d {{v}}", strategy=None, **parts)
     ((role, content),) = sent(m)
     assert role == "user"
@@ -235,11 +240,17 @@ def test_options_of_the_call_go_before_the_sessions_and_those_before_the_backend
 
 @pytest.mark.parametrize(
     ("session", "call"),
-    [({ModelOption.SEED: 1}, {"seed": 2}), ({"seed": 1}, {ModelOption.SEED: 2}), ({"seed": 1}, {"random_seed": 2})],
+    [
+        ({ModelOption.SEED: 1}, {"seed": 2}),
+        ({"seed": 1}, {ModelOption.SEED: 2}),
+        ({"seed": 1}, {"random_seed": 2}),
+    ],
 )
 def test_call_goes_before_the_session_however_an_option_is_spelled(session, call):
     class Spelling(ScriptedBackend):
-        options = OptionTable({ModelOption.SEED: "seed"}, {"seed": ModelOption.SEED, "random_seed": ModelOption.SEED})
+        options = OptionTable(
+            {ModelOption.SEED: "seed"}, {"seed": ModelOption.SEED, "random_seed": ModelOption.SEED}
+        )
 
     m = MelleaSession(Spelling("x"), model_options=session)
     m.chat("hi", model_options=call)
@@ -306,13 +317,21 @@ def test_conversation_that_is_dropped_is_freed():
 FAILURES = [
     ("error of the provider", lambda: ScriptedBackend([ServerError("down")]), "hi", {}, ServerError),
     ("cut in the middle", lambda: ScriptedBackend([["a", ServerError("cut")]]), "hi", {}, ServerError),
-    ("missing capability", lambda: ScriptedBackend("x"), Message("user", "", images=()), {"tool_calls": True}, CapabilityError),
+    (
+        "missing capability",
+        lambda: ScriptedBackend("x"),
+        Message("user", "", images=()),
+        {"tool_calls": True},
+        CapabilityError,
+    ),
     ("wrong format", lambda: ScriptedBackend("x"), "hi", {"format": 5}, UsageError),
     ("no span", lambda: ScriptedBackend("x"), 5, {}, UsageError),
 ]
 
 
-@pytest.mark.parametrize(("make", "action", "kwargs", "error"), [case[1:] for case in FAILURES], ids=[case[0] for case in FAILURES])
+@pytest.mark.parametrize(
+    ("make", "action", "kwargs", "error"), [case[1:] for case in FAILURES], ids=[case[0] for case in FAILURES]
+)
 class TestFailedCall:
     """A failed call leaves the context as it was, the very same object."""
 
@@ -481,7 +500,9 @@ def test_missing_capability_names_the_backends_that_have_it(monkeypatch):
         lambda: m.instruct("look", images=[PNG]),
         lambda: m.act("x", tool_calls=True),
     ):
-        with pytest.raises(CapabilityError, match=r"nothing was sent\. (Installed backends that declare it: |No installed)"):
+        with pytest.raises(
+            CapabilityError, match=r"nothing was sent\. (Installed backends that declare it: |No installed)"
+        ):
             call()
     assert m.backend.requests == []
 

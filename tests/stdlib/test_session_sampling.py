@@ -124,7 +124,9 @@ def test_every_attempt_is_returned_when_there_is_nothing_to_check():
 def test_strategy_by_name_is_found_among_the_plugins_of_the_session():
     m = chat_session("much too long", "ok", plugins=[named_strategies])
 
-    result = m.instruct("Say something.", requirements=[SHORT], strategy="repair-template", return_sampling_results=True)
+    result = m.instruct(
+        "Say something.", requirements=[SHORT], strategy="repair-template", return_sampling_results=True
+    )
 
     assert result.success
     assert "13 characters" in m.backend.requests[1].messages[-1].content
@@ -147,7 +149,9 @@ def test_act_takes_requirements_with_a_strategy():
     assert output.value == "ok"
 
 
-@pytest.mark.parametrize("asked", [{"requirements": ["r"]}, {"strict": True}, {"return_sampling_results": True}])
+@pytest.mark.parametrize(
+    "asked", [{"requirements": ["r"]}, {"strict": True}, {"return_sampling_results": True}]
+)
 def test_act_refuses_without_a_strategy_what_needs_one(asked):
     m = chat_session("x")
 
@@ -185,7 +189,9 @@ def test_options_of_session_and_call_reach_every_attempt():
 
     m.instruct("Say something.", requirements=[SHORT], model_options={ModelOption.MAX_NEW_TOKENS: 3})
 
-    assert [request.options for request in m.backend.requests] == [{"temperature": 0.5, "max_new_tokens": 3}] * 2
+    assert [request.options for request in m.backend.requests] == [
+        {"temperature": 0.5, "max_new_tokens": 3}
+    ] * 2
 
 
 def test_synchronous_faces_do_the_same_in_a_running_loop():
@@ -243,7 +249,9 @@ def test_strict_session_asks_nothing_of_calls_without_requirements():
 
 def test_clone_is_as_strict_as_its_session():
     with pytest.raises(RequirementsNotMetError):
-        chat_session("much too long", "again too long", strict=True).clone().instruct("Say.", requirements=[SHORT])
+        chat_session("much too long", "again too long", strict=True).clone().instruct(
+            "Say.", requirements=[SHORT]
+        )
 
 
 # What is remembered
@@ -329,10 +337,17 @@ def test_spent_budget_keeps_the_best_attempt():
 async def test_overlapping_sampled_turns_lose_nothing():
     m = MelleaSession(BarrierBackend(8), ChatContext())
 
-    await asyncio.gather(*(m.ainstruct(f"Task {number}.", requirements=[check("any", lambda ctx: True)]) for number in range(8)))
+    await asyncio.gather(
+        *(
+            m.ainstruct(f"Task {number}.", requirements=[check("any", lambda ctx: True)])
+            for number in range(8)
+        )
+    )
 
     assert len(m.ctx.as_list()) == 16
-    assert {str(span.description) for span in m.ctx.as_list()[::2]} == {f"Task {number}." for number in range(8)}
+    assert {str(span.description) for span in m.ctx.as_list()[::2]} == {
+        f"Task {number}." for number in range(8)
+    }
 
 
 async def test_overlapping_generative_functions_lose_nothing():
@@ -347,7 +362,8 @@ async def test_failed_turn_among_overlapping_ones_is_left_out():
     m = chat_session("ok", "much too long", "fine", "again too long")
 
     outcomes = await asyncio.gather(
-        *(m.ainstruct(f"Task {number}.", requirements=[SHORT], strict=True) for number in range(3)), return_exceptions=True
+        *(m.ainstruct(f"Task {number}.", requirements=[SHORT], strict=True) for number in range(3)),
+        return_exceptions=True,
     )
 
     assert [type(outcome) for outcome in outcomes].count(RequirementsNotMetError) == 1
@@ -458,10 +474,14 @@ def test_validate_without_an_output_is_our_error():
 
 
 def test_judge_of_a_requirement_is_asked_instead_of_the_session():
-    judge = ScriptedBackend([json.dumps({"reason": "Good.", "met": True})], capabilities=[Capability.JSON_SCHEMA])
+    judge = ScriptedBackend(
+        [json.dumps({"reason": "Good.", "met": True})], capabilities=[Capability.JSON_SCHEMA]
+    )
     m = chat_session("ok")
 
-    result = m.instruct("Say something.", requirements=[req("Be good.", judge=judge)], return_sampling_results=True)
+    result = m.instruct(
+        "Say something.", requirements=[req("Be good.", judge=judge)], return_sampling_results=True
+    )
 
     assert result.success
     assert (len(m.backend.requests), len(judge.requests)) == (1, 1)
@@ -473,7 +493,12 @@ def test_judge_of_a_requirement_is_asked_instead_of_the_session():
 def test_query_takes_requirements_and_is_remembered():
     m = chat_session("much too long", "ok")
 
-    answer = m.query("The sky is blue.", "What colour?", requirements=[SHORT], strategy=RejectionSamplingStrategy(loop_budget=2))
+    answer = m.query(
+        "The sky is blue.",
+        "What colour?",
+        requirements=[SHORT],
+        strategy=RejectionSamplingStrategy(loop_budget=2),
+    )
 
     assert answer.value == "ok"
     assert said(m) == ["ok"]
@@ -512,7 +537,9 @@ def test_strategy_is_left_alone_and_can_be_used_again():
     strategy = RepairTemplateStrategy(loop_budget=2, requirements=[SHORT])
     before = vars(strategy).copy()
 
-    results = [chat_session("much too long", "ok").instruct("Say.", strategy=strategy).value for _ in range(2)]
+    results = [
+        chat_session("much too long", "ok").instruct("Say.", strategy=strategy).value for _ in range(2)
+    ]
 
     assert results == ["ok", "ok"]
     assert vars(strategy) == before
@@ -523,7 +550,10 @@ def test_variables_are_filled_into_requirements():
     wanted = Requirement("Fewer than {{n}} characters.", simple_validate(lambda text: len(text) < 6))
 
     result = m.instruct(
-        "Greet {{name}}.", requirements=[wanted], user_variables={"n": 6, "name": "Ada"}, return_sampling_results=True
+        "Greet {{name}}.",
+        requirements=[wanted],
+        user_variables={"n": 6, "name": "Ada"},
+        return_sampling_results=True,
     )
 
     assert result.success
@@ -534,7 +564,9 @@ def test_variables_are_filled_into_requirements():
 def test_value_of_a_variable_is_no_template_in_a_requirement():
     m = chat_session("x")
 
-    m.instruct("Greet.", requirements=[req("Say {{what}}.", lambda ctx: True)], user_variables={"what": "{{secret}}"})
+    m.instruct(
+        "Greet.", requirements=[req("Say {{what}}.", lambda ctx: True)], user_variables={"what": "{{secret}}"}
+    )
 
     assert "Say {{secret}}." in m.last_prompt()[0]["content"]
 
@@ -552,7 +584,11 @@ def test_blanks_are_left_where_the_caller_allows_them():
     m = chat_session("x")
     given = defaultdict(str, name="Ada")
 
-    m.instruct("Greet {{name}}{{title}}.", requirements=[req("Be {{how}}brief.", lambda ctx: True)], user_variables=given)
+    m.instruct(
+        "Greet {{name}}{{title}}.",
+        requirements=[req("Be {{how}}brief.", lambda ctx: True)],
+        user_variables=given,
+    )
 
     assert "Greet Ada." in m.last_prompt()[0]["content"]
     assert "- Be brief." in m.last_prompt()[0]["content"]

@@ -64,7 +64,9 @@ def public_names(module):
     return {
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType) and name not in {"TYPE_CHECKING", "annotations"}
+        if not name.startswith("_")
+        and not isinstance(value, types.ModuleType)
+        and name not in {"TYPE_CHECKING", "annotations"}
     }
 
 
@@ -92,7 +94,9 @@ def test_all_of_a_module_names_everything_that_it_defines_for_others(name):
     assert undeclared <= SHARED.get(name, set())
 
 
-@pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in PUBLIC.items() for name in names.split()])
+@pytest.mark.parametrize(
+    ("path", "name"), [(path, name) for path, names in PUBLIC.items() for name in names.split()]
+)
 def test_names_of_the_reference_are_importable_from_their_paths(path, name):
     assert getattr(importlib.import_module(path), name) is not None
 
@@ -111,7 +115,9 @@ def test_functional_verbs_are_a_module_of_the_package():
 def loaded_by(statement):
     """Return the modules that a fresh interpreter has after a statement."""
     program = f"import sys\n{statement}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
     return set(done.stdout.split())
 
 
@@ -152,5 +158,7 @@ def test_backend_that_is_not_installed_names_the_command_that_installs_it(module
         f"import sys\nsys.modules[{package!r}] = None\ntry:\n    from mellea.backends.{module} import {name}\n"
         "except ImportError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip().endswith(f'pip install "mellea-core[{extra}]"')

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from mellea import MelleaSession
-from mellea.core import Capability, ChatRequest, Message, ModelOption, RateLimitError, Requirement, ServerError, Usage, UsageError
+from mellea.core import (
+    Capability,
+    ChatRequest,
+    Message,
+    ModelOption,
+    RateLimitError,
+    Requirement,
+    ServerError,
+    Usage,
+    UsageError,
+)
 from mellea.core.errors import (
     ContextWindowError,
     OutputParseError,
@@ -37,7 +47,9 @@ async def ask(backend, text="hi", **kwargs):
 
 async def sample(backend, requirements=(), **kwargs):
     strategy = RejectionSamplingStrategy(loop_budget=4)
-    return await strategy.sample(Instruction("Say something."), SimpleContext(), backend, requirements, **kwargs)
+    return await strategy.sample(
+        Instruction("Say something."), SimpleContext(), backend, requirements, **kwargs
+    )
 
 
 async def test_bad_json_first_is_a_failed_attempt_that_the_loop_repairs():
@@ -50,7 +62,9 @@ async def test_bad_json_first_is_a_failed_attempt_that_the_loop_repairs():
 
 
 @pytest.mark.parametrize("capabilities", [[], [Capability.JSON_SCHEMA]])
-@pytest.mark.parametrize("format", [User, {"type": "array", "items": {"type": "integer"}, "minItems": 3}, {"type": "boolean"}])
+@pytest.mark.parametrize(
+    "format", [User, {"type": "array", "items": {"type": "integer"}, "minItems": 3}, {"type": "boolean"}]
+)
 async def test_bad_json_is_bad_whatever_the_schema(format, capabilities):
     thunk = await ask(ScriptedBackend([Fault.bad_json()], capabilities=capabilities), format=format)
 
@@ -69,7 +83,9 @@ async def test_second_requirement_fails_twice_and_then_is_met():
 
 
 async def test_failures_may_have_reasons_and_come_as_json_where_the_backend_constrains():
-    backend = ScriptedBackend("x", failures={"It is kind.": ["It shouts."]}, capabilities=[Capability.JSON_SCHEMA])
+    backend = ScriptedBackend(
+        "x", failures={"It is kind.": ["It shouts."]}, capabilities=[Capability.JSON_SCHEMA]
+    )
 
     result = await sample(backend, ["It is kind."])
 
@@ -92,7 +108,10 @@ async def test_failures_are_told_when_one_request_asks_for_all_verdicts():
 async def test_prompt_that_only_begins_like_a_judges_is_answered_from_the_script():
     backend = ScriptedBackend("from the script", failures={})
 
-    assert str(await ask(backend, "You check whether an answer meets a requirement. Be strict and fair.")) == "from the script"
+    assert (
+        str(await ask(backend, "You check whether an answer meets a requirement. Be strict and fair."))
+        == "from the script"
+    )
 
 
 @pytest.mark.parametrize("times", [-1, True, "twice"])
@@ -103,7 +122,9 @@ def test_failures_that_cannot_be_counted_are_refused(times):
 
 async def test_cut_stream_hands_on_its_pieces_before_it_breaks():
     backend = ScriptedBackend([Fault.cut_stream(after=2, answer="one two three")])
-    thunk, _ = await backend.generate_from_context("hi", SimpleContext(), model_options={ModelOption.STREAM: True})
+    thunk, _ = await backend.generate_from_context(
+        "hi", SimpleContext(), model_options={ModelOption.STREAM: True}
+    )
 
     with pytest.raises(StreamInterruptedError):
         await thunk.avalue()
@@ -141,7 +162,9 @@ async def test_stall_is_noticed_by_the_stream_timeout():
         await ask(backend, model_options={ModelOption.STREAM: True, ModelOption.STREAM_TIMEOUT: 0.01})
 
 
-@pytest.mark.parametrize("backend", [ScriptedBackend(Reply("x", latency=1000)), ScriptedBackend("x", latency=1000)])
+@pytest.mark.parametrize(
+    "backend", [ScriptedBackend(Reply("x", latency=1000)), ScriptedBackend("x", latency=1000)]
+)
 async def test_answer_waits_for_its_latency(backend):
     patience = {ModelOption.STREAM_TIMEOUT: 0.01}
 
@@ -164,7 +187,11 @@ async def test_details_of_a_reply_reach_the_thunk():
 
     thunk = await ask(ScriptedBackend([reply]))
 
-    assert (thunk.thinking, thunk.generation.finish_reasons, thunk.generation.usage) == ("hm", ("length",), Usage(7, 8))
+    assert (thunk.thinking, thunk.generation.finish_reasons, thunk.generation.usage) == (
+        "hm",
+        ("length",),
+        Usage(7, 8),
+    )
 
 
 async def test_wrong_usage_is_reported_as_it_is():
@@ -200,7 +227,9 @@ async def test_answers_are_chosen_by_the_prompt():
         {
             r"capital of (\w+)": "Paris",
             re.compile("COUNT", re.IGNORECASE): ["one", "two"],
-            (lambda request: len(request.messages[0].content) > 20): lambda request: request.messages[0].content[:4],
+            (lambda request: len(request.messages[0].content) > 20): lambda request: request.messages[
+                0
+            ].content[:4],
             "": Fault.server_error(),
         }
     )
@@ -219,7 +248,9 @@ async def test_script_for_one_kind_of_prompt_ends_by_itself():
     await ask(backend, "b")
     await ask(backend, "a")
 
-    with pytest.raises(UsageError, match=r"no answer number 2 for prompts like 'a', which this prompt asks for: 'a again'"):
+    with pytest.raises(
+        UsageError, match=r"no answer number 2 for prompts like 'a', which this prompt asks for: 'a again'"
+    ):
         await ask(backend, "a again")
 
 
@@ -256,7 +287,9 @@ async def test_one_fault_alone_answers_every_call():
             await ask(backend)
 
 
-@pytest.mark.parametrize("numbers", [{"latency": -1}, {"after": -1}, {"latency": float("nan")}, {"after": "2"}])
+@pytest.mark.parametrize(
+    "numbers", [{"latency": -1}, {"after": -1}, {"latency": float("nan")}, {"after": "2"}]
+)
 def test_reply_with_impossible_numbers_is_refused(numbers):
     with pytest.raises(UsageError, match="at least 0"):
         Reply("x", **numbers)
@@ -273,7 +306,11 @@ def test_cut_answer_is_a_beginning_of_the_whole(text, after):
 
 
 async def test_script_given_is_not_modified():
-    answers, faults, failures = ["a", ["b", ServerError("cut")]], {3: Fault.timeout()}, {"It is kind.": ["no"]}
+    answers, faults, failures = (
+        ["a", ["b", ServerError("cut")]],
+        {3: Fault.timeout()},
+        {"It is kind.": ["no"]},
+    )
     backend = ScriptedBackend(answers, faults=faults, failures=failures)
 
     await ask(backend)
@@ -291,7 +328,10 @@ async def test_free_checks_are_not_touched_by_scripted_failures():
 async def test_several_answers_of_one_request_come_from_the_script_in_order():
     backend = ScriptedBackend(["a", "b c"], capabilities=[Capability.N_SAMPLES])
 
-    chunks = [chunk async for chunk in backend.stream_chat(ChatRequest("script", (Message("user", "one two"),), n=2))]
+    chunks = [
+        chunk
+        async for chunk in backend.stream_chat(ChatRequest("script", (Message("user", "one two"),), n=2))
+    ]
 
     assert [(chunk.index, chunk.text) for chunk in chunks if chunk.text] == [(0, "a"), (1, "b c")]
     assert [chunk.usage for chunk in chunks if chunk.usage] == [Usage(2, 1), Usage(0, 2)]

@@ -103,7 +103,9 @@ def test_texts_are_as_short_as_they_may_be(least, more):
         (
             {
                 "$ref": "#/$defs/a",
-                "$defs": {"a": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/a"}}}},
+                "$defs": {
+                    "a": {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#/$defs/a"}}}
+                },
             },
             "without end",
         ),

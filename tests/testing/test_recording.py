@@ -61,7 +61,10 @@ def requests_in(path):
 
 async def pieces_of(backend, text="hi"):
     request = ChatRequest(backend.model_id, (Message("user", text),), stream=True)
-    return [(chunk.text, chunk.thinking, chunk.finish_reason, chunk.usage) async for chunk in backend.stream_chat(request)]
+    return [
+        (chunk.text, chunk.thinking, chunk.finish_reason, chunk.usage)
+        async for chunk in backend.stream_chat(request)
+    ]
 
 
 def test_session_plays_again_without_its_backend(path):
@@ -99,14 +102,19 @@ async def test_best_of_n_replays(path):
 
     again = await strategy.sample(Instruction("Say."), SimpleContext(), ReplayBackend(path), [SHORT])
 
-    assert [str(attempt.output) for attempt in again.attempts] == [str(attempt.output) for attempt in first.attempts]
+    assert [str(attempt.output) for attempt in again.attempts] == [
+        str(attempt.output) for attempt in first.attempts
+    ]
     assert (again.value, again.success) == (first.value, True)
 
 
 async def test_lanes_that_were_stopped_stop_again(path):
     strategy = RejectionSamplingStrategy(loop_budget=2, concurrency_budget=2)
     await strategy.sample(
-        Instruction("Say."), SimpleContext(), RecordingBackend(ScriptedBackend([Fault.stall(), "fine"]), path), [SHORT]
+        Instruction("Say."),
+        SimpleContext(),
+        RecordingBackend(ScriptedBackend([Fault.stall(), "fine"]), path),
+        [SHORT],
     )
 
     again = await strategy.sample(Instruction("Say."), SimpleContext(), ReplayBackend(path), [SHORT])
@@ -128,7 +136,9 @@ async def test_recorded_stream_answers_a_request_that_does_not_stream(path):
     assert str(await ask(ReplayBackend(path))) == "ab"
 
 
-@pytest.mark.parametrize("fault", [Fault.rate_limit(3), Fault.timeout(), Fault.context_window(), Fault.cut_stream(2)])
+@pytest.mark.parametrize(
+    "fault", [Fault.rate_limit(3), Fault.timeout(), Fault.context_window(), Fault.cut_stream(2)]
+)
 async def test_error_comes_again_where_it_came(path, fault):
     with pytest.raises(MelleaError) as first:
         await ask(RecordingBackend(ScriptedBackend([fault]), path))
@@ -200,7 +210,9 @@ async def test_replay_looks_like_the_recorded_backend(path):
         assert stand_in.strict_options
 
 
-async def test_options_reach_the_inner_backend_under_its_own_names_and_are_recorded_under_the_common_ones(path):
+async def test_options_reach_the_inner_backend_under_its_own_names_and_are_recorded_under_the_common_ones(
+    path,
+):
     inner = Provider("x")
     await ask(RecordingBackend(inner, path), model_options={"acme_seed": 3})
 
@@ -241,7 +253,9 @@ async def test_schema_is_part_of_the_request(path):
 
 async def test_image_is_told_by_its_digest(path):
     inner = ScriptedBackend("x", capabilities=[Capability.IMAGES, Capability.AUDIO])
-    message = Message("user", "see", images=[ImageBlock(PNG)], audio=[AudioUrlBlock("https://a.example/x", format="wav")])
+    message = Message(
+        "user", "see", images=[ImageBlock(PNG)], audio=[AudioUrlBlock("https://a.example/x", format="wav")]
+    )
     await ask(RecordingBackend(inner, path), message)
 
     assert PNG not in path.read_text()
@@ -250,10 +264,21 @@ async def test_image_is_told_by_its_digest(path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"tool_calls": [ModelToolCall("add", None, {"a": 2}, "1")]}, {"tool_calls": ()}, {"thinking": "hm"}, {"tool_call_id": "2"}],
+    [
+        {"tool_calls": [ModelToolCall("add", None, {"a": 2}, "1")]},
+        {"tool_calls": ()},
+        {"thinking": "hm"},
+        {"tool_call_id": "2"},
+    ],
 )
 async def test_everything_that_a_message_says_is_part_of_the_request(path, change):
-    message = Message("assistant", "x", tool_calls=[ModelToolCall("add", None, {"a": 1}, "1")], tool_call_id="1", thinking="so")
+    message = Message(
+        "assistant",
+        "x",
+        tool_calls=[ModelToolCall("add", None, {"a": 1}, "1")],
+        tool_call_id="1",
+        thinking="so",
+    )
     request = ChatRequest("script", (message,))
     backend = RecordingBackend(ScriptedBackend("x"), path)
     _ = [chunk async for chunk in backend.stream_chat(request)]
@@ -288,7 +313,11 @@ async def test_keys_are_never_stored(path, monkeypatch):
 
     said = "The key client-secret-1, env-secret-1234 or sk-abcdef123456 is wrong; header Bearer bearer-secret-1 at https://u:pw@x.y"
     backend = RecordingBackend(Keyed([ProviderError(said), "ok"]), path)
-    options = {"extra_headers": {"X": "header-secret"}, "deep": [{"HF_TOKEN": "deep-secret"}], "url": "https://u:url-secret@x.y/"}
+    options = {
+        "extra_headers": {"X": "header-secret"},
+        "deep": [{"HF_TOKEN": "deep-secret"}],
+        "url": "https://u:url-secret@x.y/",
+    }
     with pytest.raises(ProviderError):
         await ask(backend, model_options=options)
     await ask(backend, model_options=options)
@@ -330,7 +359,10 @@ async def test_request_asked_too_often_says_how_often_it_was_recorded(path):
     await ask(replay)
     await ask(replay)
 
-    with pytest.raises(UsageError, match=r"holds 2 answers to this chat request, and this is the 3. time that it is asked: 'hi'"):
+    with pytest.raises(
+        UsageError,
+        match=r"holds 2 answers to this chat request, and this is the 3. time that it is asked: 'hi'",
+    ):
         await ask(replay)
 
 
@@ -352,11 +384,17 @@ BACKEND = '"backend": {"provider": "a", "model_id": "b"}'
         ("[" * 100_000, "is not JSON"),
         ("[]", "is no cassette"),
         ('{"attempts": []}', "is no cassette"),
-        ('{"format": "mellea-cassette", "version": 2}', "has version 2 of the format, and this release reads version 1"),
+        (
+            '{"format": "mellea-cassette", "version": 2}',
+            "has version 2 of the format, and this release reads version 1",
+        ),
         (f"{{{HEAD}}}", "no name and model"),
         (f"{{{HEAD}, {BACKEND}}}", "no list of calls"),
         (f'{{{HEAD}, {BACKEND}, "calls": [{{"kind": "chat"}}]}}', "call 0 has no kind and request"),
-        (f'{{{HEAD}, {BACKEND}, "calls": [{{"kind": "chat", "request": {{}}, "chunks": [1]}}]}}', "call 0 has no answer"),
+        (
+            f'{{{HEAD}, {BACKEND}, "calls": [{{"kind": "chat", "request": {{}}, "chunks": [1]}}]}}',
+            "call 0 has no answer",
+        ),
     ],
 )
 def test_file_that_is_no_cassette_is_refused(path, content, words):

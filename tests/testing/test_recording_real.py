@@ -22,17 +22,34 @@ def conversation(backend):
     with MelleaSession(backend, model_options=SHORT) as m:
         said = m.instruct("Say anything.", model_options={ModelOption.TEMPERATURE: 1.5})
         pieces = list(m.stream_instruct("Name three colours."))
-        city = m.instruct("Paris is in France. Extract the city.", format=City, model_options={ModelOption.MAX_NEW_TOKENS: 40})
+        city = m.instruct(
+            "Paris is in France. Extract the city.",
+            format=City,
+            model_options={ModelOption.MAX_NEW_TOKENS: 40},
+        )
         best = m.instruct(
-            "Say hello.", requirements=[shortest], strategy=BestOfNSamplingStrategy(n=2), return_sampling_results=True
+            "Say hello.",
+            requirements=[shortest],
+            strategy=BestOfNSamplingStrategy(n=2),
+            return_sampling_results=True,
         )
         texts = sorted(str(attempt.output) for attempt in best.attempts)
-        return str(said), "".join(pieces), str(city), texts, best.value, said.generation.usage, said.generation.finish_reasons
+        return (
+            str(said),
+            "".join(pieces),
+            str(city),
+            texts,
+            best.value,
+            said.generation.usage,
+            said.generation.finish_reasons,
+        )
 
 
 def test_session_on_a_real_model_plays_again_word_for_word(llama_server, tmp_path):
     path = tmp_path / "session.json"
-    with start_backend("openai", model_id=llama_server.model_id, base_url=llama_server.base_url, api_key=KEY)[1] as inner:
+    with start_backend("openai", model_id=llama_server.model_id, base_url=llama_server.base_url, api_key=KEY)[
+        1
+    ] as inner:
         first = conversation(RecordingBackend(inner, path))
 
     again = conversation(ReplayBackend(path))

@@ -20,7 +20,12 @@ async def count(text: str) -> int | None:
     """Count the words."""
 
 
-@generative(requirements=["Be short."], strategy=RejectionSamplingStrategy(loop_budget=3), model_options={"seed": 1}, strict=True)
+@generative(
+    requirements=["Be short."],
+    strategy=RejectionSamplingStrategy(loop_budget=3),
+    model_options={"seed": 1},
+    strict=True,
+)
 def summary(text: str) -> str:
     """Summarise."""
 
@@ -44,7 +49,9 @@ def synchronous(m: MelleaSession, context: Context, backend: Backend) -> None:
     assert_type(sentiment(m, "x"), Literal["positive", "negative"])
     assert_type(sentiment(m, text="x", strong=True), Literal["positive", "negative"])
     assert_type(sentiment(context, backend, "x"), tuple[Literal["positive", "negative"], Context])
-    assert_type(sentiment(context=context, backend=backend, text="x"), tuple[Literal["positive", "negative"], Context])
+    assert_type(
+        sentiment(context=context, backend=backend, text="x"), tuple[Literal["positive", "negative"], Context]
+    )
     assert_type(summary(m, "x"), str)
     assert_type(summary(m, "x", requirements=["Be kind."], model_options={"seed": 2}), str)
     assert_type(summary(context, backend, "x", strategy=RejectionSamplingStrategy()), tuple[str, Context])

@@ -4,7 +4,15 @@ from typing import Any, assert_type
 
 from pydantic import BaseModel
 
-from mellea import MelleaSession, RejectionSamplingStrategy, SamplingResult, ValidationResult, check, req, start_session
+from mellea import (
+    MelleaSession,
+    RejectionSamplingStrategy,
+    SamplingResult,
+    ValidationResult,
+    check,
+    req,
+    start_session,
+)
 from mellea.core import Component, ComputedModelOutputThunk, ModelOutputThunk, Requirement
 from mellea.stdlib.components import Instruction
 
@@ -27,7 +35,9 @@ wanted: list[str | Requirement] = ["r", req("s"), check("t", lambda ctx: True)]
 assert_type(m, MelleaSession)
 
 assert_type(m.instruct("x", requirements=wanted), ComputedModelOutputThunk[str])
-assert_type(m.instruct("x", requirements=wanted, strategy=strategy, strict=True), ComputedModelOutputThunk[str])
+assert_type(
+    m.instruct("x", requirements=wanted, strategy=strategy, strict=True), ComputedModelOutputThunk[str]
+)
 assert_type(m.instruct("x", requirements=wanted, strategy="rejection", format=User).parsed, User)
 
 result = m.instruct("x", requirements=wanted, return_sampling_results=True)

@@ -15,7 +15,9 @@ class User(BaseModel):
 
 
 async def typed_by_format(backend: Backend, ctx: Context) -> None:
-    streamer = await stream(Instruction("Who?"), backend, ctx, format=User, chunking="word", requirements=["Be short."])
+    streamer = await stream(
+        Instruction("Who?"), backend, ctx, format=User, chunking="word", requirements=["Be short."]
+    )
     assert_type(streamer, Streamer[User])
     async for user in streamer.partials():
         assert_type(user, User)

@@ -76,7 +76,9 @@ class Answer:
         """Return the text of the last tokens that make no whole character."""
         tokens = [token for token in self.tokens if token not in self._end_tokens]
         before = self._tokenizer.decode(self._context, skip_special_tokens=True)
-        return self._tokenizer.decode(self._context + tokens, skip_special_tokens=True)[len(before) + self._decoded :]
+        return self._tokenizer.decode(self._context + tokens, skip_special_tokens=True)[
+            len(before) + self._decoded :
+        ]
 
     def _show(self, text: str) -> None:
         if text:

@@ -98,7 +98,9 @@ class LocalHFBackend(Backend):
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation."""
         loaded = self._usable()
-        settings = read_options(request.options, loaded.defaults, loaded.known_options, loaded.encoder.template)
+        settings = read_options(
+            request.options, loaded.defaults, loaded.known_options, loaded.encoder.template
+        )
         size = sum(len(message.content) for message in request.messages)
         prompt = await off_loop(size, lambda: loaded.encoder.chat(request.messages, settings.template))
         pieces = Pieces() if request.stream else None
@@ -125,7 +127,9 @@ class LocalHFBackend(Backend):
             return []
         settings = read_options(request.options, loaded.defaults, loaded.known_options)
         encode = loaded.encoder.text
-        prompts = await off_loop(sum(map(len, request.prompts)), lambda: [encode(prompt) for prompt in request.prompts])
+        prompts = await off_loop(
+            sum(map(len, request.prompts)), lambda: [encode(prompt) for prompt in request.prompts]
+        )
         answers = [self._answer(loaded, settings, continued=prompt) for prompt in prompts]
         job = await self._start(loaded, prompts, answers, settings, schema=request.schema)
         try:
@@ -140,7 +144,9 @@ class LocalHFBackend(Backend):
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the tokens of the prompt that a conversation makes, exactly."""
         encoder = self._usable().encoder
-        return len(await off_loop(sum(len(message.content) for message in messages), lambda: encoder.chat(messages)))
+        return len(
+            await off_loop(sum(len(message.content) for message in messages), lambda: encoder.chat(messages))
+        )
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for torch's running out of memory."""
@@ -190,11 +196,16 @@ class LocalHFBackend(Backend):
 
     def _closed(self) -> ClosedError:
         return ClosedError(
-            f"This backend for {self.model_id} is closed.", hint="Make a new one.", backend="hf", model_id=self.model_id
+            f"This backend for {self.model_id} is closed.",
+            hint="Make a new one.",
+            backend="hf",
+            model_id=self.model_id,
         )
 
     def _answer(self, loaded: LoadedModel, settings: Settings, **parts: Any) -> Answer:
-        return Answer(loaded.tokenizer.backend_tokenizer, loaded.end_tokens_for(settings), settings.stops, **parts)
+        return Answer(
+            loaded.tokenizer.backend_tokenizer, loaded.end_tokens_for(settings), settings.stops, **parts
+        )
 
     async def _start(
         self,
@@ -210,13 +221,23 @@ class LocalHFBackend(Backend):
         room = loaded.encoder.room(max(map(len, prompts)), settings.max_new_tokens)
         matchers: Sequence[Any] | None = None
         if schema is not None:
-            matchers = await asyncio.to_thread(lambda: loaded.constraints().matchers(schema.json_schema, len(prompts)))
+            matchers = await asyncio.to_thread(
+                lambda: loaded.constraints().matchers(schema.json_schema, len(prompts))
+            )
         job = Job()
 
         def work() -> None:
             from mellea_hf.decoding import generate  # noqa: PLC0415  heavy
 
-            generate(loaded, prompts, answers, settings, max_new_tokens=room, matchers=matchers, must_stop=job.must_stop)
+            generate(
+                loaded,
+                prompts,
+                answers,
+                settings,
+                max_new_tokens=room,
+                matchers=matchers,
+                must_stop=job.must_stop,
+            )
 
         self._usable()
         self._jobs.add(job)
@@ -227,7 +248,11 @@ class LocalHFBackend(Backend):
         """Wait until the answers are complete."""
         await job.result()
         if any(answer.finish_reason is None for answer in answers):
-            raise self._closed() if self._loaded is None else GenerationCancelledError("The process is ending.", backend="hf")
+            raise (
+                self._closed()
+                if self._loaded is None
+                else GenerationCancelledError("The process is ending.", backend="hf")
+            )
 
     async def _stop(self, job: Job) -> None:
         try:

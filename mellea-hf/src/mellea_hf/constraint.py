@@ -35,7 +35,9 @@ class Constraints:
     """
 
     def __init__(self, tokenizer: Any, vocabulary: int, end_tokens: Collection[int]) -> None:
-        self._tokenizer = from_tokenizer(tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=sorted(end_tokens))
+        self._tokenizer = from_tokenizer(
+            tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=sorted(end_tokens)
+        )
         self._compiled: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -61,7 +63,9 @@ class Constraints:
     def _compile(self, schema: str) -> Any:
         try:
             # Free whitespace lets small models write nothing else.
-            grammar = LLMatcher.grammar_from_json_schema(_without_extras(schema), defaults={"whitespace_flexible": False})
+            grammar = LLMatcher.grammar_from_json_schema(
+                _without_extras(schema), defaults={"whitespace_flexible": False}
+            )
         except ValueError as error:
             raise _rejected(error) from error
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
@@ -126,7 +130,9 @@ class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
 
 def _forbidden(matcher: Any, answer: Answer, scores: torch.Tensor) -> torch.Tensor:
     if answer.tokens and not matcher.consume_token(answer.tokens[-1]):
-        raise ProviderError(f"Constrained decoding failed: {matcher.get_error()}.", hint="Simplify the schema.", backend="hf")
+        raise ProviderError(
+            f"Constrained decoding failed: {matcher.get_error()}.", hint="Simplify the schema.", backend="hf"
+        )
     # One byte for each token: 0 where it is forbidden.
     bias = torch.frombuffer(bytearray(matcher.compute_logit_bias()), dtype=torch.uint8)
     return (bias[: scores.shape[1]] == 0).to(scores.device)

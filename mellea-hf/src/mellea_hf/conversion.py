@@ -81,7 +81,9 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     # With disable=None, tqdm shows its bar only on a terminal.
-    steps = tqdm(total=3, desc=f"Preparing {gguf.stem}, once", bar_format="{desc}: {bar} {n}/{total}", disable=None)
+    steps = tqdm(
+        total=3, desc=f"Preparing {gguf.stem}, once", bar_format="{desc}: {bar} {n}/{total}", disable=None
+    )
     with steps as bar, quiet_bars():
         try:
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **source)

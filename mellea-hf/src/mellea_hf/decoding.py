@@ -71,14 +71,20 @@ def generate(
     # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
     with torch.inference_mode():
         loaded.model.generate(
-            input_ids=ids, attention_mask=mask, generation_config=config, logits_processor=processors, stopping_criteria=watcher
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=config,
+            logits_processor=processors,
+            stopping_criteria=watcher,
         )
     if not must_stop():
         for answer in answers:
             answer.finish("length")
 
 
-def _padded(prompts: Sequence[Sequence[int]], pad_token: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _padded(
+    prompts: Sequence[Sequence[int]], pad_token: int, device: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ids and attention mask of the prompts, padded on the left, where nothing is generated."""
     width = max(map(len, prompts))
     ids = [[pad_token] * (width - len(prompt)) + list(prompt) for prompt in prompts]

@@ -96,7 +96,9 @@ class Settings:
     template: Mapping[str, Any] = field(factory=dict)
 
 
-def read_options(options: Mapping[str, Any], defaults: Mapping[str, Any], known: Collection[str], template: str = "") -> Settings:
+def read_options(
+    options: Mapping[str, Any], defaults: Mapping[str, Any], known: Collection[str], template: str = ""
+) -> Settings:
     """Return the settings of a call.
 
     Tokens are drawn when the call gives a temperature above 0, a seed, or another sampling option, or when the model's own
@@ -126,7 +128,9 @@ def read_options(options: Mapping[str, Any], defaults: Mapping[str, Any], known:
         max_new_tokens=options.get("max_new_tokens", defaults.get("max_new_tokens")),
         stops=_stops(options.get("stop_strings")),
         sampled=_is_sampled(options, defaults),
-        warpers={name: _first(options.get(name), defaults.get(name), neutral) for name, neutral in WARPERS.items()},
+        warpers={
+            name: _first(options.get(name), defaults.get(name), neutral) for name, neutral in WARPERS.items()
+        },
         seed=options.get("seed"),
         config=config,
         template=variables,
@@ -157,13 +161,25 @@ def _stops(value: object) -> tuple[str, ...]:
     """Return the stop strings that are given as one string or as several."""
     stops = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(stops, list | tuple) or not all(isinstance(stop, str) and stop for stop in stops):
-        raise UsageError(f"Stop sequences are texts, none of them empty, not {value!r}.", hint='Pass ["\\n\\n"].', backend="hf")
+        raise UsageError(
+            f"Stop sequences are texts, none of them empty, not {value!r}.",
+            hint='Pass ["\\n\\n"].',
+            backend="hf",
+        )
     return tuple(stops)
 
 
 def _unknown(name: str, known: Collection[str]) -> UsageError:
     if name in _REFUSED:
-        return UsageError(f"Backend 'hf' cannot honour the option {name!r}.", hint="Leave it out.", backend="hf")
+        return UsageError(
+            f"Backend 'hf' cannot honour the option {name!r}.", hint="Leave it out.", backend="hf"
+        )
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "See transformers' GenerationConfig for the names."
-    return UsageError(f"Neither transformers nor the model's chat template knows the option {name!r}.", hint=hint, backend="hf")
+    hint = (
+        f"Did you mean {' or '.join(near)}?" if near else "See transformers' GenerationConfig for the names."
+    )
+    return UsageError(
+        f"Neither transformers nor the model's chat template knows the option {name!r}.",
+        hint=hint,
+        backend="hf",
+    )

@@ -82,7 +82,9 @@ class PromptEncoder:
         if not ids and self._tokenizer.bos_token_id is not None:
             return [self._tokenizer.bos_token_id]
         if not ids:
-            raise RequestRejectedError("There is nothing to complete: the prompt is empty.", hint="Pass some text.", backend="hf")
+            raise RequestRejectedError(
+                "There is nothing to complete: the prompt is empty.", hint="Pass some text.", backend="hf"
+            )
         return ids
 
     def room(self, prompt_tokens: int, max_new_tokens: int | None) -> int:
@@ -114,6 +116,7 @@ def _mapping(message: Message) -> dict[str, Any]:
     fields: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         fields["tool_calls"] = [
-            {"type": "function", "function": {"name": call.name, "arguments": dict(call.args)}} for call in message.tool_calls
+            {"type": "function", "function": {"name": call.name, "arguments": dict(call.args)}}
+            for call in message.tool_calls
         ]
     return fields

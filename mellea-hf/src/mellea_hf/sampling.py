@@ -59,7 +59,10 @@ class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return scores in which one token of each row is possible."""
         probabilities = torch.softmax(scores, dim=-1)
-        drawn = [torch.multinomial(row, 1, generator=own) for row, own in zip(probabilities, self._generators, strict=True)]
+        drawn = [
+            torch.multinomial(row, 1, generator=own)
+            for row, own in zip(probabilities, self._generators, strict=True)
+        ]
         only = torch.full_like(scores, float("-inf"))
         return only.scatter_(1, torch.stack(drawn), 0.0)
 

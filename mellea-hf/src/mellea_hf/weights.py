@@ -53,7 +53,9 @@ def locate(model_id: str) -> Path:
     if path.is_dir():
         return path
     if path.suffix == ".gguf" or path.is_absolute() or model_id.startswith((".", "~")):
-        raise ModelNotFoundError(f"There is no file or folder {model_id}.", hint="Check the path.", backend="hf", model_id=model_id)
+        raise ModelNotFoundError(
+            f"There is no file or folder {model_id}.", hint="Check the path.", backend="hf", model_id=model_id
+        )
     return _packaged(model_id) or _from_hub(model_id)
 
 
@@ -67,7 +69,9 @@ def _packaged(model_id: str) -> Path | None:
         file = Path(folder) / name
         if file.is_file():
             # The version in place of the path: every environment with this wheel shares one conversion.
-            return converted(file, f"{distribution}:{importlib.metadata.version(distribution)}:{file.stat().st_size}")
+            return converted(
+                file, f"{distribution}:{importlib.metadata.version(distribution)}:{file.stat().st_size}"
+            )
     return None
 
 
@@ -77,7 +81,11 @@ def _from_hub(model_id: str) -> Path:
     blame: dict[str, Any] = {"backend": "hf", "model_id": model_id}
     try:
         folder = snapshot_download(
-            model_id, allow_patterns=_WANTED, ignore_patterns=_UNWANTED, etag_timeout=_HUB_TIMEOUT, tqdm_class=_TerminalBar
+            model_id,
+            allow_patterns=_WANTED,
+            ignore_patterns=_UNWANTED,
+            etag_timeout=_HUB_TIMEOUT,
+            tqdm_class=_TerminalBar,
         )
     except errors.GatedRepoError as error:
         raise AuthenticationError(
@@ -135,9 +143,15 @@ def load(model_id: str, device: str | None = None, tokenizer_id: str | None = No
     place = {} if target.type == "cpu" else {"device_map": {"": str(target)}}
     try:
         with quiet_bars():
-            tokenizer = AutoTokenizer.from_pretrained(locate(tokenizer_id) if tokenizer_id else folder, **safe)
+            tokenizer = AutoTokenizer.from_pretrained(
+                locate(tokenizer_id) if tokenizer_id else folder, **safe
+            )
             model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32 if target.type == "cpu" else "auto", use_safetensors=True, **place, **safe
+                folder,
+                dtype=torch.float32 if target.type == "cpu" else "auto",
+                use_safetensors=True,
+                **place,
+                **safe,
             )
     except MelleaError:
         raise
@@ -160,7 +174,11 @@ def _device(name: str | None) -> Any:
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f"{name!r} is no torch device.", hint='Pass "cuda", "mps" or "cpu".', backend="hf") from error
+        raise UsageError(
+            f"{name!r} is no torch device.", hint='Pass "cuda", "mps" or "cpu".', backend="hf"
+        ) from error
     if (device.type == "cuda" and not cuda) or (device.type == "mps" and not mps):
-        raise UsageError(f"This machine has no {name} that torch can use.", hint='Pass device="cpu".', backend="hf")
+        raise UsageError(
+            f"This machine has no {name} that torch can use.", hint='Pass device="cpu".', backend="hf"
+        )
     return device

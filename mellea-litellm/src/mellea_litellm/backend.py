@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import evolve
 
-from mellea.core import Backend, Capability, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, ModelOption
+from mellea.core import (
+    Backend,
+    Capability,
+    ChatRequest,
+    Chunk,
+    Completion,
+    CompletionRequest,
+    ModelIdentifier,
+    ModelOption,
+)
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.wire import chat_body, chunk_from, completions_from
@@ -118,10 +127,18 @@ class LiteLLMBackend(Backend):
         self._clients = Clients(timeout)
 
     async def _generate_from_context(
-        self, action: Span, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any], tool_calls: bool = False
+        self,
+        action: Span,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any],
+        tool_calls: bool = False,
     ) -> tuple[ModelOutputThunk[Any], Context]:
         await self._ready()  # the core looks at the capabilities before it calls stream_chat
-        return await super()._generate_from_context(action, ctx, format=format, model_options=model_options, tool_calls=tool_calls)
+        return await super()._generate_from_context(
+            action, ctx, format=format, model_options=model_options, tool_calls=tool_calls
+        )
 
     async def _ready(self) -> Route:
         """Import LiteLLM, once, and learn what it says of the model."""
@@ -147,7 +164,9 @@ class LiteLLMBackend(Backend):
         try:
             async for piece in answer:
                 chunk = self._chunk(piece, request)
-                if chunk.finish_reason and not (answer.received_finish_reason or answer.intermittent_finish_reason):
+                if chunk.finish_reason and not (
+                    answer.received_finish_reason or answer.intermittent_finish_reason
+                ):
                     # LiteLLM made the reason up: the provider's stream was cut.
                     raise stream_interrupted(backend=self.provider, model_id=request.model_id)
                 yield chunk
@@ -171,13 +190,16 @@ class LiteLLMBackend(Backend):
         body = {"model": request.model_id, **self._honoured(request.options, route)}
         batches = [list(request.prompts)] if route.batches else [[prompt] for prompt in request.prompts]
         calls = [
-            self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route) for batch in batches
+            self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route)
+            for batch in batches
         ]
         answers = await _all(calls)
         return [
             completion
             for answer, batch in zip(answers, batches, strict=True)
-            for completion in completions_from(answer.model_dump(), len(batch), backend=self.provider, model_id=request.model_id)
+            for completion in completions_from(
+                answer.model_dump(), len(batch), backend=self.provider, model_id=request.model_id
+            )
         ]
 
     def _honoured(self, options: Mapping[str, Any], route: Route) -> dict[str, Any]:
@@ -213,10 +235,17 @@ class LiteLLMBackend(Backend):
         attempt = 0
         while True:
             try:
-                return await result_of(call(**arguments) if body.get("stream") else guard.call(call, arguments))
+                return await result_of(
+                    call(**arguments) if body.get("stream") else guard.call(call, arguments)
+                )
             except Exception as error:
                 ours = self.translate_error(error)
-                if attempt == self._num_retries or ours is None or not ours.retryable or isinstance(ours, TimeoutError):
+                if (
+                    attempt == self._num_retries
+                    or ours is None
+                    or not ours.retryable
+                    or isinstance(ours, TimeoutError)
+                ):
                     raise
                 wait = min(0.5 * 2**attempt, 8.0) if ours.retry_after is None else ours.retry_after
                 if wait > LONGEST_RETRY_WAIT:

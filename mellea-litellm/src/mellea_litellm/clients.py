@@ -39,7 +39,9 @@ class LoopGuard:
         from litellm.utils import Rules, function_setup  # noqa: PLC0415  LiteLLM is loaded by now
 
         started = datetime.now()
-        log, prepared = function_setup(function.__name__, Rules(), started, **{"litellm_call_id": str(uuid.uuid4()), **arguments})
+        log, prepared = function_setup(
+            function.__name__, Rules(), started, **{"litellm_call_id": str(uuid.uuid4()), **arguments}
+        )
         log._defer_async_logging = True
         answer = await function(**{**prepared, "litellm_logging_obj": log})
         if getattr(log, "_enqueue_deferred_logging", None) is not None:

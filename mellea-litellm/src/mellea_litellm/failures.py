@@ -27,7 +27,15 @@ __all__ = ["translate"]
 _FRAME = re.compile(r"^(?:litellm\.\w+:\s*|\w+Error:\s*|\w+Exception - )+")
 _TAIL = re.compile(r"\s*(?:Traceback \(most recent|Original exception:|LiteLLM Retried:|\n).*", re.DOTALL)
 _NO_KEY = re.compile(r"credentials|api[ _]?key", re.IGNORECASE)
-_UNREADABLE = {"JSONDecodeError", "ValidationError", "AssertionError", "KeyError", "IndexError", "TypeError", "AttributeError"}
+_UNREADABLE = {
+    "JSONDecodeError",
+    "ValidationError",
+    "AssertionError",
+    "KeyError",
+    "IndexError",
+    "TypeError",
+    "AttributeError",
+}
 """What LiteLLM stumbles over when an answer is not what it expects."""
 _LOST = {"TransportError", "ClientConnectionError", "ConnectionError"}
 
@@ -47,10 +55,14 @@ def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaErro
     said = _words(error, key)
     where: dict[str, Any] = {"backend": "litellm", "model_id": model_id}
     if "UnsupportedParamsError" in kinds:
-        return UnsupportedOptionError(f"{said.rstrip('.')}.", hint="Leave the option out, or choose another model.", **where)
+        return UnsupportedOptionError(
+            f"{said.rstrip('.')}.", hint="Leave the option out, or choose another model.", **where
+        )
     if kinds & {"TimeoutException", "APITimeoutError"}:
         return ProviderTimeoutError(
-            f"The provider of {model_id!r} did not answer in time.", hint="Pass timeout=... (seconds) to wait longer.", **where
+            f"The provider of {model_id!r} did not answer in time.",
+            hint="Pass timeout=... (seconds) to wait longer.",
+            **where,
         )
     answers = [link.response for link in chain if type(link).__name__ == "HTTPStatusError"]
     if answers:
@@ -60,10 +72,14 @@ def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaErro
         if "MidStreamFallbackError" in kinds:
             return stream_interrupted(**where)
         hint = "Check that the server runs and that base_url is right."
-        return ProviderConnectionError(f"No connection to the provider of {model_id!r}: {said.rstrip('.')}.", hint=hint, **where)
+        return ProviderConnectionError(
+            f"No connection to the provider of {model_id!r}: {said.rstrip('.')}.", hint=hint, **where
+        )
     if type(chain[-1]).__name__ in _UNREADABLE or kinds & {"JSONDecodeError"} or "nvalid response" in said:
         hint = "Check that base_url leads to the provider that the model id names."
-        return MalformedResponseError(f"The provider of {model_id!r} sent no valid answer: {said.rstrip('.')}.", hint=hint, **where)
+        return MalformedResponseError(
+            f"The provider of {model_id!r} sent no valid answer: {said.rstrip('.')}.", hint=hint, **where
+        )
     return _by_status(error, said, key, where)
 
 
@@ -74,7 +90,9 @@ def _by_status(error: Exception, said: str, key: str | None, where: dict[str, An
 
         names = " or ".join(litellm.validate_environment(where["model_id"])["missing_keys"])
         hint = f"Pass api_key=...{f', or set {names}' if names else ''}."
-        return AuthenticationError(f"There is no key for {where['model_id']!r}.", hint=hint, status=status, **where)
+        return AuthenticationError(
+            f"There is no key for {where['model_id']!r}.", hint=hint, status=status, **where
+        )
     after = retry_after_seconds((getattr(error, "litellm_response_headers", None) or {}).get("retry-after"))
     return error_for_status(status, said, retry_after=after, **where)
 

@@ -106,15 +106,24 @@ class Route:
         is_sdk = provider in _SDK_PROVIDERS
         if is_sdk:
             key = key or api_key or litellm.api_key or litellm.openai_key or os.environ.get("OPENAI_API_KEY")
-            base = base or litellm.api_base or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-        has_completions = provider in ("text-completion-openai", *litellm.openai_text_completion_compatible_providers)
+            base = (
+                base
+                or litellm.api_base
+                or os.environ.get("OPENAI_BASE_URL")
+                or os.environ.get("OPENAI_API_BASE")
+            )
+        has_completions = provider in (
+            "text-completion-openai",
+            *litellm.openai_text_completion_compatible_providers,
+        )
         return cls(
             provider=provider,
             api_key=key,
             base_url=base,
             supported=frozenset(supported) if supported is not None else None,
             takes_client=is_sdk,
-            batches=has_completions or (provider == "openai" and name not in litellm.open_ai_chat_completion_models),
+            batches=has_completions
+            or (provider == "openai" and name not in litellm.open_ai_chat_completion_models),
             lacks=_lacking(litellm, name, provider, supported),
         )
 
@@ -124,7 +133,9 @@ def _lacking(litellm: Any, name: str, provider: str, supported: list[str] | None
     if supported is not None:
         lacks |= {Capability.JSON_SCHEMA} if "response_format" not in supported else set()
         lacks |= {Capability.SEED} if "seed" not in supported else set()
-    if name in litellm.model_cost or f"{provider}/{name}" in litellm.model_cost:  # of other models it knows nothing
+    if (
+        name in litellm.model_cost or f"{provider}/{name}" in litellm.model_cost
+    ):  # of other models it knows nothing
         lacks |= {Capability.IMAGES} if not litellm.supports_vision(name, provider) else set()
         lacks |= {Capability.AUDIO} if not litellm.supports_audio_input(name, provider) else set()
     return frozenset(lacks)

@@ -94,11 +94,15 @@ class OllamaModelBackend(Backend):
         pull: bool = True,
         strict_options: bool = False,
     ) -> None:
-        super().__init__(name_of(model_id), formatter, model_options=model_options, strict_options=strict_options)
+        super().__init__(
+            name_of(model_id), formatter, model_options=model_options, strict_options=strict_options
+        )
         self.base_url = resolve_host(base_url)
         self._keep_alive = keep_alive
         self._model_can: Sequence[str] | None = None
-        self._clients = LoopLocal(lambda: WireClient(self.base_url, **http_settings(timeout)), WireClient.close)
+        self._clients = LoopLocal(
+            lambda: WireClient(self.base_url, **http_settings(timeout)), WireClient.close
+        )
         ensure_model(self.base_url, self.model_id, timeout=timeout, pull=pull)
 
     async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
@@ -123,14 +127,19 @@ class OllamaModelBackend(Backend):
         """Complete plain texts with ``/api/generate``, concurrently."""
         if not all(request.prompts):
             raise UsageError(
-                "Ollama completes no empty text: it would only load the model.", hint="Leave the empty prompt out.", backend=BACKEND
+                "Ollama completes no empty text: it would only load the model.",
+                hint="Leave the empty prompt out.",
+                backend=BACKEND,
             )
         # Without `think`, a thinking model's server would take what stands between its tags out of the text.
         body = {"think": False, **self._body(request.options, request.schema, stream=False), "raw": True}
         failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._complete_one({**body, "prompt": prompt})) for prompt in request.prompts]
+                tasks = [
+                    group.create_task(self._complete_one({**body, "prompt": prompt}))
+                    for prompt in request.prompts
+                ]
         except BaseExceptionGroup as failures:
             failure = failures.exceptions[0]
         if failure is not None:
@@ -150,7 +159,9 @@ class OllamaModelBackend(Backend):
         """Close the clients."""
         await self._clients.aclose()
 
-    async def _answer(self, kind: type[Part], path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
+    async def _answer(
+        self, kind: type[Part], path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[Part, None]:
         """Iterate over the parts of an answer, and see to it that it is one: complete, and not just a loaded model."""
         for attempt in range(EMPTY_ATTEMPTS):
             client, last, nothing = await self._clients.get(), None, True
@@ -172,7 +183,9 @@ class OllamaModelBackend(Backend):
             model_id=self.model_id,
         )
 
-    def _body(self, options: Mapping[str, Any], schema: OutputSchema | None, *, stream: bool) -> dict[str, Any]:
+    def _body(
+        self, options: Mapping[str, Any], schema: OutputSchema | None, *, stream: bool
+    ) -> dict[str, Any]:
         """Return what every request holds."""
         # By default the server drops the start of a prompt that is too long, without a word; this way it is an error.
         body: dict[str, Any] = {"model": self.model_id, "stream": stream, "truncate": False}
@@ -221,7 +234,11 @@ class OllamaModelBackend(Backend):
 
 def _is_empty(part: ChatResponse | GenerateResponse) -> bool:
     """Tell whether a part carries neither text nor the mark that the model has generated, if only its end."""
-    said = (part.message.content, part.message.thinking) if isinstance(part, ChatResponse) else (part.response, part.thinking)
+    said = (
+        (part.message.content, part.message.thinking)
+        if isinstance(part, ChatResponse)
+        else (part.response, part.thinking)
+    )
     return not (any(said) or part.eval_count or part.done_reason == "length")
 
 

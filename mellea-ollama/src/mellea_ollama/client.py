@@ -110,7 +110,10 @@ def translate(error: Exception, *, host: str, model_id: str) -> MelleaError | No
 
 def _answered(error: ResponseError, model_id: str) -> MelleaError:
     """Return our error for one that the server reports."""
-    message, status = str(error.error).strip() or "no reason given", error.status_code if error.status_code > 0 else None
+    message, status = (
+        str(error.error).strip() or "no reason given",
+        error.status_code if error.status_code > 0 else None,
+    )
     if any(phrase in message.lower() for phrase in _NOT_A_SCHEMA):
         # The server calls its own refusal of a schema an internal error.
         return RequestRejectedError(
@@ -120,10 +123,16 @@ def _answered(error: ResponseError, model_id: str) -> MelleaError:
             model_id=model_id,
             status=status,
         )
-    return error_for_status(status, message, backend=BACKEND, model_id=model_id, retry_after=_retry_after(error))
+    return error_for_status(
+        status, message, backend=BACKEND, model_id=model_id, retry_after=_retry_after(error)
+    )
 
 
 def _retry_after(error: ResponseError) -> float | None:
     """Return the seconds of a ``Retry-After`` header; the client leaves the answer in the error's context only."""
     origin = error.__context__
-    return retry_after_seconds(origin.response.headers.get("retry-after")) if isinstance(origin, httpx.HTTPStatusError) else None
+    return (
+        retry_after_seconds(origin.response.headers.get("retry-after"))
+        if isinstance(origin, httpx.HTTPStatusError)
+        else None
+    )

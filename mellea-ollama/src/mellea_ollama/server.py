@@ -14,7 +14,13 @@ from typing import Any, Self
 import httpx
 from ollama import Client, ResponseError
 
-from mellea.core.errors import MelleaError, ModelNotFoundError, ProviderConnectionError, StreamInterruptedError, UsageError
+from mellea.core.errors import (
+    MelleaError,
+    ModelNotFoundError,
+    ProviderConnectionError,
+    StreamInterruptedError,
+    UsageError,
+)
 from mellea.core.models import ModelIdentifier, model_name
 from mellea_ollama.client import BACKEND, http_settings, malformed, translate
 
@@ -38,7 +44,9 @@ def resolve_host(base_url: str | None) -> str:
         with Client(host, **http_settings(None)):
             return host
     except (ValueError, TypeError, httpx.InvalidURL) as error:
-        raise UsageError(f"{host!r} is no address of a server.", hint=f"Pass one like {DEFAULT_HOST}.", backend=BACKEND) from error
+        raise UsageError(
+            f"{host!r} is no address of a server.", hint=f"Pass one like {DEFAULT_HOST}.", backend=BACKEND
+        ) from error
 
 
 def name_of(model_id: str | ModelIdentifier) -> str:
@@ -49,7 +57,11 @@ def name_of(model_id: str | ModelIdentifier) -> str:
     Raises:
         UsageError: The name is empty, or the identifier has none that Ollama can use.
     """
-    if isinstance(model_id, ModelIdentifier) and not model_id.ollama_name and "gguf" in (model_id.hf_model_name or "").lower():
+    if (
+        isinstance(model_id, ModelIdentifier)
+        and not model_id.ollama_name
+        and "gguf" in (model_id.hf_model_name or "").lower()
+    ):
         return f"hf.co/{model_id.hf_model_name}"
     return model_name(model_id, "ollama_name", backend=BACKEND)
 
@@ -117,7 +129,9 @@ def _installed(client: Client, host: str, model_id: str) -> list[str]:
 def _missing(model_id: str, installed: Iterable[str]) -> ModelNotFoundError:
     names = sorted(installed)
     near = difflib.get_close_matches(full_name(model_id), names, n=3, cutoff=0.3) or names[:3]
-    there = f" Installed are {', '.join(near)}{' and others' if len(names) > len(near) else ''}." if near else ""
+    there = (
+        f" Installed are {', '.join(near)}{' and others' if len(names) > len(near) else ''}." if near else ""
+    )
     return ModelNotFoundError(
         f"The Ollama server has no model {model_id!r}.{there}",
         hint=f"Pull it with: ollama pull {model_id} (or leave out pull=False).",
@@ -164,5 +178,7 @@ class _Bars:
             from tqdm import tqdm  # noqa: PLC0415  only a pull that someone looks at needs it
 
             title = f"{self._model_id} {digest.removeprefix('sha256:')[:12]}"
-            bar = self._bars[digest] = tqdm(total=total, desc=title, unit="B", unit_scale=True, file=sys.stderr)
+            bar = self._bars[digest] = tqdm(
+                total=total, desc=title, unit="B", unit_scale=True, file=sys.stderr
+            )
         bar.update((completed or 0) - bar.n)

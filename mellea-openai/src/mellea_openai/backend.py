@@ -20,7 +20,15 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
-from mellea.core import Backend, ChatRequest, Chunk, Completion, CompletionRequest, ModelIdentifier, OptionTable
+from mellea.core import (
+    Backend,
+    ChatRequest,
+    Chunk,
+    Completion,
+    CompletionRequest,
+    ModelIdentifier,
+    OptionTable,
+)
 from mellea.core.errors import (
     AuthenticationError,
     MelleaError,
@@ -86,7 +94,10 @@ class OpenAIBackend(Backend):
         self._is_openai = urlsplit(self.base_url).hostname == OPENAI_HOST
         self.options: OptionTable = option_table(is_openai=self._is_openai)
         self._extra_body = dict(default_extra_body or {})
-        self._client_options = _checked(client_options) | {"api_key": self._key(api_key), "base_url": self.base_url}
+        self._client_options = _checked(client_options) | {
+            "api_key": self._key(api_key),
+            "base_url": self.base_url,
+        }
         self._trust = _trust(self.base_url)
         self._clients = LoopLocal(self._new_client, _close)
 
@@ -114,7 +125,9 @@ class OpenAIBackend(Backend):
                 yield chunk
             return
         ended = False
-        stream = await client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object])
+        stream = await client.post(
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
+        )
         async with stream:
             try:
                 async for data in stream:
@@ -135,9 +148,14 @@ class OpenAIBackend(Backend):
         body = {**self._extra_body, "model": request.model_id, "prompt": list(request.prompts), **options}
         if request.schema is not None:
             # The protocol has no field for it: the first is llama-server's, the second vLLM's.
-            body |= {"json_schema": request.schema.json_schema, "structured_outputs": {"json": request.schema.json_schema}}
+            body |= {
+                "json_schema": request.schema.json_schema,
+                "structured_outputs": {"json": request.schema.json_schema},
+            }
         response = await client.post("/completions", body=body, cast_to=httpx2.Response)
-        return completions_from(_json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id)
+        return completions_from(
+            _json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id
+        )
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         return chunk_from(data, backend=self.provider, model_id=request.model_id)
@@ -153,7 +171,9 @@ class OpenAIBackend(Backend):
             return error_for_status(error.status_code, _words(error), retry_after=after, **where)
         if isinstance(error, openai.APITimeoutError) and not _lost_connection(error):
             return ProviderTimeoutError(
-                f"{self.base_url} did not answer in time.", hint="Pass timeout=... (seconds) to wait longer.", **where
+                f"{self.base_url} did not answer in time.",
+                hint="Pass timeout=... (seconds) to wait longer.",
+                **where,
             )
         if isinstance(error, openai.APIConnectionError):
             return ProviderConnectionError(
@@ -181,7 +201,8 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(options.keys() - known)
     if unknown:
         raise UsageError(
-            f"OpenAIBackend takes no {', '.join(unknown)}.", hint=f"The SDK's client takes {', '.join(sorted(known))}."
+            f"OpenAIBackend takes no {', '.join(unknown)}.",
+            hint=f"The SDK's client takes {', '.join(sorted(known))}.",
         )
     return options
 

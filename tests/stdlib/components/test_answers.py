@@ -49,7 +49,8 @@ def test_text_of_what_is_no_envelope_is_an_error(answer):
 
 
 @pytest.mark.parametrize(
-    ("function", "name"), [("classify_text", "ClassifyTextResponse"), ("größe", "GreResponse"), ("x" * 99, "xResponse")]
+    ("function", "name"),
+    [("classify_text", "ClassifyTextResponse"), ("größe", "GreResponse"), ("x" * 99, "xResponse")],
 )
 def test_name_of_the_schema_is_one_that_providers_take(function, name):
     schema = answer_schema(function, int)

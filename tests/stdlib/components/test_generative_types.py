@@ -110,7 +110,11 @@ CASES = [
     (as_union, "3", 3),
     (as_union, '["a"]', ["a"]),
     (as_literal, "2", 2),
-    (as_model, '{"name": "Ann", "friends": [{"name": "Bo"}]}', Person(name="Ann", friends=[Person(name="Bo")])),
+    (
+        as_model,
+        '{"name": "Ann", "friends": [{"name": "Bo"}]}',
+        Person(name="Ann", friends=[Person(name="Bo")]),
+    ),
     (as_dataclass, '[{"x": 1}, {"x": 2, "y": 3}]', [Point(1), Point(2, 3)]),
     (as_attrs, '{"label": "a", "branches": [{"label": "b", "secret": 1}]}', Tree("a", [Tree("b", secret=1)])),
     (as_attrs_mapping, '{"k": {"label": "a"}, "n": null}', {"k": Tree("a"), "n": None}),

@@ -216,7 +216,9 @@ def test_checks_see_the_conversation():
     m = session(POSITIVE, POSITIVE)
     sentiment(m, "first")
 
-    sentiment(m, "second", requirements=[check("look", lambda ctx: bool(seen.append(len(ctx.as_list()))) or True)])
+    sentiment(
+        m, "second", requirements=[check("look", lambda ctx: bool(seen.append(len(ctx.as_list()))) or True)]
+    )
 
     assert seen == [4]
 
@@ -269,7 +271,9 @@ def test_defaults_of_the_function_hold():
 
 
 def test_call_overrides_the_functions_defaults():
-    @generative(requirements=["Own."], model_options={ModelOption.TEMPERATURE: 0.5, ModelOption.MAX_NEW_TOKENS: 9})
+    @generative(
+        requirements=["Own."], model_options={ModelOption.TEMPERATURE: 0.5, ModelOption.MAX_NEW_TOKENS: 9}
+    )
     def told(text: str) -> str:
         """Say it."""
 
@@ -283,7 +287,9 @@ def test_call_overrides_the_functions_defaults():
 
 
 def test_options_of_the_session_hold_under_the_functions():
-    m = MelleaSession(ScriptedBackend(POSITIVE), model_options={ModelOption.TEMPERATURE: 0.7, ModelOption.MAX_NEW_TOKENS: 5})
+    m = MelleaSession(
+        ScriptedBackend(POSITIVE), model_options={ModelOption.TEMPERATURE: 0.7, ModelOption.MAX_NEW_TOKENS: 5}
+    )
 
     sentiment(m, "x", model_options={ModelOption.TEMPERATURE: 0.1})
 
@@ -313,14 +319,22 @@ def test_call_changes_none_of_what_it_is_given():
 
     first(session('{"result": "a"}', "yes"), **arguments, requirements=requirements, model_options=options)
 
-    assert (requirements, options, arguments) == (["Be short."], {ModelOption.TEMPERATURE: 0.1}, {"words": ["a", "b"]})
+    assert (requirements, options, arguments) == (
+        ["Be short."],
+        {ModelOption.TEMPERATURE: 0.1},
+        {"words": ["a", "b"]},
+    )
 
 
 def test_failed_precondition_asks_nothing():
     m = session(POSITIVE)
 
     with pytest.raises(PreconditionException, match="long enough") as caught:
-        sentiment(m, "x", precondition_requirements=[check("long enough", simple_validate(lambda text: len(text) > 99))])
+        sentiment(
+            m,
+            "x",
+            precondition_requirements=[check("long enough", simple_validate(lambda text: len(text) > 99))],
+        )
 
     assert [bool(result) for result in caught.value.validation] == [False]
     assert m.backend.requests == []
@@ -330,7 +344,11 @@ def test_preconditions_see_the_arguments_by_name_and_as_text():
     seen = []
     m = session(POSITIVE)
 
-    sentiment(m, "x", precondition_requirements=[check("look", lambda ctx: bool(seen.append(ctx.last_output())) or True)])
+    sentiment(
+        m,
+        "x",
+        precondition_requirements=[check("look", lambda ctx: bool(seen.append(ctx.last_output())) or True)],
+    )
 
     assert seen[0].parsed == {"text": "x", "strong": False}
     assert str(seen[0]) == "text: x\nstrong: false"
@@ -455,7 +473,17 @@ async def test_overlapping_calls_with_explicit_state():
 
 @pytest.mark.parametrize(
     "name",
-    ["m", "context", "backend", "model_options", "strategy", "precondition_requirements", "requirements", "f_args", "f_kwargs"],
+    [
+        "m",
+        "context",
+        "backend",
+        "model_options",
+        "strategy",
+        "precondition_requirements",
+        "requirements",
+        "f_args",
+        "f_kwargs",
+    ],
 )
 def test_reserved_parameter_names_are_our_error_at_definition(name):
     namespace = {}
@@ -466,7 +494,8 @@ def test_reserved_parameter_names_are_our_error_at_definition(name):
 
 
 @pytest.mark.parametrize(
-    "call", [lambda: sentiment("x"), lambda: sentiment(text="x"), lambda: sentiment(SimpleContext(), text="x")]
+    "call",
+    [lambda: sentiment("x"), lambda: sentiment(text="x"), lambda: sentiment(SimpleContext(), text="x")],
 )
 def test_call_without_session_or_backend_is_our_type_error(call):
     with pytest.raises(UsageError, match=r"sentiment\(m, \.\.\.\)") as caught:

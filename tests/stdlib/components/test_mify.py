@@ -116,7 +116,9 @@ def test_view_shows_later_changes_and_hands_changes_on():
     assert not hasattr(store, "_till")
 
 
-@pytest.mark.parametrize(("left", "right"), [(mify(Point(1, 2)), Point(1, 2)), (mify(Point(1, 2)), mify(Point(1, 2)))])
+@pytest.mark.parametrize(
+    ("left", "right"), [(mify(Point(1, 2)), Point(1, 2)), (mify(Point(1, 2)), mify(Point(1, 2)))]
+)
 def test_views_compare_as_their_objects(left, right):
     assert left == right
     assert right == left
@@ -141,7 +143,9 @@ def test_view_pickles():
     assert pickle.loads(pickle.dumps(mify(Point(1, 2)))).content_as_string() == "Point(x=1, y=2)"
 
 
-@pytest.mark.parametrize("obj", [[1, 2], {"a": 1}, 3, Point(1, 2), Slotted(), User(name="Ann"), enum.Enum("Colour", "RED").RED])
+@pytest.mark.parametrize(
+    "obj", [[1, 2], {"a": 1}, 3, Point(1, 2), Slotted(), User(name="Ann"), enum.Enum("Colour", "RED").RED]
+)
 def test_any_object_can_be_seen(obj):
     assert isinstance(mify(obj), MObjectProtocol)
 
@@ -278,7 +282,10 @@ def test_methods_that_a_library_brings_are_no_tools():
 
 
 def test_methods_can_be_chosen():
-    assert list(mify(Store(), funcs_include={"undocumented", "sell"}).format_for_llm().tools) == ["sell", "undocumented"]
+    assert list(mify(Store(), funcs_include={"undocumented", "sell"}).format_for_llm().tools) == [
+        "sell",
+        "undocumented",
+    ]
     assert mify(Store(), funcs_exclude={"sell"}).format_for_llm().tools == {}
 
 

@@ -60,7 +60,8 @@ def test_transpose_makes_the_header_the_first_column():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no table", "| a | b |", "| a | b |\n| 1 | 2 |", "| a | b |\n|---|\n", "| a |\n|---|\n| 1 | 2 |"]
+    "text",
+    ["", "no table", "| a | b |", "| a | b |\n| 1 | 2 |", "| a | b |\n|---|\n", "| a |\n|---|\n| 1 | 2 |"],
 )
 def test_text_without_a_table_is_our_error(text):
     with pytest.raises(UsageError):

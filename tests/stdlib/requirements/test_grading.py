@@ -42,7 +42,9 @@ async def test_judge_sees_conversation_question_and_answer_and_is_cold():
     await HELPFUL.validate(judge, CTX)
 
     request = judge.requests[0]
-    assert [said in request.messages[-1].content for said in ("Where is Rome?", "In Italy.", "How helpful is it?")] == [True] * 3
+    assert [
+        said in request.messages[-1].content for said in ("Where is Rome?", "In Italy.", "How helpful is it?")
+    ] == [True] * 3
     assert request.options["temperature"] == 0.0
     assert request.schema.json_schema["properties"]["score"]["enum"] == list(range(1, 11))
 
@@ -75,7 +77,9 @@ async def test_words_without_a_grade_score_lowest_and_say_so(answer):
     assert result.reason == f"The judge's grade cannot be read: {json.dumps(answer)}"
 
 
-@pytest.mark.parametrize("answer", [grade(11), grade(0), grade(True), grade("7"), '{"score": 7}', "[7]", '{"reason": "cu'])
+@pytest.mark.parametrize(
+    "answer", [grade(11), grade(0), grade(True), grade("7"), '{"score": 7}', "[7]", '{"reason": "cu']
+)
 async def test_json_that_is_no_grade_scores_lowest_and_says_so(answer):
     result = await HELPFUL.validate(constrained(answer), CTX)
 
@@ -91,7 +95,9 @@ async def test_lowest_grade_decides(score, met):
 
 
 async def test_reason_of_a_failure_says_what_is_wanted():
-    result = await graded("How kind is it?", scale=5, at_least=4).validate(constrained(grade(2, "It is rude.")), CTX)
+    result = await graded("How kind is it?", scale=5, at_least=4).validate(
+        constrained(grade(2, "It is rude.")), CTX
+    )
 
     assert result.reason == "graded 2 of 5, and at least 4 is wanted: It is rude."
 
@@ -110,13 +116,21 @@ async def test_judge_of_its_own_goes_before_the_backend():
 
 
 async def test_all_answers_go_into_one_request_where_one_is_worked_on_at_a_time():
-    answers = [CTX, SimpleContext().add(Message("user", "Where is Rome?")).add(ModelOutputThunk("On the Tiber."))]
-    given = json.dumps({"answer_1": {"reason": "right", "score": 8}, "answer_2": {"reason": "exact", "score": 9}})
+    answers = [
+        CTX,
+        SimpleContext().add(Message("user", "Where is Rome?")).add(ModelOutputThunk("On the Tiber.")),
+    ]
+    given = json.dumps(
+        {"answer_1": {"reason": "right", "score": 8}, "answer_2": {"reason": "exact", "score": 9}}
+    )
     judge = OneAtATime([given], capabilities=[Capability.JSON_SCHEMA])
 
     results = await HELPFUL.grade_all(judge, answers)
 
-    assert [(result.score, result.reason) for result in results] == [(8.0, "graded 8 of 10: right"), (9.0, "graded 9 of 10: exact")]
+    assert [(result.score, result.reason) for result in results] == [
+        (8.0, "graded 8 of 10: right"),
+        (9.0, "graded 9 of 10: exact"),
+    ]
     assert len(judge.requests) == 1
     assert judge.prompts[0].count("Where is Rome?") == 1
     assert [result.usage is None for result in results] == [False, True]
@@ -124,7 +138,10 @@ async def test_all_answers_go_into_one_request_where_one_is_worked_on_at_a_time(
 
 async def test_answers_to_other_questions_go_into_requests_of_their_own():
     other = SimpleContext().add(Message("user", "Where is Oslo?")).add(ModelOutputThunk("In Norway."))
-    given = {"Oslo": [grade(3)], "Rome": [json.dumps({"answer_1": json.loads(grade(4)), "answer_2": json.loads(grade(5))})]}
+    given = {
+        "Oslo": [grade(3)],
+        "Rome": [json.dumps({"answer_1": json.loads(grade(4)), "answer_2": json.loads(grade(5))})],
+    }
     judge = OneAtATime(given, capabilities=[Capability.JSON_SCHEMA])
 
     results = await HELPFUL.grade_all(judge, [CTX, other, CTX])
@@ -133,7 +150,9 @@ async def test_answers_to_other_questions_go_into_requests_of_their_own():
 
 
 async def test_answer_left_out_of_the_grades_scores_lowest():
-    judge = OneAtATime([json.dumps({"answer_1": json.loads(grade(4))})], capabilities=[Capability.JSON_SCHEMA])
+    judge = OneAtATime(
+        [json.dumps({"answer_1": json.loads(grade(4))})], capabilities=[Capability.JSON_SCHEMA]
+    )
 
     results = await HELPFUL.grade_all(judge, [CTX, CTX])
 

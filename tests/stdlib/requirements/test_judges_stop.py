@@ -41,7 +41,9 @@ async def test_judge_that_fails_stops_a_grade():
     slow, failing = pair()
 
     with pytest.raises(ServerError):
-        await validate_all([graded("Kind?", judge=slow), graded("Short?", judge=failing)], CTX, ScriptedBackend("x"))
+        await validate_all(
+            [graded("Kind?", judge=slow), graded("Short?", judge=failing)], CTX, ScriptedBackend("x")
+        )
 
     assert slow.stopped.is_open()
 

@@ -21,7 +21,9 @@ PYPLOT = "import matplotlib.pyplot as plt\n"
 
 
 async def verdict(requirement, code):
-    return await requirement.validate(BACKEND, SimpleContext().add(ModelOutputThunk(f"```python\n{code}\n```")))
+    return await requirement.validate(
+        BACKEND, SimpleContext().add(ModelOutputThunk(f"```python\n{code}\n```"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,9 @@ async def test_bundle_accepts_a_good_program():
     requirements = python_plotting_requirements("a.png", ["matplotlib"])
     ctx = SimpleContext().add(ModelOutputThunk(code))
 
-    results = await validate_all([entry for entry in requirements if type(entry) is not PlotDependenciesAvailable], ctx, BACKEND)
+    results = await validate_all(
+        [entry for entry in requirements if type(entry) is not PlotDependenciesAvailable], ctx, BACKEND
+    )
 
     assert all(results)
 

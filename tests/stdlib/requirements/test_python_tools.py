@@ -111,11 +111,16 @@ def test_unknown_tier_is_our_error():
 
 
 def test_requirements_on_code_stay_out_of_the_prompt():
-    assert all(requirement.check_only for requirement in python_code_generation_requirements(["math"], use_sandbox=True))
+    assert all(
+        requirement.check_only
+        for requirement in python_code_generation_requirements(["math"], use_sandbox=True)
+    )
 
 
 async def test_bundle_checks_without_running():
-    results = await validate_all(python_code_generation_requirements(), after("import sys\nsys.exit(3)"), BACKEND)
+    results = await validate_all(
+        python_code_generation_requirements(), after("import sys\nsys.exit(3)"), BACKEND
+    )
 
     assert [result.result for result in results] == [True, True, True]
 

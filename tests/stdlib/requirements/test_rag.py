@@ -51,7 +51,9 @@ async def test_partial_support_is_enough_when_allowed():
 async def test_documents_of_the_conversation_are_used():
     backend = ScriptedBackend("yes")
 
-    await verdict(GroundednessRequirement(), conversation(documents=[Document("Italy's capital is Rome.")]), backend)
+    await verdict(
+        GroundednessRequirement(), conversation(documents=[Document("Italy's capital is Rome.")]), backend
+    )
 
     assert "Italy's capital is Rome." in backend.requests[0].messages[0].content
 
@@ -86,7 +88,10 @@ async def test_empty_answer_says_nothing_unsupported():
 
 @pytest.mark.parametrize(
     ("requirement", "ctx", "words"),
-    [(GroundednessRequirement(["x"]), ChatContext(), "no output"), (GroundednessRequirement(), conversation(), "no documents")],
+    [
+        (GroundednessRequirement(["x"]), ChatContext(), "no output"),
+        (GroundednessRequirement(), conversation(), "no documents"),
+    ],
 )
 async def test_nothing_to_check_or_to_check_against_is_our_error(requirement, ctx, words):
     with pytest.raises(UsageError, match=words):
@@ -95,13 +100,17 @@ async def test_nothing_to_check_or_to_check_against_is_our_error(requirement, ct
 
 async def test_judge_that_fails_is_an_error():
     with pytest.raises(ServerError):
-        await verdict(GroundednessRequirement(["x"]), conversation(), ScriptedBackend([ServerError("It broke.")] * 2))
+        await verdict(
+            GroundednessRequirement(["x"]), conversation(), ScriptedBackend([ServerError("It broke.")] * 2)
+        )
 
 
 async def test_failed_free_check_spares_it():
     backend = ScriptedBackend("yes")
 
-    await validate_all([GroundednessRequirement(["x"]), check("no", lambda ctx: False)], conversation(), backend)
+    await validate_all(
+        [GroundednessRequirement(["x"]), check("no", lambda ctx: False)], conversation(), backend
+    )
 
     assert backend.requests == []
 

@@ -5,7 +5,14 @@ import pytest
 from mellea.core import CBlock, Requirement, UsageError, ValidationResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.requirements import LLMaJRequirement, check, default_output_to_bool, req, reqify, simple_validate
+from mellea.stdlib.requirements import (
+    LLMaJRequirement,
+    check,
+    default_output_to_bool,
+    req,
+    reqify,
+    simple_validate,
+)
 from mellea.testing import ScriptedBackend
 
 CTX = SimpleContext().add(ModelOutputThunk("hello"))
@@ -92,7 +99,9 @@ async def test_asynchronous_text_function_is_awaited():
     async def never(text):
         return False
 
-    assert await verdict(check("a", simple_validate(never, reason="r"))) == ValidationResult(False, reason="r")
+    assert await verdict(check("a", simple_validate(never, reason="r"))) == ValidationResult(
+        False, reason="r"
+    )
 
 
 async def test_text_function_without_output_fails():
@@ -105,7 +114,13 @@ def test_text_function_keeps_its_name():
 
 @pytest.mark.parametrize(
     ("text", "met"),
-    [("yes", True), ("Yes, because no doubt", True), ("No, yes would be wrong", False), ("yesterday", False), ("", False)],
+    [
+        ("yes", True),
+        ("Yes, because no doubt", True),
+        ("No, yes would be wrong", False),
+        ("yesterday", False),
+        ("", False),
+    ],
 )
 async def test_first_yes_or_no_of_a_judge_counts(text, met):
     """In the reference any yes is a yes."""

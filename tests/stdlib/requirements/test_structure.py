@@ -6,7 +6,13 @@ from pydantic import BaseModel
 from mellea.core import UsageError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.requirements import as_markdown_list, fits_schema, is_json, is_markdown_list, is_markdown_table
+from mellea.stdlib.requirements import (
+    as_markdown_list,
+    fits_schema,
+    is_json,
+    is_markdown_list,
+    is_markdown_table,
+)
 from mellea.testing import ScriptedBackend
 
 
@@ -19,7 +25,9 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1
 
 
 async def verdict(requirement, text):
-    return await requirement.validate(ScriptedBackend("never asked"), SimpleContext().add(ModelOutputThunk(text)))
+    return await requirement.validate(
+        ScriptedBackend("never asked"), SimpleContext().add(ModelOutputThunk(text))
+    )
 
 
 @pytest.mark.parametrize(

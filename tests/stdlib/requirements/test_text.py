@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from mellea.core import UsageError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.requirements import avoids, character_count, contains, matches, one_of, sentence_count, word_count
+from mellea.stdlib.requirements import (
+    avoids,
+    character_count,
+    contains,
+    matches,
+    one_of,
+    sentence_count,
+    word_count,
+)
 from mellea.testing import ScriptedBackend
 
 BACKEND = ScriptedBackend("never asked")
@@ -71,7 +79,8 @@ def test_description_says_what_is_wanted(requirement, description):
 
 
 @pytest.mark.parametrize(
-    ("text", "mended"), [("I say yes!", "yes"), ("yes or no", "yes or no"), ("yesterday", "yesterday"), ("none", "none")]
+    ("text", "mended"),
+    [("I say yes!", "yes"), ("yes or no", "yes or no"), ("yesterday", "yesterday"), ("none", "none")],
 )
 def test_one_of_takes_the_one_choice_that_is_mentioned(text, mended):
     assert one_of(["yes", "no"]).repair(text) == mended
@@ -149,7 +158,9 @@ def test_sentences_that_fail_early_fail_in_the_end(pieces, most):
 def test_words_that_fail_early_are_those_that_fail_in_the_end(pieces):
     requirement = avoids("cat", "a-c")
 
-    assert ("fail" in early(requirement, pieces)) == (not asyncio.run(verdict(requirement, "".join(pieces))).result)
+    assert ("fail" in early(requirement, pieces)) == (
+        not asyncio.run(verdict(requirement, "".join(pieces))).result
+    )
 
 
 def test_lower_bound_passes_early():
@@ -173,7 +184,9 @@ async def test_word_at_the_end_of_what_is_written_so_far_is_not_judged_yet():
 async def test_requirement_itself_keeps_nothing_of_a_text():
     requirement = word_count(at_most=2)
 
-    verdicts = [await requirement.stream_validate("one two", backend=BACKEND, ctx=SimpleContext()) for _ in range(3)]
+    verdicts = [
+        await requirement.stream_validate("one two", backend=BACKEND, ctx=SimpleContext()) for _ in range(3)
+    ]
 
     assert [found.success for found in verdicts] == ["unknown"] * 3
 

@@ -65,7 +65,9 @@ async def test_free_checks_run_side_by_side():
 async def test_judge_of_the_call_and_judge_of_the_requirement():
     writer, judge, own = ScriptedBackend("no"), ScriptedBackend("yes"), ScriptedBackend("yes")
 
-    results = await validate_all([Requirement("a"), LLMaJRequirement("b", judge=own)], CTX, writer, judge_backend=judge)
+    results = await validate_all(
+        [Requirement("a"), LLMaJRequirement("b", judge=own)], CTX, writer, judge_backend=judge
+    )
 
     assert all(results)
     assert (len(writer.requests), len(judge.requests), len(own.requests)) == (0, 1, 1)
@@ -136,6 +138,8 @@ async def test_check_that_raises_is_a_failed_check(error):
 async def test_text_check_sees_the_text_only():
     seen = []
 
-    await validate_all([check("sees", simple_validate(lambda text: seen.append(text) is None))], CTX, ScriptedBackend("x"))
+    await validate_all(
+        [check("sees", simple_validate(lambda text: seen.append(text) is None))], CTX, ScriptedBackend("x")
+    )
 
     assert seen == ["text"]

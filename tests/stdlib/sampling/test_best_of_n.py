@@ -42,7 +42,9 @@ def judge_of_one_at_a_time():
 
 
 async def sample(strategy, answers, requirements=(), **kwargs):
-    return await strategy.sample(CBlock("ask"), SimpleContext(), ScriptedBackend(answers), requirements, **kwargs)
+    return await strategy.sample(
+        CBlock("ask"), SimpleContext(), ScriptedBackend(answers), requirements, **kwargs
+    )
 
 
 def helpful(judge, **kwargs):
@@ -95,7 +97,12 @@ async def test_tokens_of_the_grades_are_counted_once(judge):
     graded_result = await sample(strategy, ["bad", "good"])
     plain = await sample(BestOfNSamplingStrategy(2), ["bad", "good"])
 
-    spent = sum(result.usage.total_tokens for attempt in graded_result.attempts for _, result in attempt.results if result.usage)
+    spent = sum(
+        result.usage.total_tokens
+        for attempt in graded_result.attempts
+        for _, result in attempt.results
+        if result.usage
+    )
 
     assert spent > 0
     assert graded_result.usage.total_tokens == plain.usage.total_tokens + spent
@@ -105,11 +112,16 @@ async def test_tokens_of_the_grades_are_counted_once(judge):
 async def test_answer_that_a_free_check_has_failed_is_not_graded(judge):
     asked = judge()
 
-    result = await sample(BestOfNSamplingStrategy(3, reward=helpful(asked)), ["bad", "good but long", "fair"], [SHORT])
+    result = await sample(
+        BestOfNSamplingStrategy(3, reward=helpful(asked)), ["bad", "good but long", "fair"], [SHORT]
+    )
 
     assert result.value == "fair"
     assert not [prompt for prompt in asked.prompts if "good but long" in prompt]
-    skipped = {str(attempt.output): [verdict.skipped for _, verdict in attempt.results] for attempt in result.attempts}
+    skipped = {
+        str(attempt.output): [verdict.skipped for _, verdict in attempt.results]
+        for attempt in result.attempts
+    }
     assert skipped == {"bad": [False, False], "good but long": [True, False], "fair": [False, False]}
 
 
@@ -128,7 +140,9 @@ async def test_results_keep_the_order_of_the_requirements(judge):
 
     result = await sample(BestOfNSamplingStrategy(2), ["bad", "good"], [grade, SHORT])
 
-    assert [[requirement for requirement, _ in attempt.results] for attempt in result.attempts] == [[grade, SHORT]] * 2
+    assert [[requirement for requirement, _ in attempt.results] for attempt in result.attempts] == [
+        [grade, SHORT]
+    ] * 2
 
 
 @pytest.mark.parametrize("judge", [judge_of_many, judge_of_one_at_a_time])
@@ -141,7 +155,9 @@ async def test_grades_weigh_votes(judge):
 
 
 async def test_any_strategy_repairs_an_answer_with_a_low_grade():
-    result = await sample(RejectionSamplingStrategy(loop_budget=3), ["bad", "good"], [helpful(judge_of_many(), at_least=7)])
+    result = await sample(
+        RejectionSamplingStrategy(loop_budget=3), ["bad", "good"], [helpful(judge_of_many(), at_least=7)]
+    )
 
     assert (result.success, result.value) == (True, "good")
     assert result.attempts[0].failures() == [
@@ -173,7 +189,9 @@ async def test_judge_that_fails_for_every_answer_is_an_error(concurrent):
 async def test_answers_are_returned_ungraded_when_the_time_is_spent():
     judge = OneAtATime(Fault.stall(), capabilities=[Capability.JSON_SCHEMA])
 
-    result = await sample(BestOfNSamplingStrategy(2, reward=helpful(judge)), ["bad", "good"], budget=Budget(seconds=0.5))
+    result = await sample(
+        BestOfNSamplingStrategy(2, reward=helpful(judge)), ["bad", "good"], budget=Budget(seconds=0.5)
+    )
 
     assert {verdict.reason for attempt in result.attempts for _, verdict in attempt.results} == {
         "Not graded, because the budget of seconds was spent by then."

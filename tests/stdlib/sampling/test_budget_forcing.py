@@ -28,7 +28,9 @@ class Thinker(ScriptedBackend):
 
 async def think(backend, ctx=None, requirements=(), call=None, **settings):
     strategy = BudgetForcingSamplingStrategy(**settings)
-    return await strategy.sample(CBlock("How much is 6 * 7?"), ctx or SimpleContext(), backend, requirements, **(call or {}))
+    return await strategy.sample(
+        CBlock("How much is 6 * 7?"), ctx or SimpleContext(), backend, requirements, **(call or {})
+    )
 
 
 def prompts(backend):
@@ -41,7 +43,10 @@ async def test_it_thinks_first_and_then_answers():
     result = await think(backend, think_max_tokens=50, answer_max_tokens=5)
 
     assert (result.value, result.result.thinking) == ("42", "six sevens")
-    assert prompts(backend) == ["How much is 6 * 7?\n<think>", "How much is 6 * 7?\n<think> six sevens </think>"]
+    assert prompts(backend) == [
+        "How much is 6 * 7?\n<think>",
+        "How much is 6 * 7?\n<think> six sevens </think>",
+    ]
     assert [request.options["max_new_tokens"] for request in backend.requests] == [50, 5]
     assert backend.requests[0].options["stop"] == ["</think>"]
 
@@ -50,7 +55,9 @@ async def test_tokens_of_the_response_are_passed_on():
     """S12: the reference never passes them on."""
     backend = Thinker(("hm", "stop"), ("42<end>and more", "stop"))
 
-    result = await think(backend, begin_response_token="<answer>", end_response_token="<end>", answer_suffix="It is")
+    result = await think(
+        backend, begin_response_token="<answer>", end_response_token="<end>", answer_suffix="It is"
+    )
 
     assert prompts(backend)[1].endswith("hm</think><answer>It is")
     assert backend.requests[1].options["stop"] == ["<end>"]
@@ -119,16 +126,25 @@ async def test_options_are_left_as_they_are():
 async def test_conversation_and_system_prompt_are_in_the_prompt():
     backend = Thinker(("hm", "stop"), ("42", "stop"))
 
-    await think(backend, ChatContext().add(CBlock("earlier")), call={"model_options": {ModelOption.SYSTEM_PROMPT: "Be brief."}})
+    await think(
+        backend,
+        ChatContext().add(CBlock("earlier")),
+        call={"model_options": {ModelOption.SYSTEM_PROMPT: "Be brief."}},
+    )
 
-    assert prompts(backend)[0] == "system: Be brief.\n\nuser: earlier\n\nuser: How much is 6 * 7?\n\nassistant: <think>"
+    assert (
+        prompts(backend)[0]
+        == "system: Be brief.\n\nuser: earlier\n\nuser: How much is 6 * 7?\n\nassistant: <think>"
+    )
 
 
 async def test_failed_answer_is_thought_over_again_with_another_seed():
     number = req("A number.", simple_validate(str.isdigit))
     backend = Thinker(("hm", "stop"), ("many", "stop"), ("oh", "stop"), ("42", "stop"))
 
-    result = await think(backend, requirements=[number], loop_budget=2, call={"model_options": {ModelOption.SEED: 1}})
+    result = await think(
+        backend, requirements=[number], loop_budget=2, call={"model_options": {ModelOption.SEED: 1}}
+    )
 
     seeds = [request.options["seed"] for request in backend.requests]
     assert (result.value, len(result.attempts)) == ("42", 2)
@@ -146,7 +162,9 @@ class Sum(BaseModel):
 
 
 async def test_format_constrains_the_answer_and_not_the_thinking():
-    backend = Thinker(("hm", "stop"), ('{"value": 42}', "stop"), capabilities=[Capability.RAW, Capability.JSON_SCHEMA])
+    backend = Thinker(
+        ("hm", "stop"), ('{"value": 42}', "stop"), capabilities=[Capability.RAW, Capability.JSON_SCHEMA]
+    )
 
     result = await think(backend, call={"format": Sum})
 
@@ -179,7 +197,9 @@ async def test_tools_are_refused_before_a_request():
     assert backend.requests == []
 
 
-@pytest.mark.parametrize("wrong", [{"think_max_tokens": -1}, {"answer_max_tokens": 0}, {"think_max_tokens": "many"}])
+@pytest.mark.parametrize(
+    "wrong", [{"think_max_tokens": -1}, {"answer_max_tokens": 0}, {"think_max_tokens": "many"}]
+)
 def test_wrong_numbers_are_our_errors(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         BudgetForcingSamplingStrategy(**wrong)

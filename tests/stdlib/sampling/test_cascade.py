@@ -21,7 +21,9 @@ def scripts(*answers):
 
 
 async def ask(strategy, requirements=(SHORT,), ctx=None, backend=SESSION, **kwargs):
-    return await strategy.sample(Instruction("Say something."), ctx or SimpleContext(), backend, requirements, **kwargs)
+    return await strategy.sample(
+        Instruction("Say something."), ctx or SimpleContext(), backend, requirements, **kwargs
+    )
 
 
 def texts(result):
@@ -33,7 +35,10 @@ async def test_cheapest_backend_that_succeeds_is_the_last_one_asked():
 
     result = await ask(CascadeSamplingStrategy(backends))
 
-    assert (result.value, result.why) == ("ok", "it was the first to meet every requirement, from backend 2 of 3")
+    assert (result.value, result.why) == (
+        "ok",
+        "it was the first to meet every requirement, from backend 2 of 3",
+    )
     assert backends[2].requests == []
 
 
@@ -168,11 +173,17 @@ async def test_slow_model_never_makes_it_worse():
 
 async def test_judges_really_judge():
     """B2: the reference never asks the judge, and the first attempt always passes."""
-    verdicts = [{"reason": "It is rude.", "met": False}, {"reason": "Still rude.", "met": False}, {"reason": "Good.", "met": True}]
+    verdicts = [
+        {"reason": "It is rude.", "met": False},
+        {"reason": "Still rude.", "met": False},
+        {"reason": "Good.", "met": True},
+    ]
     judge = ScriptedBackend(map(json.dumps, verdicts), capabilities=[Capability.JSON_SCHEMA])
     fast, slow = scripts(["Go away!", "Go!"], ["Please come in."])
 
-    result = await ask(SOFAISamplingStrategy(fast, slow, judge_backend=judge, feedback_strategy="all_errors"), ["Be polite."])
+    result = await ask(
+        SOFAISamplingStrategy(fast, slow, judge_backend=judge, feedback_strategy="all_errors"), ["Be polite."]
+    )
 
     assert (result.value, len(judge.requests)) == ("Please come in.", 3)
     assert "It is rude." in fast.requests[1].messages[-1].content
@@ -206,7 +217,9 @@ async def test_fresh_start_gives_the_slow_model_the_action_alone():
 
     result = await ask(SOFAISamplingStrategy(fast, slow, "fresh_start"))
 
-    assert [message.content for message in slow.requests[0].messages] == [fast.requests[0].messages[0].content]
+    assert [message.content for message in slow.requests[0].messages] == [
+        fast.requests[0].messages[0].content
+    ]
     assert len(result.result_ctx.as_list()) == 2
 
 
@@ -242,7 +255,9 @@ async def test_fast_model_that_fails_to_answer_hands_over():
 async def test_format_reaches_both_models():
     fast, slow = scripts(["no json", "none either"], ['{"a": 1}'])
 
-    result = await SOFAISamplingStrategy(fast, slow).sample(CBlock("x"), SimpleContext(), SESSION, [], format={"type": "object"})
+    result = await SOFAISamplingStrategy(fast, slow).sample(
+        CBlock("x"), SimpleContext(), SESSION, [], format={"type": "object"}
+    )
 
     assert result.result.parsed == {"a": 1}
     assert len(fast.requests) == 2

@@ -22,7 +22,12 @@ class Drawing(ScriptedBackend):
     async def stream_chat(self, request):
         self.requests.append(request)
         for index in range(min(request.n, self._at_most)):
-            yield Chunk(text=next(self._texts), finish_reason="stop", usage=None if index else Usage(3, 4), index=index)
+            yield Chunk(
+                text=next(self._texts),
+                finish_reason="stop",
+                usage=None if index else Usage(3, 4),
+                index=index,
+            )
 
 
 async def best_of_three(backend, **kwargs):
@@ -75,7 +80,9 @@ async def test_error_of_the_request_is_every_lanes():
             yield
 
     with pytest.raises(RateLimitError):
-        await RejectionSamplingStrategy(concurrency_budget=2).sample(CBlock("x"), SimpleContext(), Failing([]), [])
+        await RejectionSamplingStrategy(concurrency_budget=2).sample(
+            CBlock("x"), SimpleContext(), Failing([]), []
+        )
 
 
 async def test_cancelling_the_call_ends_the_request():
@@ -101,7 +108,9 @@ async def test_cancelling_the_call_ends_the_request():
 
 
 async def seeds_of_two_rounds(backend, **kwargs):
-    await RejectionSamplingStrategy(loop_budget=2).sample(CBlock("x"), SimpleContext(), backend, [word_count(at_most=1)], **kwargs)
+    await RejectionSamplingStrategy(loop_budget=2).sample(
+        CBlock("x"), SimpleContext(), backend, [word_count(at_most=1)], **kwargs
+    )
     return [request.options.get("seed") for request in backend.requests]
 
 
@@ -113,7 +122,9 @@ async def test_second_attempt_draws_anew_where_the_backend_may_be_greedy():
 
 
 async def test_temperature_of_the_call_is_left_to_decide():
-    assert await seeds_of_two_rounds(ScriptedBackend("two words"), model_options={ModelOption.TEMPERATURE: 0.0}) == [None, None]
+    assert await seeds_of_two_rounds(
+        ScriptedBackend("two words"), model_options={ModelOption.TEMPERATURE: 0.0}
+    ) == [None, None]
 
 
 async def test_server_that_bounds_the_number_of_answers_is_asked_for_each():

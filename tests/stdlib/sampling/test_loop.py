@@ -36,12 +36,16 @@ LOWER = req("Lower case.", simple_validate(str.islower))
 
 async def sample(strategy, answers, requirements=(), ctx=None, **kwargs):
     backend = ScriptedBackend(answers)
-    result = await strategy.sample(Instruction("Say something."), ctx or SimpleContext(), backend, requirements, **kwargs)
+    result = await strategy.sample(
+        Instruction("Say something."), ctx or SimpleContext(), backend, requirements, **kwargs
+    )
     return result, backend
 
 
 async def test_first_success_ends_the_loop():
-    result, backend = await sample(RejectionSamplingStrategy(loop_budget=5), ["too long", "ok", "never"], [SHORT])
+    result, backend = await sample(
+        RejectionSamplingStrategy(loop_budget=5), ["too long", "ok", "never"], [SHORT]
+    )
 
     assert (result.value, result.success, result.result_index) == ("ok", True, 1)
     assert len(backend.requests) == 2
@@ -56,7 +60,9 @@ async def test_every_attempt_is_kept_with_its_results():
 
 async def test_failure_returns_the_attempt_that_meets_the_most():
     """B8: not the first one."""
-    result, _ = await sample(RejectionSamplingStrategy(loop_budget=3), ["TOO LONG", "ABC", "too long too"], [SHORT, LOWER])
+    result, _ = await sample(
+        RejectionSamplingStrategy(loop_budget=3), ["TOO LONG", "ABC", "too long too"], [SHORT, LOWER]
+    )
 
     assert result.value == "too long too"
     assert not result.success
@@ -107,7 +113,9 @@ async def test_output_that_does_not_parse_is_a_failed_attempt_and_tried_again():
     class User(BaseModel):
         name: str
 
-    result, _ = await sample(RejectionSamplingStrategy(loop_budget=2), ["not json", '{"name": "Ann"}'], format=User)
+    result, _ = await sample(
+        RejectionSamplingStrategy(loop_budget=2), ["not json", '{"name": "Ann"}'], format=User
+    )
 
     assert result.result.parsed == User(name="Ann")
     assert "no User" in result.attempts[0].error
@@ -119,7 +127,9 @@ async def test_requirements_keep_their_order():
 
     result, _ = await sample(RejectionSamplingStrategy(requirements=requirements[:5]), "x", requirements[3:])
 
-    assert [requirement.description for requirement, _ in result.result_validations] == [str(number) for number in range(20)]
+    assert [requirement.description for requirement, _ in result.result_validations] == [
+        str(number) for number in range(20)
+    ]
 
 
 async def test_validators_see_the_conversation():
@@ -127,7 +137,12 @@ async def test_validators_see_the_conversation():
     seen = []
     ctx = ChatContext().add(CBlock("earlier"))
 
-    await sample(RejectionSamplingStrategy(), "x", [check("look", lambda ctx: bool(seen.append(ctx.as_list())) or True)], ctx)
+    await sample(
+        RejectionSamplingStrategy(),
+        "x",
+        [check("look", lambda ctx: bool(seen.append(ctx.as_list())) or True)],
+        ctx,
+    )
 
     assert str(seen[0][0]) == "earlier"
     assert isinstance(seen[0][1], Instruction)
@@ -153,7 +168,9 @@ async def test_repair_does_not_show_a_short_answer_that_would_be_repeated():
 
 
 async def test_repeated_repair_shows_the_last_answer_only():
-    _, backend = await sample(RepairTemplateStrategy(loop_budget=3), ["first answer" * 20, "second answer" * 20, "ok"], [SHORT])
+    _, backend = await sample(
+        RepairTemplateStrategy(loop_budget=3), ["first answer" * 20, "second answer" * 20, "ok"], [SHORT]
+    )
 
     prompt = backend.requests[2].messages[-1].content
     assert "second answer" in prompt
@@ -161,7 +178,9 @@ async def test_repeated_repair_shows_the_last_answer_only():
 
 
 async def test_multi_turn_goes_on_with_the_conversation():
-    result, backend = await sample(MultiTurnStrategy(loop_budget=2), ["too long", "ok"], [SHORT], ChatContext())
+    result, backend = await sample(
+        MultiTurnStrategy(loop_budget=2), ["too long", "ok"], [SHORT], ChatContext()
+    )
 
     assert [message.role for message in backend.requests[1].messages] == ["user", "assistant", "user"]
     assert len(result.result_ctx.as_list()) == 4
@@ -218,7 +237,9 @@ class Racing(ScriptedBackend):
 async def test_first_success_stops_the_other_lanes():
     backend = Racing()
 
-    result = await RejectionSamplingStrategy(concurrency_budget=3).sample(CBlock("x"), SimpleContext(), backend, [SHORT])
+    result = await RejectionSamplingStrategy(concurrency_budget=3).sample(
+        CBlock("x"), SimpleContext(), backend, [SHORT]
+    )
 
     assert result.value == "ok"
     assert backend.cancelled == 2
@@ -234,7 +255,9 @@ async def test_provider_error_leaves_the_loop():
 async def test_one_failing_lane_does_not_spoil_the_others_success():
     backend = ScriptedBackend([RateLimitError("slow down"), "ok", "ok"])
 
-    result = await RejectionSamplingStrategy(concurrency_budget=3).sample(CBlock("x"), SimpleContext(), backend, [SHORT])
+    result = await RejectionSamplingStrategy(concurrency_budget=3).sample(
+        CBlock("x"), SimpleContext(), backend, [SHORT]
+    )
 
     assert result.success
 
@@ -254,14 +277,18 @@ async def test_programming_error_in_a_repair_leaves_the_loop():
 
 async def test_budget_of_attempts_bounds_all_lanes():
     result, backend = await sample(
-        RejectionSamplingStrategy(loop_budget=5, concurrency_budget=2, budget=Budget(attempts=3)), "long text", [SHORT]
+        RejectionSamplingStrategy(loop_budget=5, concurrency_budget=2, budget=Budget(attempts=3)),
+        "long text",
+        [SHORT],
     )
 
     assert len(backend.requests) == len(result.attempts) == 3
 
 
 async def test_budget_of_tokens_is_checked_between_attempts():
-    result, _ = await sample(RejectionSamplingStrategy(loop_budget=9, budget=Budget(tokens=10)), "one two three four", [SHORT])
+    result, _ = await sample(
+        RejectionSamplingStrategy(loop_budget=9, budget=Budget(tokens=10)), "one two three four", [SHORT]
+    )
 
     assert len(result.attempts) == 2
 
@@ -270,7 +297,9 @@ async def test_budget_of_seconds_ends_a_call_that_has_nothing():
     backend = Racing()
 
     with pytest.raises(BudgetError, match=r"0\.05 seconds"):
-        await RejectionSamplingStrategy(budget=Budget(seconds=0.05)).sample(CBlock("x"), SimpleContext(), backend, [SHORT])
+        await RejectionSamplingStrategy(budget=Budget(seconds=0.05)).sample(
+            CBlock("x"), SimpleContext(), backend, [SHORT]
+        )
 
 
 async def test_best_of_n_takes_the_highest_reward():
@@ -343,7 +372,9 @@ async def test_one_request_judges_all_where_requests_do_not_run_side_by_side():
     verdict = {"reason": "Good.", "met": True}
     judge = Judge({"requirement_1": verdict, "requirement_2": verdict | {"met": False}}, concurrent=False)
 
-    result = await RejectionSamplingStrategy(judge=judge).sample(CBlock("x"), SimpleContext(), ScriptedBackend("y"), ["A.", "B."])
+    result = await RejectionSamplingStrategy(judge=judge).sample(
+        CBlock("x"), SimpleContext(), ScriptedBackend("y"), ["A.", "B."]
+    )
 
     assert [bool(verdict) for _, verdict in result.result_validations] == [True, False]
     assert len(judge.requests) == 1

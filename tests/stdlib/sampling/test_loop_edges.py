@@ -40,7 +40,9 @@ NEVER = check("never", lambda ctx: False)
 
 async def sample(strategy, answers, requirements=(), ctx=None, **kwargs):
     backend = answers if isinstance(answers, ScriptedBackend) else ScriptedBackend(answers)
-    result = await strategy.sample(Instruction("Say something."), ctx or SimpleContext(), backend, requirements, **kwargs)
+    result = await strategy.sample(
+        Instruction("Say something."), ctx or SimpleContext(), backend, requirements, **kwargs
+    )
     return result, backend
 
 
@@ -73,7 +75,9 @@ async def started(backend, number):
 
 async def test_cancelling_the_call_stops_every_lane():
     backend = Gated("a", "b", "c")
-    call = asyncio.create_task(RejectionSamplingStrategy(concurrency_budget=3).sample(CBlock("x"), SimpleContext(), backend, []))
+    call = asyncio.create_task(
+        RejectionSamplingStrategy(concurrency_budget=3).sample(CBlock("x"), SimpleContext(), backend, [])
+    )
     await started(backend, 3)
 
     call.cancel()
@@ -96,7 +100,9 @@ async def test_budget_of_seconds_keeps_the_attempts_made():
     backend = Gated("too long a text", "never comes")
     backend.gates[0].set()
 
-    result, _ = await sample(RejectionSamplingStrategy(loop_budget=2), backend, [SHORT], budget=Budget(seconds=0.05))
+    result, _ = await sample(
+        RejectionSamplingStrategy(loop_budget=2), backend, [SHORT], budget=Budget(seconds=0.05)
+    )
 
     assert (result.value, result.success) == ("too long a text", False)
     assert "the budget of 0.05 seconds is spent" in result.why
@@ -121,7 +127,9 @@ async def test_programming_error_in_one_lane_stops_the_others_at_once():
     backend.gates[0].set()
 
     with pytest.raises(ZeroDivisionError):
-        await Wrong(loop_budget=2, concurrency_budget=2).sample(CBlock("x"), SimpleContext(), backend, [SHORT])
+        await Wrong(loop_budget=2, concurrency_budget=2).sample(
+            CBlock("x"), SimpleContext(), backend, [SHORT]
+        )
     assert backend.stopped == 1
 
 
@@ -183,7 +191,14 @@ async def test_seed_of_the_backend_varies_too():
 
 async def test_a_seed_repeats_the_run():
     runs = [
-        (await sample(RejectionSamplingStrategy(loop_budget=3), "too long", [SHORT], model_options={ModelOption.SEED: 7}))[1]
+        (
+            await sample(
+                RejectionSamplingStrategy(loop_budget=3),
+                "too long",
+                [SHORT],
+                model_options={ModelOption.SEED: 7},
+            )
+        )[1]
         for _ in range(2)
     ]
 
@@ -213,7 +228,9 @@ async def test_multi_turn_works_over_a_context_type_of_ones_own_that_shows_nothi
         def view_for_generation(self):
             return None
 
-    result, backend = await sample(MultiTurnStrategy(loop_budget=3), ["too long", "again too long", "ok"], [SHORT], Silent())
+    result, backend = await sample(
+        MultiTurnStrategy(loop_budget=3), ["too long", "again too long", "ok"], [SHORT], Silent()
+    )
 
     assert type(result.result_ctx) is Silent
     assert [message.role for message in backend.requests[2].messages] == ["user", "assistant"] * 2 + ["user"]
@@ -366,10 +383,14 @@ def test_failure_never_returns_less_than_the_best_attempt(verdicts):
     first = check("first", lambda ctx: ValidationResult(verdicts[int(str(ctx.last_output()))][0]))
     second = check(
         "second",
-        lambda ctx: ValidationResult(*verdicts[int(str(ctx.last_output()))][1:2], score=verdicts[int(str(ctx.last_output()))][2]),
+        lambda ctx: ValidationResult(
+            *verdicts[int(str(ctx.last_output()))][1:2], score=verdicts[int(str(ctx.last_output()))][2]
+        ),
     )
     strategy = RepairTemplateStrategy(loop_budget=len(verdicts))
 
-    result, _ = asyncio.run(sample(strategy, [str(number) for number in range(len(verdicts))], [first, second, NEVER]))
+    result, _ = asyncio.run(
+        sample(strategy, [str(number) for number in range(len(verdicts))], [first, second, NEVER])
+    )
 
     assert result.chosen.rank == max(attempt.rank for attempt in result.attempts)

@@ -31,7 +31,9 @@ def installed(tmp_path, monkeypatch):
     folder = tmp_path / "mellea_core-9.9.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mellea-core\nVersion: 9.9\n")
-    (folder / "entry_points.txt").write_text("[mellea]\n" + "\n".join(f"{name} = {value}" for name, value in declared.items()))
+    (folder / "entry_points.txt").write_text(
+        "[mellea]\n" + "\n".join(f"{name} = {value}" for name, value in declared.items())
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     registry.cache_clear()
     yield
@@ -43,7 +45,9 @@ def plugin(**fields):
 
     @hookimpl
     def mellea_register_strategies(register):
-        register(StrategyManifest(**({"name": "ours", "summary": "Ours.", "factory": f"{__name__}:Ours"} | fields)))
+        register(
+            StrategyManifest(**({"name": "ours", "summary": "Ours.", "factory": f"{__name__}:Ours"} | fields))
+        )
 
     module.mellea_register_strategies = mellea_register_strategies
     return module
@@ -79,7 +83,9 @@ def test_a_strategy_is_returned_as_it_is():
 
 
 def test_unknown_name_gives_the_nearest():
-    with pytest.raises(UnknownPluginError, match=r"No installed plugin provides strategy 'best-of'.*'best-of-n'"):
+    with pytest.raises(
+        UnknownPluginError, match=r"No installed plugin provides strategy 'best-of'.*'best-of-n'"
+    ):
         strategy_named("best-of")
 
 
@@ -111,15 +117,21 @@ def test_listing_shows_the_strategies_and_only_them():
 
 
 def test_plugin_of_the_session_brings_a_strategy(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "made_for_test", types.SimpleNamespace(Ours=RejectionSamplingStrategy))
+    monkeypatch.setitem(
+        __import__("sys").modules, "made_for_test", types.SimpleNamespace(Ours=RejectionSamplingStrategy)
+    )
 
-    strategy = strategy_named("ours", plugins=[plugin(factory="made_for_test:Ours", defaults={"loop_budget": 7})])
+    strategy = strategy_named(
+        "ours", plugins=[plugin(factory="made_for_test:Ours", defaults={"loop_budget": 7})]
+    )
 
     assert strategy.loop_budget == 7
 
 
 def test_factory_that_makes_something_else_is_our_error(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "made_for_test", types.SimpleNamespace(Ours=lambda: "nonsense"))
+    monkeypatch.setitem(
+        __import__("sys").modules, "made_for_test", types.SimpleNamespace(Ours=lambda: "nonsense")
+    )
 
     with pytest.raises(UsageError, match="made a str"):
         strategy_named("ours", plugins=[plugin(factory="made_for_test:Ours")])

@@ -14,7 +14,9 @@ async def test_preset_for_python_repairs_code_with_instructions():
     preset = python_code_generation_sampling(allowed_imports=["math"])
     backend = ScriptedBackend(["```python\nimport os\n```", "```python\nimport math\n```"])
 
-    result = await preset.strategy.sample(CBlock("Write code."), SimpleContext(), backend, preset.requirements)
+    result = await preset.strategy.sample(
+        CBlock("Write code."), SimpleContext(), backend, preset.requirements
+    )
 
     assert result.success
     assert "Use only the modules that are allowed" in backend.requests[1].messages[-1].content
@@ -52,7 +54,9 @@ async def sample_plot(preset, answers):
 async def test_preset_for_plots_repairs_code_with_instructions(matplotlib):
     preset = python_plotting_sampling(Path("squares.png"), use_sandbox=False)
 
-    result, backend = await sample_plot(preset, ["```python\nimport matplotlib\nmatplotlib.show()\n```", GOOD_PLOT])
+    result, backend = await sample_plot(
+        preset, ["```python\nimport matplotlib\nmatplotlib.show()\n```", GOOD_PLOT]
+    )
 
     assert result.success
     assert "Choose the Agg backend" in backend.requests[1].messages[-1].content
@@ -64,10 +68,15 @@ async def test_preset_for_plots_wants_the_file_that_is_named(matplotlib):
 
     result, _ = await sample_plot(preset, [GOOD_PLOT])
 
-    assert "'squares.png' instead of 'other.png'" in dict(result.chosen.failures())["The code saves the figure to other.png."]
+    assert (
+        "'squares.png' instead of 'other.png'"
+        in dict(result.chosen.failures())["The code saves the figure to other.png."]
+    )
 
 
-@pytest.mark.parametrize(("answer", "success"), [(GOOD_PLOT, True), (GOOD_PLOT.replace("savefig", "title"), False)])
+@pytest.mark.parametrize(
+    ("answer", "success"), [(GOOD_PLOT, True), (GOOD_PLOT.replace("savefig", "title"), False)]
+)
 async def test_preset_for_plots_takes_any_file_when_none_is_named(matplotlib, answer, success):
     preset = python_plotting_sampling(loop_budget=1, use_sandbox=False)
 

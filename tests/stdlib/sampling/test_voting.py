@@ -13,7 +13,12 @@ from mellea.core import Budget, Capability, CBlock, ModelOption, RateLimitError,
 from mellea.core.errors import ProviderError
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.requirements import check, req, simple_validate
-from mellea.stdlib.sampling import MajorityVotingStrategy, MajorityVotingStrategyForMath, MBRDRougeLStrategy, MBRSamplingStrategy
+from mellea.stdlib.sampling import (
+    MajorityVotingStrategy,
+    MajorityVotingStrategyForMath,
+    MBRDRougeLStrategy,
+    MBRSamplingStrategy,
+)
 from mellea.stdlib.sampling.math_answers import as_number, final_answer, same_number
 from mellea.stdlib.sampling.rouge import common_length, rouge_l
 from mellea.testing import ScriptedBackend
@@ -25,7 +30,9 @@ async def vote(strategy, answers, requirements=(), **kwargs):
 
 
 async def test_majority_returns_the_most_frequent_answer():
-    result, _ = await vote(MajorityVotingStrategy(number_of_samples=5), ["Rome", "Paris", " paris. ", "Oslo", "PARIS"])
+    result, _ = await vote(
+        MajorityVotingStrategy(number_of_samples=5), ["Rome", "Paris", " paris. ", "Oslo", "PARIS"]
+    )
 
     assert result.value == "Paris"
     assert result.why == "3 of 5 answers agree on it, which makes 3 of 5 votes"
@@ -65,7 +72,9 @@ async def test_equal_votes_go_to_the_lower_lane():
 
 async def test_every_lane_draws_with_a_seed_of_its_own():
     """B9: the reference draws the same text in every lane."""
-    _, backend = await vote(MajorityVotingStrategy(number_of_samples=4), "x", model_options={ModelOption.SEED: 1})
+    _, backend = await vote(
+        MajorityVotingStrategy(number_of_samples=4), "x", model_options={ModelOption.SEED: 1}
+    )
 
     assert len({request.options["seed"] for request in backend.requests}) == 4
 
@@ -87,10 +96,14 @@ async def test_format_reaches_the_backend_and_votes_count_by_value():
 
 async def test_weighted_votes_weigh_as_much_as_scores():
     """B9: in the reference every weight is 1."""
-    scored = check("scored", lambda ctx: ValidationResult(True, score={"a": 0.1, "b": 0.9}[str(ctx.last_output())]))
+    scored = check(
+        "scored", lambda ctx: ValidationResult(True, score={"a": 0.1, "b": 0.9}[str(ctx.last_output())])
+    )
 
     plain, _ = await vote(MajorityVotingStrategy(number_of_samples=3), ["a", "a", "b"], [scored])
-    weighted, _ = await vote(MajorityVotingStrategy(number_of_samples=3, weighted=True), ["a", "a", "b"], [scored])
+    weighted, _ = await vote(
+        MajorityVotingStrategy(number_of_samples=3, weighted=True), ["a", "a", "b"], [scored]
+    )
 
     assert (plain.value, weighted.value) == ("a", "b")
     assert "votes weigh as much as their scores" in weighted.why
@@ -114,7 +127,9 @@ async def test_weights_without_any_score_are_told():
 async def test_only_answers_that_meet_the_most_requirements_are_elected():
     short = req("Short.", simple_validate(lambda text: len(text) < 4))
 
-    result, _ = await vote(MajorityVotingStrategy(number_of_samples=3), ["long answer", "long answer", "ok"], [short])
+    result, _ = await vote(
+        MajorityVotingStrategy(number_of_samples=3), ["long answer", "long answer", "ok"], [short]
+    )
 
     assert (result.value, result.success) == ("ok", True)
     assert "2 that meet fewer requirements did not vote" in result.why
@@ -131,7 +146,9 @@ async def test_lanes_may_repair_before_they_vote():
 
 
 async def test_lane_that_fails_does_not_vote():
-    result, _ = await vote(MajorityVotingStrategy(number_of_samples=3), ["a", RateLimitError("slow down"), "a"])
+    result, _ = await vote(
+        MajorityVotingStrategy(number_of_samples=3), ["a", RateLimitError("slow down"), "a"]
+    )
 
     assert result.value == "a"
     assert "slow down" in result.why
@@ -222,7 +239,12 @@ def test_rouge_of_a_known_pair():
 
 
 async def test_mathematically_equal_answers_are_one():
-    answers = [r"So we get \boxed{\frac{1}{2}}.", "The answer is 0.5", "The answer is 2", "The final answer is: $50\\%$"]
+    answers = [
+        r"So we get \boxed{\frac{1}{2}}.",
+        "The answer is 0.5",
+        "The answer is 2",
+        "The final answer is: $50\\%$",
+    ]
 
     result, _ = await vote(MajorityVotingStrategyForMath(number_of_samples=4), answers)
 
@@ -246,7 +268,9 @@ def without_math_verify(monkeypatch):
 
 @pytest.mark.usefixtures("without_math_verify")
 async def test_symbolic_answers_count_as_text_without_the_extra_and_the_result_says_so():
-    result, _ = await vote(MajorityVotingStrategyForMath(number_of_samples=3), [r"\boxed{x+1}", r"\boxed{y}", r"\boxed{x + 1}"])
+    result, _ = await vote(
+        MajorityVotingStrategyForMath(number_of_samples=3), [r"\boxed{x+1}", r"\boxed{y}", r"\boxed{x + 1}"]
+    )
 
     assert result.value == r"\boxed{x+1}"
     assert 'pip install "mellea-core[math]"' in result.why
@@ -298,7 +322,19 @@ def test_final_answer_as_a_number(text, number):
 
 
 @pytest.mark.parametrize(
-    "text", ["x+1", "9^9^9^9", "(((9^64)^64)^64)^64", "1/0", "__import__('os')", "", "[1]", "(1,2)", "9" * 300, "(" * 150]
+    "text",
+    [
+        "x+1",
+        "9^9^9^9",
+        "(((9^64)^64)^64)^64",
+        "1/0",
+        "__import__('os')",
+        "",
+        "[1]",
+        "(1,2)",
+        "9" * 300,
+        "(" * 150,
+    ],
 )
 def test_what_is_no_number_is_none(text):
     assert as_number(text) is None

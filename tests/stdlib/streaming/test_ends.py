@@ -5,7 +5,14 @@ from contextlib import aclosing
 
 import pytest
 
-from mellea.core import GenerationCancelledError, ModelOption, PartialValidationResult, RateLimitError, ServerError, UsageError
+from mellea.core import (
+    GenerationCancelledError,
+    ModelOption,
+    PartialValidationResult,
+    RateLimitError,
+    ServerError,
+    UsageError,
+)
 from mellea.core.errors import ProviderTimeoutError
 from mellea.core.loop import run_sync
 from mellea.stdlib.context import SimpleContext
@@ -65,7 +72,9 @@ async def test_error_of_the_second_attempt_ends_the_stream():
 
 async def test_judge_that_cannot_be_asked_is_an_error():
     judge = ScriptedBackend([ServerError("The judge broke.")])
-    streamer = await stream("x", ScriptedBackend("fine"), SimpleContext(), requirements=["Be kind."], validation_backend=judge)
+    streamer = await stream(
+        "x", ScriptedBackend("fine"), SimpleContext(), requirements=["Be kind."], validation_backend=judge
+    )
 
     with pytest.raises(ServerError, match="judge"):
         await streamer.acomplete()
@@ -93,7 +102,9 @@ async def test_provider_error_in_a_quick_check_is_an_error_and_stops_the_other_c
 
 
 async def test_silent_provider_is_a_time_out():
-    streamer = await stream("x", GatedBackend("One "), SimpleContext(), model_options={ModelOption.STREAM_TIMEOUT: 0.01})
+    streamer = await stream(
+        "x", GatedBackend("One "), SimpleContext(), model_options={ModelOption.STREAM_TIMEOUT: 0.01}
+    )
 
     with pytest.raises(ProviderTimeoutError):
         await streamer.acomplete()
@@ -156,7 +167,9 @@ async def test_reader_that_is_cancelled_during_a_check_leaves_no_check_behind():
         looking.open()
         await never.passed()
 
-    streamer = await stream("x", GatedBackend("One "), SimpleContext(), requirements=[Looking(look), Looking(look)])
+    streamer = await stream(
+        "x", GatedBackend("One "), SimpleContext(), requirements=[Looking(look), Looking(look)]
+    )
     reader = asyncio.create_task(streamer.acomplete())
     await looking.passed()
 
@@ -250,7 +263,9 @@ def test_stream_of_the_librarys_loop_is_read_from_another_loop():
 def test_restart_is_begun_on_another_loop_than_the_first_attempt():
     backend = ScriptedBackend([["bad"], ["fine"]])
     checks = [Without("bad")]
-    streamer = run_sync(stream("x", backend, SimpleContext(), requirements=checks, loop_budget=2), starts_only=True)
+    streamer = run_sync(
+        stream("x", backend, SimpleContext(), requirements=checks, loop_budget=2), starts_only=True
+    )
 
     assert asyncio.run(collected(streamer)) == ["fine"]
     assert list(streamer) == ["fine"]

@@ -48,7 +48,9 @@ async def collected(iterable):
 
 async def begun(pieces, format=None):
     backend = ScriptedBackend([pieces])
-    thunk, _ = await backend.generate_from_context("x", SimpleContext(), format=format, model_options={ModelOption.STREAM: True})
+    thunk, _ = await backend.generate_from_context(
+        "x", SimpleContext(), format=format, model_options={ModelOption.STREAM: True}
+    )
     return thunk
 
 
@@ -74,7 +76,9 @@ async def test_typed_object_grows_and_ends_validated():
 
 async def test_first_object_comes_before_the_generation_ends():
     backend = GatedBackend('{"name": "Ada", ', last='"age": 36}')
-    thunk, _ = await backend.generate_from_context("x", SimpleContext(), format=User, model_options={ModelOption.STREAM: True})
+    thunk, _ = await backend.generate_from_context(
+        "x", SimpleContext(), format=User, model_options={ModelOption.STREAM: True}
+    )
 
     first = await anext(aiter(partial_objects(thunk)))
 
@@ -126,7 +130,9 @@ async def test_leaving_early_does_not_stop_the_generation():
     assert (await thunk.result()).parsed == Pet(name="Tom")
 
 
-@pytest.mark.parametrize("pieces", [[], ["no JSON"], ['{"name": "A'], ['{"name": 3}'], ["[1]"], ['{"name": "A"} and more']])
+@pytest.mark.parametrize(
+    "pieces", [[], ["no JSON"], ['{"name": "A'], ['{"name": 3}'], ["[1]"], ['{"name": "A"} and more']]
+)
 async def test_output_that_does_not_fit_is_our_error_at_the_end(pieces):
     with pytest.raises(OutputParseError, match="Pet"):
         await collected(partial_objects(await begun(pieces, Pet)))
@@ -226,7 +232,13 @@ def test_aliases_nested_unions_and_mappings_are_read():
     text = '{"theSize": 4, "colour": "red", "either": "x", "best": {"name": "To", "kind": "c'
     value = grown(Thing, text)[0]
 
-    assert (value.size, value.colour, value.best.name, value.best.kind, value.either) == (4, Colour.RED, "To", None, "x")
+    assert (value.size, value.colour, value.best.name, value.best.kind, value.either) == (
+        4,
+        Colour.RED,
+        "To",
+        None,
+        "x",
+    )
     assert grown(Thing, '{"named": {"a": {"name": "T')[0].named["a"].name == "T"
 
 
@@ -260,7 +272,9 @@ def test_validators_of_the_class_see_only_the_complete_object():
 
 async def test_stream_gives_its_partial_objects():
     backend = ScriptedBackend([['{"name": "T', 'om"', "}"]])
-    streamer = await stream("x", backend, SimpleContext(), format=Pet, requirements=[check("fine", lambda ctx: True)])
+    streamer = await stream(
+        "x", backend, SimpleContext(), format=Pet, requirements=[check("fine", lambda ctx: True)]
+    )
 
     assert [value.name for value in await collected(streamer.partials())] == ["T", "Tom"]
     assert streamer.success
@@ -274,7 +288,9 @@ def test_stream_gives_its_partial_objects_synchronously():
 
 async def test_partial_objects_of_a_withdrawn_attempt_are_replaced_by_those_of_the_next():
     backend = ScriptedBackend([['{"name": "T', 'bad"}'], ['{"name": "Ki', 'm"}']])
-    streamer = await stream("x", backend, SimpleContext(), format=Pet, requirements=[Without("bad")], loop_budget=2)
+    streamer = await stream(
+        "x", backend, SimpleContext(), format=Pet, requirements=[Without("bad")], loop_budget=2
+    )
 
     assert [value.name for value in await collected(streamer.partials())] == ["T", "Ki", "Kim"]
 
@@ -288,7 +304,9 @@ async def test_partial_objects_of_a_stopped_stream_end_with_an_error():
 
 
 async def test_object_that_fails_a_requirement_is_given_and_is_no_success():
-    streamer = await stream("x", ScriptedBackend(['{"name": "Tom"}']), SimpleContext(), format=Pet, requirements=[NEVER])
+    streamer = await stream(
+        "x", ScriptedBackend(['{"name": "Tom"}']), SimpleContext(), format=Pet, requirements=[NEVER]
+    )
 
     assert await collected(streamer.partials()) == [Pet(name="Tom")]
     assert not streamer.success

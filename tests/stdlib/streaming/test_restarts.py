@@ -102,7 +102,9 @@ async def test_model_is_shown_a_long_text_up_to_the_chunk_that_failed():
 
 
 async def test_checks_that_were_spared_are_no_reasons():
-    streamer, backend = await streamed(STOPPED_THEN_FINE, requirements=["Be kind.", Without("bad")], validation_backend=YES)
+    streamer, backend = await streamed(
+        STOPPED_THEN_FINE, requirements=["Be kind.", Without("bad")], validation_backend=YES
+    )
     await streamer.acomplete()
 
     assert "Be kind" not in backend.requests[1].messages[-1].content
@@ -126,7 +128,9 @@ async def test_text_that_does_not_fit_the_format_is_repaired():
     class User(BaseModel):
         name: str
 
-    streamer, backend = await streamed(["nonsense", '{"name": "Ada"}'], format=User, requirements=[], chunking=None)
+    streamer, backend = await streamed(
+        ["nonsense", '{"name": "Ada"}'], format=User, requirements=[], chunking=None
+    )
     await streamer.acomplete()
 
     assert streamer.parsed == User(name="Ada")
@@ -173,7 +177,9 @@ async def test_rejection_asks_the_same_again_with_a_seed_of_its_own():
 
 async def test_each_attempt_has_checks_of_its_own():
     seen = []
-    streamer, _ = await streamed([["a "], ["b "]], requirements=[Remembering(seen), Without("a")], chunking="word")
+    streamer, _ = await streamed(
+        [["a "], ["b "]], requirements=[Remembering(seen), Without("a")], chunking="word"
+    )
     await streamer.acomplete()
 
     assert seen[0] == ("a",)
@@ -181,7 +187,9 @@ async def test_each_attempt_has_checks_of_its_own():
 
 
 async def test_word_split_by_pieces_is_avoided_in_the_second_attempt_too():
-    streamer, _ = await streamed([["a c", "at."], ["a c", "at."]], requirements=[avoids("cat")], chunking=None)
+    streamer, _ = await streamed(
+        [["a c", "at."], ["a c", "at."]], requirements=[avoids("cat")], chunking=None
+    )
     await streamer.acomplete()
 
     assert [bool(attempt.success) for attempt in streamer.attempts] == [False, False]

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from mellea.core import Capability, ModelOption, PartialValidationResult, Requirement, UsageError, ValidationResult
+from mellea.core import (
+    Capability,
+    ModelOption,
+    PartialValidationResult,
+    Requirement,
+    UsageError,
+    ValidationResult,
+)
 from mellea.core.loop import run_sync
 from mellea.stdlib import streaming
 from mellea.stdlib.components import Instruction
@@ -64,7 +71,10 @@ async def test_first_chunk_comes_before_the_generation_ends():
 
 
 @settings(deadline=None)
-@given(pieces=st.lists(st.text(alphabet="aé😀 .\n", max_size=4), max_size=8), chunking=st.sampled_from([None, "word", "sentence"]))
+@given(
+    pieces=st.lists(st.text(alphabet="aé😀 .\n", max_size=4), max_size=8),
+    chunking=st.sampled_from([None, "word", "sentence"]),
+)
 def test_chunks_join_to_the_text_of_the_model(pieces, chunking):
     async def chunks():
         return await collected(await streamed(pieces, chunking=chunking))
@@ -81,7 +91,9 @@ async def test_failing_chunk_is_not_delivered_and_stops_the_provider():
     assert not backend.release.is_open()
     assert (streamer.failed_early, streamer.completed_normally, streamer.success) == (True, False, False)
     assert streamer.failure_reason == "No bad: bad came"
-    assert [(requirement.word, verdict.reason) for requirement, verdict in streamer.streaming_failures] == [("bad", "bad came")]
+    assert [(requirement.word, verdict.reason) for requirement, verdict in streamer.streaming_failures] == [
+        ("bad", "bad came")
+    ]
     assert streamer.final_validations == []
     assert streamer.mot.cancelled
 
@@ -99,7 +111,9 @@ async def test_generation_is_stopped_before_the_reader_is_told():
 
 async def test_events_tell_everything_in_order():
     requirement = Without("bad")
-    streamer = await streamed(["One ", "two"], chunking="word", requirements=[requirement, check("b", lambda ctx: True)])
+    streamer = await streamed(
+        ["One ", "two"], chunking="word", requirements=[requirement, check("b", lambda ctx: True)]
+    )
 
     events = await collected(streamer.events())
 
@@ -127,7 +141,9 @@ async def test_events_can_be_read_again_after_the_end():
 
 async def test_failed_final_validation_is_no_success():
     """S17: the reference reports success."""
-    streamer = await streamed(["fine"], requirements=[check("upper", simple_validate(str.isupper, reason="small letters"))])
+    streamer = await streamed(
+        ["fine"], requirements=[check("upper", simple_validate(str.isupper, reason="small letters"))]
+    )
 
     events = await collected(streamer.events())
 
@@ -143,7 +159,9 @@ async def test_options_format_and_requirements_go_with_a_stream():
     class User(BaseModel):
         name: str
 
-    backend = ScriptedBackend([['{"name": ', '"Ada"}']], capabilities=[Capability.STREAMING, Capability.JSON_SCHEMA])
+    backend = ScriptedBackend(
+        [['{"name": ', '"Ada"}']], capabilities=[Capability.STREAMING, Capability.JSON_SCHEMA]
+    )
     streamer = await streamed(
         [],
         backend=backend,
@@ -183,7 +201,9 @@ async def test_text_that_does_not_fit_the_format_is_no_success():
 
 async def test_judges_are_asked_once_at_the_end():
     judge = ScriptedBackend(["no, it is rude"])
-    streamer = await streamed(["Go ", "away"], chunking="word", requirements=["Be polite."], validation_backend=judge)
+    streamer = await streamed(
+        ["Go ", "away"], chunking="word", requirements=["Be polite."], validation_backend=judge
+    )
 
     await streamer.acomplete()
 
@@ -219,7 +239,10 @@ async def test_a_failure_spares_slower_checks():
     streamer = await streamed(["One"], requirements=[Looking(slow), Looking(failing)])
 
     assert await collected(streamer) == []
-    assert [result.success for result in (await collected(streamer.events()))[0].results] == ["unknown", "fail"]
+    assert [result.success for result in (await collected(streamer.events()))[0].results] == [
+        "unknown",
+        "fail",
+    ]
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -283,14 +306,18 @@ async def test_results_name_the_requirements_that_were_given():
 
 async def test_library_requirements_stop_a_stream_by_themselves():
     backend = GatedBackend("one two ", "three four ", "five ")
-    streamer = await streamed([], backend=backend, chunking="word", requirements=[word_count(at_most=3), avoids("never")])
+    streamer = await streamed(
+        [], backend=backend, chunking="word", requirements=[word_count(at_most=3), avoids("never")]
+    )
 
     assert "".join(await collected(streamer)) == "one two three"
     assert streamer.failure_reason == "Use at most 3 words: it has more than 3 words"
 
 
 async def test_word_to_avoid_is_never_seen_by_the_reader_and_longer_words_pass():
-    streamer = await streamed(["A cate", "gory of c", "at", " food"], chunking="word", requirements=[avoids("cat")])
+    streamer = await streamed(
+        ["A cate", "gory of c", "at", " food"], chunking="word", requirements=[avoids("cat")]
+    )
 
     assert await collected(streamer) == ["A", " category", " of"]
 
@@ -314,7 +341,11 @@ async def test_empty_output_is_validated_like_any_other():
 async def test_stream_without_requirements_only_streams():
     streamer = await streamed(["a"])
 
-    assert [type(event) for event in await collected(streamer.events())] == [ChunkEvent, StreamingDoneEvent, CompletedEvent]
+    assert [type(event) for event in await collected(streamer.events())] == [
+        ChunkEvent,
+        StreamingDoneEvent,
+        CompletedEvent,
+    ]
     assert streamer.success
 
 
@@ -385,7 +416,9 @@ async def test_wrong_call_is_our_error_before_the_request(kwargs, words):
 async def test_callers_values_are_left_alone():
     requirements, options = [Without("bad"), "Be kind."], {ModelOption.TEMPERATURE: 0.1}
     judge = ScriptedBackend("yes")
-    await (await streamed(["x"], requirements=requirements, model_options=options, validation_backend=judge)).acomplete()
+    await (
+        await streamed(["x"], requirements=requirements, model_options=options, validation_backend=judge)
+    ).acomplete()
 
     assert [type(entry) for entry in requirements] == [Without, str]
     assert options == {ModelOption.TEMPERATURE: 0.1}
@@ -421,7 +454,11 @@ def test_names_of_the_reference_are_importable(name):
 
 
 def test_package_shows_what_it_lists():
-    shown = {name for name, value in vars(streaming).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    shown = {
+        name
+        for name, value in vars(streaming).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
 
     assert shown == set(streaming.__all__)
 

@@ -26,7 +26,12 @@ def backend(llama_server):
 
 async def test_failing_check_really_stops_the_server(backend, llama_server):
     streamer = await stream(
-        STORY, backend, SimpleContext(), chunking="word", requirements=[word_count(at_most=5)], model_options=OPTIONS
+        STORY,
+        backend,
+        SimpleContext(),
+        chunking="word",
+        requirements=[word_count(at_most=5)],
+        model_options=OPTIONS,
     )
 
     text = "".join([chunk async for chunk in streamer])
@@ -38,7 +43,12 @@ async def test_failing_check_really_stops_the_server(backend, llama_server):
 
 async def test_failed_attempt_is_started_again_and_told(backend):
     streamer = await stream(
-        STORY, backend, SimpleContext(), requirements=[word_count(at_most=5)], model_options=OPTIONS, loop_budget=2
+        STORY,
+        backend,
+        SimpleContext(),
+        requirements=[word_count(at_most=5)],
+        model_options=OPTIONS,
+        loop_budget=2,
     )
 
     told = [event async for event in streamer.events() if isinstance(event, RetryEvent | CompletedEvent)]

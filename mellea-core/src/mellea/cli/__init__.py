@@ -77,7 +77,12 @@ def print_error(error: Exception) -> None:
 
 
 def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     print(f"mellea: warning: {' '.join(str(message).split())}", file=file or sys.stderr)
 
@@ -95,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     json.add_argument("--json", action="store_true", help="print JSON")
     talking = _talking_options()
 
-    def command(name: str, handler: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def command(
+        name: str, handler: str, text: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = commands.add_parser(
             name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents
         )
@@ -103,26 +110,42 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     run = command("run", "mellea.cli.talking:run", "ask a model one thing", talking)
-    run.add_argument("prompt", metavar="PROMPT", help='what to ask, as it is; "-" reads it from standard input')
+    run.add_argument(
+        "prompt", metavar="PROMPT", help='what to ask, as it is; "-" reads it from standard input'
+    )
     form = run.add_mutually_exclusive_group()
     form.add_argument("--stream", action="store_true", help="print the answer while it is being written")
-    form.add_argument("--json", action="store_true", help="print the answer, its model, usage and finish reason as JSON")
+    form.add_argument(
+        "--json", action="store_true", help="print the answer, its model, usage and finish reason as JSON"
+    )
     command("chat", "mellea.cli.talking:chat", "talk with a model, which remembers the conversation", talking)
     show = command("show", "mellea.cli.showing:show", "show the attempts of a result that was saved")
-    show.add_argument("trace", metavar="FILE", help='the file that result.save(path) wrote; "-" reads it from standard input')
-    show.add_argument("--html", metavar="FILE", help="write them to this file as an HTML page, instead of printing them")
+    show.add_argument(
+        "trace",
+        metavar="FILE",
+        help='the file that result.save(path) wrote; "-" reads it from standard input',
+    )
+    show.add_argument(
+        "--html", metavar="FILE", help="write them to this file as an HTML page, instead of printing them"
+    )
     command("backends", "mellea.cli.listing:backends", "list the installed backends", json)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", json)
     command("strategies", "mellea.cli.listing:strategies", "list the installed sampling strategies", json)
-    command("doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json)
+    command(
+        "doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json
+    )
     return parser
 
 
 def _talking_options() -> argparse.ArgumentParser:
     """Return the options that ``run`` and ``chat`` have in common."""
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("-b", "--backend", metavar="NAME", help="an installed backend (default: $MELLEA_BACKEND, else ollama)")
-    options.add_argument("-m", "--model", metavar="ID", help="the model (default: $MELLEA_MODEL, else the backend's own)")
+    options.add_argument(
+        "-b", "--backend", metavar="NAME", help="an installed backend (default: $MELLEA_BACKEND, else ollama)"
+    )
+    options.add_argument(
+        "-m", "--model", metavar="ID", help="the model (default: $MELLEA_MODEL, else the backend's own)"
+    )
     options.add_argument("--system", metavar="TEXT", help="a system message put first")
     options.add_argument("--max-tokens", metavar="N", type=_positive, help="the most tokens to generate")
     options.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")

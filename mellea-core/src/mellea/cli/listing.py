@@ -29,7 +29,9 @@ def backends(arguments: Namespace) -> int:
     print(table("backend", rows, terminal_width()) if rows else "No backend is installed.")
     missing = sorted(set(WELL_KNOWN.values()) - {row.name for row in rows})
     if missing:
-        print(f'\nNot installed: {", ".join(missing)}.\nInstall one with: pip install "mellea-core[{missing[0]}]"')
+        print(
+            f'\nNot installed: {", ".join(missing)}.\nInstall one with: pip install "mellea-core[{missing[0]}]"'
+        )
     return 0
 
 
@@ -69,7 +71,9 @@ def table(kind: Kind, rows: Sequence[PluginInfo], width: int) -> str:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [_line(cells[0], widths, last, width)]
     for row, short in zip(rows, cells[1:], strict=True):
-        lines.append(_line(short, widths, ", ".join(row.capabilities) if kind == "backend" else row.summary, width))
+        lines.append(
+            _line(short, widths, ", ".join(row.capabilities) if kind == "backend" else row.summary, width)
+        )
         lines += [paragraph(text, width, indent=4) for text in (row.problem, row.remedy) if text]
     return "\n".join(lines)
 
@@ -86,6 +90,11 @@ def paragraph(text: str, width: int, indent: int = 0) -> str:
     margin = " " * indent
     kept = re.sub(r"pip install( --\S+)* \S+", lambda command: command[0].replace(" ", _JOINT), text)
     lines = textwrap.fill(
-        kept, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+        kept,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return lines.replace(_JOINT, " ")

@@ -29,7 +29,10 @@ def _read(path: str) -> str:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}.", hint="Pass a file that result.save(path) wrote."
+            f"{path} cannot be read: {error.strerror or error}.",
+            hint="Pass a file that result.save(path) wrote.",
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text in UTF-8: {error}.", hint="Pass a file that result.save(path) wrote.") from error
+        raise UsageError(
+            f"{path} is no text in UTF-8: {error}.", hint="Pass a file that result.save(path) wrote."
+        ) from error

@@ -62,7 +62,9 @@ def chat(arguments: Namespace) -> int:
 
 def _session(arguments: Namespace, ctx: Context) -> MelleaSession:
     """Return a session with the backend and the options of the command line."""
-    options = {getattr(ModelOption, key, key) if key.isupper() else key: value for key, value in arguments.option}
+    options = {
+        getattr(ModelOption, key, key) if key.isupper() else key: value for key, value in arguments.option
+    }
     named = {
         ModelOption.SYSTEM_PROMPT: arguments.system,
         ModelOption.MAX_NEW_TOKENS: arguments.max_tokens,

@@ -20,7 +20,12 @@ from mellea.core.message import Message, ModelToolCall
 from mellea.core.models import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
-from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult, default_output_to_bool
+from mellea.core.requirement import (
+    PartialValidationResult,
+    Requirement,
+    ValidationResult,
+    default_output_to_bool,
+)
 from mellea.core.sampling import Attempt, Budget, SamplingResult, SamplingStrategy
 from mellea.core.thunk import (
     ComputedModelOutputThunk,

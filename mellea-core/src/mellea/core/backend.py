@@ -53,7 +53,9 @@ class Backend:
     """Whether simultaneous requests run side by side; where they do not, judges put all questions into one."""
 
     model_id: str = ""
-    model_options: Mapping[str, Any] = {}  # a default for subclasses that do not call __init__; never modified
+    model_options: Mapping[
+        str, Any
+    ] = {}  # a default for subclasses that do not call __init__; never modified
     strict_options: bool = False
     _formatter: ChatFormatter | None = None
     _reported: set[str] | None = None
@@ -79,7 +81,9 @@ class Backend:
         Closing the generator (``aclose``, or cancellation at an ``await`` in it) must stop the provider's work.
         """
         raise CapabilityError(
-            f"{type(self).__name__} does not chat.", missing="chat", hint="Choose a backend that implements stream_chat."
+            f"{type(self).__name__} does not chat.",
+            missing="chat",
+            hint="Choose a backend that implements stream_chat.",
         )
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
@@ -155,10 +159,18 @@ class Backend:
         return thunk, after
 
     async def _generate_from_context(
-        self, action: Span, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any], tool_calls: bool = False
+        self,
+        action: Span,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any],
+        tool_calls: bool = False,
     ) -> tuple[ModelOutputThunk[Any], Context]:
         """Generate from a context. Programs written before ``stream_chat`` existed override this one instead."""
-        thunk = generation.start_chat(self, action, ctx, format=format, model_options=model_options, tool_calls=tool_calls)
+        thunk = generation.start_chat(
+            self, action, ctx, format=format, model_options=model_options, tool_calls=tool_calls
+        )
         return thunk, ctx.add(action).add(thunk)
 
     async def generate_from_raw(
@@ -201,7 +213,9 @@ class Backend:
         model_options: Mapping[str, Any],
         tool_calls: bool = False,
     ) -> list[ModelOutputThunk[Any]]:
-        return await generation.complete(self, actions, format=format, model_options=model_options, tool_calls=tool_calls)
+        return await generation.complete(
+            self, actions, format=format, model_options=model_options, tool_calls=tool_calls
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model_id={self.model_id!r})"

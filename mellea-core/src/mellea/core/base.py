@@ -6,7 +6,13 @@ from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, Im
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.context import Context, ContextTurn
 from mellea.core.message import ModelToolCall
-from mellea.core.thunk import ComputedModelOutputThunk, GenerateLog, GenerateType, GenerationMetadata, ModelOutputThunk
+from mellea.core.thunk import (
+    ComputedModelOutputThunk,
+    GenerateLog,
+    GenerateType,
+    GenerationMetadata,
+    ModelOutputThunk,
+)
 
 C = TypeVar("C")
 

@@ -77,7 +77,8 @@ def _payload(value: str, kind: str) -> tuple[str | None, bytes]:
         return mime, base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise UsageError(
-            f"{kind} data is not base64: {error}.", hint=f"Encode the {kind.lower()} file's bytes with base64."
+            f"{kind} data is not base64: {error}.",
+            hint=f"Encode the {kind.lower()} file's bytes with base64.",
         ) from error
 
 
@@ -124,7 +125,9 @@ class ImageBlock(CBlock):
 
 def _check_address(value: object) -> None:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        raise UsageError(f"Not an http(s) address: {_short(value)}.", hint="Pass an address that begins with https://.")
+        raise UsageError(
+            f"Not an http(s) address: {_short(value)}.", hint="Pass an address that begins with https://."
+        )
 
 
 @frozen
@@ -151,7 +154,10 @@ class AudioBlock(CBlock):
         if self.format is None:
             known = _AUDIO_FORMATS.get((mime or "").removeprefix("audio/"))
             if known is None:
-                raise UsageError("The audio format cannot be told from the data.", hint='Pass format="wav", "mp3" or "flac".')
+                raise UsageError(
+                    "The audio format cannot be told from the data.",
+                    hint='Pass format="wav", "mp3" or "flac".',
+                )
             object.__setattr__(self, "format", known)
 
 
@@ -180,4 +186,7 @@ def make_image_block(src: object, *, meta: Mapping[str, Any] | None = None) -> I
         return ImageUrlBlock(src, meta) if src.startswith(("http://", "https://")) else ImageBlock(src, meta)
     if hasattr(src, "save") and hasattr(src, "mode"):
         return ImageBlock.from_pil_image(src, meta)  # a Pillow image by its shape: Pillow is no dependency
-    raise UsageError(f"No image: {type(src).__name__}.", hint="Pass an ImageBlock, base64 text, an address, or a Pillow image.")
+    raise UsageError(
+        f"No image: {type(src).__name__}.",
+        hint="Pass an ImageBlock, base64 text, an address, or a Pillow image.",
+    )

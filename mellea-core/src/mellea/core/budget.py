@@ -19,10 +19,14 @@ def _positive(_: object, attribute: Any, value: object) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise UsageError(f"A budget's {attribute.name} is a number, not {value!r}.", hint="Pass a number, or None for no bound.")
+        raise UsageError(
+            f"A budget's {attribute.name} is a number, not {value!r}.",
+            hint="Pass a number, or None for no bound.",
+        )
     if value <= 0:
         raise UsageError(
-            f"A budget of {value} {attribute.name} allows nothing.", hint="Pass a positive number, or None for no bound."
+            f"A budget of {value} {attribute.name} allows nothing.",
+            hint="Pass a positive number, or None for no bound.",
         )
 
 
@@ -100,5 +104,6 @@ def total_usage(usages: Sequence[Usage | None]) -> Usage:
 def no_attempt(spending: Spending) -> BudgetError:
     """Return the error for a budget that ended before the first attempt did."""
     return BudgetError(
-        f"The budget of {spending.exhausted() or 'the call'} was spent before the first attempt ended.", hint="Raise the budget."
+        f"The budget of {spending.exhausted() or 'the call'} was spent before the first attempt ended.",
+        hint="Raise the budget.",
     )

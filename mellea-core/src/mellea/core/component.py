@@ -113,7 +113,9 @@ def blockify(span: str | Span) -> Span:
         return CBlock(span)
     if isinstance(span, CBlock) or is_component(span) or hasattr(span, "is_computed"):
         return span
-    raise UsageError(f"{type(span).__name__} is no part of a prompt.", hint="Pass text, a CBlock, a component, or a thunk.")
+    raise UsageError(
+        f"{type(span).__name__} is no part of a prompt.", hint="Pass text, a CBlock, a component, or a thunk."
+    )
 
 
 def generate_walk(span: Span) -> list[ModelOutputThunk[Any]]:
@@ -129,7 +131,10 @@ def generate_walk(span: Span) -> list[ModelOutputThunk[Any]]:
     if hasattr(span, "is_computed"):
         thunk = cast("ModelOutputThunk[Any]", span)
         return [] if thunk.is_computed() else [thunk]
-    raise UsageError(f"A component contains {type(span).__name__}.", hint="Components contain text blocks, components and thunks.")
+    raise UsageError(
+        f"A component contains {type(span).__name__}.",
+        hint="Components contain text blocks, components and thunks.",
+    )
 
 
 def get_images_from_component(component: Component[Any]) -> list[ImageBlock | ImageUrlBlock] | None:

@@ -128,4 +128,8 @@ class Context(ABC):
         return ContextTurn(self._data, None)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} ending in {self._data!r}>" if self._previous else f"<{type(self).__name__}, empty>"
+        return (
+            f"<{type(self).__name__} ending in {self._data!r}>"
+            if self._previous
+            else f"<{type(self).__name__}, empty>"
+        )

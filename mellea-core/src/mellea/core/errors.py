@@ -278,7 +278,10 @@ _BY_STATUS: dict[int, tuple[type[ProviderError], str]] = {
     403: (AuthenticationError, "Check that the API key may use this model."),
     404: (ModelNotFoundError, "Check the model id and the base URL."),
     408: (ProviderTimeoutError, "Try again, or raise the time-out."),
-    413: (ContextWindowError, "Shorten the prompt, or bound the conversation with ChatContext(window_size=...)."),
+    413: (
+        ContextWindowError,
+        "Shorten the prompt, or bound the conversation with ChatContext(window_size=...).",
+    ),
     429: (RateLimitError, "Wait, then try again."),
 }
 
@@ -295,19 +298,29 @@ def error_for_status(
         model_id: Model of the request.
         retry_after: Seconds from a ``Retry-After`` header.
     """
-    kind, hint = _BY_STATUS.get(status or 0, (RequestRejectedError, "Change the request as the provider says."))
+    kind, hint = _BY_STATUS.get(
+        status or 0, (RequestRejectedError, "Change the request as the provider says.")
+    )
     lowered = message.lower()
     if kind is RequestRejectedError and any(phrase in lowered for phrase in _CONTEXT_WINDOW_PHRASES):
         kind, hint = _BY_STATUS[413]
     elif kind is RequestRejectedError and ("image input" in lowered or "multimodal" in lowered):
-        kind, hint = RequestRejectedError, "This model reads text only: choose a vision model, or leave the image out."
+        kind, hint = (
+            RequestRejectedError,
+            "This model reads text only: choose a vision model, or leave the image out.",
+        )
     elif status is None or status >= 500:
         kind, hint = ServerError, "Try again; if it lasts, look at the provider's log."
     if kind is RateLimitError and retry_after is not None:
         hint = f"Try again in {retry_after:g} seconds."
     head = f"{backend} ({model_id}) answered" + (f" {status}" if status else " with an error")
     return kind(
-        f"{head}: {message.rstrip('.')}.", hint=hint, backend=backend, model_id=model_id, retry_after=retry_after, status=status
+        f"{head}: {message.rstrip('.')}.",
+        hint=hint,
+        backend=backend,
+        model_id=model_id,
+        retry_after=retry_after,
+        status=status,
     )
 
 

@@ -62,11 +62,16 @@ class ChatFormatter(Formatter):
             return self._answer(span)
         if is_component(span):
             return self._component(span)
-        raise UsageError(f"{type(span).__name__} cannot be shown to a model.", hint="Use text blocks, components and messages.")
+        raise UsageError(
+            f"{type(span).__name__} cannot be shown to a model.",
+            hint="Use text blocks, components and messages.",
+        )
 
     def _answer(self, thunk: ModelOutputThunk[object]) -> Message:
         if not thunk.is_computed():
-            raise UsageError("An output in the context is not computed yet.", hint="Await it before it is rendered.")
+            raise UsageError(
+                "An output in the context is not computed yet.", hint="Await it before it is rendered."
+            )
         return Message("assistant", str(thunk), tool_calls=thunk.tool_calls)
 
     def _rendered(self, message: Message) -> Message:

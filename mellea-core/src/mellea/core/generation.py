@@ -45,7 +45,9 @@ LIST_CAPABILITIES = "See what the installed backends declare with: mellea backen
 """The remedy where nobody is there to name the backends that could."""
 
 
-def lacking(backend: Backend, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES) -> CapabilityError:
+def lacking(
+    backend: Backend, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES
+) -> CapabilityError:
     """Return the error for something that a backend does not declare; without a hint, a session names the backends that do."""
     return CapabilityError(
         f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
@@ -71,7 +73,9 @@ def start_chat(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
     """
     action = blockify(action)
-    request, options = _checked(backend, action, format=format, model_options=model_options, tool_calls=tool_calls)
+    request, options = _checked(
+        backend, action, format=format, model_options=model_options, tool_calls=tool_calls
+    )
     thunk = _new_thunk(backend, action, request)
     thunk._start(_fill(backend, thunk, action, ctx, request, options))
     return thunk
@@ -135,14 +139,19 @@ def _check_tool_names(tools: Any) -> None:
     names = [str(getattr(tool, "name", None) or getattr(tool, "__name__", tool)) for tool in tools]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UsageError(f"Several tools are named {', '.join(twice)}; nothing was sent.", hint="Give each tool a name of its own.")
+        raise UsageError(
+            f"Several tools are named {', '.join(twice)}; nothing was sent.",
+            hint="Give each tool a name of its own.",
+        )
 
 
 def _new_thunk(backend: Backend, action: Span, request: ChatRequest) -> ModelOutputThunk[Any]:
     thunk: ModelOutputThunk[Any] = ModelOutputThunk()
     thunk._schema = request.schema
     thunk._action = action if is_component(action) else None
-    thunk._generation = GenerationMetadata(model=backend.model_id, provider=backend.provider, streaming=request.stream)
+    thunk._generation = GenerationMetadata(
+        model=backend.model_id, provider=backend.provider, streaming=request.stream
+    )
     return thunk
 
 
@@ -150,7 +159,9 @@ def _options(backend: Backend, model_options: Mapping[str, Any]) -> tuple[dict[s
     """Return the merged options, under common names and under the provider's own."""
     table = backend.options
     options = merge_options(table.canonical(backend.model_options), table.canonical(model_options))
-    native = translate_options(options, table, backend=backend.provider, strict=backend.strict_options, reported=_reported(backend))
+    native = translate_options(
+        options, table, backend=backend.provider, strict=backend.strict_options, reported=_reported(backend)
+    )
     return options, native
 
 
@@ -180,7 +191,9 @@ async def _fill(
     _complete(thunk, started)
 
 
-async def _rendered(backend: Backend, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]) -> ChatRequest:
+async def _rendered(
+    backend: Backend, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]
+) -> ChatRequest:
     """Return the request with its messages, once everything they are made of is computed."""
     spans = [*await ctx.view(backend), action]
     await resolve_all(spans)
@@ -244,7 +257,9 @@ def _asking_for(schema: OutputSchema, message: Message) -> Message:
     return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
 
 
-async def _pieces(backend: Backend, request: ChatRequest, patience: float | None) -> AsyncGenerator[Chunk, None]:
+async def _pieces(
+    backend: Backend, request: ChatRequest, patience: float | None
+) -> AsyncGenerator[Chunk, None]:
     """Iterate over the backend's chunks, with its errors translated and the wait for each piece bounded."""
     clock = _PieceClock(patience)
     try:
@@ -314,7 +329,12 @@ class _PieceClock:
 
 
 async def complete(
-    backend: Backend, actions: Sequence[Span], *, format: Any, model_options: Mapping[str, Any], tool_calls: bool
+    backend: Backend,
+    actions: Sequence[Span],
+    *,
+    format: Any,
+    model_options: Mapping[str, Any],
+    tool_calls: bool,
 ) -> list[ModelOutputThunk[Any]]:
     """Complete the plain texts of the actions in one batch. See ``Backend.generate_from_raw``."""
     if Capability.RAW not in backend.capabilities:
@@ -361,7 +381,12 @@ async def complete(
 
 
 def _computed(
-    backend: Backend, span: Span, schema: OutputSchema | None, text: str, finish_reason: str | None, usage: Any
+    backend: Backend,
+    span: Span,
+    schema: OutputSchema | None,
+    text: str,
+    finish_reason: str | None,
+    usage: Any,
 ) -> ModelOutputThunk[Any]:
     thunk: ModelOutputThunk[Any] = ModelOutputThunk(text)
     thunk._schema = schema

@@ -49,7 +49,10 @@ class _NothingShown(Context):
 
 
 async def judge(
-    requirements: Sequence[Requirement], backend: Backend, ctx: Context, model_options: Mapping[str, Any] | None = None
+    requirements: Sequence[Requirement],
+    backend: Backend,
+    ctx: Context,
+    model_options: Mapping[str, Any] | None = None,
 ) -> list[ValidationResult]:
     """Return the judge's verdict on each requirement, in order.
 
@@ -65,7 +68,10 @@ async def judge(
     """
     for requirement in requirements:
         if not requirement.description:
-            raise UsageError("A requirement has neither a check nor a description to judge by.", hint="Give it one of them.")
+            raise UsageError(
+                "A requirement has neither a check nor a description to judge by.",
+                hint="Give it one of them.",
+            )
     said, answer = conversation_and_answer(backend, ctx)
     shown = f"Conversation:\n{said}\n\nAnswer:\n{answer}"
     options = merge_options({ModelOption.TEMPERATURE: 0.0}, model_options)
@@ -104,16 +110,26 @@ def conversation_and_answer(backend: Backend, ctx: Context) -> tuple[str, str]:
         UsageError: There is no output.
     """
     spans = ctx.as_list()
-    answer = next((index for index in reversed(range(len(spans))) if isinstance(spans[index], ModelOutputThunk)), None)
+    answer = next(
+        (index for index in reversed(range(len(spans))) if isinstance(spans[index], ModelOutputThunk)), None
+    )
     if answer is None:
-        raise UsageError("There is no output to judge in this context.", hint="Generate something first, or pass output=....")
+        raise UsageError(
+            "There is no output to judge in this context.",
+            hint="Generate something first, or pass output=....",
+        )
     messages = backend.formatter.to_chat_messages(spans[: answer + 1])
     said = "\n".join(f"{message.role}: {message.content}" for message in messages[:-1])
     return said, messages[-1].content
 
 
 async def ask(
-    prompt: str, backend: Backend, options: Mapping[str, Any], schema: OutputSchema | None, *, verdicts: int = 1
+    prompt: str,
+    backend: Backend,
+    options: Mapping[str, Any],
+    schema: OutputSchema | None,
+    *,
+    verdicts: int = 1,
 ) -> tuple[ModelOutputThunk[Any], float]:
     """Return a judge's complete answer to a prompt, and the seconds that it took.
 
@@ -129,9 +145,13 @@ async def ask(
     """
     started = time.perf_counter()
     bound = backend.options.canonical(backend.model_options).get(ModelOption.MAX_NEW_TOKENS)
-    if isinstance(bound, int) and bound < verdicts * _ROOM:  # meant for the answers, and would cut the verdict
+    if (
+        isinstance(bound, int) and bound < verdicts * _ROOM
+    ):  # meant for the answers, and would cut the verdict
         options = merge_options({ModelOption.MAX_NEW_TOKENS: verdicts * _ROOM}, options)
-    thunk, _ = await backend.generate_from_context(Message("user", prompt), _NothingShown(), format=schema, model_options=options)
+    thunk, _ = await backend.generate_from_context(
+        Message("user", prompt), _NothingShown(), format=schema, model_options=options
+    )
     try:
         await thunk.avalue()
     except BaseException:
@@ -140,7 +160,9 @@ async def ask(
     return thunk, time.perf_counter() - started
 
 
-async def _in_words(requirement: Requirement, backend: Backend, shown: str, options: Mapping[str, Any]) -> ValidationResult:
+async def _in_words(
+    requirement: Requirement, backend: Backend, shown: str, options: Mapping[str, Any]
+) -> ValidationResult:
     prompt = f"{_HEAD}\n\n{shown}\n\nRequirement: {requirement.description}\n\n{_WORDS}"
     thunk, seconds = await ask(prompt, backend, options, None)
     text = str(thunk).strip()
@@ -157,7 +179,9 @@ _VERDICT: dict[str, Any] = {
 }
 
 
-async def _constrained(requirement: Requirement, backend: Backend, shown: str, options: Mapping[str, Any]) -> ValidationResult:
+async def _constrained(
+    requirement: Requirement, backend: Backend, shown: str, options: Mapping[str, Any]
+) -> ValidationResult:
     prompt = f"{_HEAD}\n\n{shown}\n\nRequirement: {requirement.description}\n\n{_JSON}"
     thunk, seconds = await ask(prompt, backend, options, OutputSchema("verdict", _VERDICT))
     met, reason = _verdict(thunk, lambda value: value, requirement)
@@ -169,10 +193,19 @@ async def _together(
 ) -> list[ValidationResult]:
     """Ask about all requirements in one request; what it spent is counted on the first verdict."""
     names = [f"requirement_{number}" for number in range(1, len(requirements) + 1)]
-    wanted = "\n".join(f"{name}: {requirement.description}" for name, requirement in zip(names, requirements, strict=True))
-    schema = {"type": "object", "properties": dict.fromkeys(names, _VERDICT), "required": names, "additionalProperties": False}
+    wanted = "\n".join(
+        f"{name}: {requirement.description}" for name, requirement in zip(names, requirements, strict=True)
+    )
+    schema = {
+        "type": "object",
+        "properties": dict.fromkeys(names, _VERDICT),
+        "required": names,
+        "additionalProperties": False,
+    }
     prompt = f"{_HEAD}\n\n{shown}\n\nRequirements:\n{wanted}\n\nFor each requirement: {_JSON}"
-    thunk, seconds = await ask(prompt, backend, options, OutputSchema("verdicts", schema), verdicts=len(names))
+    thunk, seconds = await ask(
+        prompt, backend, options, OutputSchema("verdicts", schema), verdicts=len(names)
+    )
     results = []
     for index, (name, requirement) in enumerate(zip(names, requirements, strict=True)):
         met, reason = _verdict(thunk, lambda value, key=name: value[key], requirement)

@@ -56,7 +56,9 @@ A callback may block that loop while it waits for the very thread that makes the
 _threads: list[_LoopThread] = []
 _threads_lock = threading.Lock()
 _blocked: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar("mellea_blocked_loops", default=())
-_blocked_at_start: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar("mellea_blocked_at_start", default=())
+_blocked_at_start: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar(
+    "mellea_blocked_at_start", default=()
+)
 
 
 def _loops_for_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
@@ -115,7 +117,9 @@ async def _claimed(claim: threading.Lock, coroutine: Coroutine[Any, Any, T]) -> 
     return await coroutine
 
 
-def _submit(coroutine: Coroutine[Any, Any, T], starts_only: bool, loop: asyncio.AbstractEventLoop) -> Future[T]:
+def _submit(
+    coroutine: Coroutine[Any, Any, T], starts_only: bool, loop: asyncio.AbstractEventLoop
+) -> Future[T]:
     """Hand a coroutine to a loop, with a note of the loop that waits for it. Runs in a context of its own."""
     here = asyncio._get_running_loop()
     if here is not None:
@@ -169,7 +173,9 @@ class LoopLocal(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Coroutine[Any, Any, None]]) -> None:
         self._make = make
         self._close = close
-        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = WeakKeyDictionary()
+        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = (
+            WeakKeyDictionary()
+        )
         self._pid = os.getpid()
         self._inherited: list[object] = []
 

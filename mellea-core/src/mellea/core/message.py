@@ -53,7 +53,9 @@ def _known_role(_: object, attribute: Any, value: Any) -> None:
 
 def _is_text(_: object, attribute: Any, value: Any) -> None:
     if not isinstance(value, str):
-        raise UsageError(f"A message's content is text, not {type(value).__name__}.", hint="Convert it with str() first.")
+        raise UsageError(
+            f"A message's content is text, not {type(value).__name__}.", hint="Convert it with str() first."
+        )
 
 
 @frozen

@@ -11,7 +11,13 @@ from mellea.core.errors import UsageError
 __all__ = ["ModelIdentifier", "NameKind", "model_name"]
 
 NameKind = Literal[
-    "hf_model_name", "ollama_name", "openai_name", "watsonx_name", "mlx_name", "bedrock_name", "bedrock_litellm_name"
+    "hf_model_name",
+    "ollama_name",
+    "openai_name",
+    "watsonx_name",
+    "mlx_name",
+    "bedrock_name",
+    "bedrock_litellm_name",
 ]
 
 
@@ -56,7 +62,9 @@ def _catalogued(name: str) -> ModelIdentifier | None:
     return find_model(name)
 
 
-def model_name(model_id: str | ModelIdentifier, kind: NameKind, *, backend: str, fallback: NameKind | None = None) -> str:
+def model_name(
+    model_id: str | ModelIdentifier, kind: NameKind, *, backend: str, fallback: NameKind | None = None
+) -> str:
     """Return the provider's name of a model.
 
     A catalogued model is understood under every name it has: ``ibm-granite/granite-3.2-8b-instruct`` is ``granite3.2:8b``
@@ -78,10 +86,18 @@ def model_name(model_id: str | ModelIdentifier, kind: NameKind, *, backend: str,
         name = getattr(model_id, kind) or (fallback and getattr(model_id, fallback))
         if not name:
             raise UsageError(
-                f"{model_id} has no {kind}.", hint=f"Pass the name that backend {backend!r} knows as text.", backend=backend
+                f"{model_id} has no {kind}.",
+                hint=f"Pass the name that backend {backend!r} knows as text.",
+                backend=backend,
             )
     if not isinstance(name, str):
-        raise UsageError(f"A model id is text or a ModelIdentifier, not {type(name).__name__}.", backend=backend)
+        raise UsageError(
+            f"A model id is text or a ModelIdentifier, not {type(name).__name__}.", backend=backend
+        )
     if not name.strip():
-        raise UsageError("The model id is empty.", hint=f"Pass model_id=... with a model of backend {backend!r}.", backend=backend)
+        raise UsageError(
+            "The model id is empty.",
+            hint=f"Pass model_id=... with a model of backend {backend!r}.",
+            backend=backend,
+        )
     return name

@@ -55,7 +55,9 @@ class ModelOption:
 
 
 _COMMON = {value: name for name, value in vars(ModelOption).items() if name.isupper()}
-CORE_OPTIONS = frozenset({ModelOption.SYSTEM_PROMPT, ModelOption.STREAM, ModelOption.STREAM_TIMEOUT, ModelOption.TOOLS})
+CORE_OPTIONS = frozenset(
+    {ModelOption.SYSTEM_PROMPT, ModelOption.STREAM, ModelOption.STREAM_TIMEOUT, ModelOption.TOOLS}
+)
 """Options that the core carries out itself, so that no backend translates them."""
 
 
@@ -81,7 +83,10 @@ class OptionTable:
         if not options:
             return {}
         if not isinstance(options, Mapping):
-            raise UsageError(f"Model options are a mapping, not {type(options).__name__}.", hint="Pass {ModelOption.SEED: 1}.")
+            raise UsageError(
+                f"Model options are a mapping, not {type(options).__name__}.",
+                hint="Pass {ModelOption.SEED: 1}.",
+            )
         spelled = self.spellings
         result = {spelled[key]: value for key, value in options.items() if key in spelled}
         result.update({key: value for key, value in options.items() if key not in spelled})
@@ -145,6 +150,8 @@ def report_unsupported(names: Iterable[str], *, backend: str, strict: bool, repo
         return
     what = f"Backend {backend!r} cannot honour {', '.join(new)}."
     if strict:
-        raise UnsupportedOptionError(what, hint="Leave the option out, or choose another backend.", backend=backend)
+        raise UnsupportedOptionError(
+            what, hint="Leave the option out, or choose another backend.", backend=backend
+        )
     reported.update(new)
     warnings.warn(f"{what} The call goes on without.", OptionNotSupportedWarning, stacklevel=2)

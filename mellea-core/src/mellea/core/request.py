@@ -45,7 +45,9 @@ class OutputSchema:
             return cls(_plain(str(format.get("title") or "output")), format)
         if isinstance(format, type) and hasattr(format, "model_json_schema"):
             return _schema_of_model(format)
-        raise UsageError(f"{format!r} is no output format.", hint="Pass a pydantic class or a JSON schema as a dict.")
+        raise UsageError(
+            f"{format!r} is no output format.", hint="Pass a pydantic class or a JSON schema as a dict."
+        )
 
     def parse(self, text: str) -> Any:
         """Return what the text describes: what the parser makes of it, else an instance of the class, else plain JSON values.
@@ -104,7 +106,9 @@ class Usage:
 
     def keys(self) -> Iterator[str]:
         """Iterate over the names of the counts."""
-        return iter(("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens"))
+        return iter(
+            ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+        )
 
     def __getitem__(self, key: str) -> int:
         if key not in self.keys():

@@ -136,7 +136,12 @@ class Requirement(Component[str]):
         return self.validation_fn is not None or type(self).validate is not Requirement.validate
 
     async def validate(
-        self, backend: Backend, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any] | None = None
+        self,
+        backend: Backend,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
     ) -> ValidationResult:
         """Return whether the last output in a context meets the requirement.
 
@@ -203,7 +208,10 @@ def reqify(requirement: str | Requirement) -> Requirement:
         return Requirement(requirement)
     if isinstance(requirement, Requirement):
         return requirement
-    raise UsageError(f"{type(requirement).__name__} is no requirement.", hint="Pass text, or req(...) with a validation_fn.")
+    raise UsageError(
+        f"{type(requirement).__name__} is no requirement.",
+        hint="Pass text, or req(...) with a validation_fn.",
+    )
 
 
 def _as_result(verdict: object, seconds: float) -> ValidationResult:
@@ -213,7 +221,9 @@ def _as_result(verdict: object, seconds: float) -> ValidationResult:
         return evolve(verdict, seconds=seconds)
     if isinstance(verdict, tuple) and len(verdict) == 2 and isinstance(verdict[0], bool):
         return ValidationResult(verdict[0], reason=str(verdict[1]), seconds=seconds)
-    raise TypeError(f"it returned {type(verdict).__name__} instead of a verdict (bool, (bool, reason) or ValidationResult)")
+    raise TypeError(
+        f"it returned {type(verdict).__name__} instead of a verdict (bool, (bool, reason) or ValidationResult)"
+    )
 
 
 def _check_takes_one(function: Any, what: str) -> None:
@@ -222,7 +232,8 @@ def _check_takes_one(function: Any, what: str) -> None:
     except TypeError as error:
         argument = "the context" if what == "validation_fn" else "the text"
         raise UsageError(
-            f"{what} {function!r} is not callable with {argument} alone: {error}.", hint="Give it one parameter."
+            f"{what} {function!r} is not callable with {argument} alone: {error}.",
+            hint="Give it one parameter.",
         ) from error
     except ValueError:
         return

@@ -81,7 +81,11 @@ class Attempt(Generic[S]):
     def failures(self) -> list[tuple[str, str]]:
         """Return what is wrong with it: the requirement's name and the reason, for each that is not met."""
         wrong = [("The answer can be read", self.error)] if self.error is not None else []
-        wrong += [(requirement.name, result.reason or "not met") for requirement, result in self.results if not result.result]
+        wrong += [
+            (requirement.name, result.reason or "not met")
+            for requirement, result in self.results
+            if not result.result
+        ]
         return wrong
 
 
@@ -170,8 +174,12 @@ class SamplingResult(Generic[S]):
         """
         if self.success:
             return self
-        missing = "; ".join(f"{name.rstrip('.')}: {reason.rstrip('.')}" for name, reason in self.chosen.failures())
-        tried = "The only attempt" if len(self.attempts) == 1 else f"The best of {len(self.attempts)} attempts"
+        missing = "; ".join(
+            f"{name.rstrip('.')}: {reason.rstrip('.')}" for name, reason in self.chosen.failures()
+        )
+        tried = (
+            "The only attempt" if len(self.attempts) == 1 else f"The best of {len(self.attempts)} attempts"
+        )
         raise RequirementsNotMetError(
             f"{tried} does not meet every requirement: {missing}.",
             hint="Raise the budget, relax the requirement, or read the attempts in error.result.",
@@ -193,10 +201,17 @@ class SamplingResult(Generic[S]):
 
     def table(self) -> str:
         """Return one line for each attempt, as text: what came of it, what it lacks, what it cost; a star marks the chosen one."""
-        rows: list[tuple[str, ...]] = [("", "attempt", "lane", "round", "met", "seconds", "tokens", "answer", "lacks")]
-        rows += [_row(number, attempt, number == self.result_index) for number, attempt in enumerate(self.attempts)]
+        rows: list[tuple[str, ...]] = [
+            ("", "attempt", "lane", "round", "met", "seconds", "tokens", "answer", "lacks")
+        ]
+        rows += [
+            _row(number, attempt, number == self.result_index) for number, attempt in enumerate(self.attempts)
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
 
     def show(self, file: Writable | None = None) -> None:
         """Print the attempts as a tree: each requirement with its verdict, reason, time and tokens.
@@ -229,7 +244,9 @@ class SamplingResult(Generic[S]):
 
     def __repr__(self) -> str:
         verdict = "success" if self.success else "failure"
-        return f"<SamplingResult {verdict}: attempt {self.result_index + 1} of {len(self.attempts)}, {self.why}>"
+        return (
+            f"<SamplingResult {verdict}: attempt {self.result_index + 1} of {len(self.attempts)}, {self.why}>"
+        )
 
 
 def _row(number: int, attempt: Attempt[Any], chosen: bool) -> tuple[str, ...]:
@@ -242,7 +259,8 @@ def _row(number: int, attempt: Attempt[Any], chosen: bool) -> tuple[str, ...]:
         f"{attempt.seconds:.2f}",
         str(attempt.usage.total_tokens),
         _shortened(str(attempt.output), 40),
-        "; ".join(_shortened(f"{name.rstrip('.')}: {reason}", 60) for name, reason in attempt.failures()) or "nothing",
+        "; ".join(_shortened(f"{name.rstrip('.')}: {reason}", 60) for name, reason in attempt.failures())
+        or "nothing",
     )
 
 

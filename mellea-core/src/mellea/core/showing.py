@@ -48,7 +48,9 @@ _REQUIREMENT: dict[str, Any] = {
     "seconds": _NUMBER,
     "tokens": int,
 }
-_IN_ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "├": "|", "└": "`", "─": "-", "│": "|", "←": "<-", "…": "..."})  # noqa: RUF001
+_IN_ASCII = str.maketrans(
+    {"✓": "+", "✗": "x", "–": "-", "├": "|", "└": "`", "─": "-", "│": "|", "←": "<-", "…": "..."}  # noqa: RUF001
+)
 
 
 class Writable(Protocol):
@@ -104,7 +106,9 @@ def _mark(met: bool, skipped: bool = False) -> str:
 
 def _visible(text: str) -> str:
     """Return a text in one line that cannot steer a terminal: control signs are written out."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", lambda sign: repr(sign[0])[1:-1], text)
+    return re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", lambda sign: repr(sign[0])[1:-1], text
+    )
 
 
 def _has_lanes(trace: Mapping[str, Any]) -> bool:
@@ -114,7 +118,13 @@ def _has_lanes(trace: Mapping[str, Any]) -> bool:
 
 def _time(seconds: float) -> str:
     """Return a time as a person reads it."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+    return (
+        f"{seconds:.2f} s"
+        if seconds >= 1
+        else f"{seconds * 1000:.0f} ms"
+        if seconds >= 0.001
+        else "under 1 ms"
+    )
 
 
 def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen: bool) -> str:
@@ -128,7 +138,9 @@ def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:
     yield from _wrapped(attempt["text"], max_lines=3) or ["(no text)"]
     if attempt["error"]:
         yield from _wrapped(f"✗ cannot be read: {attempt['error']}", max_lines=3)
-    yield from (line for requirement in attempt["requirements"] for line in _wrapped(_check_line(requirement)))
+    yield from (
+        line for requirement in attempt["requirements"] for line in _wrapped(_check_line(requirement))
+    )
 
 
 def _check_line(requirement: Mapping[str, Any]) -> str:
@@ -143,7 +155,9 @@ def _check_line(requirement: Mapping[str, Any]) -> str:
 
 def _wrapped(text: str, max_lines: int | None = None) -> list[str]:
     line = _visible(" ".join(text.split()))
-    return textwrap.wrap(line, _WIDTH, subsequent_indent="" if max_lines else "    ", max_lines=max_lines, placeholder=" …")
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent="" if max_lines else "    ", max_lines=max_lines, placeholder=" …"
+    )
 
 
 def as_html(trace: Mapping[str, Any]) -> str:
@@ -162,8 +176,12 @@ def _page() -> Template:
     from jinja2 import StrictUndefined  # noqa: PLC0415  jinja costs 50 ms that an import should not pay
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
-    environment = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(files("mellea").joinpath("templates/pages/attempts.html.jinja2").read_text(encoding="utf-8"))
+    environment = ImmutableSandboxedEnvironment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(
+        files("mellea").joinpath("templates/pages/attempts.html.jinja2").read_text(encoding="utf-8")
+    )
 
 
 def read_trace(text: str, name: str = "the text") -> dict[str, Any]:
@@ -179,9 +197,13 @@ def read_trace(text: str, name: str = "the text") -> dict[str, Any]:
     try:
         trace = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{name} is not JSON: {error}.", hint="Write the file with result.save(path).") from error
+        raise UsageError(
+            f"{name} is not JSON: {error}.", hint="Write the file with result.save(path)."
+        ) from error
     if wrong := next(_wrong_parts(trace), None):
-        raise UsageError(f"{name} is no trace of attempts: {wrong}.", hint="Write the file with result.save(path).")
+        raise UsageError(
+            f"{name} is no trace of attempts: {wrong}.", hint="Write the file with result.save(path)."
+        )
     checked: dict[str, Any] = trace
     return checked
 
@@ -194,7 +216,9 @@ def _wrong_parts(trace: Any) -> Iterator[str]:
         if not isinstance(attempt["usage"].get("total_tokens", 0), int):
             yield f"attempts[{number}].usage.total_tokens is no number"
         for position, requirement in enumerate(attempt["requirements"]):
-            yield from _wrong_fields(f"attempts[{number}].requirements[{position}]", requirement, _REQUIREMENT)
+            yield from _wrong_fields(
+                f"attempts[{number}].requirements[{position}]", requirement, _REQUIREMENT
+            )
     if not 0 <= trace["result_index"] < len(trace["attempts"]):
         yield f"there is no attempt number {trace['result_index']}"
 
@@ -224,10 +248,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     target = Path(path)
     part = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex}")
     try:
-        part.write_text(text, encoding="utf-8", errors="replace")  # a lone surrogate is no text that a file can hold
+        part.write_text(
+            text, encoding="utf-8", errors="replace"
+        )  # a lone surrogate is no text that a file can hold
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise UsageError(
-            f"{target} cannot be written: {error.strerror or error}.", hint="Choose a folder that exists and that you may write to."
+            f"{target} cannot be written: {error.strerror or error}.",
+            hint="Choose a folder that exists and that you may write to.",
         ) from error

@@ -39,7 +39,9 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
     )
-    environment.filters["json"] = functools.partial(json.dumps, ensure_ascii=False)  # Jinja's own escapes for HTML
+    environment.filters["json"] = functools.partial(
+        json.dumps, ensure_ascii=False
+    )  # Jinja's own escapes for HTML
     return environment
 
 
@@ -73,10 +75,14 @@ def render_text(source: str, variables: Mapping[str, Any]) -> str:
         TemplateError: The template does not compile, or names variables that are not given (all are listed).
     """
     if not isinstance(variables, Mapping):
-        raise TemplateError(f"Template variables are a mapping, not {type(variables).__name__}.", hint='Pass {"name": value}.')
+        raise TemplateError(
+            f"Template variables are a mapping, not {type(variables).__name__}.", hint='Pass {"name": value}.'
+        )
     missing = sorted(_variables(source) - variables.keys())
     if missing and hasattr(variables, "__missing__"):
-        making = copy.copy(variables)  # a defaultdict keeps what it is asked for, and this one is the caller's
+        making = copy.copy(
+            variables
+        )  # a defaultdict keeps what it is asked for, and this one is the caller's
         variables = {**variables, **{name: making[name] for name in missing}}
     elif missing:
         raise TemplateError(
@@ -102,7 +108,9 @@ def _render(template: Template, variables: Mapping[str, Any]) -> str:
     try:
         return template.render(variables)
     except Exception as error:
-        raise TemplateError(f"A template could not be rendered: {error}.", hint="Correct the template or its variables.") from error
+        raise TemplateError(
+            f"A template could not be rendered: {error}.", hint="Correct the template or its variables."
+        ) from error
 
 
 class TemplateFormatter(ChatFormatter):
@@ -114,7 +122,9 @@ class TemplateFormatter(ChatFormatter):
         use_template_cache: Kept for programs that pass it; compiled templates are always cached.
     """
 
-    def __init__(self, model_id: str = "", *, template_path: str | Path = "", use_template_cache: bool = True) -> None:
+    def __init__(
+        self, model_id: str = "", *, template_path: str | Path = "", use_template_cache: bool = True
+    ) -> None:
         self.model_id = str(model_id)
         self.template_path = template_path
         self._family = re.sub(r"[^a-z0-9]", "", self.model_id.lower())
@@ -139,7 +149,9 @@ class TemplateFormatter(ChatFormatter):
             template = _compiled(representation.template)
         else:
             template = self._template(type(component), tuple(representation.template_order or ("*",)))
-        return _render(template, {name: self._shown(value) for name, value in representation.args.items()}).strip()
+        return _render(
+            template, {name: self._shown(value) for name, value in representation.args.items()}
+        ).strip()
 
     def _shown(self, value: Any) -> Any:
         """Return a template variable with the spans in it rendered."""
@@ -182,7 +194,11 @@ class TemplateFormatter(ChatFormatter):
     def _fitting(self, folders: Iterable[Path]) -> Iterator[Path]:
         """Yield the folders of this model's family, the longest name first, and ``default`` last."""
         named = {folder.name: folder for folder in folders if folder.is_dir()}
-        family = [name for name in named if name != "default" and re.sub(r"[^a-z0-9]", "", name.lower()) in self._family]
+        family = [
+            name
+            for name in named
+            if name != "default" and re.sub(r"[^a-z0-9]", "", name.lower()) in self._family
+        ]
         for name in sorted(family, key=len, reverse=True):
             yield named[name]
         if "default" in named:

@@ -188,7 +188,9 @@ class ModelOutputThunk(Generic[S]):
             ComponentParseError: The component could not parse it.
         """
         if self._parsed_repr is None and self.is_computed():
-            self._parsed_repr = self._action.parse(self) if self._action is not None else cast("S", self._value)
+            self._parsed_repr = (
+                self._action.parse(self) if self._action is not None else cast("S", self._value)
+            )
         return self._parsed_repr
 
     @property
@@ -226,15 +228,24 @@ class ModelOutputThunk(Generic[S]):
 
     def __copy__(self) -> Self:
         if not self.is_computed():
-            raise self._error or UsageError("A thunk that is not computed yet cannot be copied.", hint="Await it first.")
+            raise self._error or UsageError(
+                "A thunk that is not computed yet cannot be copied.", hint="Await it first."
+            )
         twin = type(self)(self._value, dict(self._meta), self._parsed_repr, list(self.tool_calls))
-        twin._thinking, twin._action, twin._schema, twin._parsed = self._thinking, self._action, self._schema, self._parsed
+        twin._thinking, twin._action, twin._schema, twin._parsed = (
+            self._thinking,
+            self._action,
+            self._schema,
+            self._parsed,
+        )
         twin._generation, twin._raw, twin._request = self._generation, self._raw, self._request
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self.__copy__()
-        twin._meta, twin._parsed_repr, twin._parsed = copy.deepcopy((self._meta, self._parsed_repr, self._parsed), memo)
+        twin._meta, twin._parsed_repr, twin._parsed = copy.deepcopy(
+            (self._meta, self._parsed_repr, self._parsed), memo
+        )
         return twin
 
     def with_text(self, text: str) -> ComputedModelOutputThunk[S]:

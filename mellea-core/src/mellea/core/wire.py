@@ -31,7 +31,11 @@ def chat_body(request: ChatRequest, *, strict: bool) -> dict[str, Any]:
         request: The request.
         strict: Whether the provider accepts strict schemas only, as OpenAI's own endpoint does.
     """
-    body: dict[str, Any] = {"model": request.model_id, "messages": wire_messages(request.messages), **request.options}
+    body: dict[str, Any] = {
+        "model": request.model_id,
+        "messages": wire_messages(request.messages),
+        **request.options,
+    }
     if request.n > 1:
         body["n"] = request.n
     if request.schema is not None:
@@ -58,10 +62,17 @@ def _full_message(message: Message) -> dict[str, Any]:
         url = image.data_uri if isinstance(image, ImageBlock) else image.value
         parts.append({"type": "image_url", "image_url": {"url": url}})
     parts.extend({"type": "input_audio", "input_audio": _audio(audio)} for audio in message.audio)
-    wire: dict[str, Any] = {"role": message.role, "content": parts if message.images or message.audio else message.content}
+    wire: dict[str, Any] = {
+        "role": message.role,
+        "content": parts if message.images or message.audio else message.content,
+    }
     if message.tool_calls:
         wire["tool_calls"] = [
-            {"id": call.tool_call_id, "type": "function", "function": {"name": call.name, "arguments": json.dumps(dict(call.args))}}
+            {
+                "id": call.tool_call_id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(dict(call.args))},
+            }
             for call in message.tool_calls
         ]
     if message.tool_call_id:
@@ -71,14 +82,19 @@ def _full_message(message: Message) -> dict[str, Any]:
 
 def _audio(audio: AudioBlock | AudioUrlBlock) -> dict[str, Any]:
     if isinstance(audio, AudioUrlBlock):
-        raise UsageError("This backend takes no audio by address.", hint="Load the file and pass an AudioBlock.")
+        raise UsageError(
+            "This backend takes no audio by address.", hint="Load the file and pass an AudioBlock."
+        )
     return {"data": str(audio).rpartition(",")[2], "format": audio.format}
 
 
 def response_format(schema: OutputSchema, *, strict: bool) -> dict[str, Any]:
     """Return the ``response_format`` that constrains the output to a schema."""
     json_schema = strict_schema(schema.json_schema) if strict else dict(schema.json_schema)
-    return {"type": "json_schema", "json_schema": {"name": schema.name[:64], "schema": json_schema, "strict": True}}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": schema.name[:64], "schema": json_schema, "strict": True},
+    }
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,15 @@ from mellea.plugins.manifests import API_VERSION, KINDS, Manifest
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["PluginProblem", "PluginSource", "Policy", "Registration", "collect", "new_pluggy_manager", "plugin_sources"]
+__all__ = [
+    "PluginProblem",
+    "PluginSource",
+    "Policy",
+    "Registration",
+    "collect",
+    "new_pluggy_manager",
+    "plugin_sources",
+]
 
 
 @frozen
@@ -119,7 +127,9 @@ def _metadata(entry: EntryPoint) -> Mapping[str, str]:
     """Return a distribution's metadata; an interrupted installation leaves a folder that has none."""
     try:
         return entry.dist.metadata if entry.dist else {}  # type: ignore[return-value]  # an email message
-    except FileNotFoundError:  # the backport that other libraries put in the place of importlib.metadata raises it
+    except (
+        FileNotFoundError
+    ):  # the backport that other libraries put in the place of importlib.metadata raises it
         return {}
 
 
@@ -155,7 +165,9 @@ def load(source: PluginSource, manager: pluggy.PluginManager) -> tuple[Registrat
     except PluginApiError as error:
         return PluginProblem(source, "api", error, error.hint or "")
     except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's module raises must not take others down
-        remedy = f"Update or uninstall {source.distribution}, or leave it out with MELLEA_PLUGINS=-{source.name}."
+        remedy = (
+            f"Update or uninstall {source.distribution}, or leave it out with MELLEA_PLUGINS=-{source.name}."
+        )
         return PluginProblem(source, stage, error, remedy)
 
 
@@ -181,7 +193,9 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
                     implementation.function(manifests.append)
         return tuple(Registration(_checked(manifest, source), source) for manifest in manifests)
     except BaseException:
-        if manager.is_registered(plugin):  # pluggy leaves a plugin registered when one of its hooks is not well formed
+        if manager.is_registered(
+            plugin
+        ):  # pluggy leaves a plugin registered when one of its hooks is not well formed
             manager.unregister(plugin)
         raise
 

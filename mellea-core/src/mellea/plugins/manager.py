@@ -18,7 +18,13 @@ from typing import Any, Literal
 from attrs import evolve, frozen
 
 from mellea._lazy import import_without_gc
-from mellea.core.errors import AmbiguousPluginError, PluginError, PluginLoadError, UnknownPluginError, UsageError
+from mellea.core.errors import (
+    AmbiguousPluginError,
+    PluginError,
+    PluginLoadError,
+    UnknownPluginError,
+    UsageError,
+)
 from mellea.plugins.discovery import (
     PluginProblem,
     PluginSource,
@@ -106,7 +112,9 @@ class PluginRegistry:
             if isinstance(registration.manifest, KINDS[kind]) and name in _names(registration):
                 return registration
         distribution, _, bare = name.rpartition(":")
-        distribution = distribution or self._environ.get(f"MELLEA_{kind.upper()}_{bare.upper().replace('-', '_')}", "")
+        distribution = distribution or self._environ.get(
+            f"MELLEA_{kind.upper()}_{bare.upper().replace('-', '_')}", ""
+        )
         found = self._claims(kind, bare, distribution) or self._claims_after_refresh(kind, bare, distribution)
         if not found:
             raise self._unknown(kind, bare, distribution)
@@ -123,7 +131,11 @@ class PluginRegistry:
         rows: list[PluginInfo] = []
         for source in self.sources():
             if not self._policy.permits(source):
-                rows.append(_unusable(source, "denied", "MELLEA_PLUGINS leaves it out.", "Change that variable to use it."))
+                rows.append(
+                    _unusable(
+                        source, "denied", "MELLEA_PLUGINS leaves it out.", "Change that variable to use it."
+                    )
+                )
                 continue
             loaded = self._load(source)
             if isinstance(loaded, PluginProblem):
@@ -153,14 +165,21 @@ class PluginRegistry:
             if source not in self._loaded:
                 self._loaded[source] = load(source, self._pluggy)
         found = self._loaded[source]
-        if isinstance(found, PluginProblem) and self._environ.get("MELLEA_STRICT_PLUGINS", "") not in ("", "0"):
+        if isinstance(found, PluginProblem) and self._environ.get("MELLEA_STRICT_PLUGINS", "") not in (
+            "",
+            "0",
+        ):
             raise found.error() from found.cause
         return found
 
     def _claims(self, kind: Kind, name: str, distribution: str) -> list[Registration | PluginProblem]:
         """Return everything that claims a name: by entry point and manifest name, else by manifest name, else by alias."""
         wanted = normalise(distribution) if distribution else None
-        permitted = [source for source in self.sources() if self._policy.permits(source) and wanted in (None, source.distribution)]
+        permitted = [
+            source
+            for source in self.sources()
+            if self._policy.permits(source) and wanted in (None, source.distribution)
+        ]
         named: list[Registration | PluginProblem] = []
         for source in permitted:
             if source.name == name:
@@ -173,7 +192,9 @@ class PluginRegistry:
         by_name = [entry for entry in _matching(others, kind, name) if entry.manifest.name == name]
         return _distinct(by_name or _matching(others, kind, name))
 
-    def _claims_after_refresh(self, kind: Kind, name: str, distribution: str) -> list[Registration | PluginProblem]:
+    def _claims_after_refresh(
+        self, kind: Kind, name: str, distribution: str
+    ) -> list[Registration | PluginProblem]:
         """Look once more at what is installed: something may have been, since the last look."""
         importlib.invalidate_caches()
         self._sources = None
@@ -181,14 +202,22 @@ class PluginRegistry:
 
     def _unknown(self, kind: Kind, name: str, distribution: str) -> PluginError:
         where = f" in distribution {distribution!r}" if distribution else ""
-        denied = [source for source in self.sources() if source.name == name and not self._policy.permits(source)]
+        denied = [
+            source for source in self.sources() if source.name == name and not self._policy.permits(source)
+        ]
         if denied:
-            return UnknownPluginError(f"{kind.capitalize()} {name!r} is left out by MELLEA_PLUGINS.", hint="Change that variable.")
+            return UnknownPluginError(
+                f"{kind.capitalize()} {name!r} is left out by MELLEA_PLUGINS.", hint="Change that variable."
+            )
         if kind == "backend" and name in WELL_KNOWN and not where:
             return not_installed(name)
         usable = [row for row in self.listing(kind) if row.status == "ok"]
         known = sorted({row.name for row in usable})
-        words = {*known, *(alias for row in usable for alias in row.aliases), *(WELL_KNOWN if kind == "backend" else ())}
+        words = {
+            *known,
+            *(alias for row in usable for alias in row.aliases),
+            *(WELL_KNOWN if kind == "backend" else ()),
+        }
         near = difflib.get_close_matches(name.lower().strip(), sorted(words), n=2, cutoff=0.5)
         guess = f"Did you mean {' or '.join(repr(other) for other in near)}? " if near else ""
         return UnknownPluginError(
@@ -216,7 +245,9 @@ def _identity(claim: Registration | PluginProblem) -> object:
 
 
 def _unusable(source: PluginSource, status: Status, problem: str, remedy: str) -> PluginInfo:
-    return PluginInfo(source.name, source.distribution, source.version, status, problem=problem, remedy=remedy)
+    return PluginInfo(
+        source.name, source.distribution, source.version, status, problem=problem, remedy=remedy
+    )
 
 
 def _info(entry: Registration) -> PluginInfo:

@@ -11,7 +11,15 @@ from attrs import field, frozen
 from mellea.core.capabilities import Capabilities, Capability
 from mellea.core.errors import UsageError
 
-__all__ = ["API_VERSION", "KINDS", "BackendManifest", "ContextManifest", "Kind", "Manifest", "StrategyManifest"]
+__all__ = [
+    "API_VERSION",
+    "KINDS",
+    "BackendManifest",
+    "ContextManifest",
+    "Kind",
+    "Manifest",
+    "StrategyManifest",
+]
 
 API_VERSION = 1
 """Number of the plugin interface that this core implements."""
@@ -39,7 +47,8 @@ def _plain_names(_: object, attribute: Any, values: Iterable[Any]) -> None:
 def _import_path(_: object, attribute: Any, value: Any) -> None:
     if not isinstance(value, str) or not _FACTORY.fullmatch(value):
         raise UsageError(
-            f"{value!r} is no factory.", hint="Write it as 'package.module:Class', so that it is imported only when used."
+            f"{value!r} is no factory.",
+            hint="Write it as 'package.module:Class', so that it is imported only when used.",
         )
 
 

@@ -7,7 +7,14 @@ from abc import ABC, abstractmethod
 
 from mellea.core.errors import UsageError
 
-__all__ = ["Chunker", "ChunkingStrategy", "ParagraphChunking", "SentenceChunking", "WordChunking", "chunking_named"]
+__all__ = [
+    "Chunker",
+    "ChunkingStrategy",
+    "ParagraphChunking",
+    "SentenceChunking",
+    "WordChunking",
+    "chunking_named",
+]
 
 
 class ChunkingStrategy(ABC):
@@ -141,7 +148,11 @@ def _ends_sentence(sentence: str, following: str) -> bool:
     if not word.endswith("."):
         return True
     stem = word[:-1]
-    return not (stem.lower() in _ABBREVIATIONS or (len(stem) == 1 and stem.isalpha() and stem != "I") or _is_list_number(sentence))
+    return not (
+        stem.lower() in _ABBREVIATIONS
+        or (len(stem) == 1 and stem.isalpha() and stem != "I")
+        or _is_list_number(sentence)
+    )
 
 
 def _is_list_number(sentence: str) -> bool:
@@ -165,7 +176,8 @@ def chunking_named(chunking: str | ChunkingStrategy) -> ChunkingStrategy:
         return chunking
     if not isinstance(chunking, str) or chunking not in _BY_NAME:
         raise UsageError(
-            f"There is no chunking {chunking!r}.", hint=f"Choose among {', '.join(_BY_NAME)}, or pass a ChunkingStrategy."
+            f"There is no chunking {chunking!r}.",
+            hint=f"Choose among {', '.join(_BY_NAME)}, or pass a ChunkingStrategy.",
         )
     return _BY_NAME[chunking]()
 
@@ -203,7 +215,8 @@ class Chunker:
             if not chunk or not self._rest.startswith(chunk):
                 name = type(self._strategy).__name__
                 raise UsageError(
-                    f"{name} gave the chunk {chunk[:40]!r}, which is no beginning of the text left.", hint="Return verbatim parts."
+                    f"{name} gave the chunk {chunk[:40]!r}, which is no beginning of the text left.",
+                    hint="Return verbatim parts.",
                 )
             self._rest = self._rest[len(chunk) :]
         return chunks

@@ -32,7 +32,9 @@ from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 if TYPE_CHECKING:
     from mellea.stdlib.querying import aquery, atransform, query, transform
 else:
-    __getattr__, _ = lazy_names(__name__, dict.fromkeys(["aquery", "atransform", "query", "transform"], "mellea.stdlib.querying"))
+    __getattr__, _ = lazy_names(
+        __name__, dict.fromkeys(["aquery", "atransform", "query", "transform"], "mellea.stdlib.querying")
+    )
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -130,7 +132,13 @@ async def sample(
     required = requirements_of(requirements)
     with naming_alternatives():
         result = await chosen.sample(
-            blockify(action), context, backend, required, format=format, model_options=model_options, tool_calls=tool_calls
+            blockify(action),
+            context,
+            backend,
+            required,
+            format=format,
+            model_options=model_options,
+            tool_calls=tool_calls,
         )
     return result.raise_for_failure() if strict else result
 
@@ -152,8 +160,14 @@ def _with_alternatives(error: CapabilityError) -> CapabilityError:
 
     rows = registry().listing("backend")
     able = sorted({row.name for row in rows if row.status == "ok" and error.missing in row.capabilities})
-    names = f"Installed backends that declare it: {', '.join(able)}." if able else "No installed backend declares it."
-    return CapabilityError(error.message, hint=names, missing=error.missing, backend=error.backend, model_id=error.model_id)
+    names = (
+        f"Installed backends that declare it: {', '.join(able)}."
+        if able
+        else "No installed backend declares it."
+    )
+    return CapabilityError(
+        error.message, hint=names, missing=error.missing, backend=error.backend, model_id=error.model_id
+    )
 
 
 async def aact(
@@ -195,7 +209,9 @@ async def aact(
     """
     if strategy is None:
         check_no_strategy(requirements, return_sampling_results=return_sampling_results, strict=strict)
-        thunk, after = await start(action, context, backend, format=format, model_options=model_options, tool_calls=tool_calls)
+        thunk, after = await start(
+            action, context, backend, format=format, model_options=model_options, tool_calls=tool_calls
+        )
         if await_result:
             await finished(thunk)
         return thunk, after
@@ -213,16 +229,24 @@ async def aact(
     return (result if return_sampling_results else result.result), result.result_ctx
 
 
-def check_no_strategy(requirements: Iterable[str | Requirement] | None, *, return_sampling_results: bool, strict: bool) -> None:
+def check_no_strategy(
+    requirements: Iterable[str | Requirement] | None, *, return_sampling_results: bool, strict: bool
+) -> None:
     """Refuse, for a call without a strategy, what only a strategy can carry out.
 
     Raises:
         UsageError: There is such a thing.
     """
-    asked = {"requirements": bool(requirements), "return_sampling_results": return_sampling_results, "strict": strict}
+    asked = {
+        "requirements": bool(requirements),
+        "return_sampling_results": return_sampling_results,
+        "strict": strict,
+    }
     for name, given in asked.items():
         if given:
-            raise UsageError(f"{name} needs a strategy.", hint="Pass strategy=RejectionSamplingStrategy() or another one.")
+            raise UsageError(
+                f"{name} needs a strategy.", hint="Pass strategy=RejectionSamplingStrategy() or another one."
+            )
 
 
 async def finished(thunk: ModelOutputThunk[S]) -> ComputedModelOutputThunk[S]:
@@ -293,12 +317,16 @@ async def avalidate(
         UsageError: There is no output, or a requirement is none.
         ProviderError: A judge could not be asked.
     """
-    several: Iterable[Any] = reqs if isinstance(reqs, Iterable) and not isinstance(reqs, str | Requirement) else [reqs]
+    several: Iterable[Any] = (
+        reqs if isinstance(reqs, Iterable) and not isinstance(reqs, str | Requirement) else [reqs]
+    )
     seen = context if input is None else context.add(blockify(input))
     if output is not None:
         seen = seen.add(ModelOutputThunk(output) if isinstance(output, str) else output)
     required = [reqify(requirement) for requirement in several]
-    return await validate_all(required, seen, backend, spare_judges=False, format=format, model_options=model_options)
+    return await validate_all(
+        required, seen, backend, spare_judges=False, format=format, model_options=model_options
+    )
 
 
 def user_message(
@@ -339,17 +367,25 @@ async def achat(
     tool_calls: bool = False,
 ) -> tuple[Message, Context]:
     """Say something to the model and return its answer as an assistant message. See ``aact`` for the rest."""
-    message = user_message(content, role, images=images, audio=audio, documents=documents, user_variables=user_variables)
-    thunk, after = await aact(message, context, backend, format=format, model_options=model_options, tool_calls=tool_calls)
+    message = user_message(
+        content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
+    )
+    thunk, after = await aact(
+        message, context, backend, format=format, model_options=model_options, tool_calls=tool_calls
+    )
     return cast("Message", thunk.parsed_repr), after
 
 
-def act(action: Component[S] | Span | str, context: Context, backend: Backend, **kwargs: Any) -> tuple[Any, Context]:
+def act(
+    action: Component[S] | Span | str, context: Context, backend: Backend, **kwargs: Any
+) -> tuple[Any, Context]:
     """Synchronous face of ``aact``."""
     return run_sync(aact(action, context, backend, **kwargs))
 
 
-def instruct(description: str | Span, context: Context, backend: Backend, **kwargs: Any) -> tuple[Any, Context]:
+def instruct(
+    description: str | Span, context: Context, backend: Backend, **kwargs: Any
+) -> tuple[Any, Context]:
     """Synchronous face of ``ainstruct``."""
     return run_sync(ainstruct(description, context, backend, **kwargs))
 

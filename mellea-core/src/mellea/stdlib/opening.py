@@ -51,14 +51,18 @@ def open_backend(
     manifest = registration.manifest
     if model_id is None and isinstance(manifest, BackendManifest):
         model_id = manifest.default_model_id
-    arguments = {key: value for key, value in kwargs.items() if not (key == "model_options" and value is None)}
+    arguments = {
+        key: value for key, value in kwargs.items() if not (key == "model_options" and value is None)
+    }
     if model_id is not None:
         arguments["model_id"] = model_id
     opened: Backend = made(registration, arguments)
     return opened
 
 
-def open_context(ctx: Context | str | None, context_type: str | None, plugins: Iterable[Any] | None) -> Context:
+def open_context(
+    ctx: Context | str | None, context_type: str | None, plugins: Iterable[Any] | None
+) -> Context:
     """Return the context that the arguments of ``start_session`` name; see there."""
     if ctx is not None and context_type is not None:
         raise UsageError("Both ctx and context_type are given.", hint="Leave one of them out.")
@@ -68,7 +72,10 @@ def open_context(ctx: Context | str | None, context_type: str | None, plugins: I
     if isinstance(chosen, Context):
         return chosen
     if not isinstance(chosen, str):
-        raise UsageError(f"{chosen!r} is no context.", hint='Pass an instance such as ChatContext(), or a name such as "chat".')
+        raise UsageError(
+            f"{chosen!r} is no context.",
+            hint='Pass an instance such as ChatContext(), or a name such as "chat".',
+        )
     from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
     from mellea.plugins.manager import registry  # noqa: PLC0415
 
@@ -105,10 +112,16 @@ def _check_arguments(factory: Any, arguments: Mapping[str, Any], name: str) -> N
         parameters = inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return
-    missing = [p.name for p in parameters.values() if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
     missing = [parameter for parameter in missing if parameter not in arguments]
     if missing:
-        raise UsageError(f"{name!r} cannot be opened without {', '.join(missing)}.", hint="Pass it by name.", backend=name)
+        raise UsageError(
+            f"{name!r} cannot be opened without {', '.join(missing)}.", hint="Pass it by name.", backend=name
+        )
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     for argument in arguments:
@@ -116,5 +129,7 @@ def _check_arguments(factory: Any, arguments: Mapping[str, Any], name: str) -> N
             near = difflib.get_close_matches(argument, parameters, n=1)
             guess = f"Did you mean {near[0]!r}? " if near else ""
             raise UsageError(
-                f"{name!r} takes no argument {argument!r}.", hint=f"{guess}It takes {', '.join(parameters)}.", backend=name
+                f"{name!r} takes no argument {argument!r}.",
+                hint=f"{guess}It takes {', '.join(parameters)}.",
+                backend=name,
             )

@@ -111,7 +111,14 @@ def partial_instance(model: Any, value: Any) -> Any:
     come: dict[str, Any] = {}
     missing: dict[str, Any] = {}
     for name, info in model.model_fields.items():
-        key = next((key for key in (info.validation_alias, info.alias, name) if isinstance(key, str) and key in value), None)
+        key = next(
+            (
+                key
+                for key in (info.validation_alias, info.alias, name)
+                if isinstance(key, str) and key in value
+            ),
+            None,
+        )
         found = _NOTHING if key is None else _so_far(model, name, value[key])
         if found is not _NOTHING:
             come[name] = found

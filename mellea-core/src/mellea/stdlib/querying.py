@@ -25,7 +25,16 @@ from mellea.stdlib.components.mobject import Query, Transform, is_span
 from mellea.stdlib.sampling.call import requirements_of
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
-__all__ = ["aquery", "atransform", "has_tools", "query", "query_of", "transform", "transform_of", "transformed"]
+__all__ = [
+    "aquery",
+    "atransform",
+    "has_tools",
+    "query",
+    "query_of",
+    "transform",
+    "transform_of",
+    "transformed",
+]
 
 
 def _askable(obj: Any) -> Any:
@@ -37,7 +46,9 @@ def _askable(obj: Any) -> Any:
 def query_of(obj: Any, query: str) -> Query:
     """Return the question about an object, as the object's own kind of query where it has one."""
     askable = _askable(obj)
-    asked: Query = askable.get_query_object(query) if hasattr(askable, "get_query_object") else Query(askable, query)
+    asked: Query = (
+        askable.get_query_object(query) if hasattr(askable, "get_query_object") else Query(askable, query)
+    )
     return asked
 
 
@@ -78,7 +89,9 @@ async def transformed(action: Transform, output: ModelOutputThunk[Any]) -> Any:
     for call in output.tool_calls:
         tool = call.func if call.func is not None else tools.get(call.name)
         if tool is None:
-            raise OutputParseError(f"The model called {call.name}, which the object does not have.", hint="Ask again.")
+            raise OutputParseError(
+                f"The model called {call.name}, which the object does not have.", hint="Ask again."
+            )
         value = tool.run(**call.args)
         values.append(await value if inspect.isawaitable(value) else value)
     of_its_type = [value for value in values if isinstance(value, action.obj.__class__)]
@@ -164,11 +177,15 @@ async def atransform(
     return await transformed(action, result.result), result.result_ctx
 
 
-def query(obj: Any, query: str, context: Context, backend: Backend, **kwargs: Any) -> tuple[ModelOutputThunk[Any], Context]:
+def query(
+    obj: Any, query: str, context: Context, backend: Backend, **kwargs: Any
+) -> tuple[ModelOutputThunk[Any], Context]:
     """Synchronous face of ``aquery``."""
     return run_sync(aquery(obj, query, context, backend, **kwargs))
 
 
-def transform(obj: Any, transformation: str, context: Context, backend: Backend, **kwargs: Any) -> tuple[Any, Context]:
+def transform(
+    obj: Any, transformation: str, context: Context, backend: Backend, **kwargs: Any
+) -> tuple[Any, Context]:
     """Synchronous face of ``atransform``."""
     return run_sync(atransform(obj, transformation, context, backend, **kwargs))

@@ -88,7 +88,8 @@ class MelleaSession(Verbs):
     ) -> None:
         if not hasattr(backend, "generate_from_context"):
             raise UsageError(
-                f"{type(backend).__name__} is no backend.", hint="Pass an instance of a Backend, or use start_session."
+                f"{type(backend).__name__} is no backend.",
+                hint="Pass an instance of a Backend, or use start_session.",
             )
         self.id = session_id or str(uuid.uuid4())
         self.backend = backend
@@ -169,14 +170,18 @@ class MelleaSession(Verbs):
         _current.set(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _current.set(self._outer.pop())
         self.close()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _current.set(self._outer.pop())
         await self.aclose()
 
@@ -195,13 +200,20 @@ class MelleaSession(Verbs):
     # Verbs
 
     async def _turn(
-        self, action: Span | str, *, model_options: Mapping[str, Any] | None, await_result: bool, **kwargs: Any
+        self,
+        action: Span | str,
+        *,
+        model_options: Mapping[str, Any] | None,
+        await_result: bool,
+        **kwargs: Any,
     ) -> ModelOutputThunk[Any]:
         """Carry out one turn: start it, wait for it if asked to, and remember it."""
         self._check_open()
         begun = self._turns.begin()
         options = merge_options(self._canonical(self.model_options), self._canonical(model_options))
-        thunk, after = await functional.start(action, begun.ctx, self.backend, model_options=options, **kwargs)
+        thunk, after = await functional.start(
+            action, begun.ctx, self.backend, model_options=options, **kwargs
+        )
         if self._closed:
             await thunk.cancel_generation()
             self._check_open()
@@ -212,14 +224,23 @@ class MelleaSession(Verbs):
         return thunk
 
     async def _sampled_turn(
-        self, action: Span | str, *, model_options: Mapping[str, Any] | None, strict: bool | None, **kwargs: Any
+        self,
+        action: Span | str,
+        *,
+        model_options: Mapping[str, Any] | None,
+        strict: bool | None,
+        **kwargs: Any,
     ) -> SamplingResult[Any]:
         """Carry out one turn as a strategy says, and remember the attempt that it chose."""
         firm = self.strict if strict is None else strict
 
-        def sampling(ctx: Context, backend: Backend, options: Mapping[str, Any]) -> Coroutine[Any, Any, SamplingResult[Any]]:
+        def sampling(
+            ctx: Context, backend: Backend, options: Mapping[str, Any]
+        ) -> Coroutine[Any, Any, SamplingResult[Any]]:
             merged = merge_options(options, self._canonical(model_options))
-            return functional.sample(action, ctx, backend, model_options=merged, strict=firm, plugins=self._plugins, **kwargs)
+            return functional.sample(
+                action, ctx, backend, model_options=merged, strict=firm, plugins=self._plugins, **kwargs
+            )
 
         return await self.run(sampling)
 
@@ -297,7 +318,9 @@ def start_session(
     context = open_context(ctx, context_type, brought)
     opened = open_backend(backend, backend_name, model_id, brought, backend_kwargs)
     made_here = not any(opened is given for given in (backend, backend_name))
-    return MelleaSession(opened, context, model_options=options, strict=strict, plugins=brought, owns_backend=made_here)
+    return MelleaSession(
+        opened, context, model_options=options, strict=strict, plugins=brought, owns_backend=made_here
+    )
 
 
 def start_backend(
@@ -311,4 +334,6 @@ def start_backend(
 ) -> tuple[Context, Backend]:
     """Open a context and a backend, for programs that thread their state themselves. See ``start_session``."""
     context = open_context(ctx, context_type, None)
-    return context, open_backend(None, backend_name, model_id, None, {**backend_kwargs, "model_options": model_options})
+    return context, open_backend(
+        None, backend_name, model_id, None, {**backend_kwargs, "model_options": model_options}
+    )

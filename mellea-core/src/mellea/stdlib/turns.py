@@ -108,7 +108,9 @@ class Turns:
         except asyncio.CancelledError:
             if task in self._running:  # the caller was cancelled, and the task with it
                 raise
-            raise GenerationCancelledError("The session was closed meanwhile.", hint="Start another one.") from None
+            raise GenerationCancelledError(
+                "The session was closed meanwhile.", hint="Start another one."
+            ) from None
         finally:
             self._running.discard(task)
 
@@ -122,7 +124,11 @@ class Turns:
 
     def pending(self) -> list[ModelOutputThunk[Any]]:
         """Return the thunks that are still on their way."""
-        return [thunk for thunk in (*self._watched, *(turn.thunk for turn in self._open)) if not thunk.is_computed()]
+        return [
+            thunk
+            for thunk in (*self._watched, *(turn.thunk for turn in self._open))
+            if not thunk.is_computed()
+        ]
 
 
 def _new_spans(before: Context, after: Context) -> list[Span]:

@@ -30,13 +30,23 @@ class Verbs(ABC):
 
     @abstractmethod
     async def _turn(
-        self, action: Span | str, *, model_options: Mapping[str, Any] | None, await_result: bool, **kwargs: Any
+        self,
+        action: Span | str,
+        *,
+        model_options: Mapping[str, Any] | None,
+        await_result: bool,
+        **kwargs: Any,
     ) -> ModelOutputThunk[Any]:
         """Carry out one turn without a strategy."""
 
     @abstractmethod
     async def _sampled_turn(
-        self, action: Span | str, *, model_options: Mapping[str, Any] | None, strict: bool | None, **kwargs: Any
+        self,
+        action: Span | str,
+        *,
+        model_options: Mapping[str, Any] | None,
+        strict: bool | None,
+        **kwargs: Any,
     ) -> SamplingResult[Any]:
         """Carry out one turn as a strategy says."""
 
@@ -52,9 +62,13 @@ class Verbs(ABC):
         **kwargs: Any,
     ) -> Any:
         if strategy is None:
-            functional.check_no_strategy(requirements, return_sampling_results=return_sampling_results, strict=bool(strict))
+            functional.check_no_strategy(
+                requirements, return_sampling_results=return_sampling_results, strict=bool(strict)
+            )
             return await self._turn(action, await_result=await_result, **kwargs)
-        result = await self._sampled_turn(action, requirements=requirements, strategy=strategy, strict=strict, **kwargs)
+        result = await self._sampled_turn(
+            action, requirements=requirements, strategy=strategy, strict=strict, **kwargs
+        )
         return result if return_sampling_results else result.result
 
     @overload
@@ -148,19 +162,39 @@ class Verbs(ABC):
 
     @overload
     async def ainstruct(
-        self, description: str | Span, *, return_sampling_results: Literal[True], format: Any = None, **parts: Unpack[InstructParts]
+        self,
+        description: str | Span,
+        *,
+        return_sampling_results: Literal[True],
+        format: Any = None,
+        **parts: Unpack[InstructParts],
     ) -> SamplingResult[Any]: ...
     @overload
     async def ainstruct(
-        self, description: str | Span, *, format: type[M], await_result: bool = True, **parts: Unpack[InstructParts]
+        self,
+        description: str | Span,
+        *,
+        format: type[M],
+        await_result: bool = True,
+        **parts: Unpack[InstructParts],
     ) -> ModelOutputThunk[M]: ...
     @overload
     async def ainstruct(
-        self, description: str | Span, *, format: None = None, await_result: bool = True, **parts: Unpack[InstructParts]
+        self,
+        description: str | Span,
+        *,
+        format: None = None,
+        await_result: bool = True,
+        **parts: Unpack[InstructParts],
     ) -> ModelOutputThunk[str]: ...
     @overload
     async def ainstruct(
-        self, description: str | Span, *, format: Any, await_result: bool = True, **parts: Unpack[InstructParts]
+        self,
+        description: str | Span,
+        *,
+        format: Any,
+        await_result: bool = True,
+        **parts: Unpack[InstructParts],
     ) -> ModelOutputThunk[Any]: ...
     async def ainstruct(
         self,
@@ -198,7 +232,9 @@ class Verbs(ABC):
             ProviderError: The provider failed.
         """
         instruction = Instruction(description, **parts)
-        nothing_to_check = strategy is functional.DEFAULT_STRATEGY and not instruction.requirements and format is None
+        nothing_to_check = (
+            strategy is functional.DEFAULT_STRATEGY and not instruction.requirements and format is None
+        )
         chosen = None if nothing_to_check and not return_sampling_results else strategy
         return await self._act(
             instruction,
@@ -214,7 +250,12 @@ class Verbs(ABC):
 
     @overload
     def instruct(
-        self, description: str | Span, *, return_sampling_results: Literal[True], format: Any = None, **parts: Unpack[InstructParts]
+        self,
+        description: str | Span,
+        *,
+        return_sampling_results: Literal[True],
+        format: Any = None,
+        **parts: Unpack[InstructParts],
     ) -> SamplingResult[Any]: ...
     @overload
     def instruct(
@@ -257,7 +298,9 @@ class Verbs(ABC):
             ProviderError: A judge could not be asked.
         """
 
-    def validate(self, reqs: str | Requirement | Iterable[str | Requirement], **kwargs: Any) -> list[ValidationResult]:
+    def validate(
+        self, reqs: str | Requirement | Iterable[str | Requirement], **kwargs: Any
+    ) -> list[ValidationResult]:
         """Synchronous twin of ``avalidate``, with the same arguments."""
         return run_sync(self.avalidate(reqs, **kwargs))
 
@@ -393,7 +436,9 @@ class Verbs(ABC):
         message = functional.user_message(
             content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
         )
-        thunk = await self._turn(message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=True)
+        thunk = await self._turn(
+            message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=True
+        )
         return cast("Message", thunk.parsed_repr)
 
     def chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> Message:
@@ -425,10 +470,17 @@ class Verbs(ABC):
             content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
         )
         return await self._turn(
-            message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=False, stream=True
+            message,
+            format=format,
+            model_options=model_options,
+            tool_calls=tool_calls,
+            await_result=False,
+            stream=True,
         )
 
-    def stream_chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> ModelOutputThunk[Message]:
+    def stream_chat(
+        self, content: str, role: Role = "user", **parts: Unpack[ChatParts]
+    ) -> ModelOutputThunk[Message]:
         """Synchronous twin of ``astream_chat``: ``for piece in session.stream_chat(...)``."""
         return run_sync(self.astream_chat(content, role, **parts), starts_only=True)
 
@@ -464,13 +516,19 @@ class Verbs(ABC):
         )
 
     @overload
-    def stream_instruct(self, description: str | Span, *, format: type[M], **parts: Unpack[TaskParts]) -> ModelOutputThunk[M]: ...
+    def stream_instruct(
+        self, description: str | Span, *, format: type[M], **parts: Unpack[TaskParts]
+    ) -> ModelOutputThunk[M]: ...
     @overload
     def stream_instruct(
         self, description: str | Span, *, format: None = None, **parts: Unpack[TaskParts]
     ) -> ModelOutputThunk[str]: ...
     @overload
-    def stream_instruct(self, description: str | Span, *, format: Any, **parts: Unpack[TaskParts]) -> ModelOutputThunk[Any]: ...
-    def stream_instruct(self, description: str | Span, *, format: Any = None, **parts: Unpack[TaskParts]) -> ModelOutputThunk[Any]:
+    def stream_instruct(
+        self, description: str | Span, *, format: Any, **parts: Unpack[TaskParts]
+    ) -> ModelOutputThunk[Any]: ...
+    def stream_instruct(
+        self, description: str | Span, *, format: Any = None, **parts: Unpack[TaskParts]
+    ) -> ModelOutputThunk[Any]:
         """Synchronous twin of ``astream_instruct``: ``for piece in session.stream_instruct(...)``."""
         return run_sync(self.astream_instruct(description, format=format, **parts), starts_only=True)

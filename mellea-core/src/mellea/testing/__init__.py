@@ -5,4 +5,13 @@ from mellea.testing.recording import RecordingBackend, ReplayBackend, recorded
 from mellea.testing.replies import Fault, Reply, filled
 from mellea.testing.scripted import ScriptedBackend
 
-__all__ = ["Fault", "RecordingBackend", "ReplayBackend", "Reply", "ScriptedBackend", "filled", "minimal_instance", "recorded"]
+__all__ = [
+    "Fault",
+    "RecordingBackend",
+    "ReplayBackend",
+    "Reply",
+    "ScriptedBackend",
+    "filled",
+    "minimal_instance",
+    "recorded",
+]

@@ -42,7 +42,9 @@ class CassetteWriter:
     def __init__(self, path: str | os.PathLike[str], backend: Mapping[str, Any]) -> None:
         self.path = Path(path)
         if self.path.is_dir() or not self.path.parent.is_dir():
-            raise UsageError(f"No cassette can be written to {self.path}.", hint="Name a file in a folder that exists.")
+            raise UsageError(
+                f"No cassette can be written to {self.path}.", hint="Name a file in a folder that exists."
+            )
         self._head = json.dumps({"format": FORMAT, "version": VERSION, "backend": dict(backend)}, indent=1)
         self._calls: list[dict[str, Any]] = []
         self._texts: list[str] = []  # of the calls, so that a write costs no more than the writing
@@ -113,7 +115,11 @@ class Cassette:
     @property
     def remaining(self) -> int:
         """How many recorded answers were not asked for yet; counts of tokens are none."""
-        return sum(max(0, len(samples) - self._given[key]) for key, samples in self._samples.items() if samples[0]["kind"] != COUNT)
+        return sum(
+            max(0, len(samples) - self._given[key])
+            for key, samples in self._samples.items()
+            if samples[0]["kind"] != COUNT
+        )
 
     def next(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the next recorded call for a request.
@@ -134,7 +140,10 @@ class Cassette:
                 f"{index + 1}. time that it is asked: {_asked(request)}.",
                 hint=_RECORD_AGAIN,
             )
-        raise UsageError(f"{self.name} holds no answer to this {kind} request: {self._missing(kind, request)}.", hint=_RECORD_AGAIN)
+        raise UsageError(
+            f"{self.name} holds no answer to this {kind} request: {self._missing(kind, request)}.",
+            hint=_RECORD_AGAIN,
+        )
 
     def repeated(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the recorded call for a request that has the same answer each time; None if there is none."""
@@ -153,7 +162,11 @@ def _key(kind: str, request: Mapping[str, Any]) -> str:
 
 
 def _asked(request: Mapping[str, Any]) -> str:
-    last = request["messages"][-1]["content"] if request.get("messages") else "".join(map(str, request.get("prompts", ())))
+    last = (
+        request["messages"][-1]["content"]
+        if request.get("messages")
+        else "".join(map(str, request.get("prompts", ())))
+    )
     return repr(last if len(last) <= 120 else f"{last[:60]} ... {last[-50:]}")
 
 
@@ -191,7 +204,11 @@ def _wrong_part(kept: Mapping[str, Any]) -> str | None:
     if not isinstance(calls, list):
         return "it has no list of calls"
     for number, call in enumerate(calls):
-        if not isinstance(call, dict) or not isinstance(call.get("kind"), str) or not isinstance(call.get("request"), dict):
+        if (
+            not isinstance(call, dict)
+            or not isinstance(call.get("kind"), str)
+            or not isinstance(call.get("request"), dict)
+        ):
             return f"call {number} has no kind and request"
         if not isinstance(call.get("error"), dict | None) or not all(
             isinstance(call.get(key, []), list) and all(isinstance(part, dict) for part in call.get(key, []))

@@ -59,7 +59,10 @@ def minimal_instance(schema: Mapping[str, Any], values: Mapping[str, Any] | None
     if not values:
         return instance
     if not isinstance(instance, dict):
-        raise UsageError(f"The schema is of {type(instance).__name__}, which has no fields.", hint="Use filled() without values.")
+        raise UsageError(
+            f"The schema is of {type(instance).__name__}, which has no fields.",
+            hint="Use filled() without values.",
+        )
     return {**instance, **values}
 
 
@@ -105,7 +108,9 @@ class _Maker:
             for part in reference.removeprefix("#").split("/")[1:]:
                 target = target[part.replace("~1", "/").replace("~0", "~")]
         except (KeyError, TypeError) as error:
-            raise UsageError(f"The schema refers to {reference}, which is not in it.", hint=_REMEDY) from error
+            raise UsageError(
+                f"The schema refers to {reference}, which is not in it.", hint=_REMEDY
+            ) from error
         return target
 
     def _merged(self, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,8 +119,14 @@ class _Maker:
             resolved = self._target(part["$ref"]) if "$ref" in part else part
             merged["properties"] = {**merged.get("properties", {}), **resolved.get("properties", {})}
             merged["required"] = [*merged.get("required", []), *resolved.get("required", [])]
-            merged.update({key: value for key, value in resolved.items() if key not in {"properties", "required"}})
-        return merged if merged["properties"] else {key: merged[key] for key in merged if key not in {"properties", "required"}}
+            merged.update(
+                {key: value for key, value in resolved.items() if key not in {"properties", "required"}}
+            )
+        return (
+            merged
+            if merged["properties"]
+            else {key: merged[key] for key in merged if key not in {"properties", "required"}}
+        )
 
     def _first(self, branches: Sequence[Any], path: tuple[str, ...], number: int) -> Any:
         """Return an instance of the first branch that has an end."""
@@ -147,7 +158,13 @@ class _Maker:
         properties = schema.get("properties", {})
         made = {key: self.make(properties.get(key, True), path) for key in schema.get("required", ())}
         missing = schema.get("minProperties", 0) - len(made)
-        return {**made, **{f"key{index}": self.make(schema.get("additionalProperties", True), path) for index in range(missing)}}
+        return {
+            **made,
+            **{
+                f"key{index}": self.make(schema.get("additionalProperties", True), path)
+                for index in range(missing)
+            },
+        }
 
     def _array(self, schema: Mapping[str, Any], path: tuple[str, ...]) -> list[Any]:
         first = schema.get("prefixItems", [])

@@ -19,7 +19,13 @@ from mellea.core.message import Message
 from mellea.core.options import OptionTable, translate_options
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, Usage
 from mellea.testing.cassettes import COUNT, CassetteWriter, read_cassette
-from mellea.testing.requests import chat_request, completion_request, count_request, without_secrets, without_secrets_in_text
+from mellea.testing.requests import (
+    chat_request,
+    completion_request,
+    count_request,
+    without_secrets,
+    without_secrets_in_text,
+)
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -46,7 +52,9 @@ class RecordingBackend(Backend):
     """
 
     def __init__(self, inner: Backend, path: str | os.PathLike[str]) -> None:
-        super().__init__(inner.model_id, model_options=inner.model_options, strict_options=inner.strict_options)
+        super().__init__(
+            inner.model_id, model_options=inner.model_options, strict_options=inner.strict_options
+        )
         # What callers see of the inner one; class variables, because hardly any backend has them by instance
         vars(self).update(provider=inner.provider, concurrent=inner.concurrent)
         self.capabilities = inner.capabilities
@@ -97,7 +105,11 @@ class RecordingBackend(Backend):
 
     def _native(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return translate_options(
-            options, self._inner.options, backend=self.provider, strict=self.strict_options, reported=self._reported_below
+            options,
+            self._inner.options,
+            backend=self.provider,
+            strict=self.strict_options,
+            reported=self._reported_below,
         )
 
     @contextmanager
@@ -119,7 +131,9 @@ class RecordingBackend(Backend):
         if isinstance(error, MelleaError):
             return error
         return self.translate_error(error) or ProviderError(
-            f"Backend {self.provider!r} failed: {type(error).__name__}: {error}.", backend=self.provider, model_id=self.model_id
+            f"Backend {self.provider!r} failed: {type(error).__name__}: {error}.",
+            backend=self.provider,
+            model_id=self.model_id,
         )
 
 
@@ -148,7 +162,9 @@ class ReplayBackend(Backend):
         )
         vars(self).update(provider=known["provider"], concurrent=bool(known.get("concurrent", True)))
         names = {capability.value for capability in Capability}
-        self.capabilities = frozenset(Capability(name) for name in known.get("capabilities", ()) if name in names)
+        self.capabilities = frozenset(
+            Capability(name) for name in known.get("capabilities", ()) if name in names
+        )
         self.options = _common_names(known.get("options", ()), known.get("spellings", {}))
 
     @property
@@ -190,7 +206,9 @@ class ReplayBackend(Backend):
             )
 
 
-def recorded(path: str | os.PathLike[str], open_backend: Callable[[], Backend], *, again: bool = False) -> Backend:
+def recorded(
+    path: str | os.PathLike[str], open_backend: Callable[[], Backend], *, again: bool = False
+) -> Backend:
     """Return a backend that plays a cassette if there is one, and otherwise records it.
 
     Args:
@@ -228,7 +246,10 @@ def _chunk_to_json(chunk: Chunk) -> dict[str, Any]:
 
 
 def _chunk_from_json(kept: Mapping[str, Any]) -> Chunk:
-    return Chunk(**{name: kept[name] for name in _CHUNK_FIELDS if name in kept}, usage=_usage_from_json(kept.get("usage")))
+    return Chunk(
+        **{name: kept[name] for name in _CHUNK_FIELDS if name in kept},
+        usage=_usage_from_json(kept.get("usage")),
+    )
 
 
 def _completion_to_json(completion: Completion) -> dict[str, Any]:
@@ -251,7 +272,12 @@ def _usage_from_json(kept: Mapping[str, int] | None) -> Usage | None:
 def _error_to_json(error: MelleaError, holder: Backend) -> dict[str, Any]:
     about = {key: value for key in _ERROR_FIELDS if (value := getattr(error, key, None)) is not None}
     hint = {"hint": without_secrets_in_text(error.hint, holder)} if error.hint else {}
-    return {"type": type(error).__name__, "message": without_secrets_in_text(error.message, holder), **hint, **about}
+    return {
+        "type": type(error).__name__,
+        "message": without_secrets_in_text(error.message, holder),
+        **hint,
+        **about,
+    }
 
 
 def _error_from_json(kept: Mapping[str, Any]) -> MelleaError:

@@ -137,12 +137,16 @@ class Fault:
     @staticmethod
     def no_connection() -> Reply:
         """Return "no connection"."""
-        return Reply(error=ProviderConnectionError("The scripted backend cannot be reached.", hint="Try again.", **_AT))
+        return Reply(
+            error=ProviderConnectionError("The scripted backend cannot be reached.", hint="Try again.", **_AT)
+        )
 
     @staticmethod
     def timeout() -> Reply:
         """Return "it took too long", at once; ``stall`` really takes long."""
-        return Reply(error=ProviderTimeoutError("The scripted backend took too long.", hint="Try again.", **_AT))
+        return Reply(
+            error=ProviderTimeoutError("The scripted backend took too long.", hint="Try again.", **_AT)
+        )
 
 
 def _cut_json(request: Request) -> str:
@@ -162,7 +166,9 @@ def filled(**values: Any) -> Reply:
     def fill(request: Request) -> str:
         schema = schema_of(request)
         if schema is None:
-            raise UsageError("This request asks for no schema to fill.", hint="Pass format=..., or script a text instead.")
+            raise UsageError(
+                "This request asks for no schema to fill.", hint="Pass format=..., or script a text instead."
+            )
         return json.dumps(minimal_instance(schema, values), ensure_ascii=False)
 
     return Reply(fill)

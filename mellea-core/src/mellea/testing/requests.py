@@ -42,13 +42,21 @@ _AROUND = 30
 
 def chat_request(request: ChatRequest) -> dict[str, Any]:
     """Return what tells a chat request from another one. Whether it streams does not."""
-    asked = {"model": request.model_id, "messages": _messages(request.messages), "options": without_secrets(request.options)}
+    asked = {
+        "model": request.model_id,
+        "messages": _messages(request.messages),
+        "options": without_secrets(request.options),
+    }
     return {**asked, **_rest(request)}
 
 
 def completion_request(request: CompletionRequest) -> dict[str, Any]:
     """Return what tells a request for plain completion from another one."""
-    asked = {"model": request.model_id, "prompts": list(request.prompts), "options": without_secrets(request.options)}
+    asked = {
+        "model": request.model_id,
+        "prompts": list(request.prompts),
+        "options": without_secrets(request.options),
+    }
     return {**asked, **_rest(request)}
 
 
@@ -57,7 +65,9 @@ def _rest(request: ChatRequest | CompletionRequest) -> dict[str, Any]:
     told = {"model_id", "messages", "prompts", "options", "schema", "stream"}
     rest = {} if request.schema is None else {"schema": _plain(request.schema.json_schema)}
     others = [each for each in fields(type(request)) if each.name not in told]
-    return rest | {each.name: _plain(value) for each in others if (value := getattr(request, each.name)) != each.default}
+    return rest | {
+        each.name: _plain(value) for each in others if (value := getattr(request, each.name)) != each.default
+    }
 
 
 def count_request(model_id: str, messages: Iterable[Message]) -> dict[str, Any]:
@@ -78,14 +88,20 @@ def _message(message: Message) -> dict[str, Any]:
     """Return a message as JSON; images and sounds are told by a digest."""
     told: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.images:
-        told["images"] = [_digest(image.base64_data) if isinstance(image, ImageBlock) else str(image) for image in message.images]
+        told["images"] = [
+            _digest(image.base64_data) if isinstance(image, ImageBlock) else str(image)
+            for image in message.images
+        ]
     if message.audio:
         told["audio"] = [
-            _digest(str(audio).rpartition(",")[2]) if isinstance(audio, AudioBlock) else str(audio) for audio in message.audio
+            _digest(str(audio).rpartition(",")[2]) if isinstance(audio, AudioBlock) else str(audio)
+            for audio in message.audio
         ]
     if message.tool_calls:
         calls = message.tool_calls
-        told["tool_calls"] = [{"name": call.name, "args": _plain(call.args), "id": call.tool_call_id} for call in calls]
+        told["tool_calls"] = [
+            {"name": call.name, "args": _plain(call.args), "id": call.tool_call_id} for call in calls
+        ]
     if message.tool_call_id:
         told["tool_call_id"] = message.tool_call_id
     if message.thinking:
@@ -117,7 +133,9 @@ def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
 
     def clean(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: _NOT_STORED if _SECRET_NAME.search(key) else clean(item) for key, item in value.items()}
+            return {
+                key: _NOT_STORED if _SECRET_NAME.search(key) else clean(item) for key, item in value.items()
+            }
         if isinstance(value, str):
             return _SECRET_TEXT.sub(_NOT_STORED, value)
         return [clean(item) for item in value] if isinstance(value, list) else value
@@ -147,8 +165,12 @@ def nearest_difference(request: Mapping[str, Any], others: Sequence[Mapping[str,
     """Return how a request differs from the one of the others that is most like it."""
     asked = dict(_leaves(request))
     known = max((dict(_leaves(other)) for other in others), key=lambda leaves: _likeness(asked, leaves))
-    changed = [where for where in {**known, **asked} if known.get(where, _ABSENT) != asked.get(where, _ABSENT)]
-    parts = [_difference(where, known.get(where, _ABSENT), asked.get(where, _ABSENT)) for where in changed[:_SHOWN]]
+    changed = [
+        where for where in {**known, **asked} if known.get(where, _ABSENT) != asked.get(where, _ABSENT)
+    ]
+    parts = [
+        _difference(where, known.get(where, _ABSENT), asked.get(where, _ABSENT)) for where in changed[:_SHOWN]
+    ]
     more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
     return f"The nearest recorded one differs in {'; '.join(parts) or 'an empty list or object'}{more}"
 
@@ -176,14 +198,19 @@ def _likeness(asked: Mapping[str, Any], known: Mapping[str, Any]) -> float:
         if value == other:
             likeness += 1
         elif isinstance(value, str) and isinstance(other, str):
-            likeness += difflib.SequenceMatcher(None, value[:500], other[:500], autojunk=False).quick_ratio() * 0.9
+            likeness += (
+                difflib.SequenceMatcher(None, value[:500], other[:500], autojunk=False).quick_ratio() * 0.9
+            )
     return likeness - 0.5 * len(known.keys() - asked.keys())
 
 
 def _difference(where: str, known: Any, asked: Any) -> str:
     start = 0
     if isinstance(known, str) and isinstance(asked, str):
-        same = next((index for index, (a, b) in enumerate(zip(known, asked, strict=False)) if a != b), min(len(known), len(asked)))
+        same = next(
+            (index for index, (a, b) in enumerate(zip(known, asked, strict=False)) if a != b),
+            min(len(known), len(asked)),
+        )
         start = max(0, same - _AROUND)
     return f"{where}: recorded {_excerpt(known, start)}, asked {_excerpt(asked, start)}"
 

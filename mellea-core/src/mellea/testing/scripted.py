@@ -20,7 +20,9 @@ from mellea.testing.verdicts import Verdicts
 
 __all__ = ["Answer", "Script", "ScriptedBackend"]
 
-Script: TypeAlias = "str | Exception | Reply | Callable[[Any], Answer] | Iterable[Answer] | Mapping[Any, Script]"
+Script: TypeAlias = (
+    "str | Exception | Reply | Callable[[Any], Answer] | Iterable[Answer] | Mapping[Any, Script]"
+)
 """One answer for every call, answers one after the other, or a script for each kind of prompt."""
 
 
@@ -76,7 +78,9 @@ class ScriptedBackend(Backend):
         self._latency = latency
         self._faults = dict(faults or {})
         if wrong := [number for number in self._faults if not isinstance(number, int) or number < 1]:
-            raise UsageError(f"There is no call number {wrong[0]!r}.", hint="Count the calls in faults={...} from 1.")
+            raise UsageError(
+                f"There is no call number {wrong[0]!r}.", hint="Count the calls in faults={...} from 1."
+            )
         self._verdicts = Verdicts(failures) if failures is not None else None
         self._lock = threading.Lock()  # a session's calls may come from several event loops
         if capabilities is not None:
@@ -119,7 +123,9 @@ class ScriptedBackend(Backend):
             await self._wait(reply)
             text = "".join(reply.pieces(request))
             await _break_off(reply)
-            completions.append(Completion(text, reply.finish_reason, None if reply.usage == "counted" else reply.usage))
+            completions.append(
+                Completion(text, reply.finish_reason, None if reply.usage == "counted" else reply.usage)
+            )
         return completions
 
     async def aclose(self) -> None:
@@ -166,7 +172,10 @@ def _as_reply(answer: Answer, request: Request) -> Reply:
         if cut is None:
             return Reply([str(piece) for piece in pieces])
         return evolve(_as_reply(pieces[cut], request), text=[str(piece) for piece in pieces[:cut]], after=cut)
-    raise UsageError(f"{answer!r} is no answer.", hint="Script text, pieces of text, a Reply, a Fault, an exception or a function.")
+    raise UsageError(
+        f"{answer!r} is no answer.",
+        hint="Script text, pieces of text, a Reply, a Fault, an exception or a function.",
+    )
 
 
 async def _break_off(reply: Reply) -> None:
@@ -188,11 +197,17 @@ class _Script:
         if isinstance(script, str | Exception | Reply) or callable(script):
             self._always = script
         elif isinstance(script, Mapping):
-            self._routes = [(_matcher(key), _Script(part, f" for prompts like {_named(key)}")) for key, part in script.items()]
+            self._routes = [
+                (_matcher(key), _Script(part, f" for prompts like {_named(key)}"))
+                for key, part in script.items()
+            ]
         elif isinstance(script, Iterable):
             self._answers = iter(script)
         else:
-            raise UsageError(f"{script!r} is no script.", hint="Pass a text, a list of answers, or a mapping of patterns to them.")
+            raise UsageError(
+                f"{script!r} is no script.",
+                hint="Pass a text, a list of answers, or a mapping of patterns to them.",
+            )
 
     def next(self, request: Request, prompt: str) -> Answer:
         if self._always is not None:
@@ -223,15 +238,25 @@ def _matcher(key: Any) -> Any:
     if isinstance(key, re.Pattern) or callable(key):
         return key
     if not isinstance(key, str):
-        raise UsageError(f"{key!r} fits no prompt.", hint="Pass a regular expression, or a function of the request.")
+        raise UsageError(
+            f"{key!r} fits no prompt.", hint="Pass a regular expression, or a function of the request."
+        )
     try:
         return re.compile(key)
     except re.error as error:
-        raise UsageError(f"{key!r} is no regular expression: {error}.", hint="Escape literal text with re.escape().") from error
+        raise UsageError(
+            f"{key!r} is no regular expression: {error}.", hint="Escape literal text with re.escape()."
+        ) from error
 
 
 def _named(key: Any) -> str:
-    return repr(key.pattern if isinstance(key, re.Pattern) else key if isinstance(key, str) else getattr(key, "__name__", key))
+    return repr(
+        key.pattern
+        if isinstance(key, re.Pattern)
+        else key
+        if isinstance(key, str)
+        else getattr(key, "__name__", key)
+    )
 
 
 def _short(prompt: str) -> str:

@@ -41,7 +41,9 @@ def resolved(owner: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     except NameError as error:
         raise UnresolvedNameError(name, error) from error
     except Exception as error:
-        raise UsageError(f"An annotation of {name} is no type: {error}.", hint="Correct the annotation.") from error
+        raise UsageError(
+            f"An annotation of {name} is no type: {error}.", hint="Correct the annotation."
+        ) from error
 
 
 def named_in(function: Callable[..., Any], frame: types.FrameType | None) -> dict[str, Any]:
@@ -52,10 +54,15 @@ def named_in(function: Callable[..., Any], frame: types.FrameType | None) -> dic
     return {name: value for name, value in frame.f_locals.items() if name in spoken}
 
 
-def declared(function: Callable[..., Any], parameters: list[inspect.Parameter], hints: Mapping[str, Any]) -> str:
+def declared(
+    function: Callable[..., Any], parameters: list[inspect.Parameter], hints: Mapping[str, Any]
+) -> str:
     """Return the head of a function, as it would be written without ``from __future__ import annotations``, and its docstring."""
     signature = inspect.Signature(
-        [parameter.replace(annotation=_Shown.of(parameter.name, hints), default=_default(parameter)) for parameter in parameters],
+        [
+            parameter.replace(annotation=_Shown.of(parameter.name, hints), default=_default(parameter))
+            for parameter in parameters
+        ],
         return_annotation=_Shown.of("return", hints),
     )
     head = "async def" if inspect.iscoroutinefunction(function) else "def"

@@ -45,13 +45,19 @@ def answer_schema(function: str, annotation: Any) -> OutputSchema:
     from pydantic import ConfigDict, create_model  # noqa: PLC0415  pydantic loads with the first typed function
     from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError  # noqa: PLC0415
 
-    title = re.sub(r"[^A-Za-z0-9]", "", "".join(f"{part[:1].upper()}{part[1:]}" for part in function.split("_"))) + "Response"
+    title = (
+        re.sub(r"[^A-Za-z0-9]", "", "".join(f"{part[:1].upper()}{part[1:]}" for part in function.split("_")))
+        + "Response"
+    )
     config = ConfigDict(json_schema_extra={"additionalProperties": False})
     try:
         model = create_model(title, __config__=config, result=(_AttrsModels().within(annotation), ...))
         schema = model.model_json_schema()
     except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
-        if isinstance(error, PydanticUndefinedAnnotation) or getattr(error, "code", None) == "class-not-fully-defined":
+        if (
+            isinstance(error, PydanticUndefinedAnnotation)
+            or getattr(error, "code", None) == "class-not-fully-defined"
+        ):
             raise UnresolvedNameError(function, error) from error
         raise UsageError(
             f"{function} returns {shown(annotation)}, which cannot be written as JSON: {str(error).splitlines()[0]}",
@@ -72,11 +78,16 @@ def parameters_schema(function: Callable[..., Any]) -> dict[str, Any]:
     hints = resolved(function, {})
     fields: dict[str, Any] = {}
     for index, parameter in enumerate(inspect.signature(function).parameters.values()):
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in ("self", "cls"):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in (
+            "self",
+            "cls",
+        ):
             continue
         default: Any = ... if parameter.default is parameter.empty else parameter.default
         told = (
-            Field(default, alias=parameter.name) if _shows(default) else Field(alias=parameter.name, default_factory=lambda: None)
+            Field(default, alias=parameter.name)
+            if _shows(default)
+            else Field(alias=parameter.name, default_factory=lambda: None)
         )
         fields[f"parameter_{index}"] = (_AttrsModels().within(hints.get(parameter.name, Any)), told)
     try:
@@ -115,7 +126,10 @@ def _unfenced(text: str) -> str:
 def _readable(error: ValidationError) -> str:
     """Return what is wrong in one line: pydantic's own words, without addresses of its documentation."""
     wrong = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" if one["loc"] else one["msg"] for one in wrong[:_MOST_ERRORS]]
+    lines = [
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}" if one["loc"] else one["msg"]
+        for one in wrong[:_MOST_ERRORS]
+    ]
     if len(wrong) > _MOST_ERRORS:
         lines.append(f"and {len(wrong) - _MOST_ERRORS} more")
     return "; ".join(lines)
@@ -180,9 +194,15 @@ class _AttrsModels:
         for index, attribute in enumerate(attrs.fields(cls)):
             if attribute.init:
                 required = attribute.default is attrs.NOTHING
-                told = Field(alias=attribute.alias) if required else Field(alias=attribute.alias, default_factory=lambda: None)
+                told = (
+                    Field(alias=attribute.alias)
+                    if required
+                    else Field(alias=attribute.alias, default_factory=lambda: None)
+                )
                 fields[f"field_{index}"] = (_replaced(hints.get(attribute.name, Any), self._reference), told)
-        return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), __doc__=cls.__doc__, **fields)
+        return create_model(
+            cls.__name__, __config__=ConfigDict(extra="forbid"), __doc__=cls.__doc__, **fields
+        )
 
 
 def _replaced(annotation: Any, reference: Callable[[type], Any]) -> Any:

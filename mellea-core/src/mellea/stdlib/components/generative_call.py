@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from mellea.core.context import Context
     from mellea.core.request import OutputSchema
 
-__all__ = ["ArgPreconditionRequirement", "Argument", "GenerativeCall", "PreconditionException", "check_arguments", "on_value"]
+__all__ = [
+    "ArgPreconditionRequirement",
+    "Argument",
+    "GenerativeCall",
+    "PreconditionException",
+    "check_arguments",
+    "on_value",
+]
 
 T = TypeVar("T")
 
@@ -43,7 +50,9 @@ class PreconditionException(UsageError):  # noqa: N818  the name that programs c
 
     def __reduce__(self) -> tuple[Any, ...]:
         rebuild, (cls, state, args) = MelleaError.__reduce__(self)
-        told = [attrs.evolve(result, thunk=None, context=None) for result in self.validation]  # they do not pickle
+        told = [
+            attrs.evolve(result, thunk=None, context=None) for result in self.validation
+        ]  # they do not pickle
         return rebuild, (cls, {**state, "validation": told}, args)
 
 
@@ -67,7 +76,9 @@ class Argument:
         if is_span(value):
             return cls(name, annotation, (value,))
         if isinstance(value, list | tuple) and any(map(is_span, value)):
-            return cls(name, annotation, tuple(item if is_span(item) else CBlock(_text(item)) for item in value))
+            return cls(
+                name, annotation, tuple(item if is_span(item) else CBlock(_text(item)) for item in value)
+            )
         return cls(name, annotation, (CBlock(_text(value)),))
 
     def shown_spans(self) -> tuple[Span, ...]:
@@ -125,7 +136,8 @@ class GenerativeCall(Component[T]):
                 "declaration": self.declaration,
                 "requirements": self.requirements,
                 "arguments": [
-                    {"name": one.name, "annotation": one.annotation, "values": one.shown_spans()} for one in self.arguments
+                    {"name": one.name, "annotation": one.annotation, "values": one.shown_spans()}
+                    for one in self.arguments
                 ],
             },
             template_order=["*", "GenerativeStub"],
@@ -171,7 +183,12 @@ class ArgPreconditionRequirement(Requirement):
         return self.requirement.name
 
     async def validate(
-        self, backend: Backend, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any] | None = None
+        self,
+        backend: Backend,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
     ) -> ValidationResult:
         """Return whether the arguments meet the precondition. See ``Requirement.validate``."""
         if self.is_free:
@@ -180,7 +197,10 @@ class ArgPreconditionRequirement(Requirement):
 
 
 async def check_arguments(
-    call: GenerativeCall[Any], values: Mapping[str, Any], preconditions: Iterable[Requirement], backend: Backend
+    call: GenerativeCall[Any],
+    values: Mapping[str, Any],
+    preconditions: Iterable[Requirement],
+    backend: Backend,
 ) -> None:
     """Check the preconditions of a call.
 
@@ -192,16 +212,22 @@ async def check_arguments(
     if not wanted:
         return
     await resolve_all(call.parts())
-    lines = [f"{one.name}: {', '.join(map(backend.formatter.print, one.shown_spans()))}" for one in call.arguments]
+    lines = [
+        f"{one.name}: {', '.join(map(backend.formatter.print, one.shown_spans()))}" for one in call.arguments
+    ]
     told: ModelOutputThunk[Any] = ModelOutputThunk("\n".join(lines), parsed_repr=dict(values))
     context = SimpleContext().add(CBlock(call.declaration)).add(told)
     results = await validate_all(wanted, context, backend)
     failed = [
-        f"{one.name.rstrip('.')}: {result.reason or 'not met'}" for one, result in zip(wanted, results, strict=True) if not result
+        f"{one.name.rstrip('.')}: {result.reason or 'not met'}"
+        for one, result in zip(wanted, results, strict=True)
+        if not result
     ]
     if failed:
         raise PreconditionException(
-            f"The arguments do not meet the preconditions: {'; '.join(failed)}.", results, hint="Call it with other arguments."
+            f"The arguments do not meet the preconditions: {'; '.join(failed)}.",
+            results,
+            hint="Call it with other arguments.",
         )
 
 
@@ -216,7 +242,9 @@ def on_value(requirement: Requirement, schema: OutputSchema) -> Requirement:
 class _ValueRequirement(Requirement):
     def __init__(self, requirement: Requirement, schema: OutputSchema) -> None:
         super().__init__(
-            requirement.description, check_only=requirement.check_only, repair=self._mended if requirement.repair else None
+            requirement.description,
+            check_only=requirement.check_only,
+            repair=self._mended if requirement.repair else None,
         )
         self.requirement = requirement
         self._schema = schema
@@ -226,7 +254,12 @@ class _ValueRequirement(Requirement):
         return self.requirement.name
 
     async def validate(
-        self, backend: Backend, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any] | None = None
+        self,
+        backend: Backend,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
     ) -> ValidationResult:
         output, before = ctx.last_output(1), ctx.previous_node
         if output is None or before is None:
@@ -234,10 +267,14 @@ class _ValueRequirement(Requirement):
         try:
             value, text = self._schema.parse(str(output)), text_of_value(str(output))
         except (OutputParseError, ValueError):
-            return ValidationResult(False, reason="Not checked, because the answer cannot be read.", skipped=True)
+            return ValidationResult(
+                False, reason="Not checked, because the answer cannot be read.", skipped=True
+            )
         shown = output.with_text(text)
         shown._schema = attrs.evolve(self._schema, parser=lambda _: value)
-        return await self.requirement.validate(backend, before.add(shown), format=format, model_options=model_options)
+        return await self.requirement.validate(
+            backend, before.add(shown), format=format, model_options=model_options
+        )
 
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         return await self.requirement.stream_validate(chunk, backend=backend, ctx=ctx)

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["Declaration"]
 
 RESERVED = frozenset(
-    {"m", "context", "backend", "model_options", "strategy", "precondition_requirements", "requirements", "f_args", "f_kwargs"}
+    {
+        "m",
+        "context",
+        "backend",
+        "model_options",
+        "strategy",
+        "precondition_requirements",
+        "requirements",
+        "f_args",
+        "f_kwargs",
+    }
 )
 """Names that a typed function's parameters cannot have. The last two are kept so that functions written for 0.8 stay portable."""
 
@@ -30,12 +40,15 @@ class Declaration:
         self.function = function
         self._names = names
         parameters = list(inspect.signature(function).parameters.values())
-        self.receiver = parameters.pop(0).name if parameters and parameters[0].name in ("self", "cls") else None
+        self.receiver = (
+            parameters.pop(0).name if parameters and parameters[0].name in ("self", "cls") else None
+        )
         self.parameters = parameters
         self.signature = inspect.Signature(parameters)
         if taken := sorted(RESERVED & {parameter.name for parameter in parameters}):
             raise UsageError(
-                f"{function.__qualname__} has parameters with reserved names: {', '.join(taken)}.", hint="Rename them."
+                f"{function.__qualname__} has parameters with reserved names: {', '.join(taken)}.",
+                hint="Rename them.",
             )
 
     @functools.cached_property
@@ -55,7 +68,8 @@ class Declaration:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise CallError(
-                f"{self.function.__qualname__} cannot be called like this: {error}.", hint=f"Its signature is {self.signature}."
+                f"{self.function.__qualname__} cannot be called like this: {error}.",
+                hint=f"Its signature is {self.signature}.",
             ) from error
         bound.apply_defaults()
         return dict(bound.arguments)

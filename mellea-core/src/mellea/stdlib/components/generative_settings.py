@@ -36,10 +36,14 @@ class Settings:
         strategy, options = given.get("strategy"), given.get("model_options")
         if strategy is not None and (isinstance(strategy, type) or not hasattr(strategy, "sample")):
             raise UsageError(
-                f"{strategy!r} is no sampling strategy.", hint="Pass an instance, such as RejectionSamplingStrategy()."
+                f"{strategy!r} is no sampling strategy.",
+                hint="Pass an instance, such as RejectionSamplingStrategy().",
             )
         if options is not None and not isinstance(options, Mapping):
-            raise UsageError(f"Model options are a mapping, not {type(options).__name__}.", hint="Pass {ModelOption.SEED: 1}.")
+            raise UsageError(
+                f"Model options are a mapping, not {type(options).__name__}.",
+                hint="Pass {ModelOption.SEED: 1}.",
+            )
         return cls(
             _requirements("requirements", given.get("requirements")),
             _requirements("precondition_requirements", given.get("precondition_requirements")),
@@ -56,7 +60,9 @@ class Settings:
         new = Settings.of(said)
         return Settings(
             new.requirements if "requirements" in said else self.requirements,
-            new.precondition_requirements if "precondition_requirements" in said else self.precondition_requirements,
+            new.precondition_requirements
+            if "precondition_requirements" in said
+            else self.precondition_requirements,
             new.strategy or self.strategy,
             (*self.model_options, *new.model_options),
             self.strict,

@@ -20,7 +20,19 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeAlias, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from mellea.core.errors import OutputParseError, UsageError
 from mellea.core.loop import run_sync
@@ -86,7 +98,9 @@ class GenerativeStub(Generic[P, R, C]):
         self._declared = Declaration(function, names)
         self._settings = settings
         self._receiver: tuple[Any, ...] = ()
-        with contextlib.suppress(UnresolvedNameError):  # names that are defined further down exist at the first call
+        with contextlib.suppress(
+            UnresolvedNameError
+        ):  # names that are defined further down exist at the first call
             self._declared.types  # noqa: B018  what else is wrong with the annotations is told at definition
 
     @overload
@@ -109,23 +123,45 @@ class GenerativeStub(Generic[P, R, C]):
     @overload
     def __call__(self, m: MelleaSession, /, *args: Any, requirements: Requirements, **kwargs: Any) -> R: ...
     @overload
-    def __call__(self, m: MelleaSession, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any) -> R: ...
+    def __call__(
+        self, m: MelleaSession, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any
+    ) -> R: ...
     @overload
     def __call__(self, m: MelleaSession, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any) -> R: ...
     @overload
-    def __call__(self, m: MelleaSession, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any) -> R: ...
+    def __call__(
+        self, m: MelleaSession, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any
+    ) -> R: ...
     @overload
     def __call__(self, /, *, m: MelleaSession, **kwargs: Any) -> R: ...
     @overload
-    def __call__(self, context: Context, backend: Backend, /, *args: Any, requirements: Requirements, **kwargs: Any) -> C: ...
-    @overload
     def __call__(
-        self, context: Context, backend: Backend, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any
+        self, context: Context, backend: Backend, /, *args: Any, requirements: Requirements, **kwargs: Any
     ) -> C: ...
     @overload
-    def __call__(self, context: Context, backend: Backend, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any) -> C: ...
+    def __call__(
+        self,
+        context: Context,
+        backend: Backend,
+        /,
+        *args: Any,
+        precondition_requirements: Requirements,
+        **kwargs: Any,
+    ) -> C: ...
     @overload
-    def __call__(self, context: Context, backend: Backend, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any) -> C: ...
+    def __call__(
+        self, context: Context, backend: Backend, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any
+    ) -> C: ...
+    @overload
+    def __call__(
+        self,
+        context: Context,
+        backend: Backend,
+        /,
+        *args: Any,
+        model_options: Mapping[str, Any],
+        **kwargs: Any,
+    ) -> C: ...
     @overload
     def __call__(self, /, *, context: Context, backend: Backend, **kwargs: Any) -> C: ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -144,7 +180,9 @@ class GenerativeStub(Generic[P, R, C]):
         values = self._declared.bound(args, own)
         settings = self._settings.overridden(overrides)
 
-        def sampling(context: Context, backend: Backend, options: Mapping[str, Any]) -> Coroutine[Any, Any, SamplingResult[Any]]:
+        def sampling(
+            context: Context, backend: Backend, options: Mapping[str, Any]
+        ) -> Coroutine[Any, Any, SamplingResult[Any]]:
             return self._sampled(context, backend, options, receiver, values, settings)
 
         if target.session is not None:
@@ -164,7 +202,9 @@ class GenerativeStub(Generic[P, R, C]):
         """Make the attempts; a result has a value of the return type."""
         declaration, hints, schema = self._declared.types
         named = {name: shown(hint) for name, hint in hints.items()}
-        arguments = [Argument.of("self", type(one).__name__, _told(one)) for one in receiver if _told(one) is not None]
+        arguments = [
+            Argument.of("self", type(one).__name__, _told(one)) for one in receiver if _told(one) is not None
+        ]
         arguments += [Argument.of(name, named.get(name), value) for name, value in values.items()]
         wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
         call: GenerativeCall[Any] = GenerativeCall(declaration, tuple(arguments), wanted, schema)
@@ -191,7 +231,9 @@ class SyncGenerativeStub(GenerativeStub[P, T, "tuple[T, Context]"]):
         return run_sync(call)
 
 
-class AsyncGenerativeStub(GenerativeStub[P, Coroutine[Any, Any, T], "Coroutine[Any, Any, tuple[T, Context]]"]):
+class AsyncGenerativeStub(
+    GenerativeStub[P, Coroutine[Any, Any, T], "Coroutine[Any, Any, tuple[T, Context]]"]
+):
     """A typed function whose call is awaited."""
 
     def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
@@ -205,7 +247,9 @@ def _told(receiver: Any) -> Any:
         return None
     if hasattr(receiver, "format_for_llm"):
         return receiver
-    has_fields = any(hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__"))
+    has_fields = any(
+        hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
+    )
     return receiver if has_fields else str(receiver) if cls.__str__ is not object.__str__ else None
 
 
@@ -264,8 +308,13 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
     frame = inspect.currentframe()
     if function is not None:
         return _made(function, Settings(), frame.f_back if frame is not None else None)
-    if unknown := sorted(set(settings) - {"requirements", "precondition_requirements", "strategy", "model_options", "strict"}):
-        raise CallError(f"@generative has no setting {', '.join(unknown)}.", hint="Look at its documentation for those it has.")
+    if unknown := sorted(
+        set(settings) - {"requirements", "precondition_requirements", "strategy", "model_options", "strict"}
+    ):
+        raise CallError(
+            f"@generative has no setting {', '.join(unknown)}.",
+            hint="Look at its documentation for those it has.",
+        )
     made = Settings.of(settings)
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -275,11 +324,23 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
     return decorate
 
 
-def _made(function: Callable[..., Any], settings: Settings, frame: FrameType | None) -> GenerativeStub[Any, Any, Any]:
+def _made(
+    function: Callable[..., Any], settings: Settings, frame: FrameType | None
+) -> GenerativeStub[Any, Any, Any]:
     if isinstance(function, classmethod | staticmethod):
-        raise UsageError(f"@generative stands above @{type(function).__name__}.", hint=f"Put @{type(function).__name__} on top.")
-    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise UsageError(f"{function!r} is no plain function.", hint="Decorate a def or an async def that returns its value.")
+        raise UsageError(
+            f"@generative stands above @{type(function).__name__}.",
+            hint=f"Put @{type(function).__name__} on top.",
+        )
+    if (
+        not inspect.isfunction(function)
+        or inspect.isgeneratorfunction(function)
+        or inspect.isasyncgenfunction(function)
+    ):
+        raise UsageError(
+            f"{function!r} is no plain function.",
+            hint="Decorate a def or an async def that returns its value.",
+        )
     kind = cast("Any", AsyncGenerativeStub if inspect.iscoroutinefunction(function) else SyncGenerativeStub)
     stub: GenerativeStub[Any, Any, Any] = kind(function, settings, named_in(function, frame))
     return stub

@@ -69,7 +69,9 @@ class Instruction(Component[str]):
                 what = "one text" if isinstance(value, str) else f"one {type(value).__name__}"
                 raise UsageError(f"{name} is {what}.", hint=f"Pass a list: {name}=[...].")
         if not isinstance(grounding_context, Mapping | None):
-            raise UsageError("grounding_context has no names.", hint='Pass a mapping: grounding_context={"name": text}.')
+            raise UsageError(
+                "grounding_context has no names.", hint='Pass a mapping: grounding_context={"name": text}.'
+            )
 
         def filled(part: str | Span) -> Span:
             if user_variables is None:
@@ -92,7 +94,14 @@ class Instruction(Component[str]):
     def parts(self) -> list[Span]:
         """Return everything the instruction is composed of."""
         single = [part for part in (self.prefix, self.description, self.output_prefix) if part is not None]
-        return [*single, *self.requirements, *self.icl_examples, *self.grounding_context.values(), *self.images, *self.audio]
+        return [
+            *single,
+            *self.requirements,
+            *self.icl_examples,
+            *self.grounding_context.values(),
+            *self.images,
+            *self.audio,
+        ]
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return the parts for the template."""
@@ -100,7 +109,9 @@ class Instruction(Component[str]):
             self,
             {
                 "description": self.description,
-                "requirements": [part for part in self.requirements if part.description and not part.check_only],
+                "requirements": [
+                    part for part in self.requirements if part.description and not part.check_only
+                ],
                 "icl_examples": self.icl_examples,
                 "grounding_context": self.grounding_context,
                 "prefix": self.prefix,

@@ -64,7 +64,9 @@ class Mified:
         names = _field_names(obj)
         if self.fields_include is not None:
             if unknown := sorted(name for name in self.fields_include if not hasattr(obj, name)):
-                raise UsageError(f"{type(obj).__name__} has no field {', '.join(unknown)}.", hint="Correct fields_include.")
+                raise UsageError(
+                    f"{type(obj).__name__} has no field {', '.join(unknown)}.", hint="Correct fields_include."
+                )
             chosen = [name for name in names if name in self.fields_include]
             names = [*chosen, *sorted(self.fields_include - set(chosen))]
         return {name: getattr(obj, name) for name in names if name not in (self.fields_exclude or ())}
@@ -107,7 +109,11 @@ class _MObjectMethods:
         obj = self._mified_object()
         content = self.__mified__.content_of(obj)
         fields = {} if content is not None else self.__mified__.fields_of(obj)
-        return content if content is not None else "\n".join(f"{name}: {value}" for name, value in fields.items())
+        return (
+            content
+            if content is not None
+            else "\n".join(f"{name}: {value}" for name, value in fields.items())
+        )
 
     def get_query_object(self, query: str) -> Query:
         """Return a question about this object."""
@@ -192,7 +198,9 @@ class _View(_MObjectMethods):
         return _view, (self.__object__, self.__mified__)
 
 
-_COMPARED_AND_SHOWN = frozenset(f"__{name}__" for name in ["eq", "ne", "lt", "le", "gt", "ge", "hash", "str", "repr", "format"])
+_COMPARED_AND_SHOWN = frozenset(
+    f"__{name}__" for name in ["eq", "ne", "lt", "le", "gt", "ge", "hash", "str", "repr", "format"]
+)
 _OWN = frozenset(dir(_View)) - _COMPARED_AND_SHOWN | {"__del__", "__deepcopy__"}
 """Special methods of a view that do not go on to the object."""
 
@@ -200,16 +208,23 @@ _OWN = frozenset(dir(_View)) - _COMPARED_AND_SHOWN | {"__del__", "__deepcopy__"}
 @functools.lru_cache(maxsize=256)
 def _view_type(cls: Any) -> type[_View]:
     """Return the views of a class's objects: Python looks special methods up on the type, so it has those of the class."""
-    special = [name for name in dir(cls) if name.startswith("__") and name.endswith("__") and name not in _OWN]
+    special = [
+        name for name in dir(cls) if name.startswith("__") and name.endswith("__") and name not in _OWN
+    ]
     methods = {name: _handed_on(name) for name in special if callable(getattr(cls, name, None))}
     unhashable = {"__hash__": None} if getattr(cls, "__hash__", None) is None else {}
-    return type(cls.__name__, (_View,), {"__slots__": (), "__module__": cls.__module__, **methods, **unhashable})
+    return type(
+        cls.__name__, (_View,), {"__slots__": (), "__module__": cls.__module__, **methods, **unhashable}
+    )
 
 
 def _handed_on(name: str) -> Callable[..., Any]:
     def method(self: _View, *args: Any, **kwargs: Any) -> Any:
         obj = self.__object__
-        others = [arg.__object__ if isinstance(type(arg), type) and issubclass(type(arg), _View) else arg for arg in args]
+        others = [
+            arg.__object__ if isinstance(type(arg), type) and issubclass(type(arg), _View) else arg
+            for arg in args
+        ]
         result = getattr(obj, name)(*others, **kwargs)
         return self if result is obj else result
 
@@ -232,12 +247,18 @@ def _subclass(cls: type, mified: Mified) -> type:
     }
     if not getattr(cls, "__dictoffset__", 1):
         body["__slots__"] = ()
-    if not any(hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")):
+    if not any(
+        hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
+    ):
         body["__annotations__"] = dict(inspect.get_annotations(cls))  # @dataclass above @mify reads them here
     try:
-        return types.new_class(cls.__name__, (cls, _MObjectMethods), exec_body=lambda namespace: namespace.update(body))
+        return types.new_class(
+            cls.__name__, (cls, _MObjectMethods), exec_body=lambda namespace: namespace.update(body)
+        )
     except TypeError as error:
-        raise UsageError(f"{cls.__name__} cannot be mified: {error}.", hint="Use mify on its instances.") from error
+        raise UsageError(
+            f"{cls.__name__} cannot be mified: {error}.", hint="Use mify on its instances."
+        ) from error
 
 
 class MifySettings(TypedDict, total=False):
@@ -278,9 +299,13 @@ def mify(obj_or_class: Any = None, /, **settings: Any) -> Any:
         UsageError: A setting is wrong, or the object has attributes of its own with the names that a component needs.
     """
     if unknown := sorted(settings.keys() - MifySettings.__annotations__.keys()):
-        raise UsageError(f"mify has no setting {', '.join(unknown)}.", hint="Look at its documentation for those it has.")
+        raise UsageError(
+            f"mify has no setting {', '.join(unknown)}.", hint="Look at its documentation for those it has."
+        )
     mified = Mified(**settings)
-    return functools.partial(_mified, mified=mified) if obj_or_class is None else _mified(obj_or_class, mified)
+    return (
+        functools.partial(_mified, mified=mified) if obj_or_class is None else _mified(obj_or_class, mified)
+    )
 
 
 def _mified(target: Any, mified: Mified) -> Any:

@@ -25,7 +25,15 @@ __all__ = ["MObject", "MObjectProtocol", "MethodTool", "Query", "Transform", "is
 NO_INDEX = "[no-index]"
 """A method with this tag in its docstring is no tool."""
 PROTOCOL_NAMES = frozenset(
-    {"parts", "format_for_llm", "parse", "_parse", "get_query_object", "get_transform_object", "content_as_string"}
+    {
+        "parts",
+        "format_for_llm",
+        "parse",
+        "_parse",
+        "get_query_object",
+        "get_transform_object",
+        "content_as_string",
+    }
 )
 """What an object has to have to take part in prompts."""
 FOREIGN_MODULES = frozenset({"builtins", "abc", "typing", "pydantic", "enum", "collections"})
@@ -34,7 +42,9 @@ FOREIGN_MODULES = frozenset({"builtins", "abc", "typing", "pydantic", "enum", "c
 
 def is_span(value: object) -> bool:
     """Tell whether a value of a program is a span; a class whose instances are spans is none."""
-    return isinstance(value, CBlock | ModelOutputThunk) or (is_component(value) and not isinstance(value, type))
+    return isinstance(value, CBlock | ModelOutputThunk) or (
+        is_component(value) and not isinstance(value, type)
+    )
 
 
 @frozen
@@ -61,7 +71,11 @@ class MethodTool:
             UsageError: A parameter's annotation cannot be resolved or written as JSON.
         """
         parameters = copy.deepcopy(_parameters(getattr(self.function, "__func__", self.function)))
-        described = {"name": self.name, "description": inspect.getdoc(self.function) or "", "parameters": parameters}
+        described = {
+            "name": self.name,
+            "description": inspect.getdoc(self.function) or "",
+            "parameters": parameters,
+        }
         return {"type": "function", "function": described}
 
 
@@ -70,7 +84,9 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
     return parameters_schema(function)
 
 
-def tools_of(obj: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, MethodTool]:
+def tools_of(
+    obj: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
+) -> dict[str, MethodTool]:
     """Return the methods of an object as tools: the public ones with a docstring, in the order of their definition.
 
     Args:
@@ -87,7 +103,9 @@ def tools_of(obj: Any, include: Iterable[str] | None = None, exclude: Iterable[s
     else:
         wanted = set(include)
         if unknown := sorted(name for name in wanted if not callable(getattr(obj, name, None))):
-            raise UsageError(f"{type(obj).__name__} has no method {', '.join(unknown)}.", hint="Correct funcs_include.")
+            raise UsageError(
+                f"{type(obj).__name__} has no method {', '.join(unknown)}.", hint="Correct funcs_include."
+            )
         chosen = [*(name for name in methods if name in wanted), *sorted(wanted - methods.keys())]
     left_out = set(exclude or ())
     return {name: MethodTool(name, getattr(obj, name)) for name in chosen if name not in left_out}
@@ -96,7 +114,9 @@ def tools_of(obj: Any, include: Iterable[str] | None = None, exclude: Iterable[s
 def _method_names(cls: type) -> dict[str, None]:
     names: dict[str, None] = {}
     for base in reversed(cls.__mro__):
-        if base.__module__.split(".")[0] not in FOREIGN_MODULES and not base.__dict__.get("_is_prompt_machinery", False):
+        if base.__module__.split(".")[0] not in FOREIGN_MODULES and not base.__dict__.get(
+            "_is_prompt_machinery", False
+        ):
             names |= {
                 name: None
                 for name, member in vars(base).items()
@@ -136,11 +156,15 @@ class MObjectProtocol(Protocol):
         ...
 
 
-def _representation(obj: Any, args: Mapping[str, Any], names: list[str], component: Any) -> TemplateRepresentation:
+def _representation(
+    obj: Any, args: Mapping[str, Any], names: list[str], component: Any
+) -> TemplateRepresentation:
     """Return what a query or a transformation shows: the object, its tools and its media."""
     shown = obj.format_for_llm() if is_component(obj) else None
     whole = shown if isinstance(shown, TemplateRepresentation) else TemplateRepresentation(component)
-    return evolve(whole, obj=component, args=args, template=None, template_order=names, fields=None, role=None)
+    return evolve(
+        whole, obj=component, args=args, template=None, template_order=names, fields=None, role=None
+    )
 
 
 @frozen(eq=False)
@@ -206,7 +230,9 @@ class MObject(Component[Any]):
     query_type: type[Query] = Query
     transform_type: type[Transform] = Transform
 
-    def __init__(self, *, query_type: type[Query] = Query, transform_type: type[Transform] = Transform) -> None:
+    def __init__(
+        self, *, query_type: type[Query] = Query, transform_type: type[Transform] = Transform
+    ) -> None:
         self.query_type = query_type
         self.transform_type = transform_type
 

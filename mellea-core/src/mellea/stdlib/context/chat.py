@@ -45,13 +45,19 @@ class ChatContext(Context):
         model_id: str | ModelIdentifier | None = None,
     ) -> None:
         if compactor is not None and window_size is not None:
-            raise UsageError("A ChatContext takes a compactor or a window_size, not both.", hint="Leave one of them out.")
-        for name, bound in (("window_size", window_size), ("token_context_length_limit", token_context_length_limit)):
+            raise UsageError(
+                "A ChatContext takes a compactor or a window_size, not both.", hint="Leave one of them out."
+            )
+        for name, bound in (
+            ("window_size", window_size),
+            ("token_context_length_limit", token_context_length_limit),
+        ):
             if bound is not None and bound < 1:
                 raise UsageError(f"{name} is {bound}.", hint="It is at least 1; leave it out for no bound.")
         if compactor is not None and not hasattr(compactor, "compact"):
             raise UsageError(
-                f"{type(compactor).__name__} is no compactor.", hint="A compactor has a method compact(ctx, *, backend)."
+                f"{type(compactor).__name__} is no compactor.",
+                hint="A compactor has a method compact(ctx, *, backend).",
             )
         known = find_model(model_id) if isinstance(model_id, str) else model_id
         self.compactor = compactor
@@ -68,17 +74,29 @@ class ChatContext(Context):
         if not isinstance(previous, ChatContext):
             node._length = len(node.as_list())
         else:
-            node.compactor, node.window_size, node.token_limit = previous.compactor, previous.window_size, previous.token_limit
+            node.compactor, node.window_size, node.token_limit = (
+                previous.compactor,
+                previous.window_size,
+                previous.token_limit,
+            )
             node._length = previous._length + 1
             node._pinned = previous._pinned
-            if len(previous._pinned) == previous._length and isinstance(data, Message) and data.role == "system":
+            if (
+                len(previous._pinned) == previous._length
+                and isinstance(data, Message)
+                and data.role == "system"
+            ):
                 node._pinned = (*previous._pinned, data)
         return node
 
     def new_instance(self) -> Self:
         """Return an empty conversation with the same settings."""
         node = self.reset_to_new()
-        node.compactor, node.window_size, node.token_limit = self.compactor, self.window_size, self.token_limit
+        node.compactor, node.window_size, node.token_limit = (
+            self.compactor,
+            self.window_size,
+            self.token_limit,
+        )
         return node
 
     def rebuilt(self, spans: list[Span]) -> Self:

@@ -184,7 +184,10 @@ class LLMSummarizeCompactor:
     ) -> None:
         self.prompt_template = prompt_template or _SUMMARY_PROMPT
         if "{conversation}" not in self.prompt_template:
-            raise UsageError("The prompt template has no {conversation}.", hint="Put {conversation} where the text belongs.")
+            raise UsageError(
+                "The prompt template has no {conversation}.",
+                hint="Put {conversation} where the text belongs.",
+            )
         if keep_n < 0:
             raise UsageError(f"keep_n is {keep_n}.", hint="It is 0 or more.")
         self.default_backend = default_backend
@@ -200,7 +203,9 @@ class LLMSummarizeCompactor:
         """Return the conversation with its older part summarised."""
         writer = self.default_backend or backend
         if writer is None:
-            raise UsageError("No backend to write the summary.", hint="Pass backend=... or default_backend=....")
+            raise UsageError(
+                "No backend to write the summary.", hint="Pass backend=... or default_backend=...."
+            )
         spans = ctx.as_list()
         pinned = self.pin_predicate(spans)
         end = len(spans) - self.keep_n
@@ -221,6 +226,8 @@ class LLMSummarizeCompactor:
         messages = backend.formatter.to_chat_messages(spans)
         conversation = "\n".join(f"{message.role}: {message.content}" for message in messages)
         prompt = Message("user", self.prompt_template.replace("{conversation}", conversation))
-        thunk, _ = await backend.generate_from_context(prompt, SimpleContext(), model_options=self.model_options)
+        thunk, _ = await backend.generate_from_context(
+            prompt, SimpleContext(), model_options=self.model_options
+        )
         async with thunk:
             return await thunk.avalue()

@@ -5,12 +5,31 @@ from typing import TYPE_CHECKING
 from mellea._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult, default_output_to_bool
+    from mellea.core.requirement import (
+        PartialValidationResult,
+        Requirement,
+        ValidationResult,
+        default_output_to_bool,
+    )
     from mellea.stdlib.requirements.grading import GradedRequirement, graded
     from mellea.stdlib.requirements.rag import GroundednessRequirement
     from mellea.stdlib.requirements.requirement import LLMaJRequirement, check, req, reqify, simple_validate
-    from mellea.stdlib.requirements.structure import as_markdown_list, fits_schema, is_json, is_markdown_list, is_markdown_table
-    from mellea.stdlib.requirements.text import avoids, character_count, contains, matches, one_of, sentence_count, word_count
+    from mellea.stdlib.requirements.structure import (
+        as_markdown_list,
+        fits_schema,
+        is_json,
+        is_markdown_list,
+        is_markdown_table,
+    )
+    from mellea.stdlib.requirements.text import (
+        avoids,
+        character_count,
+        contains,
+        matches,
+        one_of,
+        sentence_count,
+        word_count,
+    )
     from mellea.stdlib.requirements.tool_reqs import tool_arg_validator, uses_tool
     from mellea.stdlib.requirements.validating import validate_all
 else:

@@ -45,7 +45,12 @@ class EarlyRequirement(Requirement):
     """
 
     def __init__(
-        self, description: str, validation_fn: ValidationFunction, watch: Callable[[], Watcher], *, check_only: bool = False
+        self,
+        description: str,
+        validation_fn: ValidationFunction,
+        watch: Callable[[], Watcher],
+        *,
+        check_only: bool = False,
     ) -> None:
         super().__init__(description, validation_fn, check_only=check_only)
         self._watch = watch
@@ -82,7 +87,9 @@ def counted_by(
             number = count(chunk)
             if at_most is not None and number > at_most:
                 return PartialValidationResult("fail", reason=f"it has more than {at_most} {noun}s")
-            return PartialValidationResult("pass") if at_most is None and number >= (at_least or 0) else _UNKNOWN
+            return (
+                PartialValidationResult("pass") if at_most is None and number >= (at_least or 0) else _UNKNOWN
+            )
 
         return look
 

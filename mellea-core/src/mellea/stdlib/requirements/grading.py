@@ -44,7 +44,9 @@ class GradedRequirement(Requirement):
         judge: Backend | None = None,
     ) -> None:
         if not isinstance(description, str) or not description.strip():
-            raise UsageError("There is nothing to grade by.", hint='Say it in words, such as graded("How helpful is it?").')
+            raise UsageError(
+                "There is nothing to grade by.", hint='Say it in words, such as graded("How helpful is it?").'
+            )
         _check_whole("scale", scale, 2, _LARGEST_SCALE)
         if at_least is not None:
             _check_whole("at_least", at_least, 1, scale)
@@ -58,7 +60,12 @@ class GradedRequirement(Requirement):
         return False
 
     async def validate(
-        self, backend: Backend, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any] | None = None
+        self,
+        backend: Backend,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
     ) -> ValidationResult:
         """Return the grade of the last output in a context as the score, with the judge's reason.
 
@@ -92,7 +99,9 @@ class GradedRequirement(Requirement):
         groups: dict[object, list[int]] = {}
         for index, (said, _) in enumerate(shown):
             groups.setdefault(said if together else index, []).append(index)
-        grades = await side_by_side(self._grade(judge, [shown[index] for index in group], options) for group in groups.values())
+        grades = await side_by_side(
+            self._grade(judge, [shown[index] for index in group], options) for group in groups.values()
+        )
         by_index = dict(zip(itertools.chain(*groups.values()), itertools.chain(*grades), strict=True))
         return [by_index[index] for index in range(len(shown))]
 
@@ -101,7 +110,9 @@ class GradedRequirement(Requirement):
         judge = self.judge or backend
         return not judge.concurrent and Capability.JSON_SCHEMA in judge.capabilities
 
-    async def _grade(self, judge: Backend, shown: Sequence[tuple[str, str]], options: Mapping[str, Any]) -> list[ValidationResult]:
+    async def _grade(
+        self, judge: Backend, shown: Sequence[tuple[str, str]], options: Mapping[str, Any]
+    ) -> list[ValidationResult]:
         """Grade, in one request, answers to the same conversation."""
         said, answer = shown[0]
         if len(shown) > 1:
@@ -110,15 +121,17 @@ class GradedRequirement(Requirement):
             return [await self._constrained(judge, said, answer, options)]
         return [await self._in_words(judge, said, answer, options)]
 
-    async def _constrained(self, judge: Backend, said: str, answer: str, options: Mapping[str, Any]) -> ValidationResult:
+    async def _constrained(
+        self, judge: Backend, said: str, answer: str, options: Mapping[str, Any]
+    ) -> ValidationResult:
         prompt = f"{self._asked(said)}\n\nAnswer:\n{answer}\n\nGive the reason in one sentence, then the score {self._range}."
         thunk, seconds = await ask(prompt, judge, options, OutputSchema("grade", self._schema))
         return self._result(*self._read(thunk), thunk, seconds)
 
-    async def _in_words(self, judge: Backend, said: str, answer: str, options: Mapping[str, Any]) -> ValidationResult:
-        prompt = (
-            f"{self._asked(said)}\n\nAnswer:\n{answer}\n\nBegin with the score {self._range}, then give the reason in one sentence."
-        )
+    async def _in_words(
+        self, judge: Backend, said: str, answer: str, options: Mapping[str, Any]
+    ) -> ValidationResult:
+        prompt = f"{self._asked(said)}\n\nAnswer:\n{answer}\n\nBegin with the score {self._range}, then give the reason in one sentence."
         thunk, seconds = await ask(prompt, judge, options, None)
         text = str(thunk).strip()
         return self._result(first_grade(text, self.scale), text, thunk, seconds)
@@ -136,7 +149,9 @@ class GradedRequirement(Requirement):
         listed = "\n\n".join(f"{name}:\n{answer}" for name, answer in zip(names, answers, strict=True))
         wanted = f"For each answer: give the reason in one sentence, then the score {self._range}."
         prompt = f"{self._asked(said)}\n\n{listed}\n\n{wanted}"
-        thunk, seconds = await ask(prompt, judge, options, OutputSchema("grades", schema), verdicts=len(names))
+        thunk, seconds = await ask(
+            prompt, judge, options, OutputSchema("grades", schema), verdicts=len(names)
+        )
         first = self._result(*self._read(thunk, names[0]), thunk, seconds)
         return [first, *(self._result(*self._read(thunk, name), thunk) for name in names[1:])]
 
@@ -153,7 +168,12 @@ class GradedRequirement(Requirement):
             "reason": {"type": "string", "maxLength": MAX_REASON},
             "score": {"type": "integer", "enum": list(range(1, self.scale + 1))},
         }
-        return {"type": "object", "properties": properties, "required": ["reason", "score"], "additionalProperties": False}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": ["reason", "score"],
+            "additionalProperties": False,
+        }
 
     def _read(self, thunk: ModelOutputThunk[Any], name: str | None = None) -> tuple[int | None, str]:
         """Return the grade and the reason in constrained output; no grade, and all that was said, if they cannot be read."""
@@ -165,7 +185,9 @@ class GradedRequirement(Requirement):
         whole = isinstance(score, int) and not isinstance(score, bool) and 1 <= score <= self.scale
         return (score, reason) if whole else (None, str(thunk))
 
-    def _result(self, grade: int | None, said: str, thunk: ModelOutputThunk[Any], seconds: float | None = None) -> ValidationResult:
+    def _result(
+        self, grade: int | None, said: str, thunk: ModelOutputThunk[Any], seconds: float | None = None
+    ) -> ValidationResult:
         """Return the verdict on one answer; ``seconds`` is None when another verdict counts what it cost."""
         lacking = self.at_least is not None and (grade or 0) < self.at_least
         if grade is None:
@@ -175,12 +197,22 @@ class GradedRequirement(Requirement):
             reason = f"graded {grade} of {self.scale}{wanted}" + (f": {said}" if said else "")
         usage = thunk.generation.usage if seconds is not None else None
         return ValidationResult(
-            not lacking, reason=reason, score=float(grade or 0), thunk=thunk, usage=usage, seconds=seconds or 0.0
+            not lacking,
+            reason=reason,
+            score=float(grade or 0),
+            thunk=thunk,
+            usage=usage,
+            seconds=seconds or 0.0,
         )
 
 
 def graded(
-    description: str, *, scale: int = 10, at_least: int | None = None, check_only: bool = True, judge: Backend | None = None
+    description: str,
+    *,
+    scale: int = 10,
+    at_least: int | None = None,
+    check_only: bool = True,
+    judge: Backend | None = None,
 ) -> GradedRequirement:
     """Return a requirement that a model grades: its score is the grade, which ranks attempts and weighs votes.
 
@@ -213,4 +245,6 @@ def _small(digits: str) -> int:
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise UsageError(f"{name} is a whole number from {least} to {most}, not {value!r}.", hint="Pass one of these.")
+        raise UsageError(
+            f"{name} is a whole number from {least} to {most}, not {value!r}.", hint="Pass one of these."
+        )

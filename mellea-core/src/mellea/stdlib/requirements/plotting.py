@@ -16,7 +16,12 @@ from mellea.stdlib.requirements.python_tools import (
     python_code_generation_requirements,
 )
 
-__all__ = ["MatplotlibHeadlessBackend", "PlotDependenciesAvailable", "PlotFileSaved", "python_plotting_requirements"]
+__all__ = [
+    "MatplotlibHeadlessBackend",
+    "PlotDependenciesAvailable",
+    "PlotFileSaved",
+    "python_plotting_requirements",
+]
 
 
 class _PlotRequirement(CodeRequirement):
@@ -59,7 +64,9 @@ class PlotFileSaved(_PlotRequirement):
     def __init__(self, output_path: str | PathLike[str]) -> None:
         self.output_path = fspath(output_path)
         if not self.output_path:
-            raise UsageError("The path of the plot is empty.", hint="Pass the file that the figure is saved to.")
+            raise UsageError(
+                "The path of the plot is empty.", hint="Pass the file that the figure is saved to."
+            )
         super().__init__(f"The code saves the figure to {self.output_path}.")
 
     def _problem(self, tree: ast.Module, code: str) -> str | None:
@@ -68,7 +75,9 @@ class PlotFileSaved(_PlotRequirement):
             return None
         if not saved:
             return f"it never calls savefig; save the figure with plt.savefig({self.output_path!r})"
-        elsewhere = ", ".join("a path that is not written out" if path is None else repr(path) for path in saved)
+        elsewhere = ", ".join(
+            "a path that is not written out" if path is None else repr(path) for path in saved
+        )
         return f"it calls savefig for {elsewhere} instead of {self.output_path!r}"
 
 
@@ -108,7 +117,11 @@ def _saved_paths(tree: ast.Module) -> Iterator[str | None]:
     named: dict[str, str | None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
-            named.update((target.id, _written_out(node.value, named)) for target in node.targets if isinstance(target, ast.Name))
+            named.update(
+                (target.id, _written_out(node.value, named))
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            )
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node) == "savefig":
             given = node.args[:1] or [keyword.value for keyword in node.keywords if keyword.arg == "fname"]
@@ -151,6 +164,12 @@ def python_plotting_requirements(
     Raises:
         UsageError: The path is empty.
     """
-    plotting: list[Requirement] = [PlotDependenciesAvailable(), MatplotlibHeadlessBackend(), PlotFileSaved(output_path)]
-    code = python_code_generation_requirements(allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox)
+    plotting: list[Requirement] = [
+        PlotDependenciesAvailable(),
+        MatplotlibHeadlessBackend(),
+        PlotFileSaved(output_path),
+    ]
+    code = python_code_generation_requirements(
+        allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox
+    )
     return [*code[:2], *plotting, *code[2 if allowed_imports is not None else 3 :]]

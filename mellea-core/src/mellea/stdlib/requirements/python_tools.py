@@ -89,7 +89,9 @@ class CodeRequirement(Requirement):
     async def _look(self, ctx: Context) -> ValidationResult:
         code = _code_of(ctx.last_output())
         if code is None:
-            return ValidationResult(False, reason="there is no Python code in the answer; put it into a ```python block")
+            return ValidationResult(
+                False, reason="there is no Python code in the answer; put it into a ```python block"
+            )
         return await self._judge_code(code)
 
     async def _judge_code(self, code: str) -> ValidationResult:
@@ -115,7 +117,16 @@ class PythonSyntaxValid(CodeRequirement):
 
 
 _IMPORT_ANYTHING = {
-    *("__builtins__", "__getattribute__", "__globals__", "__import__", "__loader__", "__self__", "__spec__", "__subclasses__"),
+    *(
+        "__builtins__",
+        "__getattribute__",
+        "__globals__",
+        "__import__",
+        "__loader__",
+        "__self__",
+        "__spec__",
+        "__subclasses__",
+    ),
     *("compile", "eval", "exec"),
 }
 """Names by which code gets at any module without importing it."""
@@ -141,7 +152,8 @@ class ImportRestrictions(CodeRequirement):
             return ValidationResult(False, reason=f"it imports {', '.join(wrong)}, which is not allowed")
         loopholes = sorted(_names(code) & _IMPORT_ANYTHING)
         return ValidationResult(
-            not loopholes, reason=f"it uses {', '.join(loopholes)}, which can import anything" if loopholes else None
+            not loopholes,
+            reason=f"it uses {', '.join(loopholes)}, which can import anything" if loopholes else None,
         )
 
 
@@ -154,8 +166,12 @@ class NoImportRestrictions(CodeRequirement):
     async def _judge_code(self, code: str) -> ValidationResult:
         if (error := _syntax_error(code)) is not None:
             return ValidationResult(False, reason=f"syntax error: {error}")
-        missing = sorted(name for name in imported_modules(code) - sys.stdlib_module_names if not is_installed(name))
-        return ValidationResult(not missing, reason=f"there is no module {', '.join(missing)}" if missing else None)
+        missing = sorted(
+            name for name in imported_modules(code) - sys.stdlib_module_names if not is_installed(name)
+        )
+        return ValidationResult(
+            not missing, reason=f"there is no module {', '.join(missing)}" if missing else None
+        )
 
 
 def imported_modules(code: str) -> set[str]:
@@ -183,7 +199,9 @@ def _names(code: str) -> set[str]:
     """Return the names that some valid code uses: variables, and attributes with two underscores."""
     nodes = list(ast.walk(ast.parse(code)))
     variables = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return variables | {node.attr for node in nodes if isinstance(node, ast.Attribute) and node.attr.startswith("__")}
+    return variables | {
+        node.attr for node in nodes if isinstance(node, ast.Attribute) and node.attr.startswith("__")
+    }
 
 
 class PythonExecutionReq(CodeRequirement):
@@ -209,12 +227,16 @@ class PythonExecutionReq(CodeRequirement):
         timeout: float = 5.0,
     ) -> None:
         if execution_tier not in ("static", "local"):
-            raise UsageError(f"There is no execution tier {execution_tier!r}.", hint='Choose "static" or "local".')
+            raise UsageError(
+                f"There is no execution tier {execution_tier!r}.", hint='Choose "static" or "local".'
+            )
         self.tier = execution_tier
         self.allowed = None if allowed_imports is None else ImportRestrictions(allowed_imports)
         self.max_output_chars = max_output_chars
         self.timeout = timeout
-        super().__init__("The code runs without an error." if execution_tier == "local" else "The code is valid.")
+        super().__init__(
+            "The code runs without an error." if execution_tier == "local" else "The code is valid."
+        )
 
     async def _judge_code(self, code: str) -> ValidationResult:
         if (error := _syntax_error(code)) is not None:
@@ -247,7 +269,9 @@ def _of_run(run: Run, limit_chars: int | None) -> ValidationResult:
     if not run.success:
         return ValidationResult(False, reason=run.problem)
     if limit_chars is not None and len(run.stdout) > limit_chars:
-        return ValidationResult(False, reason=f"it prints {len(run.stdout)} characters, which exceeds {limit_chars}")
+        return ValidationResult(
+            False, reason=f"it prints {len(run.stdout)} characters, which exceeds {limit_chars}"
+        )
     return ValidationResult(True)
 
 
@@ -267,7 +291,11 @@ def python_code_generation_requirements(
         use_sandbox: Whether to run it in a subprocess with limits, once, for both the run and its output.
     """
     requirements: list[Requirement] = [PythonCodeExtraction(), PythonSyntaxValid()]
-    requirements.append(NoImportRestrictions() if allowed_imports is None else ImportRestrictions(allowed_imports))
+    requirements.append(
+        NoImportRestrictions() if allowed_imports is None else ImportRestrictions(allowed_imports)
+    )
     if use_sandbox:
-        requirements.append(PythonExecutionReq("local", max_output_chars=output_limit_chars, timeout=timeout_seconds))
+        requirements.append(
+            PythonExecutionReq("local", max_output_chars=output_limit_chars, timeout=timeout_seconds)
+        )
     return requirements

@@ -58,7 +58,12 @@ class GroundednessRequirement(Requirement):
         return False
 
     async def validate(
-        self, backend: Backend, ctx: Context, *, format: Any = None, model_options: Mapping[str, Any] | None = None
+        self,
+        backend: Backend,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
     ) -> ValidationResult:
         """Return whether the documents support the last output, with the sentences that they do not support.
 
@@ -74,8 +79,15 @@ class GroundednessRequirement(Requirement):
         judging = self.judge or backend
         shown = "\n\n".join(judging.formatter.print(document) for document in documents)
         chunker = Chunker(SentenceChunking())
-        sentences = [sentence.strip() for sentence in [*chunker.feed(str(output)), *chunker.flush()] if sentence.strip()]
-        questions = [Requirement(f'The documents say, or clearly imply, this sentence: "{sentence}"') for sentence in sentences]
+        sentences = [
+            sentence.strip()
+            for sentence in [*chunker.feed(str(output)), *chunker.flush()]
+            if sentence.strip()
+        ]
+        questions = [
+            Requirement(f'The documents say, or clearly imply, this sentence: "{sentence}"')
+            for sentence in sentences
+        ]
         conversation = SimpleContext().add(Message("user", f"Documents:\n{shown}")).add(output)
         options = merge_options({ModelOption.MAX_NEW_TOKENS: self.max_new_tokens}, model_options)
         verdicts = await judge(questions, judging, conversation, options)
@@ -83,7 +95,9 @@ class GroundednessRequirement(Requirement):
         enough = len(unsupported) < len(sentences) if self.allow_partial_support else not unsupported
         return ValidationResult(
             enough,
-            reason=f"not supported: {' '.join(unsupported)}" if unsupported else "every sentence is supported",
+            reason=f"not supported: {' '.join(unsupported)}"
+            if unsupported
+            else "every sentence is supported",
             score=1 - len(unsupported) / len(sentences) if sentences else None,
             usage=total_usage([verdict.usage for verdict in verdicts]),
             seconds=max((verdict.seconds for verdict in verdicts), default=0.0),

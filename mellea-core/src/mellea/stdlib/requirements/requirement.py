@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.requirement import Requirement, ValidationFunction, ValidationResult, default_output_to_bool, reqify
+from mellea.core.requirement import (
+    Requirement,
+    ValidationFunction,
+    ValidationResult,
+    default_output_to_bool,
+    reqify,
+)
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -39,12 +45,16 @@ class LLMaJRequirement(Requirement):
         super().__init__(description, output_to_bool=output_to_bool, check_only=check_only, judge=judge)
 
 
-def req(description: str | None = None, validation_fn: ValidationFunction | None = None, **kwargs: Any) -> Requirement:
+def req(
+    description: str | None = None, validation_fn: ValidationFunction | None = None, **kwargs: Any
+) -> Requirement:
     """Return a requirement that is shown to the model and checked. See ``Requirement``."""
     return Requirement(description, validation_fn, **kwargs)
 
 
-def check(description: str | None = None, validation_fn: ValidationFunction | None = None, **kwargs: Any) -> Requirement:
+def check(
+    description: str | None = None, validation_fn: ValidationFunction | None = None, **kwargs: Any
+) -> Requirement:
     """Return a requirement that is checked but not shown to the model. See ``Requirement``."""
     return Requirement(description, validation_fn, check_only=True, **kwargs)
 
@@ -64,7 +74,9 @@ def simple_validate(
     try:
         inspect.signature(fn).bind("")
     except TypeError as error:
-        raise UsageError(f"{fn!r} is not callable with a text alone: {error}.", hint="Give it one parameter.") from error
+        raise UsageError(
+            f"{fn!r} is not callable with a text alone: {error}.", hint="Give it one parameter."
+        ) from error
     except ValueError:
         pass
 

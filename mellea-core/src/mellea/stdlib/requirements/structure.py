@@ -33,7 +33,10 @@ def is_json(*, check_only: bool = False) -> Requirement:
         return True, "it is JSON"
 
     return Requirement(
-        "Answer with one JSON value and nothing else.", simple_validate(parses), check_only=check_only, repair=_unfenced
+        "Answer with one JSON value and nothing else.",
+        simple_validate(parses),
+        check_only=check_only,
+        repair=_unfenced,
     )
 
 
@@ -112,11 +115,18 @@ def as_markdown_list(ctx: Context) -> list[str] | None:
 
 def _is_table(text: str) -> tuple[bool, str]:
     lines = text.strip().splitlines()
-    if len(lines) < 2 or not all(_CELLS.fullmatch(line) for line in lines[:1] + lines[2:]) or not _RULE.fullmatch(lines[1]):
+    if (
+        len(lines) < 2
+        or not all(_CELLS.fullmatch(line) for line in lines[:1] + lines[2:])
+        or not _RULE.fullmatch(lines[1])
+    ):
         return False, "it is no markdown table with a head and a rule below it"
     width = lines[0].strip().strip("|").count("|")
     uneven = [number for number, line in enumerate(lines, 1) if line.strip().strip("|").count("|") != width]
-    return not uneven, f"line {uneven[0]} has another number of cells than the head" if uneven else "it is a table"
+    return (
+        not uneven,
+        f"line {uneven[0]} has another number of cells than the head" if uneven else "it is a table",
+    )
 
 
 is_markdown_list = Requirement(
@@ -125,5 +135,7 @@ is_markdown_list = Requirement(
 )
 """The requirement that the output is a markdown list."""
 
-is_markdown_table = Requirement("Format the answer as a markdown table and nothing else.", simple_validate(_is_table))
+is_markdown_table = Requirement(
+    "Format the answer as a markdown table and nothing else.", simple_validate(_is_table)
+)
 """The requirement that the output is a markdown table."""

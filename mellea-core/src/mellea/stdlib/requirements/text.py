@@ -21,15 +21,24 @@ __all__ = ["avoids", "character_count", "contains", "matches", "one_of", "senten
 
 
 def _counted(
-    noun: str, growing: Callable[[], Callable[[str], int]], at_least: int | None, at_most: int | None, *, check_only: bool
+    noun: str,
+    growing: Callable[[], Callable[[str], int]],
+    at_least: int | None,
+    at_most: int | None,
+    *,
+    check_only: bool,
 ) -> Requirement:
     if at_least is None and at_most is None:
         raise UsageError(f"No bound on the {noun}s is given.", hint="Pass at_least=..., at_most=... or both.")
     for name, bound in (("at_least", at_least), ("at_most", at_most)):
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 0):
-            raise UsageError(f"{name} is {bound!r}, which is no number of {noun}s.", hint="Pass a whole number, 0 or more.")
+            raise UsageError(
+                f"{name} is {bound!r}, which is no number of {noun}s.", hint="Pass a whole number, 0 or more."
+            )
     if at_least is not None and at_most is not None and at_least > at_most:
-        raise UsageError(f"At least {at_least} and at most {at_most} {noun}s cannot both hold.", hint="Swap the bounds.")
+        raise UsageError(
+            f"At least {at_least} and at most {at_most} {noun}s cannot both hold.", hint="Swap the bounds."
+        )
     bounds = [f"at least {at_least}"] if at_least is not None else []
     bounds += [f"at most {at_most}"] if at_most is not None else []
 
@@ -46,7 +55,9 @@ def _counted(
     )
 
 
-def word_count(*, at_least: int | None = None, at_most: int | None = None, check_only: bool = False) -> Requirement:
+def word_count(
+    *, at_least: int | None = None, at_most: int | None = None, check_only: bool = False
+) -> Requirement:
     """Return the requirement that the output has so many words. It stops a stream that has too many.
 
     Raises:
@@ -55,7 +66,9 @@ def word_count(*, at_least: int | None = None, at_most: int | None = None, check
     return _counted("word", growing_words, at_least, at_most, check_only=check_only)
 
 
-def character_count(*, at_least: int | None = None, at_most: int | None = None, check_only: bool = False) -> Requirement:
+def character_count(
+    *, at_least: int | None = None, at_most: int | None = None, check_only: bool = False
+) -> Requirement:
     """Return the requirement that the output has so many characters. It stops a stream that has too many.
 
     Raises:
@@ -64,7 +77,9 @@ def character_count(*, at_least: int | None = None, at_most: int | None = None, 
     return _counted("character", growing_characters, at_least, at_most, check_only=check_only)
 
 
-def sentence_count(*, at_least: int | None = None, at_most: int | None = None, check_only: bool = False) -> Requirement:
+def sentence_count(
+    *, at_least: int | None = None, at_most: int | None = None, check_only: bool = False
+) -> Requirement:
     """Return the requirement that the output has so many sentences, as ``SentenceChunking`` cuts them.
 
     It stops a stream that has too many.
@@ -89,7 +104,9 @@ def matches(pattern: str, description: str | None = None, *, check_only: bool = 
     try:
         compiled = re.compile(pattern, re.DOTALL)
     except re.error as error:
-        raise UsageError(f"{pattern!r} is no regular expression: {error}.", hint="Correct the pattern.") from error
+        raise UsageError(
+            f"{pattern!r} is no regular expression: {error}.", hint="Correct the pattern."
+        ) from error
 
     def fits(text: str) -> tuple[bool, str]:
         if compiled.fullmatch(text.strip()):
@@ -97,7 +114,9 @@ def matches(pattern: str, description: str | None = None, *, check_only: bool = 
         return False, f"the text {text.strip()[:60]!r} does not match {pattern!r}"
 
     return Requirement(
-        description or f"The answer matches the regular expression {pattern}", simple_validate(fits), check_only=check_only
+        description or f"The answer matches the regular expression {pattern}",
+        simple_validate(fits),
+        check_only=check_only,
     )
 
 
@@ -113,7 +132,9 @@ def one_of(choices: Iterable[str], *, check_only: bool = False) -> Requirement:
         raise UsageError("one_of is given one text.", hint='Pass a list: one_of(["yes", "no"]).')
     options = tuple(choices)
     if not options or not all(isinstance(option, str) and option.strip() for option in options):
-        raise UsageError("one_of takes one text or more to choose among.", hint="Pass the texts that are allowed.")
+        raise UsageError(
+            "one_of takes one text or more to choose among.", hint="Pass the texts that are allowed."
+        )
     folded = {option.strip().casefold() for option in options}
 
     def is_choice(text: str) -> tuple[bool, str]:
@@ -122,7 +143,11 @@ def one_of(choices: Iterable[str], *, check_only: bool = False) -> Requirement:
         return False, f"{text.strip()[:60]!r} is none of {', '.join(options)}"
 
     def mentioned(text: str) -> str:
-        found = [option for option in options if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text, re.IGNORECASE)]
+        found = [
+            option
+            for option in options
+            if re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text, re.IGNORECASE)
+        ]
         return found[0] if len(found) == 1 else text
 
     return Requirement(
@@ -161,9 +186,14 @@ def avoids(*texts: str, check_only: bool = False) -> Requirement:
 
     def has_none(text: str) -> tuple[bool, str]:
         found = [word for word in texts if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)]
-        return not found, f"it contains {', '.join(map(repr, found))}" if found else "it contains none of them"
+        return (
+            not found,
+            f"it contains {', '.join(map(repr, found))}" if found else "it contains none of them",
+        )
 
-    return EarlyRequirement(f"Do not use: {', '.join(texts)}.", simple_validate(has_none), watch_for(texts), check_only=check_only)
+    return EarlyRequirement(
+        f"Do not use: {', '.join(texts)}.", simple_validate(has_none), watch_for(texts), check_only=check_only
+    )
 
 
 def _some(texts: tuple[str, ...], name: str) -> None:

@@ -12,7 +12,9 @@ __all__ = ["tool_arg_validator", "uses_tool"]
 
 
 def _name(tool: str | Callable[..., Any]) -> str:
-    return tool if isinstance(tool, str) else str(getattr(tool, "name", None) or getattr(tool, "__name__", tool))
+    return (
+        tool if isinstance(tool, str) else str(getattr(tool, "name", None) or getattr(tool, "__name__", tool))
+    )
 
 
 def _calls(ctx: Context, name: str | None) -> list[Any]:
@@ -27,7 +29,9 @@ def uses_tool(tool_name: str | Callable[..., Any], check_only: bool = False) -> 
 
     def called(ctx: Context) -> ValidationResult:
         calls = _calls(ctx, name)
-        return ValidationResult(bool(calls), reason=f"the tool {name} is {'called' if calls else 'not called'}")
+        return ValidationResult(
+            bool(calls), reason=f"the tool {name} is {'called' if calls else 'not called'}"
+        )
 
     return Requirement(f"Use the tool {name}.", called, check_only=check_only)
 
@@ -53,8 +57,12 @@ def tool_arg_validator(
     def right(ctx: Context) -> ValidationResult:
         calls = [call for call in _calls(ctx, name) if arg_name in call.args]
         if not calls:
-            return ValidationResult(False, reason=f"no call of {name or 'a tool'} has the argument {arg_name}")
+            return ValidationResult(
+                False, reason=f"no call of {name or 'a tool'} has the argument {arg_name}"
+            )
         wrong = [call for call in calls if not validation_fn(call.args[arg_name])]
-        return ValidationResult(not wrong, reason=f"{arg_name} is {wrong[0].args[arg_name]!r}" if wrong else None)
+        return ValidationResult(
+            not wrong, reason=f"{arg_name} is {wrong[0].args[arg_name]!r}" if wrong else None
+        )
 
     return Requirement(description, right, check_only=check_only)

@@ -13,7 +13,9 @@ from mellea.core.requirement import Requirement, ValidationResult
 
 __all__ = ["SPARED", "validate_all"]
 
-SPARED = ValidationResult(False, reason="Not judged, because a check that costs nothing failed already.", skipped=True)
+SPARED = ValidationResult(
+    False, reason="Not judged, because a check that costs nothing failed already.", skipped=True
+)
 """The verdict of a model that is not asked."""
 
 
@@ -46,20 +48,26 @@ async def validate_all(
     free = [index for index, requirement in enumerate(requirements) if requirement.is_free]
     if free:
         checked = await side_by_side(
-            requirements[index].validate(backend, ctx, format=format, model_options=model_options) for index in free
+            requirements[index].validate(backend, ctx, format=format, model_options=model_options)
+            for index in free
         )
         results.update(zip(free, checked, strict=True))
     judged = [index for index in range(len(requirements)) if index not in results]
     if judged and spare_judges and not all(result.result for result in results.values()):
         results.update(dict.fromkeys(judged, SPARED))
     elif judged:
-        verdicts = await _judged([requirements[index] for index in judged], ctx, judge_backend or backend, model_options)
+        verdicts = await _judged(
+            [requirements[index] for index in judged], ctx, judge_backend or backend, model_options
+        )
         results.update(zip(judged, verdicts, strict=True))
     return [results[index] for index in range(len(requirements))]
 
 
 async def _judged(
-    requirements: Sequence[Requirement], ctx: Context, backend: Backend, model_options: Mapping[str, Any] | None
+    requirements: Sequence[Requirement],
+    ctx: Context,
+    backend: Backend,
+    model_options: Mapping[str, Any] | None,
 ) -> list[ValidationResult]:
     """Ask each judge about its requirements, all at the same time; requirements that judge in a way of their own do so alone."""
     groups: dict[Any, list[int]] = {}
@@ -71,7 +79,9 @@ async def _judged(
         first = requirements[indices[0]]
         if type(first).validate is not Requirement.validate:
             return [await first.validate(backend, ctx, model_options=model_options)]
-        return await judge([requirements[index] for index in indices], first.judge or backend, ctx, model_options)
+        return await judge(
+            [requirements[index] for index in indices], first.judge or backend, ctx, model_options
+        )
 
     answers = await side_by_side(verdicts(indices) for indices in groups.values())
     results = dict(zip(itertools.chain(*groups.values()), itertools.chain(*answers), strict=True))

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy
     from mellea.stdlib.sampling.math_voting import MajorityVotingStrategyForMath
     from mellea.stdlib.sampling.named import strategy_named
-    from mellea.stdlib.sampling.presets import SamplingPreset, python_code_generation_sampling, python_plotting_sampling
+    from mellea.stdlib.sampling.presets import (
+        SamplingPreset,
+        python_code_generation_sampling,
+        python_plotting_sampling,
+    )
     from mellea.stdlib.sampling.repair import (
         ModelFriendlyFeedbackFormatter,
         ModelFriendlyRepairStrategy,
@@ -21,7 +25,12 @@ if TYPE_CHECKING:
         RepairTemplateStrategy,
     )
     from mellea.stdlib.sampling.sofai import SOFAISamplingStrategy
-    from mellea.stdlib.sampling.voting import MajorityVotingStrategy, MBRDRougeLStrategy, MBRSamplingStrategy, VotingStrategy
+    from mellea.stdlib.sampling.voting import (
+        MajorityVotingStrategy,
+        MBRDRougeLStrategy,
+        MBRSamplingStrategy,
+        VotingStrategy,
+    )
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,

@@ -35,7 +35,9 @@ class Begun:
     started: float
 
 
-async def judged(call: Call, begun: Begun, after: Context, output: ModelOutputThunk[Any], spent: Usage | None) -> Attempt[Any]:
+async def judged(
+    call: Call, begun: Begun, after: Context, output: ModelOutputThunk[Any], spent: Usage | None
+) -> Attempt[Any]:
     """Return the attempt with what each requirement says of its output.
 
     Args:
@@ -81,7 +83,11 @@ async def fixed(call: Call, begun: Begun, attempt: Attempt[Any]) -> Attempt[Any]
         output = attempt.output.with_text(text)
         tried = await judged(call, begun, begun.context.add(begun.action).add(output), output, attempt.usage)
         better = tried.rank > attempt.rank
-        attempt = evolve(tried, fixed_by=requirement.name) if better else evolve(attempt, usage=tried.usage, seconds=tried.seconds)
+        attempt = (
+            evolve(tried, fixed_by=requirement.name)
+            if better
+            else evolve(attempt, usage=tried.usage, seconds=tried.seconds)
+        )
         if attempt.success:
             break
     return attempt
@@ -92,7 +98,10 @@ def best_attempt(attempts: Sequence[Attempt[Any]]) -> int:
 
     Of several lanes that are equal in all this the last one counts, whichever ended first, so that the choice repeats.
     """
-    return max(range(len(attempts)), key=lambda index: (attempts[index].rank, attempts[index].round, attempts[index].lane))
+    return max(
+        range(len(attempts)),
+        key=lambda index: (attempts[index].rank, attempts[index].round, attempts[index].lane),
+    )
 
 
 def validations(attempt: Attempt[Any]) -> Validations:
@@ -100,7 +109,13 @@ def validations(attempt: Attempt[Any]) -> Validations:
     results = list(attempt.results)
     if attempt.error is None:
         return results
-    return [(Requirement("The answer can be read.", check_only=True), ValidationResult(False, reason=attempt.error)), *results]
+    return [
+        (
+            Requirement("The answer can be read.", check_only=True),
+            ValidationResult(False, reason=attempt.error),
+        ),
+        *results,
+    ]
 
 
 def _parse_error(output: ModelOutputThunk[Any]) -> str | None:

@@ -98,13 +98,18 @@ class BaseSamplingStrategy(SamplingStrategy):
 
     @staticmethod
     def select_from_failure(
-        sampled_actions: list[Span], sampled_results: list[ModelOutputThunk[Any]], sampled_val: list[Validations]
+        sampled_actions: list[Span],
+        sampled_results: list[ModelOutputThunk[Any]],
+        sampled_val: list[Validations],
     ) -> int:
         """Return the index of the attempt to return when none is a success.
 
         By default the one that meets the most requirements, then has the highest score, then is the latest.
         """
-        ranks = [(sum(r.result for _, r in val), sum(r.score or 0.0 for _, r in val), i) for i, val in enumerate(sampled_val)]
+        ranks = [
+            (sum(r.result for _, r in val), sum(r.score or 0.0 for _, r in val), i)
+            for i, val in enumerate(sampled_val)
+        ]
         return max(ranks)[2]
 
     def is_stuck(self, past: Sequence[Attempt[Any]]) -> bool:
@@ -126,7 +131,11 @@ class BaseSamplingStrategy(SamplingStrategy):
         if call.first is not None and round_ == 0 and (drawn := await call.first.take(lane)) is not None:
             return drawn, ctx.add(action).add(drawn)
         thunk, after = await call.backend.generate_from_context(
-            action, ctx, format=call.format, model_options=call.options_for(lane, round_), tool_calls=call.tool_calls
+            action,
+            ctx,
+            format=call.format,
+            model_options=call.options_for(lane, round_),
+            tool_calls=call.tool_calls,
         )
         try:
             await thunk.avalue()
@@ -135,7 +144,9 @@ class BaseSamplingStrategy(SamplingStrategy):
             raise
         return thunk, after
 
-    async def choose(self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None) -> tuple[int, str]:
+    async def choose(
+        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+    ) -> tuple[int, str]:
         """Return the index of the attempt to return, and why it is that one.
 
         Args:
@@ -148,7 +159,12 @@ class BaseSamplingStrategy(SamplingStrategy):
         """
         for index, attempt in enumerate(attempts):
             if attempt.success:
-                return index, "it was the first to meet every requirement" if call.requirements else "there was nothing to check"
+                return (
+                    index,
+                    "it was the first to meet every requirement"
+                    if call.requirements
+                    else "there was nothing to check",
+                )
         if error is not None:
             raise error
         return self._best_failure(call, attempts)
@@ -214,7 +230,9 @@ class BaseSamplingStrategy(SamplingStrategy):
         try:
             async with asyncio.timeout(call.spending.remaining_seconds()) as clock:
                 prepared = await call.context.prepare(call.backend)
-                await self._collect(call if prepared is call.context else evolve(call, context=prepared), arrived)
+                await self._collect(
+                    call if prepared is call.context else evolve(call, context=prepared), arrived
+                )
         except TimeoutError:
             if not clock.expired():
                 raise
@@ -236,7 +254,9 @@ class BaseSamplingStrategy(SamplingStrategy):
         finally:
             arrived += lanes.unread()
 
-    async def _take(self, entries: AsyncIterator[Attempt[Any] | MelleaError], arrived: list[Attempt[Any] | MelleaError]) -> None:
+    async def _take(
+        self, entries: AsyncIterator[Attempt[Any] | MelleaError], arrived: list[Attempt[Any] | MelleaError]
+    ) -> None:
         async for entry in entries:
             arrived.append(entry)
             if isinstance(entry, Attempt) and self.stops_at(entry):
@@ -250,7 +270,9 @@ class BaseSamplingStrategy(SamplingStrategy):
             if not call.spending.take_attempt():
                 return
             try:
-                attempt = await self._attempt(call, Begun(action, ctx, lane, call.first_round + round_, time.perf_counter()))
+                attempt = await self._attempt(
+                    call, Begun(action, ctx, lane, call.first_round + round_, time.perf_counter())
+                )
             except ProviderError as error:
                 yield error
                 return
@@ -271,7 +293,11 @@ class BaseSamplingStrategy(SamplingStrategy):
 
 def none_succeeded(attempts: Sequence[Attempt[Any]]) -> str:
     """Say that no attempt is a success."""
-    return "the only attempt failed" if len(attempts) == 1 else f"none of {len(attempts)} attempts met every requirement"
+    return (
+        "the only attempt failed"
+        if len(attempts) == 1
+        else f"none of {len(attempts)} attempts met every requirement"
+    )
 
 
 def praise(attempts: Sequence[Attempt[Any]], index: int) -> str:
@@ -287,7 +313,9 @@ def praise(attempts: Sequence[Attempt[Any]], index: int) -> str:
     return f"{met}, as many as any, and is the latest"
 
 
-def _lists(attempts: Sequence[Attempt[Any]]) -> tuple[list[Span], list[ModelOutputThunk[Any]], list[Validations]]:
+def _lists(
+    attempts: Sequence[Attempt[Any]],
+) -> tuple[list[Span], list[ModelOutputThunk[Any]], list[Validations]]:
     return [a.action for a in attempts], [a.output for a in attempts], [validations(a) for a in attempts]
 
 

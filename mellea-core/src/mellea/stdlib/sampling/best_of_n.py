@@ -24,7 +24,9 @@ __all__ = ["BestOfNSamplingStrategy", "ManyAnswersStrategy", "Reward", "failed_l
 Reward: TypeAlias = "Callable[[str], float | Awaitable[float]] | Requirement"
 """How good a text is, the higher the better; may be asynchronous. Or a requirement that scores, such as ``graded(...)``."""
 
-_TOO_LATE = ValidationResult(True, reason="Not graded, because the budget of seconds was spent by then.", skipped=True)
+_TOO_LATE = ValidationResult(
+    True, reason="Not graded, because the budget of seconds was spent by then.", skipped=True
+)
 
 
 class ManyAnswersStrategy(BaseSamplingStrategy):
@@ -97,7 +99,9 @@ class BestOfNSamplingStrategy(ManyAnswersStrategy):
     def __init__(self, n: int = 4, *, reward: Reward | None = None, **options: Any) -> None:
         super().__init__(n, "n", reward=reward, **options)
 
-    async def choose(self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None) -> tuple[int, str]:
+    async def choose(
+        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+    ) -> tuple[int, str]:
         """Return the best attempt."""
         index = best_attempt(attempts)
         return index, f"of {len(attempts)} answers, {praise(attempts, index)}{failed_lane(error)}"
@@ -112,7 +116,9 @@ def _scoring(reward: Reward) -> Requirement:
     if isinstance(reward, Requirement):
         return reward
     if not callable(reward):
-        raise UsageError(f"{type(reward).__name__} is no reward.", hint='Pass a function of the text, or graded("...").')
+        raise UsageError(
+            f"{type(reward).__name__} is no reward.", hint='Pass a function of the text, or graded("...").'
+        )
 
     async def score(ctx: Context) -> ValidationResult:
         value = reward(str(ctx.last_output()))
@@ -129,11 +135,18 @@ def _is_graded_last(requirement: Requirement, call: Call) -> TypeGuard[GradedReq
     return requirement.grades_together(call.judge)
 
 
-async def _graded(requirement: GradedRequirement, call: Call, attempts: Sequence[Attempt[Any]]) -> list[Attempt[Any]]:
+async def _graded(
+    requirement: GradedRequirement, call: Call, attempts: Sequence[Attempt[Any]]
+) -> list[Attempt[Any]]:
     """Return the attempts with their grades; one that a free check has failed is spared."""
-    spared = [call.spare_judges and any(check.is_free and not result for check, result in attempt.results) for attempt in attempts]
+    spared = [
+        call.spare_judges and any(check.is_free and not result for check, result in attempt.results)
+        for attempt in attempts
+    ]
     judged = [attempt for attempt, is_spared in zip(attempts, spared, strict=True) if not is_spared]
-    contexts = [call.seen_by_validators(attempt.action, attempt.context, attempt.output) for attempt in judged]
+    contexts = [
+        call.seen_by_validators(attempt.action, attempt.context, attempt.output) for attempt in judged
+    ]
     try:
         async with asyncio.timeout(call.spending.remaining_seconds()) as clock:
             grades = await requirement.grade_all(call.judge, contexts)
@@ -148,7 +161,9 @@ async def _graded(requirement: GradedRequirement, call: Call, attempts: Sequence
     ]
 
 
-def _with_result(attempt: Attempt[Any], requirement: Requirement, result: ValidationResult, call: Call) -> Attempt[Any]:
+def _with_result(
+    attempt: Attempt[Any], requirement: Requirement, result: ValidationResult, call: Call
+) -> Attempt[Any]:
     """Return the attempt with one more result, in its place among those of the call, and with what it has cost."""
     call.spending.add(result.usage)
     results = {id(known): (known, verdict) for known, verdict in (*attempt.results, (requirement, result))}

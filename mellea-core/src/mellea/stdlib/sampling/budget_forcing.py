@@ -67,7 +67,10 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         **options: Any,
     ) -> None:
         super().__init__(loop_budget=loop_budget, **options)
-        for name, value, least in (("think_max_tokens", think_max_tokens, 0), ("answer_max_tokens", answer_max_tokens, 1)):
+        for name, value, least in (
+            ("think_max_tokens", think_max_tokens, 0),
+            ("answer_max_tokens", answer_max_tokens, 1),
+        ):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise UsageError(f"{name} is {value!r}.", hint=f"Pass a number of tokens: {least} or more.")
         self.think_max_tokens = think_max_tokens
@@ -101,8 +104,14 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         last = await writing.go_on(limit, stop, constrained)
         answer = _until(str(last), self.end_response_token).strip()
         thunk: ModelOutputThunk[Any] = ModelOutputThunk(answer)
-        thunk._action, thunk._schema, thunk._thinking = action if is_component(action) else None, schema, [thoughts]
-        thunk._generation = evolve(last.generation, usage=writing.spent(), seconds=time.perf_counter() - started)
+        thunk._action, thunk._schema, thunk._thinking = (
+            action if is_component(action) else None,
+            schema,
+            [thoughts],
+        )
+        thunk._generation = evolve(
+            last.generation, usage=writing.spent(), seconds=time.perf_counter() - started
+        )
         return thunk, ctx.add(action).add(thunk)
 
     async def _think(self, call: Call, writing: _Writing) -> str:
@@ -116,7 +125,12 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
             thought = _until(str(piece), self.end_think_token)
             writing.text += thought
             left -= max(_tokens(piece), 1)
-            if not self.think_more_suffix or not thought.strip() or left <= 0 or "length" in piece.generation.finish_reasons:
+            if (
+                not self.think_more_suffix
+                or not thought.strip()
+                or left <= 0
+                or "length" in piece.generation.finish_reasons
+            ):
                 break
             writing.text += self.think_more_suffix
         return writing.text[begin:].strip()
@@ -131,10 +145,16 @@ class _Writing:
         self.text = text
         self.usages: list[Usage | None] = []
 
-    async def go_on(self, limit: Mapping[str, Any], stop: list[str], schema: OutputSchema | None) -> ModelOutputThunk[Any]:
+    async def go_on(
+        self, limit: Mapping[str, Any], stop: list[str], schema: OutputSchema | None
+    ) -> ModelOutputThunk[Any]:
         """Return the completion of the text so far."""
-        options = merge_options(self.options, limit, {ModelOption.STOP_SEQUENCES: stop or None, ModelOption.SYSTEM_PROMPT: None})
-        (piece,) = await self.backend.generate_from_raw([blockify(self.text)], format=schema, model_options=options)
+        options = merge_options(
+            self.options, limit, {ModelOption.STOP_SEQUENCES: stop or None, ModelOption.SYSTEM_PROMPT: None}
+        )
+        (piece,) = await self.backend.generate_from_raw(
+            [blockify(self.text)], format=schema, model_options=options
+        )
         self.usages.append(piece.generation.usage)
         return piece
 
@@ -160,7 +180,9 @@ def _check_can(call: Call) -> None:
 def _options(call: Call, lane: int, round_: int) -> Mapping[str, Any]:
     """Return the options of one attempt, the backend's own among them, under common names."""
     table = call.backend.options
-    return merge_options(table.canonical(call.backend.model_options), table.canonical(call.options_for(lane, round_)))
+    return merge_options(
+        table.canonical(call.backend.model_options), table.canonical(call.options_for(lane, round_))
+    )
 
 
 def _stops(options: Mapping[str, Any]) -> list[str]:
@@ -168,14 +190,18 @@ def _stops(options: Mapping[str, Any]) -> list[str]:
     return [stops] if isinstance(stops, str) else list(stops)
 
 
-async def _prompt(backend: Backend, action: Span, ctx: Context, schema: OutputSchema | None, options: Mapping[str, Any]) -> str:
+async def _prompt(
+    backend: Backend, action: Span, ctx: Context, schema: OutputSchema | None, options: Mapping[str, Any]
+) -> str:
     """Return the text to complete: what is asked, behind the system prompt and the conversation, if there are any."""
     shown = [*await ctx.view(backend), action]
     await resolve_all(shown)
     messages = backend.formatter.to_chat_messages(shown)
     for message in messages:
         if message.images or message.audio:
-            raise lacking(backend, Capability.IMAGES if message.images else Capability.AUDIO, " for plain completion")
+            raise lacking(
+                backend, Capability.IMAGES if message.images else Capability.AUDIO, " for plain completion"
+            )
     if system := options.get(ModelOption.SYSTEM_PROMPT):
         messages.insert(0, Message("system", str(system)))
     wanted = messages[-1].content

@@ -84,10 +84,14 @@ class Call:
         if (lane, round_) == (0, 0):
             return self.options
         seed = self.seed
-        if seed is None and (Capability.SEED not in self.backend.capabilities or ModelOption.TEMPERATURE in self.merged):
+        if seed is None and (
+            Capability.SEED not in self.backend.capabilities or ModelOption.TEMPERATURE in self.merged
+        ):
             return self.options
         own = ((seed or 0) + 1_000_003 * lane + 7_919 * round_) % 2**31
-        return merge_options({key: value for key, value in self.options.items() if key != "seed"}, {ModelOption.SEED: own})
+        return merge_options(
+            {key: value for key, value in self.options.items() if key != "seed"}, {ModelOption.SEED: own}
+        )
 
     def seen_by_validators(self, action: Span, after: Context, output: Span) -> Context:
         """Return the conversation that the validators of an output see."""
@@ -106,17 +110,29 @@ def check_count(name: str, value: object) -> None:
         raise UsageError(f"{name} is {value}, so that no attempt would be made.", hint="Pass 1 or more.")
 
 
-def requirements_of(given: Iterable[Requirement | str] | None, before: Sequence[Requirement] = ()) -> tuple[Requirement, ...]:
+def requirements_of(
+    given: Iterable[Requirement | str] | None, before: Sequence[Requirement] = ()
+) -> tuple[Requirement, ...]:
     """Return requirements in their order, each once; the same words for a judge count as the same requirement.
 
     Raises:
         UsageError: It is one text or one requirement instead of several, or an entry is neither.
     """
     if isinstance(given, str | Requirement):
-        raise UsageError("requirements is one requirement instead of a list.", hint="Pass requirements=[...].")
+        raise UsageError(
+            "requirements is one requirement instead of a list.", hint="Pass requirements=[...]."
+        )
     distinct: dict[object, Requirement] = {}
     for requirement in (*before, *(reqify(entry) for entry in given or ())):
-        judged_text = type(requirement) is Requirement and requirement.validation_fn is None and requirement.repair is None
-        same = (requirement.description, id(requirement.judge), requirement.output_to_bool) if judged_text else id(requirement)
+        judged_text = (
+            type(requirement) is Requirement
+            and requirement.validation_fn is None
+            and requirement.repair is None
+        )
+        same = (
+            (requirement.description, id(requirement.judge), requirement.output_to_bool)
+            if judged_text
+            else id(requirement)
+        )
         distinct.setdefault(same, requirement)
     return tuple(distinct.values())

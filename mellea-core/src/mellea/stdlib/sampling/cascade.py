@@ -60,7 +60,8 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         rounds = [loop_budget] * len(self.backends) if isinstance(loop_budget, int) else list(loop_budget)
         if len(rounds) != len(self.backends):
             raise UsageError(
-                f"loop_budget has {len(rounds)} numbers for {len(self.backends)} backends.", hint="Give one number for each."
+                f"loop_budget has {len(rounds)} numbers for {len(self.backends)} backends.",
+                hint="Give one number for each.",
             )
         for number in rounds:
             check_count("loop_budget", number)
@@ -94,7 +95,9 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         for backend, rounds in zip(self.backends, self.rounds, strict=True):
             before = [entry for entry in arrived if isinstance(entry, Attempt)]
             action, ctx = self._handed_over(call, before)
-            stage = evolve(call, backend=backend, action=action, context=ctx, rounds=rounds, first_round=first_round)
+            stage = evolve(
+                call, backend=backend, action=action, context=ctx, rounds=rounds, first_round=first_round
+            )
             await super()._collect(stage, arrived)
             first_round += rounds
             now = [entry for entry in arrived if isinstance(entry, Attempt)]
@@ -111,7 +114,9 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         best = attempts[best_attempt(attempts)]
         return with_feedback(call.action, best.output, failed_reasons(validations(best))), call.context
 
-    async def choose(self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None) -> tuple[int, str]:
+    async def choose(
+        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+    ) -> tuple[int, str]:
         """Return the first success, else the best attempt of all backends."""
         for index, attempt in enumerate(attempts):
             if attempt.success:
@@ -138,7 +143,9 @@ def _check_backends(backends: Sequence[Any]) -> None:
         raise UsageError("A cascade needs a backend.", hint="Pass backends=[cheap, strong].")
     for backend in backends:
         if not hasattr(backend, "generate_from_context"):
-            raise UsageError(f"{backend!r} is no backend.", hint="Pass open backends, such as start_backend(...).")
+            raise UsageError(
+                f"{backend!r} is no backend.", hint="Pass open backends, such as start_backend(...)."
+            )
 
 
 def _check_word(name: str, value: object, words: Any) -> None:

@@ -20,9 +20,12 @@ __all__ = ["as_number", "final_answer", "same_number"]
 Number: TypeAlias = "Fraction | float"
 
 _STATED = re.compile(
-    r"(?:final answer|answer|result)(?:\s+is)?\s*[:=]?\s*(?P<answer>[^\n]+)|####\s*(?P<marked>[^\n]+)", re.IGNORECASE
+    r"(?:final answer|answer|result)(?:\s+is)?\s*[:=]?\s*(?P<answer>[^\n]+)|####\s*(?P<marked>[^\n]+)",
+    re.IGNORECASE,
 )
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:e[-+]?\d{1,3})?(?:\s*/\s*\d+)?\s*%?", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:e[-+]?\d{1,3})?(?:\s*/\s*\d+)?\s*%?", re.IGNORECASE
+)
 _MAX_LENGTH, _MAX_BITS = 200, 4096
 
 
@@ -160,7 +163,9 @@ def _root(value: Number) -> Number:
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    digits = max(base.numerator.bit_length(), base.denominator.bit_length()) if isinstance(base, Fraction) else 64
+    digits = (
+        max(base.numerator.bit_length(), base.denominator.bit_length()) if isinstance(base, Fraction) else 64
+    )
     if abs(float(exponent)) * digits > _MAX_BITS:
         raise OverflowError("too large a power")
     value = base**exponent

@@ -56,12 +56,17 @@ class MajorityVotingStrategyForMath(VotingStrategy):
         timeout: float = 30.0,
         **options: Any,
     ) -> None:
-        super().__init__(number_of_samples=number_of_samples, weighted=weighted, loop_budget=loop_budget, **options)
+        super().__init__(
+            number_of_samples=number_of_samples, weighted=weighted, loop_budget=loop_budget, **options
+        )
         if isinstance(float_rounding, bool) or not isinstance(float_rounding, int) or float_rounding < 0:
-            raise UsageError(f"float_rounding is {float_rounding!r}.", hint="Pass a number of digits: 0 or more.")
+            raise UsageError(
+                f"float_rounding is {float_rounding!r}.", hint="Pass a number of digits: 0 or more."
+            )
         if (not strict or allow_set_relation_comp) and not _is_installed():
             raise UsageError(
-                "strict=False and allow_set_relation_comp=True need math-verify, which is not installed.", hint=_INSTALL
+                "strict=False and allow_set_relation_comp=True need math-verify, which is not installed.",
+                hint=_INSTALL,
             )
         self.float_rounding = float_rounding
         self.strict = strict
@@ -79,7 +84,9 @@ class MajorityVotingStrategyForMath(VotingStrategy):
             first, second = numbers[one], numbers[other]
             if texts[one] == texts[other] or (one, other) in equal:
                 return True
-            return first is not None and second is not None and same_number(first, second, self.float_rounding)
+            return (
+                first is not None and second is not None and same_number(first, second, self.float_rounding)
+            )
 
         return pairwise(len(answers), alike), remark
 
@@ -92,7 +99,10 @@ class MajorityVotingStrategyForMath(VotingStrategy):
         if len(distinct) < 2 or all(numbers[index] is not None for index in distinct):
             return set(), ""
         if not _is_installed():
-            return set(), f"; answers that are no numbers were compared as text, because math-verify is not installed. {_INSTALL}"
+            return (
+                set(),
+                f"; answers that are no numbers were compared as text, because math-verify is not installed. {_INSTALL}",
+            )
         task = {
             "answers": [answers[index] for index in distinct],
             "float_rounding": self.float_rounding,
@@ -101,10 +111,18 @@ class MajorityVotingStrategyForMath(VotingStrategy):
         }
         found = await _compared(task, self.timeout)
         if found is None:
-            return set(), "; answers that are no numbers were compared as text, because math-verify failed or took too long"
+            return (
+                set(),
+                "; answers that are no numbers were compared as text, because math-verify failed or took too long",
+            )
         same = {(texts[distinct[one]], texts[distinct[other]]) for one, other in found}
         places = range(len(texts))
-        return {(a, b) for a in places for b in places if (texts[a], texts[b]) in same or (texts[b], texts[a]) in same}, ""
+        return {
+            (a, b)
+            for a in places
+            for b in places
+            if (texts[a], texts[b]) in same or (texts[b], texts[a]) in same
+        }, ""
 
 
 def _is_installed() -> bool:
@@ -115,7 +133,9 @@ async def _compared(task: dict[str, Any], seconds: float) -> list[tuple[int, int
     """Return the pairs that math-verify finds equal; None if it fails or takes too long."""
     worker = str(Path(__file__).with_name("math_worker.py"))
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(sys.executable, "-I", worker, stdin=pipe, stdout=pipe, stderr=nothing)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", worker, stdin=pipe, stdout=pipe, stderr=nothing
+    )
     try:
         async with asyncio.timeout(seconds):
             told, _ = await process.communicate(json.dumps(task).encode())

@@ -13,7 +13,9 @@ from mellea.stdlib.opening import made
 __all__ = ["strategy_named"]
 
 
-def strategy_named(strategy: str | SamplingStrategy, *, plugins: Iterable[Any] | None = None, **arguments: Any) -> SamplingStrategy:
+def strategy_named(
+    strategy: str | SamplingStrategy, *, plugins: Iterable[Any] | None = None, **arguments: Any
+) -> SamplingStrategy:
     """Return the sampling strategy of a name; a strategy is returned as it is.
 
     Args:
@@ -30,7 +32,8 @@ def strategy_named(strategy: str | SamplingStrategy, *, plugins: Iterable[Any] |
     if isinstance(strategy, SamplingStrategy):
         if arguments:
             raise UsageError(
-                "A strategy is made already: arguments do not apply.", hint="Pass them to its class, or name the strategy instead."
+                "A strategy is made already: arguments do not apply.",
+                hint="Pass them to its class, or name the strategy instead.",
             )
         return strategy
     from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
@@ -42,5 +45,8 @@ def strategy_named(strategy: str | SamplingStrategy, *, plugins: Iterable[Any] |
     defaults = manifest.defaults if isinstance(manifest, StrategyManifest) else {}
     named = made(registration, merge_options(defaults, arguments))
     if not isinstance(named, SamplingStrategy):
-        raise UsageError(f"The factory of {manifest.name!r} made a {type(named).__name__}.", hint="Let it make a SamplingStrategy.")
+        raise UsageError(
+            f"The factory of {manifest.name!r} made a {type(named).__name__}.",
+            hint="Let it make a SamplingStrategy.",
+        )
     return named

@@ -62,7 +62,9 @@ def python_code_generation_sampling(
     """
     ran = "runs within its limits" if use_sandbox else "parses"
     return SamplingPreset(
-        python_code_generation_requirements(allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox),
+        python_code_generation_requirements(
+            allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox
+        ),
         ModelFriendlyRepairStrategy(loop_budget=loop_budget),
         feedback_strategy_name="model_friendly",
         description=f"Python code that {ran} and imports only what it may, with at most {loop_budget} attempts.",
@@ -94,9 +96,13 @@ def python_plotting_sampling(
         UsageError: The budget is below one, or the path is empty.
     """
     path = "plot.png" if output_path is None else output_path
-    requirements = python_plotting_requirements(path, allowed_imports, timeout_seconds=timeout_seconds, use_sandbox=use_sandbox)
+    requirements = python_plotting_requirements(
+        path, allowed_imports, timeout_seconds=timeout_seconds, use_sandbox=use_sandbox
+    )
     if output_path is None:
-        requirements = [_saves_any_file() if isinstance(entry, PlotFileSaved) else entry for entry in requirements]
+        requirements = [
+            _saves_any_file() if isinstance(entry, PlotFileSaved) else entry for entry in requirements
+        ]
     file = "a file" if output_path is None else str(path)
     ran = ", and runs within its limits" if use_sandbox else ""
     return SamplingPreset(
@@ -112,5 +118,8 @@ def python_plotting_sampling(
 
 
 def _saves_any_file() -> Requirement:
-    saves = simple_validate(lambda text: "savefig(" in text, reason="it never calls savefig; save the figure with plt.savefig(...)")
+    saves = simple_validate(
+        lambda text: "savefig(" in text,
+        reason="it never calls savefig; save the figure with plt.savefig(...)",
+    )
     return check("The code saves the figure to a file.", saves)

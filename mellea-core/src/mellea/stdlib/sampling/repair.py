@@ -104,7 +104,9 @@ def failed_reasons(validations: Validations) -> list[str]:
     lines = []
     for requirement, result in validations:
         if not result.result and not result.skipped:
-            reason = f" ({result.reason})" if result.reason and result.reason != requirement.description else ""
+            reason = (
+                f" ({result.reason})" if result.reason and result.reason != requirement.description else ""
+            )
             lines.append(f"{requirement.name}{reason}")
     return lines
 
@@ -189,5 +191,6 @@ class MultiTurnStrategy(BaseSamplingStrategy):
         """Return the feedback as the next user message, and the conversation with the failed answer."""
         lines = as_list(failed_reasons(past_val[-1]))
         return said_on(
-            f"That answer is not right yet:\n{lines}\nWrite a new answer that corrects this. Do not repeat the old one.", new_ctx
+            f"That answer is not right yet:\n{lines}\nWrite a new answer that corrects this. Do not repeat the old one.",
+            new_ctx,
         )

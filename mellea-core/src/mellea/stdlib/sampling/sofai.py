@@ -46,7 +46,10 @@ class SOFAISamplingStrategy(CascadeSamplingStrategy):
     ) -> None:
         check_count("loop_budget", loop_budget)
         if feedback_strategy not in ("simple", "first_error", "all_errors"):
-            raise UsageError(f"feedback_strategy is {feedback_strategy!r}.", hint="It is one of simple, first_error, all_errors.")
+            raise UsageError(
+                f"feedback_strategy is {feedback_strategy!r}.",
+                hint="It is one of simple, first_error, all_errors.",
+            )
         super().__init__(
             [s1_solver_backend, s2_solver_backend],
             loop_budget=[loop_budget, 1],

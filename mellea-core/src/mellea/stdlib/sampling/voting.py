@@ -56,7 +56,9 @@ class VotingStrategy(ManyAnswersStrategy):
         UsageError: A number is below one.
     """
 
-    def __init__(self, *, number_of_samples: int = 8, weighted: bool = False, loop_budget: int = 1, **options: Any) -> None:
+    def __init__(
+        self, *, number_of_samples: int = 8, weighted: bool = False, loop_budget: int = 1, **options: Any
+    ) -> None:
         super().__init__(number_of_samples, "number_of_samples", loop_budget=loop_budget, **options)
         self.number_of_samples = number_of_samples
         self.weighted = weighted
@@ -65,14 +67,21 @@ class VotingStrategy(ManyAnswersStrategy):
     async def similarities(self, voters: Sequence[Attempt[Any]]) -> tuple[Similarities, str]:
         """Return how much each answer agrees with each other one, and what there is to say of how that was found out."""
 
-    async def choose(self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None) -> tuple[int, str]:
+    async def choose(
+        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+    ) -> tuple[int, str]:
         """Return the attempt with the most votes."""
         indices = _candidates(attempts)
         voters = [attempts[index] for index in indices]
         agreement, remark = await self.similarities(voters)
         weights, weighed = self._weights(voters)
-        votes = [math.fsum(weight * alike for weight, alike in zip(weights, row, strict=True)) for row in agreement]
-        elected = max(range(len(voters)), key=lambda place: (round(votes[place], 9), voters[place].score, -voters[place].lane))
+        votes = [
+            math.fsum(weight * alike for weight, alike in zip(weights, row, strict=True)) for row in agreement
+        ]
+        elected = max(
+            range(len(voters)),
+            key=lambda place: (round(votes[place], 9), voters[place].score, -voters[place].lane),
+        )
         why = f"{_agreed(agreement[elected])}, which makes {votes[elected]:.3g} of {math.fsum(weights):.3g} votes"
         left = len({attempt.lane for attempt in attempts}) - len(voters)
         out = f"; {left} that meet fewer requirements did not vote" if left else ""
@@ -93,7 +102,10 @@ def _candidates(attempts: Sequence[Attempt[Any]]) -> list[int]:
     by_lane: dict[int, list[int]] = {}
     for index, attempt in enumerate(attempts):
         by_lane.setdefault(attempt.lane, []).append(index)
-    best = [indices[best_attempt([attempts[index] for index in indices])] for _, indices in sorted(by_lane.items())]
+    best = [
+        indices[best_attempt([attempts[index] for index in indices])]
+        for _, indices in sorted(by_lane.items())
+    ]
     top = max(attempts[index].rank[:2] for index in best)
     return [index for index in best if attempts[index].rank[:2] == top]
 
@@ -133,7 +145,9 @@ class MBRSamplingStrategy(VotingStrategy):
     ) -> None:
         super().__init__(**options)
         if (similarity is None) == (embed is None):
-            raise UsageError("An MBRSamplingStrategy takes either similarity or embed.", hint="Pass exactly one of them.")
+            raise UsageError(
+                "An MBRSamplingStrategy takes either similarity or embed.", hint="Pass exactly one of them."
+            )
         self.similarity = similarity
         self.embed = embed
 
@@ -161,8 +175,16 @@ class MBRDRougeLStrategy(MBRSamplingStrategy):
         options: What ``VotingStrategy`` takes.
     """
 
-    def __init__(self, *, number_of_samples: int = 8, weighted: bool = False, loop_budget: int = 1, **options: Any) -> None:
-        super().__init__(rouge_l, number_of_samples=number_of_samples, weighted=weighted, loop_budget=loop_budget, **options)
+    def __init__(
+        self, *, number_of_samples: int = 8, weighted: bool = False, loop_budget: int = 1, **options: Any
+    ) -> None:
+        super().__init__(
+            rouge_l,
+            number_of_samples=number_of_samples,
+            weighted=weighted,
+            loop_budget=loop_budget,
+            **options,
+        )
 
 
 class MajorityVotingStrategy(VotingStrategy):

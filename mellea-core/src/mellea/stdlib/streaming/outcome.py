@@ -112,7 +112,11 @@ class StreamOutcome(Generic[S]):
         if not self._run.attempts:
             raise UsageError("No attempt of this stream is over yet.", hint="Read it to the end first.")
         best = best_attempt(self._run.attempts)
-        why = "it meets every requirement" if self._run.attempts[best].success else "no attempt succeeded, and it is the best"
+        why = (
+            "it meets every requirement"
+            if self._run.attempts[best].success
+            else "no attempt succeeded, and it is the best"
+        )
         return SamplingResult(self.attempts, best, why)
 
     @property

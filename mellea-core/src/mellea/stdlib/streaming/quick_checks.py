@@ -24,7 +24,9 @@ def looks_at_chunks(check: Requirement) -> bool:
     return getattr(check.stream_validate, "__func__", None) is not Requirement.stream_validate
 
 
-async def quick_checks(checks: Sequence[Requirement], chunk: str, backend: Backend, ctx: Context) -> list[PartialValidationResult]:
+async def quick_checks(
+    checks: Sequence[Requirement], chunk: str, backend: Backend, ctx: Context
+) -> list[PartialValidationResult]:
     """Return what each requirement says of a chunk, in their order.
 
     They look at it side by side; the first one that fails spares the others. A check that raises, or that returns something
@@ -59,7 +61,9 @@ async def quick_checks(checks: Sequence[Requirement], chunk: str, backend: Backe
 async def _stopped(tasks: Iterable[asyncio.Future[PartialValidationResult]]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)  # so that no error of theirs is reported as never read
+    await asyncio.gather(
+        *tasks, return_exceptions=True
+    )  # so that no error of theirs is reported as never read
 
 
 async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Context) -> PartialValidationResult:
@@ -70,8 +74,12 @@ async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Contex
     except ProviderError:
         raise
     except Exception as error:  # noqa: BLE001  a check that raises is a failed check
-        return PartialValidationResult("fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {error}")
+        return PartialValidationResult(
+            "fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {error}"
+        )
     if isinstance(verdict, PartialValidationResult):
         return verdict
     returned = type(verdict).__name__
-    return PartialValidationResult("fail", reason=f"The check {check.name!r} returned {returned}, no PartialValidationResult")
+    return PartialValidationResult(
+        "fail", reason=f"The check {check.name!r} returned {returned}, no PartialValidationResult"
+    )

@@ -37,16 +37,16 @@ from mellea.stdlib.streaming.quick_checks import looks_at_chunks, quick_checks
 
 __all__ = ["Plan", "RepairFunction", "Run", "closed_error", "reason_of"]
 
-RepairFunction: TypeAlias = (
-    "Callable[[Context, Context, list[Span], list[ModelOutputThunk[Any]], list[Validations]], tuple[Span, Context]]"
-)
+RepairFunction: TypeAlias = "Callable[[Context, Context, list[Span], list[ModelOutputThunk[Any]], list[Validations]], tuple[Span, Context]]"
 
 _NOT_CHECKED = ValidationResult(False, reason="Not checked, because the stream was stopped.", skipped=True)
 
 
 def closed_error() -> GenerationCancelledError:
     """Return the error for a stream that was closed before its end."""
-    return GenerationCancelledError("The stream was closed before its end.", hint="Start it again to get an output.")
+    return GenerationCancelledError(
+        "The stream was closed before its end.", hint="Start it again to get an output."
+    )
 
 
 @frozen
@@ -127,12 +127,16 @@ class Run:
     def _repaired(self, last: Attempt[Any]) -> tuple[Span, Context]:
         actions = [attempt.action for attempt in self.attempts]
         outputs = [attempt.output for attempt in self.attempts]
-        return self.plan.repair(self._begun.context, last.context, actions, outputs, [validations(a) for a in self.attempts])
+        return self.plan.repair(
+            self._begun.context, last.context, actions, outputs, [validations(a) for a in self.attempts]
+        )
 
     async def _attempt(self) -> AsyncGenerator[StreamEvent, None]:
         """Hand on what passes, stop at what does not, and judge what came to its end."""
         call = self.plan.call
-        checks = [copy.copy(requirement) for requirement in call.requirements]  # what one has seen is its attempt's own
+        checks = [
+            copy.copy(requirement) for requirement in call.requirements
+        ]  # what one has seen is its attempt's own
         watched = any(map(looks_at_chunks, checks))
         async with aclosing(self._chunks()) as chunks:
             async for chunk in chunks:
@@ -179,7 +183,9 @@ class Run:
         )
         self.attempts.append(attempt)
         stopped = f"The stream was stopped early: {reason_of(attempt).rstrip('.')}."
-        await self.mot.cancel_generation(GenerationCancelledError(stopped, hint="Ask again, or relax the requirement."))
+        await self.mot.cancel_generation(
+            GenerationCancelledError(stopped, hint="Ask again, or relax the requirement.")
+        )
 
     async def _judge(self, checks: Sequence[Requirement]) -> tuple[ValidationResult, ...]:
         """Validate the whole text, and keep the attempt under the requirements that the caller knows."""
@@ -194,7 +200,9 @@ class Run:
 def _stopped_by(verdict: PartialValidationResult) -> ValidationResult:
     if verdict:
         return _NOT_CHECKED
-    return ValidationResult(False, reason=verdict.reason or "It fails before the text is complete.", score=verdict.score)
+    return ValidationResult(
+        False, reason=verdict.reason or "It fails before the text is complete.", score=verdict.score
+    )
 
 
 def reason_of(attempt: Attempt[Any]) -> str:

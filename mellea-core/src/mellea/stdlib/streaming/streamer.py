@@ -180,7 +180,10 @@ class Streamer(StreamOutcome[S]):
                 if index == len(self._history):
                     refused = self._advancing
                     if refused:
-                        raise UsageError("Somebody else waits for the next event of this stream.", hint="Read it in one place.")
+                        raise UsageError(
+                            "Somebody else waits for the next event of this stream.",
+                            hint="Read it in one place.",
+                        )
                     if not await self._advance():
                         break
                 event = self._history[index]

@@ -32,7 +32,9 @@ class Document(Component[str]):
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return text, title and id for the template."""
-        return TemplateRepresentation(self, {"text": self.text, "title": self.title, "doc_id": self.doc_id}, template_order=["*"])
+        return TemplateRepresentation(
+            self, {"text": self.text, "title": self.title, "doc_id": self.doc_id}, template_order=["*"]
+        )
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> str:
         return str(computed)

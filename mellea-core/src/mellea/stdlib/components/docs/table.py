@@ -59,7 +59,9 @@ class Table(MObject):
             raise UsageError("A table has at least one column.", hint="Give it a header.")
         for number, row in enumerate(self.rows, 1):
             if len(row) > width:
-                raise UsageError(f"Row {number} has {len(row)} cells, the header {width}.", hint="Make the header as long.")
+                raise UsageError(
+                    f"Row {number} has {len(row)} cells, the header {width}.", hint="Make the header as long."
+                )
         object.__setattr__(self, "rows", tuple(row + ("",) * (width - len(row)) for row in self.rows))
 
     @classmethod
@@ -74,7 +76,10 @@ class Table(MObject):
             header = _split(line)
             if header is not None and _delimits(below, len(header)):
                 return cls(header, _body(lines[head + 2 :]))
-        raise UsageError("There is no markdown table in the text.", hint="A table has a header row and a row like |---|---|.")
+        raise UsageError(
+            "There is no markdown table in the text.",
+            hint="A table has a header row and a row like |---|---|.",
+        )
 
     def to_markdown(self) -> str:
         """Return the table as markdown. ``from_markdown`` gives it back."""

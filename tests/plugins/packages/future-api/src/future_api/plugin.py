@@ -10,6 +10,9 @@ def mellea_register_backends(register: Callable[[BackendManifest], None]) -> Non
     """Register the backend ``future``."""
     register(
         BackendManifest(
-            name="future", summary="Made for another interface.", factory="future_api.backend:FutureBackend", api_version=99
+            name="future",
+            summary="Made for another interface.",
+            factory="future_api.backend:FutureBackend",
+            api_version=99,
         )
     )

@@ -4,14 +4,26 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
-from mellea.core import Backend, Capability, ChatRequest, Chunk, Message, ModelNotFoundError, ModelOption, OptionTable, Usage
+from mellea.core import (
+    Backend,
+    Capability,
+    ChatRequest,
+    Chunk,
+    Message,
+    ModelNotFoundError,
+    ModelOption,
+    OptionTable,
+    Usage,
+)
 
 
 class NoSuchParrotError(Exception):
     """Stands for an error class of the provider's library."""
 
 
-async def parrot(model: str, words: list[str], max_words: int | None = None, delay: float = 0) -> AsyncGenerator[str, None]:
+async def parrot(
+    model: str, words: list[str], max_words: int | None = None, delay: float = 0
+) -> AsyncGenerator[str, None]:
     """Stands for the provider's library: says the words one after the other, ``delay`` seconds apart."""
     if model != "parrot-1":
         raise NoSuchParrotError(model)
@@ -32,7 +44,12 @@ class ToyBackend(Backend):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Say the words of the conversation again."""
-        heard = [word for message in request.messages if message.role != "assistant" for word in message.content.split()]
+        heard = [
+            word
+            for message in request.messages
+            if message.role != "assistant"
+            for word in message.content.split()
+        ]
         said = 0
         async with aclosing(parrot(request.model_id, heard, **request.options)) as words:
             async for word in words:
@@ -48,6 +65,8 @@ class ToyBackend(Backend):
         """Return our error for one of the provider's library."""
         if isinstance(error, NoSuchParrotError):
             return ModelNotFoundError(
-                f"The toy provider has no model {str(error)!r}.", hint="Its only model is parrot-1.", backend=self.provider
+                f"The toy provider has no model {str(error)!r}.",
+                hint="Its only model is parrot-1.",
+                backend=self.provider,
             )
         return None

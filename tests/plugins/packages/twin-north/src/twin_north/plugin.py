@@ -8,4 +8,6 @@ from mellea.plugins import BackendManifest, hookimpl
 @hookimpl
 def mellea_register_backends(register: Callable[[BackendManifest], None]) -> None:
     """Register the backend ``twin``."""
-    register(BackendManifest(name="twin", summary="The northern twin.", factory="twin_north.backend:TwinBackend"))
+    register(
+        BackendManifest(name="twin", summary="The northern twin.", factory="twin_north.backend:TwinBackend")
+    )
