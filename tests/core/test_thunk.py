@@ -262,7 +262,7 @@ def test_leaving_a_synchronous_block_stops_the_generation():
     async def start():
         return await started(backend)
 
-    from mellea.core.loop import run_sync
+    from mellea.core.event_loop import run_sync
 
     with run_sync(start()) as thunk:
         backend.reached.wait()
@@ -358,7 +358,7 @@ def test_pieces_can_be_read_by_a_plain_loop():
     async def start():
         return await started(backend)
 
-    from mellea.core.loop import run_sync
+    from mellea.core.event_loop import run_sync
 
     pieces = iter(run_sync(start()))
     assert next(pieces) == "a"
@@ -367,7 +367,7 @@ def test_pieces_can_be_read_by_a_plain_loop():
 
 
 def test_plain_loop_raises_the_failure_after_the_pieces():
-    from mellea.core.loop import run_sync
+    from mellea.core.event_loop import run_sync
 
     thunk = run_sync(started(ScriptedBackend([["a", ServerError("cut")]])))
     pieces = iter(thunk)

@@ -21,7 +21,7 @@ from mellea.core.errors import (
     ServerError,
     StreamInterruptedError,
 )
-from mellea.core.models import ModelIdentifier
+from mellea.core.model_identifier import ModelIdentifier
 from tests.servers.faults import Reply, completion, delta
 
 PROVIDERS = ["openai/m", "hosted_vllm/m", "ollama_chat/m"]

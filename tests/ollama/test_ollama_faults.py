@@ -28,7 +28,7 @@ from tests.servers.ollama import Fault
 FORKING = """
 import os, sys
 from mellea.core import CBlock
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea_ollama import OllamaModelBackend
 
 backend = OllamaModelBackend("smollm2", base_url=sys.argv[1], model_options={"max_tokens": 3})

@@ -158,7 +158,7 @@ def test_openai_itself_gets_its_own_option_names():
 
 
 def test_schema_is_made_strict_for_openai_itself():
-    from mellea.core.wire import strict_schema
+    from mellea.core.chat_completions import strict_schema
 
     schema = {
         "type": "object",

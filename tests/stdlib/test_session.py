@@ -22,7 +22,7 @@ from mellea.core import (
     TemplateError,
     UsageError,
 )
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.stdlib import functional
 from mellea.stdlib.components import Document, Instruction
 from mellea.stdlib.context import ChatContext, SimpleContext, WindowCompactor

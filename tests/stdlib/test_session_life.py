@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from mellea.core import ClosedError, GenerationCancelledError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.stdlib.context import ChatContext
 from mellea.stdlib.session import MelleaSession, get_session
 from mellea.testing import ScriptedBackend

@@ -28,7 +28,7 @@ MODULES = [
 ]
 
 SHARED = {  # with one other module of the same package each
-    "mellea.core.wire": {"malformed"},
+    "mellea.core.chat_completions": {"malformed"},
     "mellea.plugins.discovery": {"load", "normalise", "registrations_of"},
     "mellea.stdlib.context.plugin": {"mellea_register_contexts"},
 }

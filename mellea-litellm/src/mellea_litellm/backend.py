@@ -22,9 +22,9 @@ from mellea.core import (
     ModelIdentifier,
     ModelOption,
 )
+from mellea.core.chat_completions import chat_body, chunk_from, completions_from
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.options import OptionTable, report_unsupported
-from mellea.core.wire import chat_body, chunk_from, completions_from
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
 from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mellea.core.loop import LoopLocal
+from mellea.core.event_loop import LoopLocal
 from mellea_litellm.route import Route
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from mellea.core import Capabilities, Capability, ModelIdentifier
 from mellea.core.errors import UsageError
-from mellea.core.models import NameKind, model_name
+from mellea.core.model_identifier import NameKind, model_name
 
 __all__ = ["Route", "load_litellm", "model_string"]
 

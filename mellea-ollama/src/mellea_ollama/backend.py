@@ -13,10 +13,10 @@ from mellea.core.backend import Backend
 from mellea.core.blocks import ImageUrlBlock
 from mellea.core.capabilities import Capability
 from mellea.core.errors import CapabilityError, MelleaError, ServerError, UsageError, stream_interrupted
+from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
-from mellea.core.loop import LoopLocal
 from mellea.core.message import Message
-from mellea.core.models import ModelIdentifier
+from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionTable
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
 from mellea_ollama.client import BACKEND, WireClient, http_settings, translate

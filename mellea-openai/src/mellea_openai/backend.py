@@ -29,6 +29,7 @@ from mellea.core import (
     ModelIdentifier,
     OptionTable,
 )
+from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from, malformed
 from mellea.core.errors import (
     AuthenticationError,
     MelleaError,
@@ -40,10 +41,9 @@ from mellea.core.errors import (
     retry_after_seconds,
     stream_interrupted,
 )
+from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
-from mellea.core.loop import LoopLocal
-from mellea.core.models import model_name
-from mellea.core.wire import chat_body, chunk_from, chunks_from, completions_from, malformed
+from mellea.core.model_identifier import model_name
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mellea.core import ModelOption, Requirement, ServerError, UsageError, ValidationResult
-from mellea.core.judging import judge, side_by_side
+from mellea.core.judge import judge, side_by_side
 from mellea.core.options import OptionTable
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext

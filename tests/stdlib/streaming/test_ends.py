@@ -14,7 +14,7 @@ from mellea.core import (
     UsageError,
 )
 from mellea.core.errors import ProviderTimeoutError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.streaming import ChunkEvent, ErrorEvent, RetryEvent, stream
 from mellea.testing import ScriptedBackend

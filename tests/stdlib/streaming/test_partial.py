@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel, model_validator
 
 from mellea.core import ModelOption, OutputParseError, RequirementsNotMetError, ServerError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.partial import GrowingValue, partial_instance, partial_objects

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from mellea.core import Message, ModelOption
 from mellea.core.errors import StreamRestartedError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.stdlib.components import Instruction
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.requirements import avoids, check, simple_validate

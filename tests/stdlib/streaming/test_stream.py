@@ -17,7 +17,7 @@ from mellea.core import (
     UsageError,
     ValidationResult,
 )
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.stdlib import streaming
 from mellea.stdlib.components import Instruction
 from mellea.stdlib.context import ChatContext, SimpleContext

@@ -2,7 +2,7 @@
 
 from mellea.backends import model_ids
 from mellea.core.backend import Backend, FormatterBackend
-from mellea.core.models import ModelIdentifier
+from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
 
 __all__ = ["Backend", "FormatterBackend", "ModelIdentifier", "ModelOption", "model_ids"]

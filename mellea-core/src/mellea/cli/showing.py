@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from mellea.core.errors import UsageError
-from mellea.core.showing import as_html, print_tree, read_trace, write_text
+from mellea.core.trace import as_html, print_tree, read_trace, write_text
 
 __all__ = ["show"]
 

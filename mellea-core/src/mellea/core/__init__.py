@@ -17,7 +17,7 @@ from mellea.core.context import Context, ContextTurn
 from mellea.core.errors import *  # noqa: F403  the whole error tree is public
 from mellea.core.formatter import ChatFormatter, Formatter
 from mellea.core.message import Message, ModelToolCall
-from mellea.core.models import ModelIdentifier
+from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable
 from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
 from mellea.core.requirement import (

@@ -14,7 +14,7 @@ from mellea.core import generation
 from mellea.core.capabilities import Capabilities, Capability
 from mellea.core.component import generate_walk
 from mellea.core.errors import CapabilityError, MelleaError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.options import OptionTable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mellea.core.context import Context
     from mellea.core.formatter import ChatFormatter
     from mellea.core.message import Message
-    from mellea.core.models import ModelIdentifier
+    from mellea.core.model_identifier import ModelIdentifier
     from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest
     from mellea.core.thunk import ModelOutputThunk
 

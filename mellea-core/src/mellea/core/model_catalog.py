@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from mellea.core.models import ModelIdentifier
+from mellea.core.model_identifier import ModelIdentifier
 
 __all__ = [
     "DEEPSEEK_R1_8B",

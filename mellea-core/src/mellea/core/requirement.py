@@ -159,7 +159,7 @@ class Requirement(Component[str]):
         """
         if self.validation_fn is not None:
             return await self._checked(ctx)
-        from mellea.core.judging import judge  # noqa: PLC0415  judging is made of requirements
+        from mellea.core.judge import judge  # noqa: PLC0415  judging is made of requirements
 
         return (await judge([self], self.judge or backend, ctx, model_options))[0]
 

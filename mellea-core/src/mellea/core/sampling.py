@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import os
 
     from mellea.core.backend import Backend
-    from mellea.core.showing import Writable
+    from mellea.core.trace import Writable
 
 __all__ = ["Attempt", "Budget", "SamplingResult", "SamplingStrategy", "Spending", "no_attempt", "total_usage"]
 
@@ -219,13 +219,13 @@ class SamplingResult(Generic[S]):
         Args:
             file: Where to; by default the standard output.
         """
-        from mellea.core.showing import print_tree  # noqa: PLC0415  only whoever looks pays for it
+        from mellea.core.trace import print_tree  # noqa: PLC0415  only whoever looks pays for it
 
         print_tree(self.to_dict(), file)
 
     def to_html(self) -> str:
         """Return the attempts as one HTML page that needs nothing else: no script, no font, no network."""
-        from mellea.core.showing import as_html  # noqa: PLC0415  only whoever looks pays for it
+        from mellea.core.trace import as_html  # noqa: PLC0415  only whoever looks pays for it
 
         return as_html(self.to_dict())
 
@@ -235,7 +235,7 @@ class SamplingResult(Generic[S]):
         Raises:
             UsageError: The file cannot be written.
         """
-        from mellea.core.showing import write_text  # noqa: PLC0415  only whoever looks pays for it
+        from mellea.core.trace import write_text  # noqa: PLC0415  only whoever looks pays for it
 
         write_text(path, f"{self.to_json()}\n")
 

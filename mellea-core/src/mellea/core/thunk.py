@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from mellea.core.errors import GenerationCancelledError, MelleaError, UsageError
-from mellea.core.loop import context_of_work, run_sync, waits_for_this_call
+from mellea.core.event_loop import context_of_work, run_sync, waits_for_this_call
 from mellea.core.request import Chunk, Usage
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mellea.core.blocks import make_image_block
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import CapabilityError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.message import Message, Role
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult, reqify

@@ -16,7 +16,7 @@ from mellea.core.capabilities import Capability
 from mellea.core.component import Component, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import OutputParseError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk

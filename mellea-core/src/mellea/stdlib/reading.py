@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Generic, TypeVar
 
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 
 __all__ = ["Reading"]
 

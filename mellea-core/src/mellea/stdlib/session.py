@@ -17,7 +17,7 @@ from mellea.core.backend import Backend
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.options import OptionTable, merge_options
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import SamplingResult

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
 from mellea.core.backend import Backend
 from mellea.core.component import Component, Span
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.message import Message, Role
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import SamplingResult, SamplingStrategy

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mellea.core.errors import UsageError
-from mellea.core.showing import write_text
+from mellea.core.trace import write_text
 from mellea.testing.requests import canonical, nearest_difference
 
 __all__ = ["COUNT", "Cassette", "CassetteWriter", "read_cassette"]

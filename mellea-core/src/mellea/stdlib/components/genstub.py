@@ -35,7 +35,7 @@ from typing import (
 )
 
 from mellea.core.errors import OutputParseError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.stdlib.components.annotations import UnresolvedNameError, named_in, shown

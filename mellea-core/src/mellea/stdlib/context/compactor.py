@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.simple import SimpleContext

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.errors import OutputParseError, UsageError
-from mellea.core.judging import MAX_REASON, ask, conversation_and_answer, side_by_side
+from mellea.core.judge import MAX_REASON, ask, conversation_and_answer, side_by_side
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.request import OutputSchema
 from mellea.core.requirement import Requirement, ValidationResult

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.judging import judge
+from mellea.core.judge import judge
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult

@@ -8,7 +8,7 @@ from typing import Any
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
-from mellea.core.judging import judge, side_by_side
+from mellea.core.judge import judge, side_by_side
 from mellea.core.requirement import Requirement, ValidationResult
 
 __all__ = ["SPARED", "validate_all"]

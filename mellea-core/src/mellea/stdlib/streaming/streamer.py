@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Self, TypeVar
 
 from mellea.core.errors import RequirementsNotMetError, StreamRestartedError, UsageError
-from mellea.core.loop import run_sync
+from mellea.core.event_loop import run_sync
 from mellea.stdlib.partial import GrowingValue
 from mellea.stdlib.reading import Reading
 from mellea.stdlib.streaming.events import ChunkEvent, CompletedEvent, ErrorEvent, RetryEvent, StreamEvent

@@ -12,7 +12,7 @@ import zlib
 
 import pytest
 
-from tests.showing.traces import MARKUP, failed, result_of, varied
+from tests.trace.traces import MARKUP, failed, result_of, varied
 
 FLAGS = (
     "--headless",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mellea.core import ModelOutputThunk, UsageError
-from mellea.core.loop import PATIENCE, LoopLocal, run_sync
+from mellea.core.event_loop import PATIENCE, LoopLocal, run_sync
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.session import MelleaSession
 from mellea.testing import ScriptedBackend
@@ -305,7 +305,7 @@ async def test_closing_twice_is_harmless_and_a_new_value_is_made_afterwards():
 def test_value_of_the_parent_is_left_alone_after_a_fork():
     printed = script("""
         import asyncio, os
-        from mellea.core.loop import LoopLocal, run_sync
+        from mellea.core.event_loop import LoopLocal, run_sync
 
         async def close(value):
             print("closed", value == os.getpid(), flush=True)

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from mellea.cli import main
-from mellea.core.showing import as_tree
-from tests.showing.traces import varied
+from mellea.core.trace import as_tree
+from tests.trace.traces import varied
 
 
 @pytest.fixture

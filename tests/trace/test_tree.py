@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellea.core import UsageError
-from mellea.core.showing import as_tree, print_tree, read_trace
+from mellea.core.trace import as_tree, print_tree, read_trace
 from mellea.stdlib.requirements import req
-from tests.showing.traces import MARKUP, failed, result_of, varied
+from tests.trace.traces import MARKUP, failed, result_of, varied
 
 
 def line_with(text, tree):
@@ -197,7 +197,7 @@ def test_any_text_gives_a_tree_and_a_page(text, reason, score):
         "attempts": [{**ONE["attempts"][0], "text": text, "requirements": [requirement]}],
     }
 
-    from mellea.core.showing import as_html
+    from mellea.core.trace import as_html
 
     assert as_tree(read_trace(json.dumps(trace))).isprintable() or "\n" in as_tree(trace)
     assert as_html(trace).encode("utf-8").startswith(b"<!doctype html>")
