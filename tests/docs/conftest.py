@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mellea.plugins.manager import registry
+from mellea.plugins.registry import registry
 from tests.docs.pages import ROOT
 from tests.plugins.samples import make_distribution
 

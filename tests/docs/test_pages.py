@@ -12,7 +12,7 @@ import pytest
 from mellea.cli import main
 from mellea.core import Capability, ModelOption, errors
 from mellea.plugins import BackendManifest
-from mellea.plugins.manager import registry
+from mellea.plugins.registry import registry
 from mellea.testing import Fault
 from tests.docs.conftest import SAMPLES
 from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, run, table, tree

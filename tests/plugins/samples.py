@@ -21,7 +21,7 @@ import pytest
 from attrs import frozen
 from packaging.requirements import Requirement
 
-from mellea.plugins.manager import registry
+from mellea.plugins.registry import registry
 
 __all__ = ["Samples", "install", "make_distribution", "no_settings", "samples"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from mellea import start_session
 from mellea.core import PluginApiError, PluginLoadError
-from mellea.plugins.manager import PluginRegistry
+from mellea.plugins.registry import PluginRegistry
 from tests.plugins.samples import make_distribution
 
 BROKEN = ("broken-manifest", "missing-dependency", "refusing-constructor", "future-api")

@@ -6,7 +6,7 @@ import pytest
 
 from mellea import start_session
 from mellea.core import AmbiguousPluginError, UnknownPluginError
-from mellea.plugins.manager import PluginRegistry
+from mellea.plugins.registry import PluginRegistry
 
 ORDERS = pytest.mark.parametrize("order", [("twin-north", "twin-south"), ("twin-south", "twin-north")])
 

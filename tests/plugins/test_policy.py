@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mellea import start_session
 from mellea.core import UnknownPluginError
 from mellea.plugins.discovery import PluginSource, Policy
-from mellea.plugins.manager import PluginRegistry
+from mellea.plugins.registry import PluginRegistry
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter(
     lambda name: "--" not in name

@@ -24,7 +24,7 @@ from attrs import asdict, evolve, frozen
 
 from mellea import __version__
 from mellea.cli.listing import paragraph, terminal_width
-from mellea.plugins.manager import PluginInfo, PluginRegistry
+from mellea.plugins.registry import PluginInfo, PluginRegistry
 from mellea.plugins.wellknown import WELL_KNOWN
 from mellea.stdlib.opening import DEFAULT_BACKEND
 

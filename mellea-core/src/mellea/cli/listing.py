@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from attrs import asdict
 
-from mellea.plugins.manager import Kind, PluginInfo, registry
+from mellea.plugins.registry import Kind, PluginInfo, registry
 from mellea.plugins.wellknown import WELL_KNOWN
 
 __all__ = ["backends", "contexts", "paragraph", "strategies", "table", "terminal_width"]

@@ -156,7 +156,7 @@ def _with_alternatives(error: CapabilityError) -> CapabilityError:
     """Return the error with the installed backends that declare what is missing."""
     if error.hint:
         return error
-    from mellea.plugins.manager import registry  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+    from mellea.plugins.registry import registry  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
 
     rows = registry().listing("backend")
     able = sorted({row.name for row in rows if row.status == "ok" and error.missing in row.capabilities})

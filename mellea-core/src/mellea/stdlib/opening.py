@@ -44,8 +44,8 @@ def open_backend(
     if model_id is None and name == default:
         model_id = os.environ.get("MELLEA_MODEL") or None
     from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-    from mellea.plugins.manager import registry  # noqa: PLC0415
     from mellea.plugins.manifests import BackendManifest  # noqa: PLC0415
+    from mellea.plugins.registry import registry  # noqa: PLC0415
 
     registration = registry().resolve("backend", name, registrations_of(plugins or ()))
     manifest = registration.manifest
@@ -77,7 +77,7 @@ def open_context(
             hint='Pass an instance such as ChatContext(), or a name such as "chat".',
         )
     from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-    from mellea.plugins.manager import registry  # noqa: PLC0415
+    from mellea.plugins.registry import registry  # noqa: PLC0415
 
     context: Context = made(registry().resolve("context", chosen, registrations_of(plugins or ())), {})
     return context
@@ -90,7 +90,7 @@ def made(registration: Registration, arguments: Mapping[str, Any]) -> Any:
         UsageError: The factory takes no such argument, or needs another one.
         PluginLoadError: It cannot be imported, or raises.
     """
-    from mellea.plugins.manager import load_factory  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
+    from mellea.plugins.registry import load_factory  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
 
     factory = load_factory(registration)
     name = registration.manifest.name

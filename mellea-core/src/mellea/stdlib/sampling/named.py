@@ -37,8 +37,8 @@ def strategy_named(
             )
         return strategy
     from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-    from mellea.plugins.manager import registry  # noqa: PLC0415
     from mellea.plugins.manifests import StrategyManifest  # noqa: PLC0415
+    from mellea.plugins.registry import registry  # noqa: PLC0415
 
     registration = registry().resolve("strategy", strategy, registrations_of(plugins or ()))
     manifest = registration.manifest
