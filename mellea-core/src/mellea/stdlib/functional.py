@@ -22,18 +22,18 @@ from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
+from mellea.stdlib._signatures import InstructionParts
 from mellea.stdlib.components.instruction import Instruction
-from mellea.stdlib.parts import InstructionParts
 from mellea.stdlib.requirements.validating import validate_all
 from mellea.stdlib.sampling.call import requirements_of
 from mellea.stdlib.sampling.named import strategy_named
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
 if TYPE_CHECKING:
-    from mellea.stdlib.querying import aquery, atransform, query, transform
+    from mellea.stdlib.objects import aquery, atransform, query, transform
 else:
     __getattr__, _ = lazy_names(
-        __name__, dict.fromkeys(["aquery", "atransform", "query", "transform"], "mellea.stdlib.querying")
+        __name__, dict.fromkeys(["aquery", "atransform", "query", "transform"], "mellea.stdlib.objects")
     )
 
 __all__ = [

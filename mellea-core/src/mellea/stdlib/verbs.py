@@ -14,8 +14,8 @@ from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib import functional
+from mellea.stdlib._signatures import ChatParts, InstructionParts, InstructParts, StrategyParts, TaskParts
 from mellea.stdlib.components.instruction import Instruction
-from mellea.stdlib.parts import ChatParts, InstructionParts, InstructParts, StrategyParts, TaskParts
 
 __all__ = ["Verbs"]
 
@@ -333,7 +333,7 @@ class Verbs(ABC):
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        from mellea.stdlib.querying import query_of  # noqa: PLC0415  few programs ask about objects
+        from mellea.stdlib.objects import query_of  # noqa: PLC0415  few programs ask about objects
 
         return cast(
             "ModelOutputThunk[Any]",
@@ -382,7 +382,7 @@ class Verbs(ABC):
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        from mellea.stdlib.querying import has_tools, transform_of, transformed  # noqa: PLC0415  few programs ask about objects
+        from mellea.stdlib.objects import has_tools, transform_of, transformed  # noqa: PLC0415  few programs ask about objects
 
         action = transform_of(obj, transformation)
         output = await self._act(

@@ -20,7 +20,7 @@ import attrs
 
 from mellea.core.errors import UsageError
 from mellea.core.request import OutputSchema
-from mellea.stdlib.components.annotations import UnresolvedNameError, resolved, shown
+from mellea.stdlib._annotations import UnresolvedNameError, resolved, shown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

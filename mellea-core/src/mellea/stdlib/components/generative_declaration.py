@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
-from mellea.stdlib.components.annotations import declared, resolved
+from mellea.stdlib._annotations import declared, resolved
 from mellea.stdlib.components.answers import answer_schema
 from mellea.stdlib.components.generative_target import CallError
 

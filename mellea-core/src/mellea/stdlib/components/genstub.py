@@ -38,7 +38,7 @@ from mellea.core.errors import OutputParseError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
-from mellea.stdlib.components.annotations import UnresolvedNameError, named_in, shown
+from mellea.stdlib._annotations import UnresolvedNameError, named_in, shown
 from mellea.stdlib.components.generative_call import (
     ArgPreconditionRequirement,
     Argument,

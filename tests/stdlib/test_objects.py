@@ -10,7 +10,7 @@ from mellea.core import Capability, CBlock, Chunk, ComponentParseError, ModelToo
 from mellea.stdlib.components import Document, mify
 from mellea.stdlib.components.docs import Table
 from mellea.stdlib.context import ChatContext, SimpleContext
-from mellea.stdlib.querying import aquery, atransform, query, transform
+from mellea.stdlib.objects import aquery, atransform, query, transform
 from mellea.stdlib.requirements import req, simple_validate
 from mellea.testing import ScriptedBackend
 
