@@ -39,7 +39,7 @@ from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.stdlib._annotations import UnresolvedNameError, named_in, shown
-from mellea.stdlib.components.generative_call import (
+from mellea.stdlib.components._generative.call import (
     ArgPreconditionRequirement,
     Argument,
     GenerativeCall,
@@ -47,9 +47,9 @@ from mellea.stdlib.components.generative_call import (
     check_arguments,
     on_value,
 )
-from mellea.stdlib.components.generative_declaration import Declaration
-from mellea.stdlib.components.generative_settings import Settings
-from mellea.stdlib.components.generative_target import CallError, split_call
+from mellea.stdlib.components._generative.declaration import Declaration
+from mellea.stdlib.components._generative.settings import Settings
+from mellea.stdlib.components._generative.target import CallError, split_call
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mellea.core.errors import MelleaError, OutputParseError, UsageError
 from mellea.core.generation import resolve_all
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.components.answers import text_of_value, with_value
+from mellea.stdlib.components._generative.envelope import text_of_value, with_value
 from mellea.stdlib.components.mobject import is_span
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.requirements.validating import validate_all

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
 from mellea.stdlib._annotations import declared, resolved
-from mellea.stdlib.components.answers import answer_schema
-from mellea.stdlib.components.generative_target import CallError
+from mellea.stdlib.components._generative.envelope import answer_schema
+from mellea.stdlib.components._generative.target import CallError
 
 if TYPE_CHECKING:
     from mellea.core.request import OutputSchema

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellea.core import OutputParseError
-from mellea.stdlib.components.answers import answer_schema, text_of_value, with_value
+from mellea.stdlib.components._generative.envelope import answer_schema, text_of_value, with_value
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -1,0 +1,1 @@
+"""How a typed function is declared, called and read back."""
