@@ -10,7 +10,7 @@ from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.model_catalog import find_model
 from mellea.core.model_identifier import ModelIdentifier
-from mellea.stdlib.context.budget import fit
+from mellea.stdlib.context._token_window import fit
 from mellea.stdlib.context.compactor import Compactor, InlineCompactor, compacted
 
 if TYPE_CHECKING:
