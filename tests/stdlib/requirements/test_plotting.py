@@ -13,7 +13,7 @@ from mellea.stdlib.requirements.plotting import (
     PlotFileSaved,
     python_plotting_requirements,
 )
-from mellea.stdlib.requirements.validating import validate_all
+from mellea.stdlib.requirements.validate import validate_all
 from mellea.testing import ScriptedBackend
 
 BACKEND = ScriptedBackend("never asked")

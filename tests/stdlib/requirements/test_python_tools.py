@@ -17,7 +17,7 @@ from mellea.stdlib.requirements.python_tools import (
     imported_modules,
     python_code_generation_requirements,
 )
-from mellea.stdlib.requirements.validating import validate_all
+from mellea.stdlib.requirements.validate import validate_all
 from mellea.testing import ScriptedBackend
 
 BACKEND = ScriptedBackend("never asked")

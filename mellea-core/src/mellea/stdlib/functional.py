@@ -24,7 +24,7 @@ from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib._signatures import InstructionParts
 from mellea.stdlib.components.instruction import Instruction
-from mellea.stdlib.requirements.validating import validate_all
+from mellea.stdlib.requirements.validate import validate_all
 from mellea.stdlib.sampling.call import requirements_of
 from mellea.stdlib.sampling.named import strategy_named
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         ValidationResult,
         default_output_to_bool,
     )
-    from mellea.stdlib.requirements.grading import GradedRequirement, graded
+    from mellea.stdlib.requirements.grades import GradedRequirement, graded
     from mellea.stdlib.requirements.rag import GroundednessRequirement
     from mellea.stdlib.requirements.requirement import LLMaJRequirement, check, req, reqify, simple_validate
     from mellea.stdlib.requirements.structure import (
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
         word_count,
     )
     from mellea.stdlib.requirements.tool_reqs import tool_arg_validator, uses_tool
-    from mellea.stdlib.requirements.validating import validate_all
+    from mellea.stdlib.requirements.validate import validate_all
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "GradedRequirement": "mellea.stdlib.requirements.grading",
+            "GradedRequirement": "mellea.stdlib.requirements.grades",
             "GroundednessRequirement": "mellea.stdlib.requirements.rag",
             "LLMaJRequirement": "mellea.stdlib.requirements.requirement",
             "PartialValidationResult": "mellea.core.requirement",
@@ -49,7 +49,7 @@ else:
             "contains": "mellea.stdlib.requirements.text",
             "default_output_to_bool": "mellea.core.requirement",
             "fits_schema": "mellea.stdlib.requirements.structure",
-            "graded": "mellea.stdlib.requirements.grading",
+            "graded": "mellea.stdlib.requirements.grades",
             "is_json": "mellea.stdlib.requirements.structure",
             "is_markdown_list": "mellea.stdlib.requirements.structure",
             "is_markdown_table": "mellea.stdlib.requirements.structure",
@@ -61,7 +61,7 @@ else:
             "simple_validate": "mellea.stdlib.requirements.requirement",
             "tool_arg_validator": "mellea.stdlib.requirements.tool_reqs",
             "uses_tool": "mellea.stdlib.requirements.tool_reqs",
-            "validate_all": "mellea.stdlib.requirements.validating",
+            "validate_all": "mellea.stdlib.requirements.validate",
             "word_count": "mellea.stdlib.requirements.text",
         },
     )

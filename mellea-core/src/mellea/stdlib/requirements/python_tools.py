@@ -13,7 +13,7 @@ from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.requirements.subprocesses import Run, run_python
+from mellea.stdlib.requirements._python_runner import Run, run_python
 
 __all__ = [
     "CodeRequirement",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement
-from mellea.stdlib.requirements.early import (
+from mellea.stdlib.requirements._early_stop import (
     EarlyRequirement,
     counted_by,
     growing_characters,

@@ -14,8 +14,8 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import Attempt
-from mellea.stdlib.requirements.grading import GradedRequirement
-from mellea.stdlib.requirements.validating import SPARED
+from mellea.stdlib.requirements.grades import GradedRequirement
+from mellea.stdlib.requirements.validate import SPARED
 from mellea.stdlib.sampling.base import BaseSamplingStrategy, best_attempt, praise
 from mellea.stdlib.sampling.call import Call, check_count, requirements_of
 

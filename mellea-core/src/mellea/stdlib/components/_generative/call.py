@@ -17,7 +17,7 @@ from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.components._generative.envelope import text_of_value, with_value
 from mellea.stdlib.components.mobject import is_span
 from mellea.stdlib.context.simple import SimpleContext
-from mellea.stdlib.requirements.validating import validate_all
+from mellea.stdlib.requirements.validate import validate_all
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend

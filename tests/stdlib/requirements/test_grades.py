@@ -10,7 +10,7 @@ from mellea.core import Capability, Message, ModelOption, ServerError, UsageErro
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.requirements import graded, validate_all
-from mellea.stdlib.requirements.grading import first_grade
+from mellea.stdlib.requirements.grades import first_grade
 from mellea.testing import ScriptedBackend
 
 CTX = SimpleContext().add(Message("user", "Where is Rome?")).add(ModelOutputThunk("In Italy."))

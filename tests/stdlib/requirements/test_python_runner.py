@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mellea.stdlib.requirements.subprocesses import OUTPUT_BYTES, Run, run_python
+from mellea.stdlib.requirements._python_runner import OUTPUT_BYTES, Run, run_python
 
 
 @pytest.mark.parametrize(
