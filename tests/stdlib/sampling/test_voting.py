@@ -19,8 +19,8 @@ from mellea.stdlib.sampling import (
     MBRDRougeLStrategy,
     MBRSamplingStrategy,
 )
-from mellea.stdlib.sampling.math_answers import as_number, final_answer, same_number
-from mellea.stdlib.sampling.rouge import common_length, rouge_l
+from mellea.stdlib.sampling._math_answers import as_number, final_answer, same_number
+from mellea.stdlib.sampling._rouge import common_length, rouge_l
 from mellea.testing import ScriptedBackend
 
 

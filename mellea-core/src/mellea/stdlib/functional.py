@@ -25,8 +25,8 @@ from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib._signatures import InstructionParts
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling.call import requirements_of
-from mellea.stdlib.sampling.named import strategy_named
+from mellea.stdlib.sampling._by_name import strategy_named
+from mellea.stdlib.sampling._request import requirements_of
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
 if TYPE_CHECKING:

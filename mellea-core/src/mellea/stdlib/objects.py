@@ -22,7 +22,7 @@ from mellea.core.sampling import SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.components.mify import mify
 from mellea.stdlib.components.mobject import Query, Transform, is_span
-from mellea.stdlib.sampling.call import requirements_of
+from mellea.stdlib.sampling._request import requirements_of
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
 __all__ = [

@@ -6,12 +6,12 @@ from mellea._lazy import lazy_names
 
 if TYPE_CHECKING:
     from mellea.core.sampling import Attempt, Budget, SamplingResult, SamplingStrategy
-    from mellea.stdlib.sampling.base import BaseSamplingStrategy
+    from mellea.stdlib.sampling._by_name import strategy_named
+    from mellea.stdlib.sampling._loop import BaseSamplingStrategy
     from mellea.stdlib.sampling.best_of_n import BestOfNSamplingStrategy
     from mellea.stdlib.sampling.budget_forcing import BudgetForcingSamplingStrategy
     from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy
-    from mellea.stdlib.sampling.math_voting import MajorityVotingStrategyForMath
-    from mellea.stdlib.sampling.named import strategy_named
+    from mellea.stdlib.sampling.majority_voting import MajorityVotingStrategyForMath
     from mellea.stdlib.sampling.presets import (
         SamplingPreset,
         python_code_generation_sampling,
@@ -36,7 +36,7 @@ else:
         __name__,
         {
             "Attempt": "mellea.core.sampling",
-            "BaseSamplingStrategy": "mellea.stdlib.sampling.base",
+            "BaseSamplingStrategy": "mellea.stdlib.sampling._loop",
             "BestOfNSamplingStrategy": "mellea.stdlib.sampling.best_of_n",
             "Budget": "mellea.core.sampling",
             "BudgetForcingSamplingStrategy": "mellea.stdlib.sampling.budget_forcing",
@@ -44,7 +44,7 @@ else:
             "MBRDRougeLStrategy": "mellea.stdlib.sampling.voting",
             "MBRSamplingStrategy": "mellea.stdlib.sampling.voting",
             "MajorityVotingStrategy": "mellea.stdlib.sampling.voting",
-            "MajorityVotingStrategyForMath": "mellea.stdlib.sampling.math_voting",
+            "MajorityVotingStrategyForMath": "mellea.stdlib.sampling.majority_voting",
             "ModelFriendlyFeedbackFormatter": "mellea.stdlib.sampling.repair",
             "ModelFriendlyRepairStrategy": "mellea.stdlib.sampling.repair",
             "MultiTurnStrategy": "mellea.stdlib.sampling.repair",
@@ -57,7 +57,7 @@ else:
             "VotingStrategy": "mellea.stdlib.sampling.voting",
             "python_code_generation_sampling": "mellea.stdlib.sampling.presets",
             "python_plotting_sampling": "mellea.stdlib.sampling.presets",
-            "strategy_named": "mellea.stdlib.sampling.named",
+            "strategy_named": "mellea.stdlib.sampling._by_name",
         },
     )
 

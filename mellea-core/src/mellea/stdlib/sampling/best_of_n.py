@@ -16,8 +16,8 @@ from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import Attempt
 from mellea.stdlib.requirements.grades import GradedRequirement
 from mellea.stdlib.requirements.validate import SPARED
-from mellea.stdlib.sampling.base import BaseSamplingStrategy, best_attempt, praise
-from mellea.stdlib.sampling.call import Call, check_count, requirements_of
+from mellea.stdlib.sampling._loop import BaseSamplingStrategy, best_attempt, praise
+from mellea.stdlib.sampling._request import Call, check_count, requirements_of
 
 __all__ = ["BestOfNSamplingStrategy", "ManyAnswersStrategy", "Reward", "failed_lane"]
 

@@ -23,8 +23,8 @@ from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.request import OutputSchema, Usage
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling.base import BaseSamplingStrategy
-from mellea.stdlib.sampling.call import Call
+from mellea.stdlib.sampling._loop import BaseSamplingStrategy
+from mellea.stdlib.sampling._request import Call
 
 __all__ = ["BudgetForcingSamplingStrategy"]
 

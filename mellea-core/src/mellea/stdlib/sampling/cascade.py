@@ -13,9 +13,9 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling.attempting import Validations, best_attempt, validations
-from mellea.stdlib.sampling.base import BaseSamplingStrategy, none_succeeded, praise
-from mellea.stdlib.sampling.call import Call, check_count
+from mellea.stdlib.sampling._attempt import Validations, best_attempt, validations
+from mellea.stdlib.sampling._loop import BaseSamplingStrategy, none_succeeded, praise
+from mellea.stdlib.sampling._request import Call, check_count
 from mellea.stdlib.sampling.repair import as_list, failed_reasons, said_on, with_feedback
 
 __all__ = ["CascadeSamplingStrategy", "Feedback", "Handover"]

@@ -51,7 +51,7 @@ MANIFESTS = (
     StrategyManifest(
         name="majority-math",
         summary="Draws several answers and returns the most frequent by mathematical equality.",
-        factory="mellea.stdlib.sampling.math_voting:MajorityVotingStrategyForMath",
+        factory="mellea.stdlib.sampling.majority_voting:MajorityVotingStrategyForMath",
         aliases=("majority-voting-math",),
     ),
     StrategyManifest(

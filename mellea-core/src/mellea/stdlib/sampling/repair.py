@@ -12,7 +12,7 @@ from mellea.core.component import Component, Span, TemplateRepresentation, is_co
 from mellea.core.context import Context
 from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling.base import Aside, BaseSamplingStrategy, Validations
+from mellea.stdlib.sampling._loop import Aside, BaseSamplingStrategy, Validations
 
 __all__ = [
     "ModelFriendlyFeedbackFormatter",

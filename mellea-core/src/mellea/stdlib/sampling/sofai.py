@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mellea.core.backend import Backend
 from mellea.core.errors import UsageError
-from mellea.stdlib.sampling.call import check_count
+from mellea.stdlib.sampling._request import check_count
 from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy, Handover
 
 __all__ = ["SOFAISamplingStrategy"]

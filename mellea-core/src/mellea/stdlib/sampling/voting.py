@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.sampling import Attempt
-from mellea.stdlib.sampling.base import best_attempt
+from mellea.stdlib.sampling._loop import best_attempt
+from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.sampling._rouge import rouge_l
 from mellea.stdlib.sampling.best_of_n import ManyAnswersStrategy, failed_lane
-from mellea.stdlib.sampling.call import Call
-from mellea.stdlib.sampling.rouge import rouge_l
 
 __all__ = [
     "MBRDRougeLStrategy",

@@ -9,7 +9,7 @@ from mellea.core.errors import UsageError
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
 from mellea.core.sampling import Attempt, SamplingResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling.base import Aside, best_attempt
+from mellea.stdlib.sampling._loop import Aside, best_attempt
 from mellea.stdlib.streaming.events import CompletedEvent, StreamEvent
 from mellea.stdlib.streaming.running import Run, reason_of
 

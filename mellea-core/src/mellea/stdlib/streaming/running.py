@@ -22,8 +22,8 @@ from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.chunking import Chunker, ChunkingStrategy
 from mellea.stdlib.functional import start
-from mellea.stdlib.sampling.attempting import Begun, Validations, judged, validations
-from mellea.stdlib.sampling.call import Call
+from mellea.stdlib.sampling._attempt import Begun, Validations, judged, validations
+from mellea.stdlib.sampling._request import Call
 from mellea.stdlib.streaming.events import (
     ChunkEvent,
     CompletedEvent,

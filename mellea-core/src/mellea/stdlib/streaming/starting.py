@@ -11,7 +11,7 @@ from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.requirement import Requirement
 from mellea.stdlib.chunking import ChunkingStrategy, chunking_named
-from mellea.stdlib.sampling.call import Call, check_count, requirements_of
+from mellea.stdlib.sampling._request import Call, check_count, requirements_of
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
 from mellea.stdlib.streaming.running import Plan, RepairFunction, Run
 from mellea.stdlib.streaming.streamer import Streamer

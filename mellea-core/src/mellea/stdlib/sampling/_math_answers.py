@@ -2,7 +2,7 @@ r"""Final answers of mathematical texts, and whether two of them are the same nu
 
 Exact: numbers, fractions, powers, roots, percentages, in plain text and in LaTeX (``\frac``, ``\sqrt``, ``\pi``), by rational
 arithmetic where that is possible. What is no number (an expression in x, a set, an interval) is left to a computer algebra
-system, see ``mellea.stdlib.sampling.math_voting``.
+system, see ``mellea.stdlib.sampling.majority_voting``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from mellea.core.capabilities import Capability
 from mellea.core.errors import RequestRejectedError
 from mellea.core.generation import draw
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling.call import Call
+from mellea.stdlib.sampling._request import Call
 
 __all__ = ["FirstDraws", "draws_together"]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from mellea.core.errors import UsageError
 from mellea.core.sampling import Attempt
-from mellea.stdlib.sampling.math_answers import Number, as_number, final_answer, same_number
+from mellea.stdlib.sampling._math_answers import Number, as_number, final_answer, same_number
 from mellea.stdlib.sampling.voting import Similarities, VotingStrategy, normalized, pairwise
 
 __all__ = ["MajorityVotingStrategyForMath"]

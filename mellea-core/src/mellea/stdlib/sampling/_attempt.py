@@ -17,7 +17,7 @@ from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling.call import Call
+from mellea.stdlib.sampling._request import Call
 
 __all__ = ["Begun", "Validations", "best_attempt", "fixed", "judged", "validations"]
 

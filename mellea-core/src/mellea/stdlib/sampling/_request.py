@@ -17,7 +17,7 @@ from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, reqify
 
 if TYPE_CHECKING:
-    from mellea.stdlib.sampling.draws import FirstDraws
+    from mellea.stdlib.sampling._n_samples import FirstDraws
 
 __all__ = ["Call", "check_count", "requirements_of"]
 

@@ -1,0 +1,326 @@
+"""The loop that strategies share: lanes of generate, parse, validate, repair.
+
+A subclass says how to go on after a failed attempt (``repair``), when that has no use any more (``is_stuck``), how an output
+is made (``generate``), when the call has what it wants (``stops_at``), and which attempt to return (``choose``, or
+``select_from_failure`` for the case that none is a success). Lanes run side by side, and the first success stops the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from attrs import evolve
+
+from mellea.core.backend import Backend
+from mellea.core.budget import Budget, Spending, no_attempt
+from mellea.core.component import Span, blockify
+from mellea.core.context import Context
+from mellea.core.errors import MelleaError, ProviderError, UsageError
+from mellea.core.requirement import Requirement
+from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
+from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.context.chat import ChatContext
+from mellea.stdlib.sampling._attempt import Begun, Validations, best_attempt, fixed, judged, validations
+from mellea.stdlib.sampling._lanes import Lanes
+from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
+from mellea.stdlib.sampling._request import Call, check_count, requirements_of
+
+__all__ = ["Aside", "BaseSamplingStrategy", "Call", "Validations", "best_attempt", "none_succeeded", "praise"]
+
+T = TypeVar("T")
+
+
+class Aside(ChatContext):
+    """A conversation of the loop's own, beside a context that shows the model nothing of what was said.
+
+    An attempt made in it is handed on as if it had answered the call's action in the call's context.
+    """
+
+
+class BaseSamplingStrategy(SamplingStrategy):
+    """Lanes of attempts, each repaired until it is a success or its rounds are spent.
+
+    Args:
+        loop_budget: Rounds of each lane.
+        concurrency_budget: Lanes, all of which run side by side.
+        requirements: Requirements of every call, checked before the call's own.
+        budget: What a call may spend in all.
+        judge: The backend that judges; by default the one that writes.
+        spare_judges: Whether no model judges an output that a free check has failed.
+
+    Raises:
+        UsageError: A budget is below one, or a requirement is neither text nor requirement.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop_budget: int = 1,
+        concurrency_budget: int = 1,
+        requirements: Iterable[Requirement | str] | None = None,
+        budget: Budget | None = None,
+        judge: Backend | None = None,
+        spare_judges: bool = True,
+    ) -> None:
+        check_count("loop_budget", loop_budget)
+        check_count("concurrency_budget", concurrency_budget)
+        self.loop_budget = loop_budget
+        self.concurrency_budget = concurrency_budget
+        self.requirements = requirements_of(requirements)
+        self.budget = budget
+        self.judge = judge
+        self.spare_judges = spare_judges
+
+    # What a subclass decides
+
+    @staticmethod
+    def repair(
+        old_ctx: Context,
+        new_ctx: Context,
+        past_actions: list[Span],
+        past_results: list[ModelOutputThunk[Any]],
+        past_val: list[Validations],
+    ) -> tuple[Span, Context]:
+        """Return what to ask next, and in which context. By default the same again.
+
+        Args:
+            old_ctx: The context before the failed attempt.
+            new_ctx: The context after it.
+            past_actions: What was asked so far in this lane.
+            past_results: What was answered.
+            past_val: What each requirement said of each answer.
+        """
+        return past_actions[-1], old_ctx
+
+    @staticmethod
+    def select_from_failure(
+        sampled_actions: list[Span],
+        sampled_results: list[ModelOutputThunk[Any]],
+        sampled_val: list[Validations],
+    ) -> int:
+        """Return the index of the attempt to return when none is a success.
+
+        By default the one that meets the most requirements, then has the highest score, then is the latest.
+        """
+        ranks = [
+            (sum(r.result for _, r in val), sum(r.score or 0.0 for _, r in val), i)
+            for i, val in enumerate(sampled_val)
+        ]
+        return max(ranks)[2]
+
+    def is_stuck(self, past: Sequence[Attempt[Any]]) -> bool:
+        """Tell whether a lane ends early, because asking again has no use; by default it never is."""
+        return False
+
+    def stops_at(self, attempt: Attempt[Any]) -> bool:
+        """Tell whether an attempt ends the call; by default a success does."""
+        return attempt.success
+
+    async def generate(
+        self, call: Call, action: Span, ctx: Context, lane: int, round_: int
+    ) -> tuple[ModelOutputThunk[Any], Context]:
+        """Return one complete output, and the context with it.
+
+        Raises:
+            ProviderError: The provider failed; it ends the lane.
+        """
+        if call.first is not None and round_ == 0 and (drawn := await call.first.take(lane)) is not None:
+            return drawn, ctx.add(action).add(drawn)
+        thunk, after = await call.backend.generate_from_context(
+            action,
+            ctx,
+            format=call.format,
+            model_options=call.options_for(lane, round_),
+            tool_calls=call.tool_calls,
+        )
+        try:
+            await thunk.avalue()
+        except BaseException:
+            await thunk.cancel_generation()
+            raise
+        return thunk, after
+
+    async def choose(
+        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+    ) -> tuple[int, str]:
+        """Return the index of the attempt to return, and why it is that one.
+
+        Args:
+            call: What was asked.
+            attempts: In the order in which they ended; there is at least one.
+            error: The provider's error that ended a lane, if one did.
+
+        Raises:
+            ProviderError: ``error``, when there is one and no attempt is a success.
+        """
+        for index, attempt in enumerate(attempts):
+            if attempt.success:
+                return (
+                    index,
+                    "it was the first to meet every requirement"
+                    if call.requirements
+                    else "there was nothing to check",
+                )
+        if error is not None:
+            raise error
+        return self._best_failure(call, attempts)
+
+    # The loop
+
+    async def sample(
+        self,
+        action: Span,
+        context: Context,
+        backend: Backend,
+        requirements: Sequence[Requirement | str] | None,
+        *,
+        validation_ctx: Context | None = None,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
+        tool_calls: bool = False,
+        budget: Budget | None = None,
+    ) -> SamplingResult[Any]:
+        """Make attempts until one meets every requirement or the budget is spent. See ``SamplingStrategy.sample``."""
+        call = Call(
+            blockify(action),
+            context,
+            backend,
+            self.judge or backend,
+            requirements_of(requirements, self.requirements),
+            format,
+            dict(model_options or {}),
+            tool_calls,
+            self.loop_budget,
+            self._lane_count(),
+            self.concurrency_budget,
+            self.spare_judges,
+            Spending(budget or self.budget or Budget()),
+            validation_ctx=validation_ctx,
+        )
+        attempts, error = await self._attempts(call)
+        if not attempts:
+            raise error or no_attempt(call.spending)
+        index, why = await self.choose(call, attempts, error)
+        return SamplingResult(tuple(_rooted(attempt, call) for attempt in attempts), index, why)
+
+    def _lane_count(self) -> int:
+        return self.concurrency_budget
+
+    def _best_failure(self, call: Call, attempts: Sequence[Attempt[Any]]) -> tuple[int, str]:
+        spent = call.spending.exhausted()
+        end = f"; the budget of {spent} is spent" if spent else ""
+        if type(self).select_from_failure is BaseSamplingStrategy.select_from_failure:
+            index = best_attempt(attempts)
+            return index, f"{none_succeeded(attempts)}; {praise(attempts, index)}{end}"
+        index = self.select_from_failure(*_lists(attempts))
+        if not isinstance(index, int) or not 0 <= index < len(attempts):
+            raise UsageError(
+                f"{type(self).__name__}.select_from_failure returned {index!r} for {len(attempts)} attempts.",
+                hint="Return the index of one of them.",
+            )
+        return index, f"{none_succeeded(attempts)}; {type(self).__name__} selects it{end}"
+
+    async def _attempts(self, call: Call) -> tuple[list[Attempt[Any]], MelleaError | None]:
+        """Return every attempt in the order in which they ended, and the first error that ended a lane."""
+        arrived: list[Attempt[Any] | MelleaError] = []
+        try:
+            async with asyncio.timeout(call.spending.remaining_seconds()) as clock:
+                prepared = await call.context.prepare(call.backend)
+                await self._collect(
+                    call if prepared is call.context else evolve(call, context=prepared), arrived
+                )
+        except TimeoutError:
+            if not clock.expired():
+                raise
+        attempts = [entry for entry in arrived if isinstance(entry, Attempt)]
+        return attempts, next((entry for entry in arrived if isinstance(entry, MelleaError)), None)
+
+    async def _collect(self, call: Call, arrived: list[Attempt[Any] | MelleaError]) -> None:
+        """Append what the lanes bring, until there is what the call wants or nothing more comes."""
+        if call.lanes == 1:  # needs no task of its own
+            async with aclosing(self._lane(call, 0)) as lane:
+                await self._take(lane, arrived)
+            return
+        if draws_together(call):
+            call = evolve(call, first=FirstDraws(call))
+        lanes = Lanes(lambda number: self._lane(call, number), call.lanes, call.at_once)
+        try:
+            async with lanes:
+                await self._take(lanes, arrived)
+        finally:
+            arrived += lanes.unread()
+
+    async def _take(
+        self, entries: AsyncIterator[Attempt[Any] | MelleaError], arrived: list[Attempt[Any] | MelleaError]
+    ) -> None:
+        async for entry in entries:
+            arrived.append(entry)
+            if isinstance(entry, Attempt) and self.stops_at(entry):
+                return
+
+    async def _lane(self, call: Call, lane: int) -> AsyncGenerator[Attempt[Any] | MelleaError, None]:
+        """Make the attempts of one lane, one after the other. A provider's error ends it."""
+        action, ctx = call.action, call.context
+        past: list[Attempt[Any]] = []
+        for round_ in range(call.rounds):
+            if not call.spending.take_attempt():
+                return
+            try:
+                attempt = await self._attempt(
+                    call, Begun(action, ctx, lane, call.first_round + round_, time.perf_counter())
+                )
+            except ProviderError as error:
+                yield error
+                return
+            past.append(attempt)
+            yield attempt
+            if attempt.success or round_ + 1 == call.rounds or self.is_stuck(past):
+                return
+            action, ctx = self.repair(ctx, attempt.context, *_lists(past))
+
+    async def _attempt(self, call: Call, begun: Begun) -> Attempt[Any]:
+        """Generate, parse, validate; then let the requirements' own fixes try."""
+        output, after = await self.generate(call, begun.action, begun.context, begun.lane, begun.round)
+        usage = output.generation.usage
+        call.spending.add(usage)
+        attempt = await judged(call, begun, after, output, usage)
+        return attempt if attempt.success else await fixed(call, begun, attempt)
+
+
+def none_succeeded(attempts: Sequence[Attempt[Any]]) -> str:
+    """Say that no attempt is a success."""
+    return (
+        "the only attempt failed"
+        if len(attempts) == 1
+        else f"none of {len(attempts)} attempts met every requirement"
+    )
+
+
+def praise(attempts: Sequence[Attempt[Any]], index: int) -> str:
+    """Say what the best attempt has that the others lack."""
+    best, others = attempts[index], [attempt for number, attempt in enumerate(attempts) if number != index]
+    if best.error is not None:
+        return "no answer could be read, and it is the latest" if others else "the answer could not be read"
+    met = f"it meets {best.met} of {len(best.results)} requirements" if best.results else "it can be read"
+    if all(best.rank[:2] > other.rank[:2] for other in others):
+        return f"{met}, the most" if best.results and others else met
+    if all(best.rank > other.rank for other in others):
+        return f"{met} with the highest score, {best.score:g}"
+    return f"{met}, as many as any, and is the latest"
+
+
+def _lists(
+    attempts: Sequence[Attempt[Any]],
+) -> tuple[list[Span], list[ModelOutputThunk[Any]], list[Validations]]:
+    return [a.action for a in attempts], [a.output for a in attempts], [validations(a) for a in attempts]
+
+
+def _rooted(attempt: Attempt[T], call: Call) -> Attempt[T]:
+    """Return the attempt as one in the call's own context."""
+    if not isinstance(attempt.context, Aside):
+        return attempt
+    return evolve(attempt, context=call.context.add(call.action).add(attempt.output))
