@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from mellea import ModelOption, start_session
-from mellea.stdlib.partial import partial_objects
+from mellea.stdlib.streaming.partial import partial_objects
 
 
 class Person(BaseModel):

@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from mellea.core import Backend, Context, Message, ModelOutputThunk
 from mellea.stdlib.components import Instruction
-from mellea.stdlib.partial import partial_objects
 from mellea.stdlib.streaming import Streamer, StreamEvent, stream
+from mellea.stdlib.streaming.partial import partial_objects
 
 
 class User(BaseModel):

@@ -15,9 +15,9 @@ from mellea.core import ModelOption, OutputParseError, RequirementsNotMetError, 
 from mellea.core.event_loop import run_sync
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.partial import GrowingValue, partial_instance, partial_objects
 from mellea.stdlib.requirements import check
 from mellea.stdlib.streaming import stream
+from mellea.stdlib.streaming.partial import GrowingValue, partial_instance, partial_objects
 from mellea.testing import ScriptedBackend
 from tests.core.gated import GatedBackend
 from tests.stdlib.streaming.requirements_of_streams import Without

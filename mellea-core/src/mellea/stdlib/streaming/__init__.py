@@ -1,6 +1,7 @@
 """Streaming with checks: a text is cut into parts as it comes, and requirements look at each part before the reader does."""
 
 from mellea.core.errors import StreamRestartedError
+from mellea.stdlib.streaming._stream import stream
 from mellea.stdlib.streaming.events import (
     ChunkEvent,
     CompletedEvent,
@@ -11,7 +12,6 @@ from mellea.stdlib.streaming.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
-from mellea.stdlib.streaming.starting import stream
 from mellea.stdlib.streaming.streamer import Streamer
 
 __all__ = [

@@ -9,11 +9,11 @@ from typing import Self, TypeVar
 
 from mellea.core.errors import RequirementsNotMetError, StreamRestartedError, UsageError
 from mellea.core.event_loop import run_sync
-from mellea.stdlib.partial import GrowingValue
-from mellea.stdlib.reading import Reading
+from mellea.stdlib.streaming._attempts import Run, closed_error
+from mellea.stdlib.streaming._iteration import Reading
+from mellea.stdlib.streaming._outcome import StreamOutcome
 from mellea.stdlib.streaming.events import ChunkEvent, CompletedEvent, ErrorEvent, RetryEvent, StreamEvent
-from mellea.stdlib.streaming.outcome import StreamOutcome
-from mellea.stdlib.streaming.running import Run, closed_error
+from mellea.stdlib.streaming.partial import GrowingValue
 
 __all__ = ["Streamer"]
 

@@ -13,7 +13,7 @@ from mellea.core.requirement import Requirement
 from mellea.stdlib.chunking import ChunkingStrategy, chunking_named
 from mellea.stdlib.sampling._request import Call, check_count, requirements_of
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
-from mellea.stdlib.streaming.running import Plan, RepairFunction, Run
+from mellea.stdlib.streaming._attempts import Plan, RepairFunction, Run
 from mellea.stdlib.streaming.streamer import Streamer
 
 __all__ = ["stream"]

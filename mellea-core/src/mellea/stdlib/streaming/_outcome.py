@@ -10,8 +10,8 @@ from mellea.core.requirement import PartialValidationResult, Requirement, Valida
 from mellea.core.sampling import Attempt, SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._loop import Aside, best_attempt
+from mellea.stdlib.streaming._attempts import Run, reason_of
 from mellea.stdlib.streaming.events import CompletedEvent, StreamEvent
-from mellea.stdlib.streaming.running import Run, reason_of
 
 __all__ = ["StreamOutcome"]
 

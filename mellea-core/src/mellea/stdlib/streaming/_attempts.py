@@ -24,6 +24,7 @@ from mellea.stdlib.chunking import Chunker, ChunkingStrategy
 from mellea.stdlib.functional import start
 from mellea.stdlib.sampling._attempt import Begun, Validations, judged, validations
 from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.streaming._quick_checks import looks_at_chunks, quick_checks
 from mellea.stdlib.streaming.events import (
     ChunkEvent,
     CompletedEvent,
@@ -33,7 +34,6 @@ from mellea.stdlib.streaming.events import (
     StreamEvent,
     StreamingDoneEvent,
 )
-from mellea.stdlib.streaming.quick_checks import looks_at_chunks, quick_checks
 
 __all__ = ["Plan", "RepairFunction", "Run", "closed_error", "reason_of"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_
 
 from mellea.core.request import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.reading import Reading
+from mellea.stdlib.streaming._iteration import Reading
 
 __all__ = ["GrowingValue", "partial_instance", "partial_objects"]
 
