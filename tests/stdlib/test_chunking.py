@@ -11,7 +11,7 @@ from mellea.stdlib.chunking import (
     ParagraphChunking,
     SentenceChunking,
     WordChunking,
-    chunking_named,
+    get_chunking,
 )
 
 
@@ -65,7 +65,7 @@ def test_sentence_is_given_when_the_next_one_begins():
 
 def test_unknown_name_is_our_error():
     with pytest.raises(UsageError, match="sentence"):
-        chunking_named("line")
+        get_chunking("line")
 
 
 def test_chunk_that_is_no_part_of_the_text_is_our_error():
@@ -120,7 +120,7 @@ def test_words_go_on_after_a_line_break():
 @pytest.mark.parametrize("chunking", [3, None, ["word"]])
 def test_what_is_no_chunking_is_our_error(chunking):
     with pytest.raises(UsageError, match="There is no chunking"):
-        chunking_named(chunking)
+        get_chunking(chunking)
 
 
 def test_empty_chunk_is_our_error():

@@ -52,14 +52,14 @@ def test_long_answers_are_shortened_and_no_line_is_too_wide():
 
 def test_tree_names_the_lane_where_there_are_several():
     alone = as_tree(varied().to_dict())
-    side_by_side = as_tree(
+    gather_or_cancel = as_tree(
         result_of(
             "a", "b", requirements=[req("Never.", lambda ctx: False)], loop_budget=1, concurrency_budget=2
         ).to_dict()
     )
 
     assert "lane" not in alone
-    assert "lane 2, round 1" in side_by_side
+    assert "lane 2, round 1" in gather_or_cancel
 
 
 def test_signs_that_steer_a_terminal_are_written_out():

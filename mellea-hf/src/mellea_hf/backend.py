@@ -29,10 +29,10 @@ from mellea.core import (
 )
 from mellea.core.model_identifier import model_name
 from mellea_hf._engine import engine
-from mellea_hf.answer import Answer
+from mellea_hf.answer import AnswerBuilder
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
-from mellea_hf.options import OPTIONS, Settings, read_options
+from mellea_hf.options import OPTIONS, DecodingSettings, read_options
 from mellea_hf.plugin import MANIFEST
 from mellea_hf.weights import DEFAULT_MODEL_ID, load
 
@@ -202,8 +202,8 @@ class LocalHFBackend(Backend):
             model_id=self.model_id,
         )
 
-    def _answer(self, loaded: LoadedModel, settings: Settings, **parts: Any) -> Answer:
-        return Answer(
+    def _answer(self, loaded: LoadedModel, settings: DecodingSettings, **parts: Any) -> AnswerBuilder:
+        return AnswerBuilder(
             loaded.tokenizer.backend_tokenizer, loaded.end_tokens_for(settings), settings.stops, **parts
         )
 
@@ -211,8 +211,8 @@ class LocalHFBackend(Backend):
         self,
         loaded: LoadedModel,
         prompts: Sequence[Sequence[int]],
-        answers: Sequence[Answer],
-        settings: Settings,
+        answers: Sequence[AnswerBuilder],
+        settings: DecodingSettings,
         *,
         schema: OutputSchema | None,
         pieces: Pieces | None = None,
@@ -244,7 +244,7 @@ class LocalHFBackend(Backend):
         job.start(work, pieces)
         return job
 
-    async def _end(self, job: Job, *answers: Answer) -> None:
+    async def _end(self, job: Job, *answers: AnswerBuilder) -> None:
         """Wait until the answers are complete."""
         await job.result()
         if any(answer.finish_reason is None for answer in answers):
@@ -261,7 +261,7 @@ class LocalHFBackend(Backend):
             self._jobs.discard(job)
 
 
-def _usage(prompt: Sequence[int], answer: Answer) -> Usage:
+def _usage(prompt: Sequence[int], answer: AnswerBuilder) -> Usage:
     return Usage(len(prompt), len(answer.tokens))
 
 

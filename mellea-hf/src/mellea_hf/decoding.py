@@ -10,10 +10,10 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 from transformers.generation import GenerationMode
 
 from mellea.core import UsageError
-from mellea_hf.answer import Answer
+from mellea_hf.answer import AnswerBuilder
 from mellea_hf.constraint import MaskProcessor
 from mellea_hf.model import LoadedModel
-from mellea_hf.options import Settings
+from mellea_hf.options import DecodingSettings
 from mellea_hf.sampling import sampling_processors
 
 __all__ = ["generate"]
@@ -22,7 +22,7 @@ __all__ = ["generate"]
 class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not typed
     """Hands each new token to its answer, and ends the rows whose answer has ended; all of them when told to stop."""
 
-    def __init__(self, answers: Sequence[Answer], device: Any, must_stop: Callable[[], bool]) -> None:
+    def __init__(self, answers: Sequence[AnswerBuilder], device: Any, must_stop: Callable[[], bool]) -> None:
         self._answers = answers
         self._must_stop = must_stop
         self._ended = torch.zeros(len(answers), dtype=torch.bool, device=device)
@@ -39,8 +39,8 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
 def generate(
     loaded: LoadedModel,
     prompts: Sequence[Sequence[int]],
-    answers: Sequence[Answer],
-    settings: Settings,
+    answers: Sequence[AnswerBuilder],
+    settings: DecodingSettings,
     *,
     max_new_tokens: int,
     matchers: Sequence[Any] | None,
@@ -92,7 +92,9 @@ def _padded(
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
-def _config(loaded: LoadedModel, settings: Settings, width: int, max_new_tokens: int) -> GenerationConfig:
+def _config(
+    loaded: LoadedModel, settings: DecodingSettings, width: int, max_new_tokens: int
+) -> GenerationConfig:
     """Return the generation config. Draws are a processor of ours, so that for transformers it is always greedy search."""
     try:
         config = GenerationConfig(

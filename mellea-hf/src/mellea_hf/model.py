@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from mellea.core import UsageError
-from mellea_hf.options import Settings
+from mellea_hf.options import DecodingSettings
 from mellea_hf.prompt import PromptEncoder
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class LoadedModel:
             frozenset(name for name in vars(type(config)()) if not name.startswith("_")),
         )
 
-    def end_tokens_for(self, settings: Settings) -> frozenset[int]:
+    def end_tokens_for(self, settings: DecodingSettings) -> frozenset[int]:
         """Return the tokens that end an answer: those that the call names, or the model's own."""
         end = settings.config.get("eos_token_id", self.end_tokens)
         return frozenset([end] if isinstance(end, int) else end)

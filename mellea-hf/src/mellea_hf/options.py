@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from mellea.core import ModelOption, OptionTable, UsageError
 
-__all__ = ["DEFAULT_MAX_NEW_TOKENS", "OPTIONS", "WARPERS", "Settings", "read_options"]
+__all__ = ["DEFAULT_MAX_NEW_TOKENS", "OPTIONS", "WARPERS", "DecodingSettings", "read_options"]
 
 DEFAULT_MAX_NEW_TOKENS = 512
 """The most tokens of an answer when neither the call nor the model says; fewer where the context window ends."""
@@ -74,7 +74,7 @@ _REFUSED = frozenset(
 
 
 @frozen
-class Settings:
+class DecodingSettings:
     """How to generate.
 
     Args:
@@ -98,7 +98,7 @@ class Settings:
 
 def read_options(
     options: Mapping[str, Any], defaults: Mapping[str, Any], known: Collection[str], template: str = ""
-) -> Settings:
+) -> DecodingSettings:
     """Return the settings of a call.
 
     Tokens are drawn when the call gives a temperature above 0, a seed, or another sampling option, or when the model's own
@@ -124,7 +124,7 @@ def read_options(
             variables[name] = value
         else:
             raise _unknown(name, {*_OWN, *known} - _REFUSED)
-    return Settings(
+    return DecodingSettings(
         max_new_tokens=options.get("max_new_tokens", defaults.get("max_new_tokens")),
         stops=_stops(options.get("stop_strings")),
         sampled=_is_sampled(options, defaults),

@@ -19,7 +19,7 @@ from transformers.generation.logits_process import (
 )
 
 from mellea.core import UsageError
-from mellea_hf.options import Settings
+from mellea_hf.options import DecodingSettings
 
 __all__ = ["DrawProcessor", "sampling_processors"]
 
@@ -67,7 +67,7 @@ class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         return only.scatter_(1, torch.stack(drawn), 0.0)
 
 
-def sampling_processors(settings: Settings, rows: int, device: Any) -> Any:
+def sampling_processors(settings: DecodingSettings, rows: int, device: Any) -> Any:
     """Return the processors that draw as the settings say; none when the likeliest token is taken.
 
     Raises:

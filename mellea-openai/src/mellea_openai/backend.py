@@ -29,7 +29,13 @@ from mellea.core import (
     ModelIdentifier,
     OptionTable,
 )
-from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from, malformed
+from mellea.core.chat_completions import (
+    chat_body,
+    chunk_from,
+    chunks_from,
+    completions_from,
+    malformed_response,
+)
 from mellea.core.errors import (
     AuthenticationError,
     MelleaError,
@@ -182,7 +188,7 @@ class OpenAIBackend(Backend):
                 **where,
             )
         if isinstance(error, json.JSONDecodeError):
-            return malformed(error.doc, **where)
+            return malformed_response(error.doc, **where)
         if isinstance(error, openai.APIError):
             code = error.body.get("code") if isinstance(error.body, Mapping) else None
             return error_for_status(code if isinstance(code, int) else None, _words(error), **where)
@@ -225,7 +231,9 @@ def _json(response: httpx2.Response, backend: OpenAIBackend) -> Any:
     try:
         return json.loads(response.content)
     except ValueError as error:
-        raise malformed(response.text, backend=backend.provider, model_id=backend.model_id) from error
+        raise malformed_response(
+            response.text, backend=backend.provider, model_id=backend.model_id
+        ) from error
 
 
 def _lost_connection(error: BaseException | None) -> bool:

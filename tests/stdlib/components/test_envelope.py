@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellea.core import OutputParseError
-from mellea.stdlib.components._generative.envelope import answer_schema, text_of_value, with_value
+from mellea.stdlib.components._generative.envelope import answer_schema, unwrap_value, wrap_value
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -31,7 +31,7 @@ def test_any_value_is_read_out_of_a_code_block(value):
 def test_value_put_back_as_text_changes_nothing(value):
     answer = json.dumps({"result": value})
 
-    assert json.loads(with_value(answer, text_of_value(answer))) == {"result": value}
+    assert json.loads(wrap_value(answer, unwrap_value(answer))) == {"result": value}
 
 
 @given(st.text())
@@ -45,7 +45,7 @@ def test_any_text_is_a_value_or_our_error(text):
 @pytest.mark.parametrize("answer", ["[]", "{}", '"text"', "no"])
 def test_text_of_what_is_no_envelope_is_an_error(answer):
     with pytest.raises(ValueError, match=r".+"):
-        text_of_value(answer)
+        unwrap_value(answer)
 
 
 @pytest.mark.parametrize(

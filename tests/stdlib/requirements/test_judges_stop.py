@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mellea.core import ModelOption, Requirement, ServerError, UsageError, ValidationResult
-from mellea.core.judge import judge, side_by_side
+from mellea.core.judge import gather_or_cancel, judge
 from mellea.core.options import OptionTable
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
@@ -121,7 +121,7 @@ async def test_first_error_is_raised_as_it_is_with_its_cause():
             raise ValueError("while it was stopped")
 
     with pytest.raises(ServerError) as caught:
-        await side_by_side([second(), first()])
+        await gather_or_cancel([second(), first()])
 
     assert caught.value is error
     assert caught.value.__cause__ is cause
@@ -138,6 +138,6 @@ async def test_results_come_in_order_whichever_is_first():
         done.open()
         return "early"
 
-    assert await side_by_side([late(), early()]) == ["late", "early"]
-    assert await side_by_side([early()]) == ["early"]
-    assert await side_by_side([]) == []
+    assert await gather_or_cancel([late(), early()]) == ["late", "early"]
+    assert await gather_or_cancel([early()]) == ["early"]
+    assert await gather_or_cancel([]) == []

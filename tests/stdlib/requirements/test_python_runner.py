@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mellea.stdlib.requirements._python_runner import OUTPUT_BYTES, Run, run_python
+from mellea.stdlib.requirements._python_runner import OUTPUT_BYTES, ProcessResult, run_python
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ async def test_cancelled_run_is_stopped():
 
 
 def test_run_of_which_nothing_is_known_is_no_success():
-    assert Run().problem == "execution failed: exit code None"
+    assert ProcessResult().problem == "execution failed: exit code None"

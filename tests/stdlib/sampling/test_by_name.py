@@ -16,7 +16,7 @@ from mellea.stdlib.sampling import (
     CascadeSamplingStrategy,
     RejectionSamplingStrategy,
     SamplingStrategy,
-    strategy_named,
+    get_strategy,
 )
 from mellea.stdlib.sampling import plugin as own
 from mellea.testing import ScriptedBackend
@@ -62,51 +62,51 @@ def test_every_own_strategy_has_an_entry_point_and_a_factory():
 
 
 def test_strategy_by_name_tries_again_once():
-    strategy = strategy_named("rejection")
+    strategy = get_strategy("rejection")
 
     assert type(strategy) is RejectionSamplingStrategy
     assert strategy.loop_budget == 2
 
 
 def test_arguments_override_the_defaults():
-    assert strategy_named("rejection", loop_budget=5).loop_budget == 5
+    assert get_strategy("rejection", loop_budget=5).loop_budget == 5
 
 
 def test_strategy_by_alias():
-    assert type(strategy_named("best_of_n", n=2)) is BestOfNSamplingStrategy
+    assert type(get_strategy("best_of_n", n=2)) is BestOfNSamplingStrategy
 
 
 def test_a_strategy_is_returned_as_it_is():
     strategy = RejectionSamplingStrategy()
 
-    assert strategy_named(strategy) is strategy
+    assert get_strategy(strategy) is strategy
 
 
 def test_unknown_name_gives_the_nearest():
     with pytest.raises(
         UnknownPluginError, match=r"No installed plugin provides strategy 'best-of'.*'best-of-n'"
     ):
-        strategy_named("best-of")
+        get_strategy("best-of")
 
 
 @pytest.mark.parametrize("wrong", [None, "", 3])
 def test_what_is_no_name_is_our_error(wrong):
     with pytest.raises(UsageError, match="no name of a strategy"):
-        strategy_named(wrong)
+        get_strategy(wrong)
 
 
 def test_missing_argument_is_named():
     with pytest.raises(UsageError, match="cannot be opened without backends"):
-        strategy_named("cascade")
+        get_strategy("cascade")
 
 
 def test_strategy_over_backends_by_name():
-    assert type(strategy_named("cascade", backends=[ScriptedBackend("x")])) is CascadeSamplingStrategy
+    assert type(get_strategy("cascade", backends=[ScriptedBackend("x")])) is CascadeSamplingStrategy
 
 
 def test_name_of_a_context_is_no_strategy():
     with pytest.raises(UnknownPluginError):
-        strategy_named("chat")
+        get_strategy("chat")
 
 
 def test_listing_shows_the_strategies_and_only_them():
@@ -121,7 +121,7 @@ def test_plugin_of_the_session_brings_a_strategy(monkeypatch):
         __import__("sys").modules, "made_for_test", types.SimpleNamespace(Ours=RejectionSamplingStrategy)
     )
 
-    strategy = strategy_named(
+    strategy = get_strategy(
         "ours", plugins=[plugin(factory="made_for_test:Ours", defaults={"loop_budget": 7})]
     )
 
@@ -134,9 +134,9 @@ def test_factory_that_makes_something_else_is_our_error(monkeypatch):
     )
 
     with pytest.raises(UsageError, match="made a str"):
-        strategy_named("ours", plugins=[plugin(factory="made_for_test:Ours")])
+        get_strategy("ours", plugins=[plugin(factory="made_for_test:Ours")])
 
 
 def test_broken_plugin_is_named():
     with pytest.raises(PluginLoadError, match="no_such_module"):
-        strategy_named("ours", plugins=[plugin(factory="no_such_module:Ours")])
+        get_strategy("ours", plugins=[plugin(factory="no_such_module:Ours")])

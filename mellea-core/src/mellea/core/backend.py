@@ -88,7 +88,7 @@ class Backend:
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts, in the order of the prompts. Implement it and declare ``Capability.RAW``."""
-        raise generation.lacking(self, Capability.RAW)
+        raise generation.missing_capability(self, Capability.RAW)
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the tokens of a conversation, or None if the backend cannot tell."""
@@ -155,7 +155,7 @@ class Backend:
         thunk, after = await self._generate_from_context(
             action, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
-        generation.adopt(thunk, action, format)
+        generation.attach_parsers(thunk, action, format)
         return thunk, after
 
     async def _generate_from_context(

@@ -16,7 +16,7 @@ __all__ = [
     "chunk_from",
     "chunks_from",
     "completions_from",
-    "malformed",
+    "malformed_response",
     "response_format",
     "strict_schema",
     "usage_from",
@@ -136,7 +136,7 @@ def chunks_from(data: Any, *, backend: str, model_id: str) -> list[Chunk]:
             return [Chunk(usage=usage, raw=data)]
         return [_chunk(data, choice, usage if place == 0 else None) for place, choice in enumerate(choices)]
     except (AttributeError, KeyError, IndexError, TypeError) as error:
-        raise malformed(data, backend=backend, model_id=model_id) from error
+        raise malformed_response(data, backend=backend, model_id=model_id) from error
 
 
 def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None) -> Chunk:
@@ -164,11 +164,11 @@ def completions_from(data: Any, count: int, *, backend: str, model_id: str) -> l
     try:
         choices = sorted(data["choices"], key=lambda choice: choice["index"])
         if len(choices) != count:
-            raise malformed(data, backend=backend, model_id=model_id)
+            raise malformed_response(data, backend=backend, model_id=model_id)
         usage = usage_from(data.get("usage")) if count == 1 else None
         return [Completion(choice["text"], choice.get("finish_reason"), usage) for choice in choices]
     except (AttributeError, KeyError, TypeError) as error:
-        raise malformed(data, backend=backend, model_id=model_id) from error
+        raise malformed_response(data, backend=backend, model_id=model_id) from error
 
 
 def usage_from(usage: Mapping[str, Any] | None) -> Usage | None:
@@ -185,7 +185,7 @@ def usage_from(usage: Mapping[str, Any] | None) -> Usage | None:
     )
 
 
-def malformed(data: Any, *, backend: str, model_id: str) -> MalformedResponseError:
+def malformed_response(data: Any, *, backend: str, model_id: str) -> MalformedResponseError:
     """Return the error for an answer that does not follow the protocol."""
     return MalformedResponseError(
         f"Backend {backend!r} got an answer that is no chat completion: {str(data)[:200]}.",

@@ -17,7 +17,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["LoopLocal", "context_of_work", "run_sync", "waits_for_this_call"]
+__all__ = ["LoopLocal", "detached_context", "is_blocked_by_caller", "run_sync"]
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ def _submit(
     return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
 
-def context_of_work() -> Context:
+def detached_context() -> Context:
     """Return the context for work that goes on after a call that only starts it, and no longer blocks a loop."""
     context = copy_context()
     if starting := _blocked_at_start.get():
@@ -136,7 +136,7 @@ def context_of_work() -> Context:
     return context
 
 
-def waits_for_this_call(loop: asyncio.AbstractEventLoop) -> bool:
+def is_blocked_by_caller(loop: asyncio.AbstractEventLoop) -> bool:
     """Tell whether a loop is blocked by the synchronous call that the current task serves."""
     return loop in _blocked.get()
 

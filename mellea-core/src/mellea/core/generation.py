@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.core.context import Context
 
-__all__ = ["adopt", "complete", "draw", "lacking", "resolve_all", "start_chat"]
+__all__ = ["attach_parsers", "complete", "missing_capability", "resolve_all", "sample_n", "start_chat"]
 
 DEFAULT_STREAM_TIMEOUT = 120.0
 """The longest wait for a piece of a stream, in seconds."""
@@ -45,7 +45,7 @@ LIST_CAPABILITIES = "See what the installed backends declare with: mellea backen
 """The remedy where nobody is there to name the backends that could."""
 
 
-def lacking(
+def missing_capability(
     backend: Backend, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES
 ) -> CapabilityError:
     """Return the error for something that a backend does not declare; without a hint, a session names the backends that do."""
@@ -81,7 +81,7 @@ def start_chat(
     return thunk
 
 
-async def draw(
+async def sample_n(
     backend: Backend,
     action: Span,
     ctx: Context,
@@ -100,14 +100,14 @@ async def draw(
         ProviderError: The provider failed.
     """
     if Capability.N_SAMPLES not in backend.capabilities:
-        raise lacking(backend, Capability.N_SAMPLES, hint=None)
+        raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
     action = blockify(action)
     once = merge_options(model_options, {ModelOption.STREAM: False})
     request, options = _checked(backend, action, format=format, model_options=once, tool_calls=tool_calls)
     thunks = [_new_thunk(backend, action, request) for _ in range(n)]
     request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
     started, answered = time.perf_counter(), set()
-    async with aclosing(_pieces(backend, request, options.get(ModelOption.STREAM_TIMEOUT))) as pieces:
+    async with aclosing(_stream_chunks(backend, request, options.get(ModelOption.STREAM_TIMEOUT))) as pieces:
         async for chunk in pieces:
             if chunk.index < n:
                 answered.add(chunk.index)
@@ -125,7 +125,7 @@ def _checked(
     options, native = _options(backend, model_options)
     _check_tool_names(options.get(ModelOption.TOOLS))
     if (tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
-        raise lacking(backend, Capability.TOOLS, hint=None)
+        raise missing_capability(backend, Capability.TOOLS, hint=None)
     _check_blocks(backend, action)
     stream = bool(options.get(ModelOption.STREAM, False)) and Capability.STREAMING in backend.capabilities
     schema = OutputSchema.of(format) if format is not None else None
@@ -185,7 +185,7 @@ async def _fill(
     thunk._send(request)
     timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
     started = time.perf_counter()
-    async with aclosing(_pieces(backend, request, timeout)) as pieces:
+    async with aclosing(_stream_chunks(backend, request, timeout)) as pieces:
         async for chunk in pieces:
             thunk._feed(chunk, started)
     _complete(thunk, started)
@@ -212,7 +212,7 @@ def _complete(thunk: ModelOutputThunk[Any], started: float) -> None:
     thunk._finish()
 
 
-def adopt(thunk: ModelOutputThunk[Any], action: Span, format: Any) -> None:
+def attach_parsers(thunk: ModelOutputThunk[Any], action: Span, format: Any) -> None:
     """Tell a thunk that a backend made by itself what its text means."""
     if thunk._action is None and is_component(action):
         thunk._action = action
@@ -238,17 +238,17 @@ def _check_blocks(backend: Backend, span: Span) -> None:
         for part in span.parts():
             _check_blocks(backend, part)
     elif Capability.IMAGES in missing and isinstance(span, ImageBlock | ImageUrlBlock):
-        raise lacking(backend, Capability.IMAGES, ", and the prompt holds an image", hint=None)
+        raise missing_capability(backend, Capability.IMAGES, ", and the prompt holds an image", hint=None)
     elif Capability.AUDIO in missing and isinstance(span, AudioBlock | AudioUrlBlock):
-        raise lacking(backend, Capability.AUDIO, ", and the prompt holds audio", hint=None)
+        raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio", hint=None)
 
 
 def _check_media(backend: Backend, messages: Iterable[Message]) -> None:
     for message in messages:
         if message.images and Capability.IMAGES not in backend.capabilities:
-            raise lacking(backend, Capability.IMAGES, ", and the prompt holds an image")
+            raise missing_capability(backend, Capability.IMAGES, ", and the prompt holds an image")
         if message.audio and Capability.AUDIO not in backend.capabilities:
-            raise lacking(backend, Capability.AUDIO, ", and the prompt holds audio")
+            raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio")
 
 
 def _asking_for(schema: OutputSchema, message: Message) -> Message:
@@ -257,11 +257,11 @@ def _asking_for(schema: OutputSchema, message: Message) -> Message:
     return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
 
 
-async def _pieces(
+async def _stream_chunks(
     backend: Backend, request: ChatRequest, patience: float | None
 ) -> AsyncGenerator[Chunk, None]:
     """Iterate over the backend's chunks, with its errors translated and the wait for each piece bounded."""
-    clock = _PieceClock(patience)
+    clock = _IdleTimer(patience)
     try:
         async with aclosing(backend.stream_chat(request)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
             async for chunk in chunks:
@@ -269,17 +269,17 @@ async def _pieces(
                 yield chunk
     except asyncio.CancelledError:
         if clock.expired:
-            raise _silent(backend, patience) from None
+            raise _idle_timeout(backend, patience) from None
         raise
     except MelleaError:
         raise
     except Exception as error:
-        raise _ours(backend, error) from error
+        raise _translated(backend, error) from error
     finally:
         clock.stop()
 
 
-def _silent(backend: Backend, seconds: float | None) -> ProviderTimeoutError:
+def _idle_timeout(backend: Backend, seconds: float | None) -> ProviderTimeoutError:
     return ProviderTimeoutError(
         f"Backend {backend.provider!r} sent nothing for {seconds:g} seconds.",
         hint="Raise ModelOption.STREAM_TIMEOUT, or look whether the server still works.",
@@ -288,7 +288,7 @@ def _silent(backend: Backend, seconds: float | None) -> ProviderTimeoutError:
     )
 
 
-def _ours(backend: Backend, error: Exception) -> MelleaError:
+def _translated(backend: Backend, error: Exception) -> MelleaError:
     """Return our error for one that a backend or its library raised."""
     return backend.translate_error(error) or ProviderError(
         f"Backend {backend.provider!r} failed: {type(error).__name__}: {error}.",
@@ -298,7 +298,7 @@ def _ours(backend: Backend, error: Exception) -> MelleaError:
     )
 
 
-class _PieceClock:
+class _IdleTimer:
     """Cancels the current task when ``reset`` was not called for ``timeout`` seconds.
 
     One timer serves a whole stream: a reset is one clock reading, and the timer moves itself when it goes off early.
@@ -338,9 +338,9 @@ async def complete(
 ) -> list[ModelOutputThunk[Any]]:
     """Complete the plain texts of the actions in one batch. See ``Backend.generate_from_raw``."""
     if Capability.RAW not in backend.capabilities:
-        raise lacking(backend, Capability.RAW)
+        raise missing_capability(backend, Capability.RAW)
     if tool_calls or model_options.get(ModelOption.TOOLS):
-        raise lacking(backend, Capability.TOOLS, " for plain completion")
+        raise missing_capability(backend, Capability.TOOLS, " for plain completion")
     options, native = _options(backend, model_options)
     if options.get(ModelOption.SYSTEM_PROMPT) is not None:
         report_unsupported(
@@ -351,7 +351,7 @@ async def complete(
         )
     schema = OutputSchema.of(format) if format is not None else None
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
-        raise lacking(backend, Capability.JSON_SCHEMA, " for plain completion")
+        raise missing_capability(backend, Capability.JSON_SCHEMA, " for plain completion")
     spans = [blockify(action) for action in actions]
     if not spans:
         return []
@@ -366,7 +366,9 @@ async def complete(
     except MelleaError:
         raise
     except Exception as error:
-        raise (_silent(backend, patience) if limit.expired() else _ours(backend, error)) from error
+        raise (
+            _idle_timeout(backend, patience) if limit.expired() else _translated(backend, error)
+        ) from error
     if len(completions) != len(spans):
         raise MalformedResponseError(
             f"Backend {backend.provider!r} gave {len(completions)} completions for {len(spans)} prompts.",

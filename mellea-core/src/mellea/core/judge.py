@@ -25,7 +25,7 @@ from mellea.core.thunk import ModelOutputThunk
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
 
-__all__ = ["ask", "conversation_and_answer", "judge", "side_by_side"]
+__all__ = ["ask", "gather_or_cancel", "judge", "transcript_and_answer"]
 
 T = TypeVar("T")
 
@@ -72,17 +72,17 @@ async def judge(
                 "A requirement has neither a check nor a description to judge by.",
                 hint="Give it one of them.",
             )
-    said, answer = conversation_and_answer(backend, ctx)
+    said, answer = transcript_and_answer(backend, ctx)
     shown = f"Conversation:\n{said}\n\nAnswer:\n{answer}"
     options = merge_options({ModelOption.TEMPERATURE: 0.0}, model_options)
     can_constrain = Capability.JSON_SCHEMA in backend.capabilities
     if can_constrain and len(requirements) > 1 and not backend.concurrent:
         return await _together(requirements, backend, shown, options)
     one = _constrained if can_constrain else _in_words
-    return await side_by_side(one(requirement, backend, shown, options) for requirement in requirements)
+    return await gather_or_cancel(one(requirement, backend, shown, options) for requirement in requirements)
 
 
-async def side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Return what coroutines return, in their order; they run at the same time.
 
     When one fails, or the caller is cancelled, the others are stopped before the error goes on. The first error is raised as
@@ -103,7 +103,7 @@ async def side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         del first  # its traceback holds this frame
 
 
-def conversation_and_answer(backend: Backend, ctx: Context) -> tuple[str, str]:
+def transcript_and_answer(backend: Backend, ctx: Context) -> tuple[str, str]:
     """Return what was said before the last output in a context, and that output, as texts to show to a judge.
 
     Raises:

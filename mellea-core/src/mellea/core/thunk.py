@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 from attrs import evolve, field, frozen
 
 from mellea.core.errors import GenerationCancelledError, MelleaError, UsageError
-from mellea.core.event_loop import context_of_work, run_sync, waits_for_this_call
+from mellea.core.event_loop import detached_context, is_blocked_by_caller, run_sync
 from mellea.core.request import Chunk, Usage
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ class ModelOutputThunk(Generic[S]):
             return
         if loop is asyncio.get_running_loop():
             await _stopped(task)
-        elif loop.is_running() and not waits_for_this_call(loop):
+        elif loop.is_running() and not is_blocked_by_caller(loop):
             await asyncio.wait([asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_stopped(task), loop))])
         else:
             loop.call_soon_threadsafe(task.cancel)
@@ -367,7 +367,7 @@ class ModelOutputThunk(Generic[S]):
                 "This output can never be complete: the event loop that produces it does not run in this process.",
                 hint="Await it on the loop where it was started, before that loop ends.",
             )
-        if owner is not here and waits_for_this_call(owner):
+        if owner is not here and is_blocked_by_caller(owner):
             raise UsageError(
                 "This output comes from the event loop that this synchronous call blocks.",
                 hint="Await the output first, or use the asynchronous verb.",
@@ -382,7 +382,7 @@ class ModelOutputThunk(Generic[S]):
     def _start(self, produce: Coroutine[Any, Any, None]) -> None:
         """Let a coroutine fill this thunk on the running loop."""
         self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
-        self._task = self._loop.create_task(produce, context=context_of_work())
+        self._task = self._loop.create_task(produce, context=detached_context())
         self._task.add_done_callback(self._task_ended)
 
     def _send(self, request: ChatRequest) -> None:

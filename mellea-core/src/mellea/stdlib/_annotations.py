@@ -11,7 +11,13 @@ from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_ori
 
 from mellea.core.errors import UsageError
 
-__all__ = ["UnresolvedNameError", "declared", "named_in", "resolved", "shown"]
+__all__ = [
+    "UnresolvedNameError",
+    "captured_names",
+    "format_annotation",
+    "format_declaration",
+    "resolve_annotations",
+]
 
 
 class UnresolvedNameError(UsageError):
@@ -24,7 +30,7 @@ class UnresolvedNameError(UsageError):
         )
 
 
-def resolved(owner: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_annotations(owner: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations of a function or class as types.
 
     Args:
@@ -46,7 +52,7 @@ def resolved(owner: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         ) from error
 
 
-def named_in(function: Callable[..., Any], frame: types.FrameType | None) -> dict[str, Any]:
+def captured_names(function: Callable[..., Any], frame: types.FrameType | None) -> dict[str, Any]:
     """Return the local names of a frame that a function's annotations speak of: what its module alone does not know."""
     if frame is None or frame.f_locals is frame.f_globals:
         return {}
@@ -54,7 +60,7 @@ def named_in(function: Callable[..., Any], frame: types.FrameType | None) -> dic
     return {name: value for name, value in frame.f_locals.items() if name in spoken}
 
 
-def declared(
+def format_declaration(
     function: Callable[..., Any], parameters: list[inspect.Parameter], hints: Mapping[str, Any]
 ) -> str:
     """Return the head of a function, as it would be written without ``from __future__ import annotations``, and its docstring."""
@@ -83,7 +89,7 @@ class _Shown:
 
     @classmethod
     def of(cls, name: str, hints: Mapping[str, Any]) -> Any:
-        return cls(shown(hints[name])) if name in hints else inspect.Signature.empty
+        return cls(format_annotation(hints[name])) if name in hints else inspect.Signature.empty
 
     def __repr__(self) -> str:
         return self._text
@@ -99,7 +105,7 @@ def _default(parameter: inspect.Parameter) -> Any:
     return _Shown("..." if " at 0x" in repr(parameter.default) else repr(parameter.default))
 
 
-def shown(annotation: Any) -> str:
+def format_annotation(annotation: Any) -> str:
     """Return an annotation as a programmer would write it, without module names."""
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):
@@ -109,11 +115,11 @@ def shown(annotation: Any) -> str:
     if isinstance(annotation, ForwardRef):
         return annotation.__forward_arg__
     if origin is Annotated:
-        return shown(args[0])
+        return format_annotation(args[0])
     if origin is Literal:
         return f"Literal[{', '.join(map(repr, args))}]"
     if origin is Union or origin is types.UnionType:
-        return " | ".join(shown(arg) for arg in args)
+        return " | ".join(format_annotation(arg) for arg in args)
     if origin is not None and args:
         inner = ", ".join(_shown_argument(arg) for arg in args)
         return f"{getattr(origin, '__name__', str(origin))}[{inner}]"
@@ -124,5 +130,5 @@ def shown(annotation: Any) -> str:
 
 def _shown_argument(argument: Any) -> str:
     if isinstance(argument, list):
-        return f"[{', '.join(map(shown, argument))}]"
-    return "..." if argument is Ellipsis else shown(argument)
+        return f"[{', '.join(map(format_annotation, argument))}]"
+    return "..." if argument is Ellipsis else format_annotation(argument)

@@ -13,7 +13,7 @@ __all__ = [
     "ParagraphChunking",
     "SentenceChunking",
     "WordChunking",
-    "chunking_named",
+    "get_chunking",
 ]
 
 
@@ -166,7 +166,7 @@ _BY_NAME: dict[str, type[ChunkingStrategy]] = {
 }
 
 
-def chunking_named(chunking: str | ChunkingStrategy) -> ChunkingStrategy:
+def get_chunking(chunking: str | ChunkingStrategy) -> ChunkingStrategy:
     """Return the strategy with a name (``word``, ``sentence``, ``paragraph``), and a strategy as it is.
 
     Raises:

@@ -25,7 +25,7 @@ from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib._signatures import InstructionParts
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling._by_name import strategy_named
+from mellea.stdlib.sampling._by_name import get_strategy
 from mellea.stdlib.sampling._request import requirements_of
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
@@ -49,10 +49,10 @@ __all__ = [
     "check_no_strategy",
     "finished",
     "instruct",
-    "naming_alternatives",
     "query",
     "sample",
     "start",
+    "suggest_backends",
     "transform",
     "user_message",
     "validate",
@@ -90,7 +90,7 @@ async def start(
     """
     options = merge_options(model_options, {ModelOption.STREAM: True}) if stream else model_options
     prepared = await context.prepare(backend)
-    with naming_alternatives():
+    with suggest_backends():
         return await backend.generate_from_context(
             blockify(action), prepared, format=format, model_options=options, tool_calls=tool_calls
         )
@@ -128,9 +128,9 @@ async def sample(
         BudgetError: The budget ended before the first attempt did.
         ProviderError: The provider failed, and no attempt was a success.
     """
-    chosen = strategy_named(strategy, plugins=plugins)
+    chosen = get_strategy(strategy, plugins=plugins)
     required = requirements_of(requirements)
-    with naming_alternatives():
+    with suggest_backends():
         result = await chosen.sample(
             blockify(action),
             context,
@@ -144,7 +144,7 @@ async def sample(
 
 
 @contextmanager
-def naming_alternatives() -> Iterator[None]:
+def suggest_backends() -> Iterator[None]:
     """Add to an error about a missing capability which installed backends have it."""
     try:
         yield

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import weakref
 
-__all__ = ["Lease"]
+__all__ = ["Ownership"]
 
 
-class Lease:
+class Ownership:
     """Shared by a session and its clones: the last one to close closes the backend, if a session opened it.
 
     A clone that was dropped without being closed holds nothing.

@@ -26,14 +26,14 @@ from mellea.stdlib.sampling._request import requirements_of
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
 __all__ = [
+    "apply_transform",
     "aquery",
     "atransform",
     "has_tools",
+    "make_query",
+    "make_transform",
     "query",
-    "query_of",
     "transform",
-    "transform_of",
-    "transformed",
 ]
 
 
@@ -43,7 +43,7 @@ def _askable(obj: Any) -> Any:
     return obj if is_span(obj) else mify(obj)
 
 
-def query_of(obj: Any, query: str) -> Query:
+def make_query(obj: Any, query: str) -> Query:
     """Return the question about an object, as the object's own kind of query where it has one."""
     askable = _askable(obj)
     asked: Query = (
@@ -52,7 +52,7 @@ def query_of(obj: Any, query: str) -> Query:
     return asked
 
 
-def transform_of(obj: Any, transformation: str) -> Transform:
+def make_transform(obj: Any, transformation: str) -> Transform:
     """Return the change of an object, as the object's own kind of transformation where it has one."""
     askable = _askable(obj)
     if not hasattr(askable, "get_transform_object"):
@@ -71,7 +71,7 @@ def _tools(action: Component[Any]) -> Mapping[str, Any]:
     return (shown.tools or {}) if isinstance(shown, TemplateRepresentation) else {}
 
 
-async def transformed(action: Transform, output: ModelOutputThunk[Any]) -> Any:
+async def apply_transform(action: Transform, output: ModelOutputThunk[Any]) -> Any:
     """Return what a transformation comes to.
 
     Every tool call is carried out, in order. The result is the first value of the object's own type, else the first value,
@@ -130,7 +130,7 @@ async def aquery(
         UsageError: The object cannot be asked about, or the call cannot be carried out; nothing was sent.
         ProviderError: The provider failed.
     """
-    action = query_of(obj, query)
+    action = make_query(obj, query)
     result = await (strategy or RejectionSamplingStrategy(loop_budget=2)).sample(
         action,
         context,
@@ -157,14 +157,14 @@ async def atransform(
     """Change an object. The arguments are those of ``aquery``; the model may call the object's methods where the backend can.
 
     Returns:
-        The changed object (see ``transformed``), and the context with the request and the answer added.
+        The changed object (see ``apply_transform``), and the context with the request and the answer added.
 
     Raises:
         OutputParseError: No attempt gave an answer that the object can read.
         UsageError: The object cannot be changed, or the call cannot be carried out; nothing was sent.
         ProviderError: The provider failed.
     """
-    action = transform_of(obj, transformation)
+    action = make_transform(obj, transformation)
     result = await (strategy or RejectionSamplingStrategy(loop_budget=2)).sample(
         action,
         context,
@@ -174,7 +174,7 @@ async def atransform(
         model_options=model_options,
         tool_calls=has_tools(action, backend),
     )
-    return await transformed(action, result.result), result.result_ctx
+    return await apply_transform(action, result.result), result.result_ctx
 
 
 def query(

@@ -24,9 +24,9 @@ from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib import functional
 from mellea.stdlib.context.simple import SimpleContext
-from mellea.stdlib.lease import Lease
+from mellea.stdlib.lease import Ownership
 from mellea.stdlib.opening import open_backend, open_context
-from mellea.stdlib.turns import Turns
+from mellea.stdlib.turns import History
 from mellea.stdlib.verbs import Verbs
 
 __all__ = ["MelleaSession", "get_session", "start_backend", "start_session"]
@@ -96,8 +96,8 @@ class MelleaSession(Verbs):
         self.model_options = self._canonical(model_options)
         self.strict = strict
         self._plugins = tuple(plugins or ())
-        self._turns = Turns(_checked(ctx) if ctx is not None else SimpleContext())
-        self._lease = Lease(owns_backend=owns_backend)
+        self._turns = History(_checked(ctx) if ctx is not None else SimpleContext())
+        self._lease = Ownership(owns_backend=owns_backend)
         self._lease.take(self)
         self._closed = False
         self._outer: list[MelleaSession | None] = []
@@ -132,7 +132,7 @@ class MelleaSession(Verbs):
         twin.__dict__.update(self.__dict__)
         twin.id = str(uuid.uuid4())
         twin.model_options = dict(self.model_options)
-        twin._turns = Turns(self.ctx)
+        twin._turns = History(self.ctx)
         twin._outer = []
         if not self._closed:
             self._lease.take(twin)

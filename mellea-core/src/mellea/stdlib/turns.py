@@ -15,13 +15,13 @@ from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError
 from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["Begun", "Turns"]
+__all__ = ["History", "TurnStart"]
 
 T = TypeVar("T")
 
 
 @frozen
-class Begun:
+class TurnStart:
     """Where a turn began: the context then, and how often the context had been replaced."""
 
     ctx: Context
@@ -38,7 +38,7 @@ class _Open:
     thunk: ModelOutputThunk[Any]
 
 
-class Turns:
+class History:
     """The context of one session. Safe to use from several threads."""
 
     def __init__(self, ctx: Context) -> None:
@@ -57,12 +57,12 @@ class Turns:
             self._epoch += 1
             self._open.clear()
 
-    def begin(self) -> Begun:
+    def begin(self) -> TurnStart:
         """Begin a turn."""
         with self._lock:
-            return Begun(self.ctx, self._epoch)
+            return TurnStart(self.ctx, self._epoch)
 
-    def commit(self, begun: Begun, after: Context, thunk: ModelOutputThunk[Any]) -> None:
+    def commit(self, begun: TurnStart, after: Context, thunk: ModelOutputThunk[Any]) -> None:
         """Remember a turn. If another turn was added meanwhile, this one is added after it."""
         with self._lock:
             self._open = [turn for turn in self._open if not turn.thunk.is_computed()]

@@ -333,12 +333,12 @@ class Verbs(ABC):
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        from mellea.stdlib.objects import query_of  # noqa: PLC0415  few programs ask about objects
+        from mellea.stdlib.objects import make_query  # noqa: PLC0415  few programs ask about objects
 
         return cast(
             "ModelOutputThunk[Any]",
             await self._act(
-                query_of(obj, query),
+                make_query(obj, query),
                 requirements=requirements,
                 strategy=strategy,
                 return_sampling_results=False,
@@ -382,9 +382,9 @@ class Verbs(ABC):
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        from mellea.stdlib.objects import has_tools, transform_of, transformed  # noqa: PLC0415  few programs ask about objects
+        from mellea.stdlib.objects import apply_transform, has_tools, make_transform  # noqa: PLC0415  few programs ask about objects
 
-        action = transform_of(obj, transformation)
+        action = make_transform(obj, transformation)
         output = await self._act(
             action,
             requirements=requirements,
@@ -396,7 +396,7 @@ class Verbs(ABC):
             model_options=model_options,
             tool_calls=has_tools(action, self.backend),
         )
-        return await transformed(action, output)
+        return await apply_transform(action, output)
 
     def transform(self, obj: Any, transformation: str, **parts: Any) -> Any:
         """Synchronous twin of ``atransform``, with the same arguments."""

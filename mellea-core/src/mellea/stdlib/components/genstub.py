@@ -38,7 +38,7 @@ from mellea.core.errors import OutputParseError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
-from mellea.stdlib._annotations import UnresolvedNameError, named_in, shown
+from mellea.stdlib._annotations import UnresolvedNameError, captured_names, format_annotation
 from mellea.stdlib.components._generative.call import (
     ArgPreconditionRequirement,
     Argument,
@@ -48,7 +48,7 @@ from mellea.stdlib.components._generative.call import (
     on_value,
 )
 from mellea.stdlib.components._generative.declaration import Declaration
-from mellea.stdlib.components._generative.settings import Settings
+from mellea.stdlib.components._generative.settings import FunctionSettings
 from mellea.stdlib.components._generative.target import CallError, split_call
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
@@ -93,7 +93,9 @@ class GenerativeStub(Generic[P, R, C]):
 
     __qualname__: str
 
-    def __init__(self, function: Callable[..., Any], settings: Settings, names: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], settings: FunctionSettings, names: Mapping[str, Any]
+    ) -> None:
         functools.update_wrapper(self, function)
         self._declared = Declaration(function, names)
         self._settings = settings
@@ -197,11 +199,11 @@ class GenerativeStub(Generic[P, R, C]):
         options: Mapping[str, Any],
         receiver: tuple[Any, ...],
         values: dict[str, Any],
-        settings: Settings,
+        settings: FunctionSettings,
     ) -> SamplingResult[Any]:
         """Make the attempts; a result has a value of the return type."""
         declaration, hints, schema = self._declared.types
-        named = {name: shown(hint) for name, hint in hints.items()}
+        named = {name: format_annotation(hint) for name, hint in hints.items()}
         arguments = [
             Argument.of("self", type(one).__name__, _told(one)) for one in receiver if _told(one) is not None
         ]
@@ -307,7 +309,7 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
     """
     frame = inspect.currentframe()
     if function is not None:
-        return _made(function, Settings(), frame.f_back if frame is not None else None)
+        return _made(function, FunctionSettings(), frame.f_back if frame is not None else None)
     if unknown := sorted(
         set(settings) - {"requirements", "precondition_requirements", "strategy", "model_options", "strict"}
     ):
@@ -315,7 +317,7 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
             f"@generative has no setting {', '.join(unknown)}.",
             hint="Look at its documentation for those it has.",
         )
-    made = Settings.of(settings)
+    made = FunctionSettings.of(settings)
 
     def decorate(function: Callable[..., Any]) -> Any:
         frame = inspect.currentframe()
@@ -325,7 +327,7 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
 
 
 def _made(
-    function: Callable[..., Any], settings: Settings, frame: FrameType | None
+    function: Callable[..., Any], settings: FunctionSettings, frame: FrameType | None
 ) -> GenerativeStub[Any, Any, Any]:
     if isinstance(function, classmethod | staticmethod):
         raise UsageError(
@@ -342,5 +344,5 @@ def _made(
             hint="Decorate a def or an async def that returns its value.",
         )
     kind = cast("Any", AsyncGenerativeStub if inspect.iscoroutinefunction(function) else SyncGenerativeStub)
-    stub: GenerativeStub[Any, Any, Any] = kind(function, settings, named_in(function, frame))
+    stub: GenerativeStub[Any, Any, Any] = kind(function, settings, captured_names(function, frame))
     return stub

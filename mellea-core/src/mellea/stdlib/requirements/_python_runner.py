@@ -12,7 +12,7 @@ from typing import IO
 
 from attrs import frozen
 
-__all__ = ["Run", "run_python"]
+__all__ = ["ProcessResult", "run_python"]
 
 MEMORY_BYTES = 1 << 30
 OUTPUT_BYTES = 1 << 20
@@ -31,7 +31,7 @@ exec(compile(sys.stdin.buffer.read(), "program.py", "exec"), {{"__name__": "__ma
 
 
 @frozen
-class Run:
+class ProcessResult:
     """What came of a run.
 
     Args:
@@ -62,7 +62,7 @@ class Run:
         return f"execution failed: {last[0] if last else f'exit code {self.exit_code}'}"
 
 
-async def run_python(code: str, *, timeout: float = 5.0) -> Run:  # noqa: ASYNC109  stopping is part of what it does
+async def run_python(code: str, *, timeout: float = 5.0) -> ProcessResult:  # noqa: ASYNC109  stopping is part of what it does
     """Run code with this interpreter, isolated from the environment, in an empty folder.
 
     It is bounded in time, memory (1 GiB) and output (1 MiB), and stopped with all its children. This is no sandbox: the code
@@ -93,7 +93,7 @@ async def run_python(code: str, *, timeout: float = 5.0) -> Run:  # noqa: ASYNC1
             pass
         finally:
             await _stop(process)
-        return Run(_read(stdout), _read(stderr), exit_code, timed_out=exit_code is None)
+        return ProcessResult(_read(stdout), _read(stderr), exit_code, timed_out=exit_code is None)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.errors import OutputParseError, UsageError
-from mellea.core.judge import MAX_REASON, ask, conversation_and_answer, side_by_side
+from mellea.core.judge import MAX_REASON, ask, gather_or_cancel, transcript_and_answer
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.request import OutputSchema
 from mellea.core.requirement import Requirement, ValidationResult
@@ -94,12 +94,12 @@ class GradedRequirement(Requirement):
         """
         judge = self.judge or backend
         options = merge_options({ModelOption.TEMPERATURE: 0.0}, model_options)
-        shown = [conversation_and_answer(judge, ctx) for ctx in contexts]
+        shown = [transcript_and_answer(judge, ctx) for ctx in contexts]
         together = self.grades_together(backend)
         groups: dict[object, list[int]] = {}
         for index, (said, _) in enumerate(shown):
             groups.setdefault(said if together else index, []).append(index)
-        grades = await side_by_side(
+        grades = await gather_or_cancel(
             self._grade(judge, [shown[index] for index in group], options) for group in groups.values()
         )
         by_index = dict(zip(itertools.chain(*groups.values()), itertools.chain(*grades), strict=True))
@@ -189,15 +189,15 @@ class GradedRequirement(Requirement):
         self, grade: int | None, said: str, thunk: ModelOutputThunk[Any], seconds: float | None = None
     ) -> ValidationResult:
         """Return the verdict on one answer; ``seconds`` is None when another verdict counts what it cost."""
-        lacking = self.at_least is not None and (grade or 0) < self.at_least
+        missing_capability = self.at_least is not None and (grade or 0) < self.at_least
         if grade is None:
             reason = f"The judge's grade cannot be read: {json.dumps(said[:120])}"
         else:
-            wanted = f", and at least {self.at_least} is wanted" if lacking else ""
+            wanted = f", and at least {self.at_least} is wanted" if missing_capability else ""
             reason = f"graded {grade} of {self.scale}{wanted}" + (f": {said}" if said else "")
         usage = thunk.generation.usage if seconds is not None else None
         return ValidationResult(
-            not lacking,
+            not missing_capability,
             reason=reason,
             score=float(grade or 0),
             thunk=thunk,

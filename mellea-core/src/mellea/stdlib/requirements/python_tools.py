@@ -13,7 +13,7 @@ from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.requirements._python_runner import Run, run_python
+from mellea.stdlib.requirements._python_runner import ProcessResult, run_python
 
 __all__ = [
     "CodeRequirement",
@@ -265,7 +265,7 @@ class OutputSizeLimit(CodeRequirement):
         return _of_run(await run_python(code, timeout=self.timeout), self.limit_chars)
 
 
-def _of_run(run: Run, limit_chars: int | None) -> ValidationResult:
+def _of_run(run: ProcessResult, limit_chars: int | None) -> ValidationResult:
     if not run.success:
         return ValidationResult(False, reason=run.problem)
     if limit_chars is not None and len(run.stdout) > limit_chars:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
-from mellea.core.judge import judge, side_by_side
+from mellea.core.judge import gather_or_cancel, judge
 from mellea.core.requirement import Requirement, ValidationResult
 
 __all__ = ["SPARED", "validate_all"]
@@ -47,7 +47,7 @@ async def validate_all(
     results: dict[int, ValidationResult] = {}
     free = [index for index, requirement in enumerate(requirements) if requirement.is_free]
     if free:
-        checked = await side_by_side(
+        checked = await gather_or_cancel(
             requirements[index].validate(backend, ctx, format=format, model_options=model_options)
             for index in free
         )
@@ -83,6 +83,6 @@ async def _judged(
             [requirements[index] for index in indices], first.judge or backend, ctx, model_options
         )
 
-    answers = await side_by_side(verdicts(indices) for indices in groups.values())
+    answers = await gather_or_cancel(verdicts(indices) for indices in groups.values())
     results = dict(zip(itertools.chain(*groups.values()), itertools.chain(*answers), strict=True))
     return [results[index] for index in range(len(requirements))]

@@ -17,15 +17,22 @@ from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.sampling._request import SamplingRequest
 
-__all__ = ["Begun", "Validations", "best_attempt", "fixed", "judged", "validations"]
+__all__ = [
+    "AttemptStart",
+    "Validations",
+    "apply_fixes",
+    "attempt_validations",
+    "best_attempt",
+    "judge_attempt",
+]
 
 Validations: TypeAlias = "list[tuple[Requirement, ValidationResult]]"
 
 
 @frozen
-class Begun:
+class AttemptStart:
     """What is known of an attempt before its output is there."""
 
     action: Span
@@ -35,8 +42,12 @@ class Begun:
     started: float
 
 
-async def judged(
-    call: Call, begun: Begun, after: Context, output: ModelOutputThunk[Any], spent: Usage | None
+async def judge_attempt(
+    call: SamplingRequest,
+    begun: AttemptStart,
+    after: Context,
+    output: ModelOutputThunk[Any],
+    spent: Usage | None,
 ) -> Attempt[Any]:
     """Return the attempt with what each requirement says of its output.
 
@@ -70,7 +81,7 @@ async def judged(
     )
 
 
-async def fixed(call: Call, begun: Begun, attempt: Attempt[Any]) -> Attempt[Any]:
+async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attempt[Any]) -> Attempt[Any]:
     """Return the attempt with the text that a failed requirement's own fix makes, if that one is better."""
     for index, requirement in enumerate(call.requirements):
         if attempt.results[index][1].result or requirement.repair is None:
@@ -81,7 +92,9 @@ async def fixed(call: Call, begun: Begun, attempt: Attempt[Any]) -> Attempt[Any]
         if text == str(attempt.output):
             continue
         output = attempt.output.with_text(text)
-        tried = await judged(call, begun, begun.context.add(begun.action).add(output), output, attempt.usage)
+        tried = await judge_attempt(
+            call, begun, begun.context.add(begun.action).add(output), output, attempt.usage
+        )
         better = tried.rank > attempt.rank
         attempt = (
             evolve(tried, fixed_by=requirement.name)
@@ -104,7 +117,7 @@ def best_attempt(attempts: Sequence[Attempt[Any]]) -> int:
     )
 
 
-def validations(attempt: Attempt[Any]) -> Validations:
+def attempt_validations(attempt: Attempt[Any]) -> Validations:
     """Return what there is to repair: the failed parse as if it were a requirement, then the requirements."""
     results = list(attempt.results)
     if attempt.error is None:

@@ -10,10 +10,10 @@ from mellea.core.options import merge_options
 from mellea.core.sampling import SamplingStrategy
 from mellea.stdlib.opening import made
 
-__all__ = ["strategy_named"]
+__all__ = ["get_strategy"]
 
 
-def strategy_named(
+def get_strategy(
     strategy: str | SamplingStrategy, *, plugins: Iterable[Any] | None = None, **arguments: Any
 ) -> SamplingStrategy:
     """Return the sampling strategy of a name; a strategy is returned as it is.

@@ -24,17 +24,32 @@ from mellea.core.requirement import Requirement
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.chat import ChatContext
-from mellea.stdlib.sampling._attempt import Begun, Validations, best_attempt, fixed, judged, validations
+from mellea.stdlib.sampling._attempt import (
+    AttemptStart,
+    Validations,
+    apply_fixes,
+    attempt_validations,
+    best_attempt,
+    judge_attempt,
+)
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
-from mellea.stdlib.sampling._request import Call, check_count, requirements_of
+from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 
-__all__ = ["Aside", "BaseSamplingStrategy", "Call", "Validations", "best_attempt", "none_succeeded", "praise"]
+__all__ = [
+    "BaseSamplingStrategy",
+    "RepairConversation",
+    "SamplingRequest",
+    "Validations",
+    "best_attempt",
+    "explain_best",
+    "explain_failure",
+]
 
 T = TypeVar("T")
 
 
-class Aside(ChatContext):
+class RepairConversation(ChatContext):
     """A conversation of the loop's own, beside a context that shows the model nothing of what was said.
 
     An attempt made in it is handed on as if it had answered the call's action in the call's context.
@@ -121,7 +136,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         return attempt.success
 
     async def generate(
-        self, call: Call, action: Span, ctx: Context, lane: int, round_: int
+        self, call: SamplingRequest, action: Span, ctx: Context, lane: int, round_: int
     ) -> tuple[ModelOutputThunk[Any], Context]:
         """Return one complete output, and the context with it.
 
@@ -145,7 +160,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         return thunk, after
 
     async def choose(
-        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+        self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None
     ) -> tuple[int, str]:
         """Return the index of the attempt to return, and why it is that one.
 
@@ -185,7 +200,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         budget: Budget | None = None,
     ) -> SamplingResult[Any]:
         """Make attempts until one meets every requirement or the budget is spent. See ``SamplingStrategy.sample``."""
-        call = Call(
+        call = SamplingRequest(
             blockify(action),
             context,
             backend,
@@ -210,21 +225,21 @@ class BaseSamplingStrategy(SamplingStrategy):
     def _lane_count(self) -> int:
         return self.concurrency_budget
 
-    def _best_failure(self, call: Call, attempts: Sequence[Attempt[Any]]) -> tuple[int, str]:
+    def _best_failure(self, call: SamplingRequest, attempts: Sequence[Attempt[Any]]) -> tuple[int, str]:
         spent = call.spending.exhausted()
         end = f"; the budget of {spent} is spent" if spent else ""
         if type(self).select_from_failure is BaseSamplingStrategy.select_from_failure:
             index = best_attempt(attempts)
-            return index, f"{none_succeeded(attempts)}; {praise(attempts, index)}{end}"
+            return index, f"{explain_failure(attempts)}; {explain_best(attempts, index)}{end}"
         index = self.select_from_failure(*_lists(attempts))
         if not isinstance(index, int) or not 0 <= index < len(attempts):
             raise UsageError(
                 f"{type(self).__name__}.select_from_failure returned {index!r} for {len(attempts)} attempts.",
                 hint="Return the index of one of them.",
             )
-        return index, f"{none_succeeded(attempts)}; {type(self).__name__} selects it{end}"
+        return index, f"{explain_failure(attempts)}; {type(self).__name__} selects it{end}"
 
-    async def _attempts(self, call: Call) -> tuple[list[Attempt[Any]], MelleaError | None]:
+    async def _attempts(self, call: SamplingRequest) -> tuple[list[Attempt[Any]], MelleaError | None]:
         """Return every attempt in the order in which they ended, and the first error that ended a lane."""
         arrived: list[Attempt[Any] | MelleaError] = []
         try:
@@ -239,7 +254,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         attempts = [entry for entry in arrived if isinstance(entry, Attempt)]
         return attempts, next((entry for entry in arrived if isinstance(entry, MelleaError)), None)
 
-    async def _collect(self, call: Call, arrived: list[Attempt[Any] | MelleaError]) -> None:
+    async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
         """Append what the lanes bring, until there is what the call wants or nothing more comes."""
         if call.lanes == 1:  # needs no task of its own
             async with aclosing(self._lane(call, 0)) as lane:
@@ -262,7 +277,9 @@ class BaseSamplingStrategy(SamplingStrategy):
             if isinstance(entry, Attempt) and self.stops_at(entry):
                 return
 
-    async def _lane(self, call: Call, lane: int) -> AsyncGenerator[Attempt[Any] | MelleaError, None]:
+    async def _lane(
+        self, call: SamplingRequest, lane: int
+    ) -> AsyncGenerator[Attempt[Any] | MelleaError, None]:
         """Make the attempts of one lane, one after the other. A provider's error ends it."""
         action, ctx = call.action, call.context
         past: list[Attempt[Any]] = []
@@ -271,7 +288,7 @@ class BaseSamplingStrategy(SamplingStrategy):
                 return
             try:
                 attempt = await self._attempt(
-                    call, Begun(action, ctx, lane, call.first_round + round_, time.perf_counter())
+                    call, AttemptStart(action, ctx, lane, call.first_round + round_, time.perf_counter())
                 )
             except ProviderError as error:
                 yield error
@@ -282,16 +299,16 @@ class BaseSamplingStrategy(SamplingStrategy):
                 return
             action, ctx = self.repair(ctx, attempt.context, *_lists(past))
 
-    async def _attempt(self, call: Call, begun: Begun) -> Attempt[Any]:
+    async def _attempt(self, call: SamplingRequest, begun: AttemptStart) -> Attempt[Any]:
         """Generate, parse, validate; then let the requirements' own fixes try."""
         output, after = await self.generate(call, begun.action, begun.context, begun.lane, begun.round)
         usage = output.generation.usage
         call.spending.add(usage)
-        attempt = await judged(call, begun, after, output, usage)
-        return attempt if attempt.success else await fixed(call, begun, attempt)
+        attempt = await judge_attempt(call, begun, after, output, usage)
+        return attempt if attempt.success else await apply_fixes(call, begun, attempt)
 
 
-def none_succeeded(attempts: Sequence[Attempt[Any]]) -> str:
+def explain_failure(attempts: Sequence[Attempt[Any]]) -> str:
     """Say that no attempt is a success."""
     return (
         "the only attempt failed"
@@ -300,7 +317,7 @@ def none_succeeded(attempts: Sequence[Attempt[Any]]) -> str:
     )
 
 
-def praise(attempts: Sequence[Attempt[Any]], index: int) -> str:
+def explain_best(attempts: Sequence[Attempt[Any]], index: int) -> str:
     """Say what the best attempt has that the others lack."""
     best, others = attempts[index], [attempt for number, attempt in enumerate(attempts) if number != index]
     if best.error is not None:
@@ -316,11 +333,15 @@ def praise(attempts: Sequence[Attempt[Any]], index: int) -> str:
 def _lists(
     attempts: Sequence[Attempt[Any]],
 ) -> tuple[list[Span], list[ModelOutputThunk[Any]], list[Validations]]:
-    return [a.action for a in attempts], [a.output for a in attempts], [validations(a) for a in attempts]
+    return (
+        [a.action for a in attempts],
+        [a.output for a in attempts],
+        [attempt_validations(a) for a in attempts],
+    )
 
 
-def _rooted(attempt: Attempt[T], call: Call) -> Attempt[T]:
+def _rooted(attempt: Attempt[T], call: SamplingRequest) -> Attempt[T]:
     """Return the attempt as one in the call's own context."""
-    if not isinstance(attempt.context, Aside):
+    if not isinstance(attempt.context, RepairConversation):
         return attempt
     return evolve(attempt, context=call.context.add(call.action).add(attempt.output))

@@ -7,14 +7,14 @@ from typing import Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.errors import RequestRejectedError
-from mellea.core.generation import draw
+from mellea.core.generation import sample_n
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.sampling._request import SamplingRequest
 
 __all__ = ["FirstDraws", "draws_together"]
 
 
-def draws_together(call: Call) -> bool:
+def draws_together(call: SamplingRequest) -> bool:
     """Tell whether the lanes of a call can share their first request: they start together, and no seed tells them apart."""
     several = call.lanes > 1 and call.at_once >= call.lanes
     return several and Capability.N_SAMPLES in call.backend.capabilities and call.seed is None
@@ -27,7 +27,7 @@ class FirstDraws:
         call: What the strategy was asked for.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: SamplingRequest) -> None:
         self._call = call
         self._task: asyncio.Task[list[ModelOutputThunk[Any]]] | None = None
         self._waiting = 0
@@ -52,7 +52,7 @@ class FirstDraws:
     async def _draw(self) -> list[ModelOutputThunk[Any]]:
         call = self._call
         try:
-            return await draw(
+            return await sample_n(
                 call.backend,
                 call.action,
                 call.context,

@@ -19,11 +19,11 @@ from mellea.core.requirement import Requirement, reqify
 if TYPE_CHECKING:
     from mellea.stdlib.sampling._n_samples import FirstDraws
 
-__all__ = ["Call", "check_count", "requirements_of"]
+__all__ = ["SamplingRequest", "check_count", "requirements_of"]
 
 
 @frozen
-class Call:
+class SamplingRequest:
     """What a strategy was asked for.
 
     Args:

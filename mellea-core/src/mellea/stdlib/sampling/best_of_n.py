@@ -16,10 +16,10 @@ from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import Attempt
 from mellea.stdlib.requirements.grades import GradedRequirement
 from mellea.stdlib.requirements.validate import SPARED
-from mellea.stdlib.sampling._loop import BaseSamplingStrategy, best_attempt, praise
-from mellea.stdlib.sampling._request import Call, check_count, requirements_of
+from mellea.stdlib.sampling._loop import BaseSamplingStrategy, best_attempt, explain_best
+from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 
-__all__ = ["BestOfNSamplingStrategy", "ManyAnswersStrategy", "Reward", "failed_lane"]
+__all__ = ["BestOfNSamplingStrategy", "ParallelSamplingStrategy", "Reward", "explain_missing"]
 
 Reward: TypeAlias = "Callable[[str], float | Awaitable[float]] | Requirement"
 """How good a text is, the higher the better; may be asynchronous. Or a requirement that scores, such as ``graded(...)``."""
@@ -29,7 +29,7 @@ _TOO_LATE = ValidationResult(
 )
 
 
-class ManyAnswersStrategy(BaseSamplingStrategy):
+class ParallelSamplingStrategy(BaseSamplingStrategy):
     """Draws a number of answers, each in a lane of its own, and chooses among them all. A lane that fails is left out.
 
     Args:
@@ -67,7 +67,7 @@ class ManyAnswersStrategy(BaseSamplingStrategy):
         """Return False: every answer is drawn."""
         return False
 
-    async def _attempts(self, call: Call) -> tuple[list[Attempt[Any]], MelleaError | None]:
+    async def _attempts(self, call: SamplingRequest) -> tuple[list[Attempt[Any]], MelleaError | None]:
         """Return every attempt; grades that cost least when one request asks for all of them are asked for at the end."""
         last = [requirement for requirement in call.requirements if _is_graded_last(requirement, call)]
         if not last or call.lanes * call.rounds == 1:
@@ -79,7 +79,7 @@ class ManyAnswersStrategy(BaseSamplingStrategy):
         return attempts, error
 
 
-class BestOfNSamplingStrategy(ManyAnswersStrategy):
+class BestOfNSamplingStrategy(ParallelSamplingStrategy):
     """Draws ``n`` answers side by side and returns the best: it meets the most requirements, then has the highest score.
 
     Scores come from the reward function and from the scores that requirements give. With a seed, each answer is drawn with
@@ -100,14 +100,14 @@ class BestOfNSamplingStrategy(ManyAnswersStrategy):
         super().__init__(n, "n", reward=reward, **options)
 
     async def choose(
-        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+        self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None
     ) -> tuple[int, str]:
         """Return the best attempt."""
         index = best_attempt(attempts)
-        return index, f"of {len(attempts)} answers, {praise(attempts, index)}{failed_lane(error)}"
+        return index, f"of {len(attempts)} answers, {explain_best(attempts, index)}{explain_missing(error)}"
 
 
-def failed_lane(error: MelleaError | None) -> str:
+def explain_missing(error: MelleaError | None) -> str:
     """Say that a lane failed, if one did."""
     return f"; an answer is missing, because: {error.message}" if error is not None else ""
 
@@ -128,7 +128,7 @@ def _scoring(reward: Reward) -> Requirement:
     return Requirement("reward", score, check_only=True)
 
 
-def _is_graded_last(requirement: Requirement, call: Call) -> TypeGuard[GradedRequirement]:
+def _is_graded_last(requirement: Requirement, call: SamplingRequest) -> TypeGuard[GradedRequirement]:
     """Tell whether a requirement can wait until all answers are drawn: it fails none, and grades them in one request."""
     if type(requirement) is not GradedRequirement or requirement.at_least is not None:
         return False
@@ -136,7 +136,7 @@ def _is_graded_last(requirement: Requirement, call: Call) -> TypeGuard[GradedReq
 
 
 async def _graded(
-    requirement: GradedRequirement, call: Call, attempts: Sequence[Attempt[Any]]
+    requirement: GradedRequirement, call: SamplingRequest, attempts: Sequence[Attempt[Any]]
 ) -> list[Attempt[Any]]:
     """Return the attempts with their grades; one that a free check has failed is spared."""
     spared = [
@@ -162,7 +162,7 @@ async def _graded(
 
 
 def _with_result(
-    attempt: Attempt[Any], requirement: Requirement, result: ValidationResult, call: Call
+    attempt: Attempt[Any], requirement: Requirement, result: ValidationResult, call: SamplingRequest
 ) -> Attempt[Any]:
     """Return the attempt with one more result, in its place among those of the call, and with what it has cost."""
     call.spending.add(result.usage)

@@ -18,13 +18,13 @@ from mellea.core.capabilities import Capability
 from mellea.core.component import Span, blockify, is_component
 from mellea.core.context import Context
 from mellea.core.errors import CapabilityError, UsageError
-from mellea.core.generation import lacking, resolve_all
+from mellea.core.generation import missing_capability, resolve_all
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.request import OutputSchema, Usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._loop import BaseSamplingStrategy
-from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.sampling._request import SamplingRequest
 
 __all__ = ["BudgetForcingSamplingStrategy"]
 
@@ -83,7 +83,7 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         self.answer_suffix = answer_suffix
 
     async def generate(
-        self, call: Call, action: Span, ctx: Context, lane: int, round_: int
+        self, call: SamplingRequest, action: Span, ctx: Context, lane: int, round_: int
     ) -> tuple[ModelOutputThunk[Any], Context]:
         """Return the answer, with the thoughts that led to it.
 
@@ -114,7 +114,7 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         )
         return thunk, ctx.add(action).add(thunk)
 
-    async def _think(self, call: Call, writing: _Writing) -> str:
+    async def _think(self, call: SamplingRequest, writing: _Writing) -> str:
         """Let the model think until its tokens are spent, or it stops and is not to go on."""
         begin = len(writing.text) + len(self.start_think_token)
         writing.text += self.start_think_token
@@ -163,10 +163,10 @@ class _Writing:
         return total_usage(self.usages) if any(usage is not None for usage in self.usages) else None
 
 
-def _check_can(call: Call) -> None:
+def _check_can(call: SamplingRequest) -> None:
     """Refuse what plain completion cannot do, before anything is sent."""
     if Capability.RAW not in call.backend.capabilities:
-        raise lacking(call.backend, Capability.RAW, ", which budget forcing needs")
+        raise missing_capability(call.backend, Capability.RAW, ", which budget forcing needs")
     if call.tool_calls or ModelOption.TOOLS in call.options:
         raise CapabilityError(
             "Budget forcing works by plain completion, which calls no tools; nothing was sent.",
@@ -177,7 +177,7 @@ def _check_can(call: Call) -> None:
         )
 
 
-def _options(call: Call, lane: int, round_: int) -> Mapping[str, Any]:
+def _options(call: SamplingRequest, lane: int, round_: int) -> Mapping[str, Any]:
     """Return the options of one attempt, the backend's own among them, under common names."""
     table = call.backend.options
     return merge_options(
@@ -199,7 +199,7 @@ async def _prompt(
     messages = backend.formatter.to_chat_messages(shown)
     for message in messages:
         if message.images or message.audio:
-            raise lacking(
+            raise missing_capability(
                 backend, Capability.IMAGES if message.images else Capability.AUDIO, " for plain completion"
             )
     if system := options.get(ModelOption.SYSTEM_PROMPT):

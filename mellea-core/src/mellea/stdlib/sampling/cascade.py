@@ -13,10 +13,10 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling._attempt import Validations, best_attempt, validations
-from mellea.stdlib.sampling._loop import BaseSamplingStrategy, none_succeeded, praise
-from mellea.stdlib.sampling._request import Call, check_count
-from mellea.stdlib.sampling.repair import as_list, failed_reasons, said_on, with_feedback
+from mellea.stdlib.sampling._attempt import Validations, attempt_validations, best_attempt
+from mellea.stdlib.sampling._loop import BaseSamplingStrategy, explain_best, explain_failure
+from mellea.stdlib.sampling._request import SamplingRequest, check_count
+from mellea.stdlib.sampling.repair import bullet_list, continue_conversation, failed_reasons, with_feedback
 
 __all__ = ["CascadeSamplingStrategy", "Feedback", "Handover"]
 
@@ -88,9 +88,9 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         """Return the same again, or the feedback as the next message of the conversation."""
         if self.feedback == "none":
             return past_actions[-1], old_ctx
-        return said_on(_told(self.feedback, past_val[-1]), new_ctx)
+        return continue_conversation(_told(self.feedback, past_val[-1]), new_ctx)
 
-    async def _collect(self, call: Call, arrived: list[Attempt[Any] | MelleaError]) -> None:
+    async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
         first_round = 0
         for backend, rounds in zip(self.backends, self.rounds, strict=True):
             before = [entry for entry in arrived if isinstance(entry, Attempt)]
@@ -104,18 +104,20 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
             if any(self.stops_at(attempt) for attempt in now[len(before) :]) or call.spending.exhausted():
                 return
 
-    def _handed_over(self, call: Call, attempts: Sequence[Attempt[Any]]) -> tuple[Span, Context]:
+    def _handed_over(self, call: SamplingRequest, attempts: Sequence[Attempt[Any]]) -> tuple[Span, Context]:
         """Return what the next backend is asked, and in which context."""
         if not attempts or self.handover == "fresh_start":
             return call.action, call.context
         if self.handover == "continue_chat":
             last = attempts[-1]
-            return said_on(_told(self.feedback, validations(last)), last.context)
+            return continue_conversation(_told(self.feedback, attempt_validations(last)), last.context)
         best = attempts[best_attempt(attempts)]
-        return with_feedback(call.action, best.output, failed_reasons(validations(best))), call.context
+        return with_feedback(
+            call.action, best.output, failed_reasons(attempt_validations(best))
+        ), call.context
 
     async def choose(
-        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+        self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None
     ) -> tuple[int, str]:
         """Return the first success, else the best attempt of all backends."""
         for index, attempt in enumerate(attempts):
@@ -125,7 +127,7 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         failed = f"; a backend failed: {error.message}" if error is not None else ""
         spent = call.spending.exhausted()
         end = f"; the budget of {spent} is spent" if spent else ""
-        why = f"{none_succeeded(attempts)}; {praise(attempts, index)}, from {self._name_of(attempts[index])}"
+        why = f"{explain_failure(attempts)}; {explain_best(attempts, index)}, from {self._name_of(attempts[index])}"
         return index, f"{why}{failed}{end}"
 
     def _name_of(self, attempt: Attempt[Any]) -> str:
@@ -166,4 +168,4 @@ def _told(feedback: Feedback, results: Validations) -> str:
     if feedback in ("none", "simple") or not reasons:
         return "That answer is not right yet. Think again, and write a new answer. Do not repeat the old one."
     shown = reasons[:1] if feedback == "first_error" else reasons
-    return f"That answer is not right yet:\n{as_list(shown)}\n{again}"
+    return f"That answer is not right yet:\n{bullet_list(shown)}\n{again}"

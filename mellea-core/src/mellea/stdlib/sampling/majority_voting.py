@@ -131,7 +131,7 @@ def _is_installed() -> bool:
 
 async def _compared(task: dict[str, Any], seconds: float) -> list[tuple[int, int]] | None:
     """Return the pairs that math-verify finds equal; None if it fails or takes too long."""
-    worker = str(Path(__file__).with_name("math_worker.py"))
+    worker = str(Path(__file__).with_name("_math_worker.py"))
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", worker, stdin=pipe, stdout=pipe, stderr=nothing

@@ -12,7 +12,7 @@ from mellea.core.component import Component, Span, TemplateRepresentation, is_co
 from mellea.core.context import Context
 from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling._loop import Aside, BaseSamplingStrategy, Validations
+from mellea.stdlib.sampling._loop import BaseSamplingStrategy, RepairConversation, Validations
 
 __all__ = [
     "ModelFriendlyFeedbackFormatter",
@@ -21,9 +21,9 @@ __all__ = [
     "RejectionSamplingStrategy",
     "RepairTemplateStrategy",
     "WithFeedback",
-    "as_list",
+    "bullet_list",
+    "continue_conversation",
     "failed_reasons",
-    "said_on",
     "with_feedback",
 ]
 
@@ -77,15 +77,15 @@ def with_feedback(action: Span, answer: ModelOutputThunk[Any] | None, lines: Seq
     Feedback that the action has already is replaced.
     """
     first = action.action if isinstance(action, WithFeedback) else action
-    return WithFeedback(first, "" if answer is None else str(answer), as_list(lines))
+    return WithFeedback(first, "" if answer is None else str(answer), bullet_list(lines))
 
 
-def as_list(lines: Sequence[str]) -> str:
+def bullet_list(lines: Sequence[str]) -> str:
     """Return lines as a list in a text."""
     return "\n".join(f"- {line}" for line in lines)
 
 
-def said_on(text: str, ctx: Context) -> tuple[Message, Context]:
+def continue_conversation(text: str, ctx: Context) -> tuple[Message, Context]:
     """Return a user message, and the conversation that it goes on with.
 
     Where the context shows the model nothing of its last answer, that is a conversation of its own.
@@ -93,7 +93,7 @@ def said_on(text: str, ctx: Context) -> tuple[Message, Context]:
     shown = ctx.view_for_generation() or []
     if any(span is ctx.node_data for span in reversed(shown)):
         return Message("user", text), ctx
-    aside: Context = Aside()
+    aside: Context = RepairConversation()
     for span in ctx.as_list(2):
         aside = aside.add(span)
     return Message("user", text), aside
@@ -189,8 +189,8 @@ class MultiTurnStrategy(BaseSamplingStrategy):
         past_val: list[Validations],
     ) -> tuple[Span, Context]:
         """Return the feedback as the next user message, and the conversation with the failed answer."""
-        lines = as_list(failed_reasons(past_val[-1]))
-        return said_on(
+        lines = bullet_list(failed_reasons(past_val[-1]))
+        return continue_conversation(
             f"That answer is not right yet:\n{lines}\nWrite a new answer that corrects this. Do not repeat the old one.",
             new_ctx,
         )

@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.sampling import Attempt
 from mellea.stdlib.sampling._loop import best_attempt
-from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.sampling._request import SamplingRequest
 from mellea.stdlib.sampling._rouge import rouge_l
-from mellea.stdlib.sampling.best_of_n import ManyAnswersStrategy, failed_lane
+from mellea.stdlib.sampling.best_of_n import ParallelSamplingStrategy, explain_missing
 
 __all__ = [
     "MBRDRougeLStrategy",
@@ -38,7 +38,7 @@ Similarities: TypeAlias = "list[list[float]]"
 Vectors: TypeAlias = "Sequence[Sequence[float]]"
 
 
-class VotingStrategy(ManyAnswersStrategy):
+class VotingStrategy(ParallelSamplingStrategy):
     """Draws a number of answers side by side, and returns the one that the others agree with most.
 
     Each lane brings one answer: its best. Only those that meet the most requirements stand for election and vote, so that no
@@ -68,7 +68,7 @@ class VotingStrategy(ManyAnswersStrategy):
         """Return how much each answer agrees with each other one, and what there is to say of how that was found out."""
 
     async def choose(
-        self, call: Call, attempts: Sequence[Attempt[Any]], error: MelleaError | None
+        self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None
     ) -> tuple[int, str]:
         """Return the attempt with the most votes."""
         indices = _candidates(attempts)
@@ -85,7 +85,7 @@ class VotingStrategy(ManyAnswersStrategy):
         why = f"{_agreed(agreement[elected])}, which makes {votes[elected]:.3g} of {math.fsum(weights):.3g} votes"
         left = len({attempt.lane for attempt in attempts}) - len(voters)
         out = f"; {left} that meet fewer requirements did not vote" if left else ""
-        return indices[elected], f"{why}{out}{weighed}{remark}{failed_lane(error)}"
+        return indices[elected], f"{why}{out}{weighed}{remark}{explain_missing(error)}"
 
     def _weights(self, voters: Sequence[Attempt[Any]]) -> tuple[list[float], str]:
         equal = [1.0] * len(voters)

@@ -22,8 +22,8 @@ from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.chunking import Chunker, ChunkingStrategy
 from mellea.stdlib.functional import start
-from mellea.stdlib.sampling._attempt import Begun, Validations, judged, validations
-from mellea.stdlib.sampling._request import Call
+from mellea.stdlib.sampling._attempt import AttemptStart, Validations, attempt_validations, judge_attempt
+from mellea.stdlib.sampling._request import SamplingRequest
 from mellea.stdlib.streaming._quick_checks import looks_at_chunks, quick_checks
 from mellea.stdlib.streaming.events import (
     ChunkEvent,
@@ -35,7 +35,7 @@ from mellea.stdlib.streaming.events import (
     StreamingDoneEvent,
 )
 
-__all__ = ["Plan", "RepairFunction", "Run", "closed_error", "reason_of"]
+__all__ = ["RepairFunction", "StreamAttempts", "StreamRequest", "closed_error", "reason_of"]
 
 RepairFunction: TypeAlias = "Callable[[Context, Context, list[Span], list[ModelOutputThunk[Any]], list[Validations]], tuple[Span, Context]]"
 
@@ -50,7 +50,7 @@ def closed_error() -> GenerationCancelledError:
 
 
 @frozen
-class Plan:
+class StreamRequest:
     """What a stream was asked for.
 
     Args:
@@ -59,12 +59,12 @@ class Plan:
         repair: Says what to ask next after a failed attempt.
     """
 
-    call: Call
+    call: SamplingRequest
     chunking: ChunkingStrategy | None
     repair: RepairFunction
 
 
-class Run:
+class StreamAttempts:
     """The attempts of one stream.
 
     Args:
@@ -74,7 +74,7 @@ class Run:
     mot: ModelOutputThunk[Any]
     after: Context
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: StreamRequest) -> None:
         self.plan = plan
         self.number = 0
         self.delivered: list[str] = []
@@ -106,7 +106,7 @@ class Run:
             raise closed_error()
         self.number += 1
         self.delivered, self.failures, self.ended = [], [], False
-        self._begun = Begun(action, ctx, 0, self.number - 1, time.perf_counter())
+        self._begun = AttemptStart(action, ctx, 0, self.number - 1, time.perf_counter())
 
     async def events(self) -> AsyncGenerator[StreamEvent, None]:
         """Go on to the next event, and the next. The first attempt must have begun."""
@@ -128,7 +128,11 @@ class Run:
         actions = [attempt.action for attempt in self.attempts]
         outputs = [attempt.output for attempt in self.attempts]
         return self.plan.repair(
-            self._begun.context, last.context, actions, outputs, [validations(a) for a in self.attempts]
+            self._begun.context,
+            last.context,
+            actions,
+            outputs,
+            [attempt_validations(a) for a in self.attempts],
         )
 
     async def _attempt(self) -> AsyncGenerator[StreamEvent, None]:
@@ -191,7 +195,7 @@ class Run:
         """Validate the whole text, and keep the attempt under the requirements that the caller knows."""
         call = self.plan.call
         judging = evolve(call, requirements=tuple(checks), backend=call.judge)
-        attempt = await judged(judging, self._begun, self.after, self.mot, self.mot.generation.usage)
+        attempt = await judge_attempt(judging, self._begun, self.after, self.mot, self.mot.generation.usage)
         results = tuple(result for _, result in attempt.results)
         self.attempts.append(evolve(attempt, results=tuple(zip(call.requirements, results, strict=True))))
         return results

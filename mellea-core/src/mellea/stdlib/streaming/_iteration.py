@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 
 from mellea.core.event_loop import run_sync
 
-__all__ = ["Reading"]
+__all__ = ["SyncOrAsyncIterable"]
 
 T = TypeVar("T")
 
 
-class Reading(Generic[T]):
+class SyncOrAsyncIterable(Generic[T]):
     """Something to iterate over with ``async for`` or ``for``. Each iteration is a reading of its own.
 
     Args:

@@ -9,8 +9,8 @@ from mellea.core.errors import UsageError
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
 from mellea.core.sampling import Attempt, SamplingResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.sampling._loop import Aside, best_attempt
-from mellea.stdlib.streaming._attempts import Run, reason_of
+from mellea.stdlib.sampling._loop import RepairConversation, best_attempt
+from mellea.stdlib.streaming._attempts import StreamAttempts, reason_of
 from mellea.stdlib.streaming.events import CompletedEvent, StreamEvent
 
 __all__ = ["StreamOutcome"]
@@ -25,7 +25,7 @@ class StreamOutcome(Generic[S]):
         run: The attempts of the stream.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: StreamAttempts) -> None:
         self._run = run
         self._history: list[StreamEvent] = []
         self._error: BaseException | None = None
@@ -97,7 +97,7 @@ class StreamOutcome(Generic[S]):
     @property
     def context(self) -> Context:
         """The conversation up to and with the output of the current attempt."""
-        if not isinstance(self._run.after, Aside):
+        if not isinstance(self._run.after, RepairConversation):
             return self._run.after
         call = self._run.plan.call
         return call.context.add(call.action).add(self._run.mot)

@@ -10,10 +10,10 @@ from mellea.core.budget import Budget, Spending
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.requirement import Requirement
-from mellea.stdlib.chunking import ChunkingStrategy, chunking_named
-from mellea.stdlib.sampling._request import Call, check_count, requirements_of
+from mellea.stdlib.chunking import ChunkingStrategy, get_chunking
+from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
-from mellea.stdlib.streaming._attempts import Plan, RepairFunction, Run
+from mellea.stdlib.streaming._attempts import RepairFunction, StreamAttempts, StreamRequest
 from mellea.stdlib.streaming.streamer import Streamer
 
 __all__ = ["stream"]
@@ -119,7 +119,7 @@ async def stream(
         UsageError: The call cannot be carried out as it was written; nothing was sent.
     """
     check_count("loop_budget", loop_budget)
-    call = Call(
+    call = SamplingRequest(
         blockify(action),
         await ctx.prepare(backend),
         backend,
@@ -134,7 +134,7 @@ async def stream(
         spare_judges=True,
         spending=Spending(Budget()),
     )
-    chosen = None if chunking is None else chunking_named(chunking)
-    run = Run(Plan(call, chosen, repair or RepairTemplateStrategy.repair))
+    chosen = None if chunking is None else get_chunking(chunking)
+    run = StreamAttempts(StreamRequest(call, chosen, repair or RepairTemplateStrategy.repair))
     await run.begin(call.action, call.context)
     return Streamer(run)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_
 
 from mellea.core.request import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.streaming._iteration import Reading
+from mellea.stdlib.streaming._iteration import SyncOrAsyncIterable
 
 __all__ = ["GrowingValue", "partial_instance", "partial_objects"]
 
@@ -20,7 +20,7 @@ _NOTHING: Any = object()
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
-def partial_objects(thunk: ModelOutputThunk[T], format: Any = None) -> Reading[T]:
+def partial_objects(thunk: ModelOutputThunk[T], format: Any = None) -> SyncOrAsyncIterable[T]:
     """Return the structured output of a thunk as it grows, for ``async for`` or ``for``.
 
     With a pydantic class as format each value is an instance of it in which the fields that have come are set, as far as they
@@ -49,7 +49,7 @@ def partial_objects(thunk: ModelOutputThunk[T], format: Any = None) -> Reading[T
         for changed in value.complete(text):
             yield changed
 
-    return Reading(growing)
+    return SyncOrAsyncIterable(growing)
 
 
 class GrowingValue(Generic[T]):

@@ -9,8 +9,8 @@ from typing import Self, TypeVar
 
 from mellea.core.errors import RequirementsNotMetError, StreamRestartedError, UsageError
 from mellea.core.event_loop import run_sync
-from mellea.stdlib.streaming._attempts import Run, closed_error
-from mellea.stdlib.streaming._iteration import Reading
+from mellea.stdlib.streaming._attempts import StreamAttempts, closed_error
+from mellea.stdlib.streaming._iteration import SyncOrAsyncIterable
 from mellea.stdlib.streaming._outcome import StreamOutcome
 from mellea.stdlib.streaming.events import ChunkEvent, CompletedEvent, ErrorEvent, RetryEvent, StreamEvent
 from mellea.stdlib.streaming.partial import GrowingValue
@@ -46,7 +46,7 @@ class Streamer(StreamOutcome[S]):
     the outcome only.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: StreamAttempts) -> None:
         super().__init__(run)
         self._driver = run.events()
         self._advancing = False
@@ -75,9 +75,9 @@ class Streamer(StreamOutcome[S]):
                 )
 
     def __iter__(self) -> Iterator[str]:
-        return iter(Reading(self.__aiter__))
+        return iter(SyncOrAsyncIterable(self.__aiter__))
 
-    def events(self) -> Reading[StreamEvent]:
+    def events(self) -> SyncOrAsyncIterable[StreamEvent]:
         """Return everything that happens, as typed events.
 
         An error is told by an ``ErrorEvent``, and then raised.
@@ -86,9 +86,9 @@ class Streamer(StreamOutcome[S]):
             ProviderError: The provider failed; no other attempt is made.
             GenerationCancelledError: The stream was closed.
         """
-        return Reading(lambda: self._read(0))
+        return SyncOrAsyncIterable(lambda: self._read(0))
 
-    def partials(self) -> Reading[S]:
+    def partials(self) -> SyncOrAsyncIterable[S]:
         """Return the structured output as it grows: instances of ``format`` so far, or JSON values. See ``partial_objects``.
 
         Each value stands alone, so that a restart only begins again with a small one. The last one is complete and valid JSON
@@ -98,7 +98,7 @@ class Streamer(StreamOutcome[S]):
             OutputParseError: The last attempt came to its end and does not fit the format.
             RequirementsNotMetError: The last attempt was stopped by a check.
         """
-        return Reading(self._partials)
+        return SyncOrAsyncIterable(self._partials)
 
     async def _partials(self) -> AsyncGenerator[S, None]:
         growing: GrowingValue[S] = GrowingValue(self._run.plan.call.format)

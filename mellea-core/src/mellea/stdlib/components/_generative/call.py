@@ -14,7 +14,7 @@ from mellea.core.errors import MelleaError, OutputParseError, UsageError
 from mellea.core.generation import resolve_all
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.components._generative.envelope import text_of_value, with_value
+from mellea.stdlib.components._generative.envelope import unwrap_value, wrap_value
 from mellea.stdlib.components.mobject import is_span
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.requirements.validate import validate_all
@@ -265,7 +265,7 @@ class _ValueRequirement(Requirement):
         if output is None or before is None:
             return await self.requirement.validate(backend, ctx, format=format, model_options=model_options)
         try:
-            value, text = self._schema.parse(str(output)), text_of_value(str(output))
+            value, text = self._schema.parse(str(output)), unwrap_value(str(output))
         except (OutputParseError, ValueError):
             return ValidationResult(
                 False, reason="Not checked, because the answer cannot be read.", skipped=True
@@ -283,6 +283,6 @@ class _ValueRequirement(Requirement):
         """Return the answer with the value that the requirement's own fix makes; unchanged if it cannot be read."""
         fix = self.requirement.repair
         try:
-            return with_value(answer, fix(text_of_value(answer))) if fix is not None else answer
+            return wrap_value(answer, fix(unwrap_value(answer))) if fix is not None else answer
         except ValueError:
             return answer

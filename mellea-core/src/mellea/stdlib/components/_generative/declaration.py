@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
-from mellea.stdlib._annotations import declared, resolved
+from mellea.stdlib._annotations import format_declaration, resolve_annotations
 from mellea.stdlib.components._generative.envelope import answer_schema
 from mellea.stdlib.components._generative.target import CallError
 
@@ -54,9 +54,9 @@ class Declaration:
     @functools.cached_property
     def types(self) -> tuple[str, Mapping[str, Any], OutputSchema]:
         """The declaration for the prompt, the annotations, and the schema of the answer."""
-        hints = resolved(self.function, self._names)
+        hints = resolve_annotations(self.function, self._names)
         schema = answer_schema(self.function.__name__, hints.get("return", Any))
-        return declared(self.function, self.parameters, hints), hints, schema
+        return format_declaration(self.function, self.parameters, hints), hints, schema
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by parameter, defaults included.

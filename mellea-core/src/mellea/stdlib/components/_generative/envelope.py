@@ -20,12 +20,12 @@ import attrs
 
 from mellea.core.errors import UsageError
 from mellea.core.request import OutputSchema
-from mellea.stdlib._annotations import UnresolvedNameError, resolved, shown
+from mellea.stdlib._annotations import UnresolvedNameError, format_annotation, resolve_annotations
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["answer_schema", "parameters_schema", "text_of_value", "with_value"]
+__all__ = ["answer_schema", "parameters_schema", "unwrap_value", "wrap_value"]
 
 _MOST_ERRORS = 5
 """How many things that are wrong with an answer are told at once."""
@@ -60,7 +60,7 @@ def answer_schema(function: str, annotation: Any) -> OutputSchema:
         ):
             raise UnresolvedNameError(function, error) from error
         raise UsageError(
-            f"{function} returns {shown(annotation)}, which cannot be written as JSON: {str(error).splitlines()[0]}",
+            f"{function} returns {format_annotation(annotation)}, which cannot be written as JSON: {str(error).splitlines()[0]}",
             hint="Return a type that pydantic knows, an attrs class, or a composition of them.",
         ) from error
     return OutputSchema(title[-64:], schema, parser=_parser(model))
@@ -75,7 +75,7 @@ def parameters_schema(function: Callable[..., Any]) -> dict[str, Any]:
     from pydantic import Field, create_model  # noqa: PLC0415
     from pydantic.errors import PydanticUserError  # noqa: PLC0415
 
-    hints = resolved(function, {})
+    hints = resolve_annotations(function, {})
     fields: dict[str, Any] = {}
     for index, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in (
@@ -135,7 +135,7 @@ def _readable(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def text_of_value(answer: str) -> str:
+def unwrap_value(answer: str) -> str:
     """Return the value in an envelope as text: a text as it is, anything else as JSON.
 
     Raises:
@@ -145,8 +145,8 @@ def text_of_value(answer: str) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def with_value(answer: str, text: str) -> str:
-    """Return an envelope with another value, given as text in the way of ``text_of_value``.
+def wrap_value(answer: str, text: str) -> str:
+    """Return an envelope with another value, given as text in the way of ``unwrap_value``.
 
     Raises:
         ValueError: The answer is no envelope, or the text is no JSON where the value was none.
@@ -189,7 +189,7 @@ class _AttrsModels:
         """Return the model of one class. Its fields have neutral names: a field may be called as a method of pydantic is."""
         from pydantic import ConfigDict, Field, create_model  # noqa: PLC0415
 
-        hints = resolved(cls, {cls.__name__: cls})
+        hints = resolve_annotations(cls, {cls.__name__: cls})
         fields: dict[str, Any] = {}
         for index, attribute in enumerate(attrs.fields(cls)):
             if attribute.init:

@@ -13,11 +13,11 @@ from mellea.core.options import merge_options
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.sampling import SamplingStrategy
 
-__all__ = ["Settings"]
+__all__ = ["FunctionSettings"]
 
 
 @frozen
-class Settings:
+class FunctionSettings:
     """What a call takes where it says nothing else. Of the options, later mappings go over earlier ones."""
 
     requirements: tuple[Requirement, ...] = ()
@@ -27,7 +27,7 @@ class Settings:
     strict: bool = False
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Settings:
+    def of(cls, given: Mapping[str, Any]) -> FunctionSettings:
         """Return the settings for what a user gave.
 
         Raises:
@@ -52,13 +52,13 @@ class Settings:
             bool(given.get("strict", False)),
         )
 
-    def overridden(self, given: Mapping[str, Any]) -> Settings:
+    def overridden(self, given: Mapping[str, Any]) -> FunctionSettings:
         """Return the settings of one call; None is as good as nothing said."""
         said = {name: value for name, value in given.items() if value is not None}
         if not said:
             return self
-        new = Settings.of(said)
-        return Settings(
+        new = FunctionSettings.of(said)
+        return FunctionSettings(
             new.requirements if "requirements" in said else self.requirements,
             new.precondition_requirements
             if "precondition_requirements" in said
