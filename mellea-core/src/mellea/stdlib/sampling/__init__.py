@@ -6,7 +6,7 @@ from mellea._lazy import lazy_names
 
 if TYPE_CHECKING:
     from mellea.core.sampling import Attempt, Budget, SamplingResult, SamplingStrategy
-    from mellea.stdlib.sampling._by_name import get_strategy
+    from mellea.stdlib.sampling._by_name import get_strategy, strategy_named
     from mellea.stdlib.sampling._loop import BaseSamplingStrategy
     from mellea.stdlib.sampling.best_of_n import BestOfNSamplingStrategy
     from mellea.stdlib.sampling.budget_forcing import BudgetForcingSamplingStrategy
@@ -57,6 +57,7 @@ else:
             "VotingStrategy": "mellea.stdlib.sampling.voting",
             "python_code_generation_sampling": "mellea.stdlib.sampling.presets",
             "python_plotting_sampling": "mellea.stdlib.sampling.presets",
+            "strategy_named": "mellea.stdlib.sampling._by_name",
             "get_strategy": "mellea.stdlib.sampling._by_name",
         },
     )
@@ -85,4 +86,5 @@ __all__ = [
     "get_strategy",
     "python_code_generation_sampling",
     "python_plotting_sampling",
+    "strategy_named",
 ]

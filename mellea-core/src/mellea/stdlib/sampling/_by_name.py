@@ -10,7 +10,7 @@ from mellea.core.options import merge_options
 from mellea.core.sampling import SamplingStrategy
 from mellea.stdlib.opening import made
 
-__all__ = ["get_strategy"]
+__all__ = ["get_strategy", "strategy_named"]
 
 
 def get_strategy(
@@ -50,3 +50,7 @@ def get_strategy(
             hint="Let it make a SamplingStrategy.",
         )
     return named
+
+
+strategy_named = get_strategy
+"""The former name of ``get_strategy``."""

@@ -18,9 +18,15 @@ from typing import Any
 from mellea.core.errors import UsageError
 from mellea.core.sampling import Attempt
 from mellea.stdlib.sampling._math_answers import Number, as_number, final_answer, same_number
-from mellea.stdlib.sampling.voting import Similarities, VotingStrategy, normalized, pairwise
+from mellea.stdlib.sampling.voting import (
+    MBRDRougeLStrategy,
+    Similarities,
+    VotingStrategy,
+    normalized,
+    pairwise,
+)
 
-__all__ = ["MajorityVotingStrategyForMath"]
+__all__ = ["MBRDRougeLStrategy", "MajorityVotingStrategyForMath"]
 
 _INSTALL = 'Install it with: pip install "mellea-core[math]"'
 
