@@ -226,9 +226,10 @@ async def test_formatter_of_the_inner_backend_makes_the_prompts(path):
         def to_chat_messages(self, spans):
             return [Message("user", "".join(map(str, spans)).upper())]
 
-    inner = ScriptedBackend("x")
-    inner._formatter = Shouting()
-    await ask(RecordingBackend(inner, path))
+    class ShoutingBackend(ScriptedBackend):
+        formatter = Shouting()
+
+    await ask(RecordingBackend(ShoutingBackend("x"), path))
 
     assert requests_in(path)[0]["messages"][0]["content"] == "HI"
     assert str(await ask(ReplayBackend(path, formatter=Shouting()))) == "x"

@@ -28,9 +28,9 @@ class Engine:
     """A daemon thread that does one job after the other; it starts with the first job."""
 
     def __init__(self) -> None:
-        self._reset()
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         self.stopping = False
         """Whether the process ends; a running generation looks at it after each token."""
         self._lock = threading.Lock()
@@ -104,4 +104,4 @@ engine = Engine()
 
 atexit.register(engine.stop)
 # The parent's thread does not exist in a forked child; an engine of its own starts there with the first job.
-os.register_at_fork(after_in_child=engine._reset)
+os.register_at_fork(after_in_child=engine.reset)

@@ -31,10 +31,7 @@ from mellea_litellm.plugin import MANIFEST
 from mellea_litellm.route import Route, load_litellm, model_string
 
 if TYPE_CHECKING:
-    from mellea.core.component import Span
-    from mellea.core.context import Context
     from mellea.core.formatter import ChatFormatter
-    from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["LiteLLMBackend"]
 
@@ -126,21 +123,11 @@ class LiteLLMBackend(Backend):
         self._route: Route | None = None
         self._clients = Clients(timeout)
 
-    async def _generate_from_context(
-        self,
-        action: Span,
-        ctx: Context,
-        *,
-        format: Any = None,
-        model_options: Mapping[str, Any],
-        tool_calls: bool = False,
-    ) -> tuple[ModelOutputThunk[Any], Context]:
-        await self._ready()  # the core looks at the capabilities before it calls stream_chat
-        return await super()._generate_from_context(
-            action, ctx, format=format, model_options=model_options, tool_calls=tool_calls
-        )
+    async def ready(self) -> None:
+        """Learn what LiteLLM says of the model, which decides on the capabilities."""
+        await self._resolved()
 
-    async def _ready(self) -> Route:
+    async def _resolved(self) -> Route:
         """Import LiteLLM, once, and learn what it says of the model."""
         if self._route is None:
             provider = self.model_options.get("custom_llm_provider")
@@ -152,7 +139,7 @@ class LiteLLMBackend(Backend):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``litellm.acompletion``."""
-        route = await self._ready()
+        route = await self._resolved()
         request = evolve(request, options=self._honoured(request.options, route))
         wants_strict_schema = route.provider in ("openai", "azure") and route.base_url is None
         body = chat_body(request, strict=wants_strict_schema)
@@ -186,7 +173,7 @@ class LiteLLMBackend(Backend):
                 backend=self.provider,
                 model_id=self.model_id,
             )
-        route = await self._ready()
+        route = await self._resolved()
         body = {"model": request.model_id, **self._honoured(request.options, route)}
         batches = [list(request.prompts)] if route.batches else [[prompt] for prompt in request.prompts]
         calls = [
@@ -211,12 +198,11 @@ class LiteLLMBackend(Backend):
         if "max_tokens" in wanted and "max_tokens" not in supported and "max_completion_tokens" in supported:
             wanted["max_completion_tokens"] = wanted.pop("max_tokens")
         missing = [name for name in wanted if name in _NAMES and name not in supported]
-        self._reported = self._reported if self._reported is not None else set()
         report_unsupported(
             [_NAMES[name] for name in missing],
             backend=f"litellm/{route.provider}",
             strict=self.strict_options,
-            reported=self._reported,
+            reported=self.reported_options(),
         )
         return {name: value for name, value in wanted.items() if name not in missing}
 

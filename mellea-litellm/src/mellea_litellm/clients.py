@@ -42,7 +42,7 @@ class LoopGuard:
         log, prepared = function_setup(
             function.__name__, Rules(), started, **{"litellm_call_id": str(uuid.uuid4()), **arguments}
         )
-        log._defer_async_logging = True
+        vars(log)["_defer_async_logging"] = True  # LiteLLM has no public name for it
         answer = await function(**{**prepared, "litellm_logging_obj": log})
         if getattr(log, "_enqueue_deferred_logging", None) is not None:
             logging = log.async_success_handler(result=answer, start_time=started, end_time=datetime.now())

@@ -18,7 +18,9 @@ from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionTable
-from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
+from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.schema import OutputSchema
 from mellea_ollama.client import BACKEND, WireClient, http_settings, translate
 from mellea_ollama.plugin import MANIFEST
 from mellea_ollama.server import ensure_model, name_of, resolve_host

@@ -109,7 +109,7 @@ def test_view_shows_later_changes_and_hands_changes_on():
 
     store.sales = 4
     view.name = "South"
-    del view._till
+    delattr(view, "_till")
 
     assert view.content_as_string() == "name: South\nsales: 4"
     assert store.name == "South"

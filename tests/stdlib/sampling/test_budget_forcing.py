@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from mellea.core import Budget, Capability, CapabilityError, CBlock, ModelOption, UsageError
-from mellea.core.request import Completion, Usage
+from mellea.core.response import Completion, Usage
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.requirements import req, simple_validate
 from mellea.stdlib.sampling import BudgetForcingSamplingStrategy

@@ -16,25 +16,22 @@ from mellea.core.component import (
 from mellea.core.context import Context, ContextTurn
 from mellea.core.errors import *  # noqa: F403  the whole error tree is public
 from mellea.core.formatter import ChatFormatter, Formatter
-from mellea.core.message import Message, ModelToolCall
+from mellea.core.message import Message
+from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable
-from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, OutputSchema, Usage
+from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.requirement import (
     PartialValidationResult,
     Requirement,
     ValidationResult,
     default_output_to_bool,
 )
+from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.sampling import Attempt, Budget, SamplingResult, SamplingStrategy
-from mellea.core.thunk import (
-    ComputedModelOutputThunk,
-    GenerateLog,
-    GenerateType,
-    GenerationMetadata,
-    ModelOutputThunk,
-    RawProviderResponse,
-)
+from mellea.core.schema import OutputSchema
+from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
+from mellea.core.tool_call import ModelToolCall
 
 __all__ = [
     "Attempt",

@@ -5,14 +5,9 @@ from typing import TypeVar
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.context import Context, ContextTurn
-from mellea.core.message import ModelToolCall
-from mellea.core.thunk import (
-    ComputedModelOutputThunk,
-    GenerateLog,
-    GenerateType,
-    GenerationMetadata,
-    ModelOutputThunk,
-)
+from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata
+from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
+from mellea.core.tool_call import ModelToolCall
 
 C = TypeVar("C")
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from mellea.core.errors import BudgetError, UsageError
-from mellea.core.request import Usage
+from mellea.core.response import Usage
 
-__all__ = ["Budget", "Spending", "no_attempt", "total_usage"]
+__all__ = ["Budget", "Spending", "no_attempt"]
 
 
 def _positive(_: object, attribute: Any, value: object) -> None:
@@ -88,17 +87,6 @@ class Spending:
         if self.budget.seconds is None:
             return None
         return self.budget.seconds - (time.monotonic() - self.started)
-
-
-def total_usage(usages: Sequence[Usage | None]) -> Usage:
-    """Return the sum of the tokens spent."""
-    known = [usage for usage in usages if usage is not None]
-    return Usage(
-        sum(usage.prompt_tokens for usage in known),
-        sum(usage.completion_tokens for usage in known),
-        sum(usage.cached_tokens for usage in known),
-        sum(usage.reasoning_tokens for usage in known),
-    )
 
 
 def no_attempt(spending: Spending) -> BudgetError:

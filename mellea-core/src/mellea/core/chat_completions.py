@@ -9,7 +9,9 @@ from typing import Any
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock
 from mellea.core.errors import MalformedResponseError, UsageError
 from mellea.core.message import Message
-from mellea.core.request import ChatRequest, Chunk, Completion, OutputSchema, Usage
+from mellea.core.request import ChatRequest
+from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.schema import OutputSchema
 
 __all__ = [
     "chat_body",

@@ -12,8 +12,8 @@ from mellea.core.errors import ComponentParseError, ProviderError, UsageError
 
 if TYPE_CHECKING:
     from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
-    from mellea.core.message import ModelToolCall
     from mellea.core.thunk import ModelOutputThunk
+    from mellea.core.tool_call import ModelToolCall
 
 __all__ = [
     "Component",

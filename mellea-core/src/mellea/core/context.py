@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from attrs import frozen
 
@@ -13,9 +13,39 @@ from mellea.core.component import Span
 from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
-    from mellea.core.backend import Backend
+    from mellea.core.formatter import ChatFormatter
+    from mellea.core.message import Message
 
-__all__ = ["Context", "ContextTurn"]
+__all__ = ["Context", "ContextGenerator", "ContextTurn", "ContextViewer"]
+
+
+class ContextViewer(Protocol):
+    """What a context may ask of a backend to decide what the next request shows."""
+
+    @property
+    def formatter(self) -> ChatFormatter:
+        """Turns spans into messages."""
+        ...
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Return the tokens of a conversation, or None if the backend cannot tell."""
+        ...
+
+
+class ContextGenerator(ContextViewer, Protocol):
+    """What a context may ask of a backend to prepare itself: it may also generate, to write a summary for example."""
+
+    async def generate_from_context(
+        self,
+        action: Span,
+        ctx: Context,
+        *,
+        format: Any = None,
+        model_options: Mapping[str, Any] | None = None,
+        tool_calls: bool = False,
+    ) -> tuple[ModelOutputThunk[Any], Context]:
+        """Start the generation of an answer to ``action`` in a context."""
+        ...
 
 
 @frozen
@@ -33,6 +63,8 @@ class Context(ABC):
     A context type says with ``view_for_generation`` what the next request shows.
     """
 
+    tokens: int | None = None
+    """Tokens of the newest span, noted here by whoever counted them first."""
     _previous: Context | None = None
     _data: Span | None = None
 
@@ -42,10 +74,12 @@ class Context(ABC):
 
         Override it (and call ``super``) in a type that has settings of its own to hand on.
         """
-        node = cls()
-        node._previous = previous
-        node._data = data
-        return node
+        return cls().on_top_of(previous, data)
+
+    def on_top_of(self, previous: Context, data: Span) -> Self:
+        """Make this new, empty context the node above ``previous``, and return it. For ``from_previous`` only."""
+        self._previous, self._data = previous, data
+        return self
 
     @classmethod
     def reset_to_new(cls) -> Self:
@@ -55,6 +89,13 @@ class Context(ABC):
     def new_instance(self) -> Self:
         """Return an empty context with this one's settings."""
         return self.reset_to_new()
+
+    def rebuilt(self, spans: Iterable[Span]) -> Context:
+        """Return a context of other spans with this one's settings."""
+        node: Context = self.new_instance()
+        for span in spans:
+            node = node.add(span)
+        return node
 
     @property
     def is_root_node(self) -> bool:
@@ -84,20 +125,20 @@ class Context(ABC):
     def view_for_generation(self) -> list[Span] | None:
         """Return what the next request shows, oldest first."""
 
-    async def prepare(self, backend: Backend) -> Context:
+    async def prepare(self, backend: ContextGenerator) -> Context:
         """Return the context to generate from: this one, or a compacted one. Never blocks the loop."""
         return self
 
-    async def view(self, backend: Backend) -> Sequence[Span]:
+    async def view(self, backend: ContextViewer) -> Sequence[Span]:
         """Return what the next request to this backend shows; may ask it to count tokens."""
         return self.view_for_generation() or []
 
     def newest_first(self) -> Iterator[Span]:
         """Iterate over the spans from the newest to the oldest, as far as the caller goes."""
         node: Context | None = self
-        while node is not None and node._previous is not None:
-            yield node._data  # type: ignore[misc]  # every node but the root holds a span
-            node = node._previous
+        while node is not None and (previous := node.previous_node) is not None:
+            yield node.node_data  # type: ignore[misc]  # every node but the root holds a span
+            node = previous
 
     def as_list(self, last_n_components: int | None = None) -> list[Span]:
         """Return the last spans, oldest first; all of them when no number is given. Costs what it returns."""
@@ -124,7 +165,7 @@ class Context(ABC):
         if self._previous is None:
             return None
         if isinstance(self._data, ModelOutputThunk):
-            return ContextTurn(self._previous._data, self._data)
+            return ContextTurn(self._previous.node_data, self._data)
         return ContextTurn(self._data, None)
 
     def __repr__(self) -> str:

@@ -14,10 +14,10 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["LoopLocal", "detached_context", "is_blocked_by_caller", "run_sync"]
+__all__ = ["Closeable", "LoopLocal", "detached_context", "is_blocked_by_caller", "run_sync", "running_loop"]
 
 T = TypeVar("T")
 
@@ -121,11 +121,19 @@ def _submit(
     coroutine: Coroutine[Any, Any, T], starts_only: bool, loop: asyncio.AbstractEventLoop
 ) -> Future[T]:
     """Hand a coroutine to a loop, with a note of the loop that waits for it. Runs in a context of its own."""
-    here = asyncio._get_running_loop()
+    here = running_loop()
     if here is not None:
         _blocked.set((*_blocked.get(), here))
     _blocked_at_start.set((*_blocked_at_start.get(), here) if starts_only and here is not None else ())
     return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def detached_context() -> Context:
@@ -157,6 +165,29 @@ def _forget_threads() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_threads)
+
+
+class Closeable:
+    """Gives ``close``, ``with`` and ``async with`` to what has ``aclose``."""
+
+    async def aclose(self) -> None:
+        """Release what is held. Calling it again does nothing."""
+
+    def close(self) -> None:
+        """Synchronous twin of ``aclose``."""
+        run_sync(self.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
 
 
 class LoopLocal(Generic[T]):

@@ -15,57 +15,38 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.capabilities import Capability
-from mellea.core.component import Span, blockify, generate_walk, is_component
+from mellea.core.component import Component, Span, blockify, generate_walk, is_component
 from mellea.core.errors import (
-    CapabilityError,
     MalformedResponseError,
     MelleaError,
     ProviderError,
     ProviderTimeoutError,
     UsageError,
 )
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message
-from mellea.core.options import ModelOption, merge_options, report_unsupported, translate_options
-from mellea.core.request import ChatRequest, Chunk, CompletionRequest, OutputSchema
-from mellea.core.thunk import GenerationMetadata, ModelOutputThunk
+from mellea.core.metadata import GenerationMetadata
+from mellea.core.model_api import ModelAPI, missing_capability
+from mellea.core.options import ModelOption, report_unsupported, translate_options
+from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.response import Chunk
+from mellea.core.schema import OutputSchema
+from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
-    from mellea.core.backend import Backend
     from mellea.core.context import Context
 
-__all__ = ["attach_parsers", "complete", "missing_capability", "resolve_all", "sample_n", "start_chat"]
+__all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
 
 DEFAULT_STREAM_TIMEOUT = 120.0
 """The longest wait for a piece of a stream, in seconds."""
 
 
-LIST_CAPABILITIES = "See what the installed backends declare with: mellea backends"
-"""The remedy where nobody is there to name the backends that could."""
-
-
-def missing_capability(
-    backend: Backend, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES
-) -> CapabilityError:
-    """Return the error for something that a backend does not declare; without a hint, a session names the backends that do."""
-    return CapabilityError(
-        f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
-        hint=hint,
-        missing=capability.value,
-        backend=backend.provider,
-        model_id=backend.model_id,
-    )
-
-
 def start_chat(
-    backend: Backend,
-    action: Span,
-    ctx: Context,
-    *,
-    format: Any,
-    model_options: Mapping[str, Any],
-    tool_calls: bool,
+    backend: ModelAPI, action: Span, ctx: Context, config: GenerateConfig
 ) -> ModelOutputThunk[Any]:
     """Return a thunk that a task on the running loop fills with the answer to ``action``.
 
@@ -73,23 +54,14 @@ def start_chat(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
     """
     action = blockify(action)
-    request, options = _checked(
-        backend, action, format=format, model_options=model_options, tool_calls=tool_calls
-    )
-    thunk = _new_thunk(backend, action, request)
-    thunk._start(_fill(backend, thunk, action, ctx, request, options))
-    return thunk
+    request, options = _checked(backend, action, config)
+    writer = _writer(backend, action, request)
+    writer.start(_fill(backend, writer, action, ctx, request, options))
+    return writer.thunk
 
 
 async def sample_n(
-    backend: Backend,
-    action: Span,
-    ctx: Context,
-    n: int,
-    *,
-    format: Any,
-    model_options: Mapping[str, Any],
-    tool_calls: bool,
+    backend: ModelAPI, action: Span, ctx: Context, n: int, config: GenerateConfig
 ) -> list[ModelOutputThunk[Any]]:
     """Return several answers to ``action``, drawn in one request; fewer than ``n`` where the provider gives fewer.
 
@@ -99,36 +71,35 @@ async def sample_n(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
         ProviderError: The provider failed.
     """
+    await backend.ready()
     if Capability.N_SAMPLES not in backend.capabilities:
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
     action = blockify(action)
-    once = merge_options(model_options, {ModelOption.STREAM: False})
-    request, options = _checked(backend, action, format=format, model_options=once, tool_calls=tool_calls)
-    thunks = [_new_thunk(backend, action, request) for _ in range(n)]
+    request, options = _checked(backend, action, config.under({ModelOption.STREAM: False}))
+    writers = [_writer(backend, action, request) for _ in range(n)]
     request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
     started, answered = time.perf_counter(), set()
-    async with aclosing(_stream_chunks(backend, request, options.get(ModelOption.STREAM_TIMEOUT))) as pieces:
-        async for chunk in pieces:
+    async with aclosing(_stream_chunks(backend, request, options.get(ModelOption.STREAM_TIMEOUT))) as chunks:
+        async for chunk in chunks:
             if chunk.index < n:
                 answered.add(chunk.index)
-                thunks[chunk.index]._feed(chunk, started)
-    for thunk in thunks:
-        thunk._send(request)
-        _complete(thunk, started)
-    return [thunks[index] for index in sorted(answered)]
+                writers[chunk.index].feed(chunk, started)
+    for writer in writers:
+        writer.send(request)
+        writer.finish(started)
+    return [writers[index].thunk for index in sorted(answered)]
 
 
-def _checked(
-    backend: Backend, action: Span, *, format: Any, model_options: Mapping[str, Any], tool_calls: bool
-) -> tuple[ChatRequest, dict[str, Any]]:
+def _checked(backend: ModelAPI, action: Span, config: GenerateConfig) -> tuple[ChatRequest, dict[str, Any]]:
     """Return the request, still without messages, and the merged options, once all that can be checked at once is right."""
-    options, native = _options(backend, model_options)
+    options, native = _options(backend, config)
     _check_tool_names(options.get(ModelOption.TOOLS))
-    if (tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
+    if (config.tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
         raise missing_capability(backend, Capability.TOOLS, hint=None)
     _check_blocks(backend, action)
-    stream = bool(options.get(ModelOption.STREAM, False)) and Capability.STREAMING in backend.capabilities
-    schema = OutputSchema.of(format) if format is not None else None
+    wanted = config.stream or options.get(ModelOption.STREAM, False)
+    stream = bool(wanted) and Capability.STREAMING in backend.capabilities
+    schema = OutputSchema.of(config.format) if config.format is not None else None
     return ChatRequest(backend.model_id, (), native, schema, stream), options
 
 
@@ -145,54 +116,50 @@ def _check_tool_names(tools: Any) -> None:
         )
 
 
-def _new_thunk(backend: Backend, action: Span, request: ChatRequest) -> ModelOutputThunk[Any]:
-    thunk: ModelOutputThunk[Any] = ModelOutputThunk()
-    thunk._schema = request.schema
-    thunk._action = action if is_component(action) else None
-    thunk._generation = GenerationMetadata(
-        model=backend.model_id, provider=backend.provider, streaming=request.stream
-    )
-    return thunk
+def parser_of(action: Span) -> Component[Any] | None:
+    """Return what reads the answer to an action: the action itself, unless it is plain text."""
+    return action if is_component(action) else None
 
 
-def _options(backend: Backend, model_options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _writer(backend: ModelAPI, action: Span, request: ChatRequest) -> ThunkWriter:
+    known = GenerationMetadata(model=backend.model_id, provider=backend.provider, streaming=request.stream)
+    return ThunkWriter(parser_of(action), request.schema, known)
+
+
+def _options(backend: ModelAPI, config: GenerateConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the merged options, under common names and under the provider's own."""
-    table = backend.options
-    options = merge_options(table.canonical(backend.model_options), table.canonical(model_options))
+    options = dict(config.over(backend.model_options, table=backend.options).options)
     native = translate_options(
-        options, table, backend=backend.provider, strict=backend.strict_options, reported=_reported(backend)
+        options,
+        backend.options,
+        backend=backend.provider,
+        strict=backend.strict_options,
+        reported=backend.reported_options(),
     )
     return options, native
 
 
-def _reported(backend: Backend) -> set[str]:
-    """Return the options that a backend has reported; made here, because a subclass need not call ``__init__``."""
-    if backend._reported is None:
-        backend._reported = set()
-    return backend._reported
-
-
 async def _fill(
-    backend: Backend,
-    thunk: ModelOutputThunk[Any],
+    backend: ModelAPI,
+    writer: ThunkWriter,
     action: Span,
     ctx: Context,
     request: ChatRequest,
     options: Mapping[str, Any],
 ) -> None:
-    """Render the prompt, send it, and feed the thunk."""
+    """Render the prompt, send it, and fill the thunk."""
     request = await _rendered(backend, action, ctx, request, options)
-    thunk._send(request)
+    writer.send(request)
     timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
     started = time.perf_counter()
-    async with aclosing(_stream_chunks(backend, request, timeout)) as pieces:
-        async for chunk in pieces:
-            thunk._feed(chunk, started)
-    _complete(thunk, started)
+    async with aclosing(_stream_chunks(backend, request, timeout)) as chunks:
+        async for chunk in chunks:
+            writer.feed(chunk, started)
+    writer.finish(started)
 
 
 async def _rendered(
-    backend: Backend, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]
+    backend: ModelAPI, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]
 ) -> ChatRequest:
     """Return the request with its messages, once everything they are made of is computed."""
     spans = [*await ctx.view(backend), action]
@@ -207,19 +174,6 @@ async def _rendered(
     return evolve(request, messages=tuple(messages))
 
 
-def _complete(thunk: ModelOutputThunk[Any], started: float) -> None:
-    thunk._generation = evolve(thunk._generation, seconds=time.perf_counter() - started)
-    thunk._finish()
-
-
-def attach_parsers(thunk: ModelOutputThunk[Any], action: Span, format: Any) -> None:
-    """Tell a thunk that a backend made by itself what its text means."""
-    if thunk._action is None and is_component(action):
-        thunk._action = action
-    if thunk._schema is None and format is not None:
-        thunk._schema = OutputSchema.of(format)
-
-
 async def resolve_all(spans: Iterable[Span]) -> None:
     """Await, concurrently, every thunk in the spans that is not computed yet.
 
@@ -231,7 +185,7 @@ async def resolve_all(spans: Iterable[Span]) -> None:
         await asyncio.gather(*(thunk.avalue() for thunk in pending))
 
 
-def _check_blocks(backend: Backend, span: Span) -> None:
+def _check_blocks(backend: ModelAPI, span: Span) -> None:
     """Refuse at once what the action itself contains; what only rendering shows is refused then."""
     missing = {Capability.IMAGES, Capability.AUDIO} - backend.capabilities
     if missing and is_component(span):
@@ -243,7 +197,7 @@ def _check_blocks(backend: Backend, span: Span) -> None:
         raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio", hint=None)
 
 
-def _check_media(backend: Backend, messages: Iterable[Message]) -> None:
+def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
     for message in messages:
         if message.images and Capability.IMAGES not in backend.capabilities:
             raise missing_capability(backend, Capability.IMAGES, ", and the prompt holds an image")
@@ -258,7 +212,7 @@ def _asking_for(schema: OutputSchema, message: Message) -> Message:
 
 
 async def _stream_chunks(
-    backend: Backend, request: ChatRequest, patience: float | None
+    backend: ModelAPI, request: ChatRequest, patience: float | None
 ) -> AsyncGenerator[Chunk, None]:
     """Iterate over the backend's chunks, with its errors translated and the wait for each piece bounded."""
     clock = _IdleTimer(patience)
@@ -279,7 +233,7 @@ async def _stream_chunks(
         clock.stop()
 
 
-def _idle_timeout(backend: Backend, seconds: float | None) -> ProviderTimeoutError:
+def _idle_timeout(backend: ModelAPI, seconds: float | None) -> ProviderTimeoutError:
     return ProviderTimeoutError(
         f"Backend {backend.provider!r} sent nothing for {seconds:g} seconds.",
         hint="Raise ModelOption.STREAM_TIMEOUT, or look whether the server still works.",
@@ -288,7 +242,7 @@ def _idle_timeout(backend: Backend, seconds: float | None) -> ProviderTimeoutErr
     )
 
 
-def _translated(backend: Backend, error: Exception) -> MelleaError:
+def _translated(backend: ModelAPI, error: Exception) -> MelleaError:
     """Return our error for one that a backend or its library raised."""
     return backend.translate_error(error) or ProviderError(
         f"Backend {backend.provider!r} failed: {type(error).__name__}: {error}.",
@@ -329,27 +283,22 @@ class _IdleTimer:
 
 
 async def complete(
-    backend: Backend,
-    actions: Sequence[Span],
-    *,
-    format: Any,
-    model_options: Mapping[str, Any],
-    tool_calls: bool,
+    backend: ModelAPI, actions: Sequence[Span], config: GenerateConfig
 ) -> list[ModelOutputThunk[Any]]:
     """Complete the plain texts of the actions in one batch. See ``Backend.generate_from_raw``."""
     if Capability.RAW not in backend.capabilities:
         raise missing_capability(backend, Capability.RAW)
-    if tool_calls or model_options.get(ModelOption.TOOLS):
+    options, native = _options(backend, config)
+    if config.tool_calls or options.get(ModelOption.TOOLS):
         raise missing_capability(backend, Capability.TOOLS, " for plain completion")
-    options, native = _options(backend, model_options)
     if options.get(ModelOption.SYSTEM_PROMPT) is not None:
         report_unsupported(
             ["SYSTEM_PROMPT for plain completion"],
             backend=backend.provider,
             strict=backend.strict_options,
-            reported=_reported(backend),
+            reported=backend.reported_options(),
         )
-    schema = OutputSchema.of(format) if format is not None else None
+    schema = OutputSchema.of(config.format) if config.format is not None else None
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         raise missing_capability(backend, Capability.JSON_SCHEMA, " for plain completion")
     spans = [blockify(action) for action in actions]
@@ -377,26 +326,16 @@ async def complete(
             model_id=backend.model_id,
         )
     return [
-        _computed(backend, span, schema, completion.text, completion.finish_reason, completion.usage)
+        ModelOutputThunk(
+            completion.text,
+            action=parser_of(span),
+            schema=schema,
+            generation=GenerationMetadata(
+                usage=completion.usage,
+                model=backend.model_id,
+                provider=backend.provider,
+                finish_reasons=(completion.finish_reason,) if completion.finish_reason else (),
+            ),
+        )
         for span, completion in zip(spans, completions, strict=True)
     ]
-
-
-def _computed(
-    backend: Backend,
-    span: Span,
-    schema: OutputSchema | None,
-    text: str,
-    finish_reason: str | None,
-    usage: Any,
-) -> ModelOutputThunk[Any]:
-    thunk: ModelOutputThunk[Any] = ModelOutputThunk(text)
-    thunk._schema = schema
-    thunk._action = span if is_component(span) else None
-    thunk._generation = GenerationMetadata(
-        usage=usage,
-        model=backend.model_id,
-        provider=backend.provider,
-        finish_reasons=(finish_reason,) if finish_reason else (),
-    )
-    return thunk

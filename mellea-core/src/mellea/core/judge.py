@@ -18,8 +18,8 @@ from mellea.core.context import Context
 from mellea.core.errors import OutputParseError, UsageError
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
-from mellea.core.request import OutputSchema
 from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:

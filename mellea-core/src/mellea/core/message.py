@@ -1,8 +1,8 @@
-"""Messages of a conversation, and the tool calls that they may carry."""
+"""Messages of a conversation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
@@ -10,11 +10,12 @@ from attrs import field, frozen
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import UsageError
+from mellea.core.tool_call import ModelToolCall
 
 if TYPE_CHECKING:
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["Message", "ModelToolCall", "Role"]
+__all__ = ["Message", "Role"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = ("system", "user", "assistant", "tool")
@@ -22,28 +23,6 @@ _ROLES = ("system", "user", "assistant", "tool")
 
 def _tuple(values: Iterable[Any] | None) -> tuple[Any, ...]:
     return tuple(values) if values else ()
-
-
-@frozen
-class ModelToolCall:
-    """A tool call that the model asks for.
-
-    Args:
-        name: The tool's name.
-        func: The tool; ``func.run(**args)`` carries the call out.
-        args: Arguments by name.
-        tool_call_id: The provider's id of the call.
-    """
-
-    name: str
-    func: Any = field(repr=False)
-    args: Mapping[str, Any] = field(factory=dict)
-    tool_call_id: str | None = None
-
-    def call_func(self) -> Any:
-        """Carry the call out and return what the tool returns."""
-        run: Callable[..., Any] = self.func.run
-        return run(**self.args)
 
 
 def _known_role(_: object, attribute: Any, value: Any) -> None:

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.request import Usage
+from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:

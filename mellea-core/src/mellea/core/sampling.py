@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from mellea.core.budget import Budget, Spending, no_attempt, total_usage
+from mellea.core.budget import Budget, Spending, no_attempt
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import RequirementsNotMetError
-from mellea.core.request import Usage
 from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.response import Usage, total_usage
 from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:

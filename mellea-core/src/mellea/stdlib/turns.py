@@ -71,11 +71,11 @@ class History:
             before, spans = self.ctx, _new_spans(begun.ctx, after)
             self.ctx = after if before is begun.ctx else _added(before, spans)
             if self.last is not None:
-                self.last._release_prompt()
+                self.last.release_prompt()
             self.last = thunk
             if not thunk.is_computed():
                 self._open.append(_Open(before, self.ctx, spans, thunk))
-                thunk._on_failure.append(self._roll_back)
+                thunk.on_failure(self._roll_back)
         if _failed(thunk):
             self._roll_back()
 

@@ -17,7 +17,8 @@ from mellea.core.capabilities import Capability
 from mellea.core.errors import MelleaError, ProviderError, UsageError
 from mellea.core.message import Message
 from mellea.core.options import OptionTable, translate_options
-from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, Usage
+from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.response import Chunk, Completion, Usage
 from mellea.testing.cassettes import COUNT, CassetteWriter, read_cassette
 from mellea.testing.requests import (
     chat_request,

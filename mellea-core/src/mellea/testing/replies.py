@@ -17,7 +17,8 @@ from mellea.core.errors import (
     UsageError,
     error_for_status,
 )
-from mellea.core.request import ChatRequest, CompletionRequest, Usage
+from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.response import Usage
 from mellea.testing.instances import minimal_instance, schema_of
 
 __all__ = ["Answer", "Fault", "Reply", "Request", "filled"]

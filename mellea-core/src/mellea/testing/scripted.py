@@ -14,7 +14,8 @@ from mellea.core.backend import Backend
 from mellea.core.capabilities import Capabilities, Capability
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption, OptionTable
-from mellea.core.request import ChatRequest, Chunk, Completion, CompletionRequest, Usage
+from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.response import Chunk, Completion, Usage
 from mellea.testing.replies import Answer, Reply, Request
 from mellea.testing.verdicts import Verdicts
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from mellea.core.component import Span
+from mellea.core.context import Context, ContextViewer
 from mellea.core.thunk import ModelOutputThunk
-
-if TYPE_CHECKING:
-    from mellea.core.backend import Backend
-    from mellea.core.context import Context
-    from mellea.stdlib.context.chat import ChatContext
 
 __all__ = ["fit"]
 
@@ -22,16 +17,19 @@ CHARACTERS_PER_TOKEN = 4
 """For the estimate that is made when nothing better is known."""
 
 
-async def fit(ctx: ChatContext, pinned: Sequence[Span], most: int, backend: Backend) -> list[Span]:
+async def fit(
+    ctx: Context, pinned: Sequence[Span], most: int, limit: int, backend: ContextViewer
+) -> list[Span]:
     """Return the pinned spans and as many of the newest ones as the budget holds, at least the newest one.
 
     Args:
         ctx: The conversation.
         pinned: The spans at its beginning that always stay.
         most: How many of the others a window shows at most.
+        limit: Tokens of the model's window.
         backend: Counts tokens, if it can.
     """
-    budget = int((ctx.token_limit or 0) * SHARE)
+    budget = int(limit * SHARE)
     for span in pinned:
         budget -= await _tokens(span, backend)
     kept: list[Span] = []
@@ -42,20 +40,18 @@ async def fit(ctx: ChatContext, pinned: Sequence[Span], most: int, backend: Back
             break
         budget -= tokens
         kept.append(span)
-        node = node._previous or node
+        node = node.previous_node or node
     return [*pinned, *reversed(kept)]
 
 
-async def _tokens_of(node: Context, span: Span, backend: Backend) -> int:
+async def _tokens_of(node: Context, span: Span, backend: ContextViewer) -> int:
     """Return the tokens of a node's span, remembered there."""
-    known: int | None = getattr(node, "_tokens", None)
-    if known is None:
-        known = await _tokens(span, backend)
-        node._tokens = known  # type: ignore[attr-defined]  # a note on the side; what the node says does not change
-    return known
+    if node.tokens is None:
+        node.tokens = await _tokens(span, backend)
+    return node.tokens
 
 
-async def _tokens(span: Span, backend: Backend) -> int:
+async def _tokens(span: Span, backend: ContextViewer) -> int:
     """Return the tokens of one span: counted, else as its usage tells, else estimated."""
     if isinstance(span, ModelOutputThunk) and not span.is_computed():
         await span.avalue()

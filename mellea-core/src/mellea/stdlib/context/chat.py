@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable
+from typing import Self
 
 from mellea.core.component import Span
-from mellea.core.context import Context
+from mellea.core.context import Context, ContextGenerator, ContextViewer
 from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.model_catalog import find_model
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.stdlib.context._token_window import fit
 from mellea.stdlib.context.compactor import Compactor, InlineCompactor, compacted
-
-if TYPE_CHECKING:
-    from mellea.core.backend import Backend
 
 __all__ = ["ChatContext"]
 
@@ -63,44 +61,41 @@ class ChatContext(Context):
         self.compactor = compactor
         self.window_size = window_size
         self.token_limit = token_context_length_limit or (known.context_length if known else None)
-        self._pinned: tuple[Span, ...] = ()
-        self._length = 0
-        self._tokens: int | None = None
+        self.pinned: tuple[Span, ...] = ()
+        """The system messages at the beginning."""
+        self.length = 0
+        """How many spans there are."""
 
-    @classmethod
-    def from_previous(cls, previous: Context, data: Span) -> Self:
-        """Return a new node with the settings of ``previous``."""
-        node = super().from_previous(previous, data)
+    def on_top_of(self, previous: Context, data: Span) -> Self:
+        """Take over the settings of ``previous`` too, where it is a conversation."""
+        super().on_top_of(previous, data)
         if not isinstance(previous, ChatContext):
-            node._length = len(node.as_list())
-        else:
-            node.compactor, node.window_size, node.token_limit = (
-                previous.compactor,
-                previous.window_size,
-                previous.token_limit,
-            )
-            node._length = previous._length + 1
-            node._pinned = previous._pinned
-            if (
-                len(previous._pinned) == previous._length
-                and isinstance(data, Message)
-                and data.role == "system"
-            ):
-                node._pinned = (*previous._pinned, data)
-        return node
+            self.length = len(self.as_list())
+            return self
+        self.take_settings(previous)
+        self.length = previous.length + 1
+        self.pinned = previous.pinned
+        is_system = isinstance(data, Message) and data.role == "system"
+        if is_system and len(previous.pinned) == previous.length:
+            self.pinned = (*previous.pinned, data)
+        return self
+
+    def take_settings(self, other: ChatContext) -> None:
+        """Take over the settings of another conversation."""
+        self.compactor, self.window_size, self.token_limit = (
+            other.compactor,
+            other.window_size,
+            other.token_limit,
+        )
 
     def new_instance(self) -> Self:
         """Return an empty conversation with the same settings."""
         node = self.reset_to_new()
-        node.compactor, node.window_size, node.token_limit = (
-            self.compactor,
-            self.window_size,
-            self.token_limit,
-        )
+        node.take_settings(self)
         return node
 
-    def rebuilt(self, spans: list[Span]) -> Self:
-        """Return a conversation of other spans with the same settings."""
+    def rebuilt(self, spans: Iterable[Span]) -> Self:
+        """Return a conversation of other spans with the same settings, without compacting it again."""
         node = self.new_instance()
         for span in spans:
             node = node.from_previous(node, span)
@@ -115,21 +110,22 @@ class ChatContext(Context):
 
     def view_for_generation(self) -> list[Span]:
         """Return the spans to show: all, or the pinned ones and those in the window."""
-        if self.window_size is None or self._length <= self.window_size:
+        if self.window_size is None or self.length <= self.window_size:
             return self.as_list()
-        pinned = self._pinned[: self._length - self.window_size]
+        pinned = self.pinned[: self.length - self.window_size]
         return [*pinned, *self.as_list(self.window_size)]
 
-    async def prepare(self, backend: Backend) -> Context:
+    async def prepare(self, backend: ContextGenerator) -> Context:
         """Return the conversation compacted by a compactor that does not work inline."""
         if self.compactor is None or isinstance(self.compactor, InlineCompactor):
             return self
         return await compacted(self.compactor, self, backend)
 
-    async def view(self, backend: Backend) -> list[Span]:
+    async def view(self, backend: ContextViewer) -> list[Span]:
         """Return the spans to show, within the token budget if there is one."""
         own_view = type(self).view_for_generation is not ChatContext.view_for_generation
         if self.token_limit is None or own_view:
             return self.view_for_generation()
-        unpinned = self._length - len(self._pinned)
-        return await fit(self, self._pinned, min(unpinned, self.window_size or unpinned), backend)
+        unpinned = self.length - len(self.pinned)
+        most = min(unpinned, self.window_size or unpinned)
+        return await fit(self, self.pinned, most, self.token_limit, backend)

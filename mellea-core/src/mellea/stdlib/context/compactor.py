@@ -6,19 +6,15 @@ import asyncio
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from mellea.core.component import Span
-from mellea.core.context import Context
+from mellea.core.context import Context, ContextGenerator
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.simple import SimpleContext
-
-if TYPE_CHECKING:
-    from mellea.core.backend import Backend
-    from mellea.stdlib.context.chat import ChatContext
 
 __all__ = [
     "Compactor",
@@ -64,7 +60,7 @@ def pin_system_and_initial_user(spans: list[Span]) -> int:
 class Compactor(Protocol):
     """Makes a conversation shorter."""
 
-    def compact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Return the conversation, or a shorter one."""
         ...
 
@@ -73,11 +69,11 @@ class InlineCompactor(ABC):
     """A compactor cheap enough to work with every ``add``: it asks no model."""
 
     @abstractmethod
-    def compact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Return the conversation, or a shorter one."""
 
 
-async def compacted(compactor: Compactor | InlineCompactor, ctx: C, backend: Backend | None) -> C:
+async def compacted(compactor: Compactor | InlineCompactor, ctx: C, backend: ContextGenerator | None) -> C:
     """Return the conversation as a compactor leaves it, without blocking the loop."""
     if isinstance(compactor, InlineCompactor):
         return compactor.compact(ctx, backend=backend)
@@ -85,16 +81,6 @@ async def compacted(compactor: Compactor | InlineCompactor, ctx: C, backend: Bac
     if acompact is None:
         return await asyncio.to_thread(compactor.compact, ctx, backend=backend)
     return cast("C", await acompact(ctx, backend=backend))
-
-
-def _rebuilt(ctx: C, spans: list[Span]) -> C:
-    """Return a context of the same type and settings with other spans, without compacting it again."""
-    if hasattr(ctx, "rebuilt"):
-        return cast("C", cast("ChatContext", ctx).rebuilt(spans))
-    node: Context = ctx.new_instance()
-    for span in spans:
-        node = node.add(span)
-    return cast("C", node)
 
 
 class WindowCompactor(InlineCompactor):
@@ -114,13 +100,13 @@ class WindowCompactor(InlineCompactor):
         self.size = size
         self.pin_predicate = pin_predicate
 
-    def compact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Return the conversation with the spans between the pinned ones and the window left out."""
         spans = ctx.as_list()
         pinned = self.pin_predicate(spans)
         if len(spans) - pinned <= self.size:
             return ctx
-        return _rebuilt(ctx, [*spans[:pinned], *spans[-self.size :]])
+        return cast("C", ctx.rebuilt([*spans[:pinned], *spans[-self.size :]]))
 
 
 class ThresholdCompactor:
@@ -140,11 +126,11 @@ class ThresholdCompactor:
         usage = last.generation.usage if last is not None else None
         return self.threshold > 0 and usage is not None and usage.total_tokens > self.threshold
 
-    def compact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Return the conversation, compacted by the inner compactor if it is due."""
         return self.inner.compact(ctx, backend=backend) if self._due(ctx) else ctx
 
-    async def acompact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    async def acompact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Asynchronous twin of ``compact``."""
         return await compacted(self.inner, ctx, backend) if self._due(ctx) else ctx
 
@@ -176,7 +162,7 @@ class LLMSummarizeCompactor:
     def __init__(
         self,
         *,
-        default_backend: Backend | None = None,
+        default_backend: ContextGenerator | None = None,
         keep_n: int = 5,
         pin_predicate: PinPredicate = pin_nothing,
         prompt_template: str | None = None,
@@ -195,11 +181,11 @@ class LLMSummarizeCompactor:
         self.pin_predicate = pin_predicate
         self.model_options = dict(model_options or {})
 
-    def compact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Synchronous face of ``acompact``."""
         return run_sync(self.acompact(ctx, backend=backend))
 
-    async def acompact(self, ctx: C, *, backend: Backend | None = None) -> C:
+    async def acompact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Return the conversation with its older part summarised."""
         writer = self.default_backend or backend
         if writer is None:
@@ -217,9 +203,11 @@ class LLMSummarizeCompactor:
         except MelleaError as error:
             warnings.warn(f"The conversation was not summarised, and stays as it is: {error}", stacklevel=2)
             return ctx
-        return _rebuilt(ctx, [*spans[:pinned], Message("user", _SUMMARY_HEAD + summary), *spans[end:]])
+        return cast(
+            "C", ctx.rebuilt([*spans[:pinned], Message("user", _SUMMARY_HEAD + summary), *spans[end:]])
+        )
 
-    async def _summary(self, spans: list[Span], backend: Backend) -> str:
+    async def _summary(self, spans: list[Span], backend: ContextGenerator) -> str:
         for span in spans:
             if isinstance(span, ModelOutputThunk):
                 await span.avalue()

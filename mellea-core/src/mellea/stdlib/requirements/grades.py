@@ -16,8 +16,8 @@ from mellea.core.capabilities import Capability
 from mellea.core.errors import OutputParseError, UsageError
 from mellea.core.judge import MAX_REASON, ask, gather_or_cancel, transcript_and_answer
 from mellea.core.options import ModelOption, merge_options
-from mellea.core.request import OutputSchema
 from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:

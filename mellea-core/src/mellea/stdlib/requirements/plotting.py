@@ -27,7 +27,8 @@ __all__ = [
 class _PlotRequirement(CodeRequirement):
     """A requirement on the syntax tree of the code."""
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         try:
             tree = ast.parse(code)
         except (SyntaxError, ValueError) as error:

@@ -92,9 +92,10 @@ class CodeRequirement(Requirement):
             return ValidationResult(
                 False, reason="there is no Python code in the answer; put it into a ```python block"
             )
-        return await self._judge_code(code)
+        return await self.check_code(code)
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         return ValidationResult(True)
 
 
@@ -111,7 +112,8 @@ class PythonSyntaxValid(CodeRequirement):
     def __init__(self) -> None:
         super().__init__("The code is valid Python.")
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         error = _syntax_error(code)
         return ValidationResult(error is None, reason=error and f"syntax error: {error}")
 
@@ -145,7 +147,8 @@ class ImportRestrictions(CodeRequirement):
         self.allowed = frozenset(allowed)
         super().__init__(f"The code imports only {', '.join(sorted(self.allowed)) or 'nothing'}.")
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         if (error := _syntax_error(code)) is not None:
             return ValidationResult(False, reason=f"syntax error: {error}")
         if wrong := sorted(imported_modules(code) - self.allowed):
@@ -163,7 +166,8 @@ class NoImportRestrictions(CodeRequirement):
     def __init__(self) -> None:
         super().__init__("The code imports modules that are installed.")
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         if (error := _syntax_error(code)) is not None:
             return ValidationResult(False, reason=f"syntax error: {error}")
         missing = sorted(
@@ -238,10 +242,11 @@ class PythonExecutionReq(CodeRequirement):
             "The code runs without an error." if execution_tier == "local" else "The code is valid."
         )
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         if (error := _syntax_error(code)) is not None:
             return ValidationResult(False, reason=f"syntax error: {error}")
-        if self.allowed is not None and not (result := await self.allowed._judge_code(code)):
+        if self.allowed is not None and not (result := await self.allowed.check_code(code)):
             return result
         if self.tier == "static":
             return ValidationResult(True, reason="it parses; it was not run")
@@ -261,7 +266,8 @@ class OutputSizeLimit(CodeRequirement):
         self.timeout = timeout
         super().__init__(f"The code prints at most {limit_chars} characters.")
 
-    async def _judge_code(self, code: str) -> ValidationResult:
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
         return _of_run(await run_python(code, timeout=self.timeout), self.limit_chars)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mellea.core.context import Context
 from mellea.core.errors import OutputParseError, UsageError
-from mellea.core.request import OutputSchema
 from mellea.core.requirement import Requirement
+from mellea.core.schema import OutputSchema
 from mellea.stdlib.requirements.requirement import simple_validate
 
 __all__ = ["as_markdown_list", "fits_schema", "is_json", "is_markdown_list", "is_markdown_table"]

@@ -8,12 +8,11 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
-from mellea.core.budget import total_usage
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import OutputParseError
-from mellea.core.request import Usage
 from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.response import Usage, total_usage
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.requirements.validate import validate_all

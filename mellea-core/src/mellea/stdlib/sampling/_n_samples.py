@@ -7,6 +7,7 @@ from typing import Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.errors import RequestRejectedError
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.generation import sample_n
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._request import SamplingRequest
@@ -57,9 +58,7 @@ class FirstDraws:
                 call.action,
                 call.context,
                 call.lanes,
-                format=call.format,
-                model_options=call.options,
-                tool_calls=call.tool_calls,
+                GenerateConfig(call.format, call.options, call.tool_calls),
             )
         except RequestRejectedError:
             return []  # servers bound the number of answers; what else may be wrong, the lanes' own requests will tell

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias, TypeGuard
 
 from attrs import evolve
 
-from mellea.core.budget import total_usage
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.response import total_usage
 from mellea.core.sampling import Attempt
 from mellea.stdlib.requirements.grades import GradedRequirement
 from mellea.stdlib.requirements.validate import SPARED

@@ -13,15 +13,16 @@ from typing import Any
 from attrs import evolve
 
 from mellea.core.backend import Backend
-from mellea.core.budget import total_usage
 from mellea.core.capabilities import Capability
-from mellea.core.component import Span, blockify, is_component
+from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import CapabilityError, UsageError
-from mellea.core.generation import missing_capability, resolve_all
+from mellea.core.generation import parser_of, resolve_all
 from mellea.core.message import Message
+from mellea.core.model_api import missing_capability
 from mellea.core.options import ModelOption, merge_options
-from mellea.core.request import OutputSchema, Usage
+from mellea.core.response import Usage, total_usage
+from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._loop import BaseSamplingStrategy
 from mellea.stdlib.sampling._request import SamplingRequest
@@ -103,14 +104,12 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         constrained = schema if Capability.JSON_SCHEMA in call.backend.capabilities else None
         last = await writing.go_on(limit, stop, constrained)
         answer = _until(str(last), self.end_response_token).strip()
-        thunk: ModelOutputThunk[Any] = ModelOutputThunk(answer)
-        thunk._action, thunk._schema, thunk._thinking = (
-            action if is_component(action) else None,
-            schema,
-            [thoughts],
-        )
-        thunk._generation = evolve(
-            last.generation, usage=writing.spent(), seconds=time.perf_counter() - started
+        thunk: ModelOutputThunk[Any] = ModelOutputThunk(
+            answer,
+            action=parser_of(action),
+            schema=schema,
+            thinking=thoughts,
+            generation=evolve(last.generation, usage=writing.spent(), seconds=time.perf_counter() - started),
         )
         return thunk, ctx.add(action).add(thunk)
 

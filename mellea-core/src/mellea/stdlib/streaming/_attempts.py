@@ -174,8 +174,9 @@ class StreamAttempts:
         """Stop the generation, and keep the attempt with the text up to and with the chunk that fails."""
         requirements, begun = self.plan.call.requirements, self._begun
         self.failures = [pair for pair in zip(requirements, verdicts, strict=True) if not pair[1]]
-        output: ModelOutputThunk[Any] = ModelOutputThunk("".join([*self.delivered, chunk]))
-        output._generation = self.mot.generation
+        output: ModelOutputThunk[Any] = ModelOutputThunk(
+            "".join([*self.delivered, chunk]), generation=self.mot.generation
+        )
         results = [_stopped_by(verdict) for verdict in verdicts]
         attempt = Attempt(
             begun.action,

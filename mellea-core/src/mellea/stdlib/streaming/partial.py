@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_origin
 
-from mellea.core.request import OutputSchema
+from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.streaming._iteration import SyncOrAsyncIterable
 
@@ -37,7 +37,7 @@ def partial_objects(thunk: ModelOutputThunk[T], format: Any = None) -> SyncOrAsy
         ProviderError: The provider failed.
         UsageError: The format is no schema.
     """
-    schema = thunk._schema if format is None else OutputSchema.of(format)
+    schema = thunk.schema if format is None else OutputSchema.of(format)
 
     async def growing() -> AsyncGenerator[T, None]:
         value: GrowingValue[T] = GrowingValue(schema)

@@ -22,7 +22,7 @@ from mellea.stdlib.requirements.validate import validate_all
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.core.context import Context
-    from mellea.core.request import OutputSchema
+    from mellea.core.schema import OutputSchema
 
 __all__ = [
     "ArgPreconditionRequirement",
@@ -270,8 +270,8 @@ class _ValueRequirement(Requirement):
             return ValidationResult(
                 False, reason="Not checked, because the answer cannot be read.", skipped=True
             )
-        shown = output.with_text(text)
-        shown._schema = attrs.evolve(self._schema, parser=lambda _: value)
+        schema = attrs.evolve(self._schema, parser=lambda _: value)
+        shown = output.with_text(text).with_format(schema)
         return await self.requirement.validate(
             backend, before.add(shown), format=format, model_options=model_options
         )

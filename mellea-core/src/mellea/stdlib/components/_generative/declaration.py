@@ -13,7 +13,7 @@ from mellea.stdlib.components._generative.envelope import answer_schema
 from mellea.stdlib.components._generative.target import CallError
 
 if TYPE_CHECKING:
-    from mellea.core.request import OutputSchema
+    from mellea.core.schema import OutputSchema
 
 __all__ = ["Declaration"]
 

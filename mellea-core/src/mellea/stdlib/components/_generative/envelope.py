@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, Union, ge
 import attrs
 
 from mellea.core.errors import UsageError
-from mellea.core.request import OutputSchema
+from mellea.core.schema import OutputSchema
 from mellea.stdlib._annotations import UnresolvedNameError, format_annotation, resolve_annotations
 
 if TYPE_CHECKING:

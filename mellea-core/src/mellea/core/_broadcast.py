@@ -1,0 +1,190 @@
+"""One writer, any number of readers: pieces of a text on their way, in any thread and event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from mellea.core.errors import GenerationCancelledError, MelleaError, UsageError
+from mellea.core.event_loop import detached_context, is_blocked_by_caller, running_loop
+
+__all__ = ["Broadcast"]
+
+
+class Broadcast:
+    """A growing list of pieces that a task adds to. Each reader gets all of them, from the first one on.
+
+    The first end holds. ``done`` is set last of all, so that whoever sees it sees everything else.
+
+    Args:
+        pieces: What is there already.
+        done: Whether nothing more comes.
+    """
+
+    def __init__(self, pieces: list[str], *, done: bool) -> None:
+        self.pieces = pieces
+        self.done = done
+        self.error: BaseException | None = None
+        self._ended = done
+        self._traceback: TracebackType | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # The writer's side
+
+    @property
+    def ended(self) -> bool:
+        """Whether an end was announced, even if it is not published yet."""
+        return self._ended
+
+    def start(self, produce: Coroutine[Any, Any, None], closing: Callable[[BaseException], None]) -> None:
+        """Let a coroutine on the running loop write.
+
+        Args:
+            produce: Writes, and ends.
+            closing: Takes the error of a coroutine that failed, was cancelled, or did not end the text.
+        """
+
+        def closed(task: asyncio.Task[None]) -> None:
+            closing(_cancelled() if task.cancelled() else task.exception() or _cancelled())
+            self._task = self._loop = (
+                None  # a kept text must not keep the loop, and with it the loop's clients
+            )
+
+        self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+        self._task = self._loop.create_task(produce, context=detached_context())
+        self._task.add_done_callback(closed)
+
+    def push(self, piece: str) -> None:
+        """Add a piece."""
+        with self._lock:
+            self.pieces.append(piece)
+        self._wake()
+
+    def end(self, error: BaseException | None, before: Callable[[], None]) -> None:
+        """End the text. Nothing happens if it has ended.
+
+        Args:
+            error: What every reader gets; None for a text that is complete.
+            before: Called before anybody sees the end.
+        """
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+        try:
+            if error is not None:
+                self.error, self._traceback = error, error.__traceback__
+            before()
+        finally:
+            self.done = True
+            self._wake()
+
+    async def stop(self, end: Callable[[BaseException], None], error: BaseException | None = None) -> None:
+        """End with an error, and wait until the writer's work has ended too."""
+        task, loop = self._task, self._loop
+        end(error or _cancelled())
+        if task is None or loop is None or loop.is_closed():
+            return
+        if loop is asyncio.get_running_loop():
+            await _stop_task(task)
+        elif loop.is_running() and not is_blocked_by_caller(loop):
+            await asyncio.wait(
+                [asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_stop_task(task), loop))]
+            )
+        else:
+            loop.call_soon_threadsafe(task.cancel)
+
+    # The readers' side
+
+    async def progress(self, seen: int) -> None:
+        """Wait until there are more than ``seen`` pieces, or the end.
+
+        Raises:
+            UsageError: The writer's loop has ended, or is blocked by this very call.
+        """
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self.done or len(self.pieces) > seen:
+                return
+            if not self._ended:
+                self._check_owner(loop)
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.append(waiter)
+        await waiter
+
+    async def finish(self) -> None:
+        """Wait for the end.
+
+        Raises:
+            BaseException: What the text ended with; the same error for every reader.
+        """
+        while not self.done:
+            await self.progress(len(self.pieces))
+        self.raise_error()
+
+    async def read(self) -> AsyncGenerator[str, None]:
+        """Iterate over all pieces, those to come included, and raise what the text ends with."""
+        pieces, read, done = self.pieces, 0, False
+        while not done:
+            done = self.done  # read before the pieces: another thread may add the last one at any moment
+            while read < len(pieces):
+                piece, read = pieces[read], read + 1
+                yield piece
+            if not done:
+                await self.progress(read)
+        self.raise_error()
+
+    def raise_error(self) -> None:
+        """Raise what the text ended with, if that is an error."""
+        if self.error is not None:
+            raise self.error.with_traceback(self._traceback)
+
+    def _check_owner(self, here: asyncio.AbstractEventLoop) -> None:
+        """Refuse to wait for what can never come."""
+        owner = self._loop
+        if owner is None or self._pid != os.getpid() or (owner is not here and not owner.is_running()):
+            raise UsageError(
+                "This output can never be complete: the event loop that produces it does not run in this process.",
+                hint="Await it on the loop where it was started, before that loop ends.",
+            )
+        if owner is not here and is_blocked_by_caller(owner):
+            raise UsageError(
+                "This output comes from the event loop that this synchronous call blocks.",
+                hint="Await the output first, or use the asynchronous verb.",
+            )
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            loop = waiter.get_loop()
+            if loop is running_loop():
+                _resolve(waiter)
+                continue
+            with suppress(RuntimeError):  # the reader's loop has ended, and the reader with it
+                loop.call_soon_threadsafe(_resolve, waiter)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+async def _stop_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task of the running loop and wait until it has ended."""
+    task.cancel()
+    if task is not asyncio.current_task():
+        await asyncio.wait([task])
+
+
+def _cancelled() -> MelleaError:
+    return GenerationCancelledError("The generation was cancelled.", hint="Start it again to get an output.")

@@ -1,0 +1,119 @@
+"""What is known of one output: a writer fills it, a thunk shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from mellea.core._broadcast import Broadcast
+from mellea.core.metadata import GenerationMetadata
+from mellea.core.tool_call import ModelToolCall
+
+__all__ = ["Output", "SentMessage", "SentRequest"]
+
+
+class SentMessage(Protocol):
+    """A message as it was sent."""
+
+    @property
+    def role(self) -> str:
+        """Who says it."""
+        ...
+
+    @property
+    def content(self) -> str:
+        """Its text."""
+        ...
+
+
+class SentRequest(Protocol):
+    """What tells what was sent."""
+
+    @property
+    def messages(self) -> Sequence[SentMessage]:
+        """The conversation, oldest first."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Options under the provider's own names."""
+        ...
+
+
+class Output(Broadcast):
+    """A text on its way or complete, and what is known beside it.
+
+    Args:
+        value: The text; None when a writer will fill it.
+        thinking: The reasoning.
+        generation: What is known of the generation.
+        raw: The provider's last value.
+        request: What was sent.
+        tool_calls: Tool calls that the model asks for.
+    """
+
+    def __init__(
+        self,
+        value: str | None,
+        *,
+        thinking: str | None = None,
+        generation: GenerationMetadata | None = None,
+        raw: Any = None,
+        request: SentRequest | None = None,
+        tool_calls: Sequence[ModelToolCall] = (),
+    ) -> None:
+        super().__init__([value] if value else [], done=value is not None)
+        self.value = value
+        self.thinking: list[str] = [thinking] if thinking else []
+        self.generation = generation or GenerationMetadata()
+        self.raw = raw
+        self.request = request
+        self.tool_calls = tuple(tool_calls)
+        self._keeps_prompt = True
+        self._on_failure: list[Callable[[], None]] = []
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self.value if self.value is not None else "".join(self.pieces)
+
+    def note_request(self, request: SentRequest) -> None:
+        """Remember what is sent, unless nobody wants to know."""
+        if self._keeps_prompt:
+            self.request = request
+
+    def release_prompt(self) -> None:
+        """Forget what was, or will be, sent: it holds the whole conversation so far."""
+        self._keeps_prompt, self.request = False, None
+
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Call something when the text ends with an error, before anybody sees that end."""
+        self._on_failure.append(callback)
+
+    def complete(self, settle: Callable[[], None]) -> None:
+        """End with the text so far.
+
+        Args:
+            settle: Called before anybody sees that end.
+        """
+
+        def settled() -> None:
+            self.value = "".join(self.pieces)
+            self.pieces = (
+                [self.value] if self.value else self.pieces
+            )  # kept once; readers under way have the old list
+            settle()
+
+        self.end(None, settled)
+        self._on_failure.clear()
+
+    def fail(self, error: BaseException) -> None:
+        """End with an error."""
+        try:
+            self.end(error, self._tell_failure)
+        finally:
+            self._on_failure.clear()
+
+    def _tell_failure(self) -> None:
+        for callback in self._on_failure:
+            callback()

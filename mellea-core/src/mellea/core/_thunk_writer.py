@@ -1,0 +1,88 @@
+"""The writer's side of a thunk: what a generation does to its output."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from attrs import evolve
+
+from mellea.core._output import Output, SentRequest
+from mellea.core.metadata import GenerationMetadata
+from mellea.core.response import Chunk
+from mellea.core.schema import OutputSchema
+from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
+
+__all__ = ["ThunkWriter"]
+
+
+class ThunkWriter:
+    """Fills one thunk.
+
+    Args:
+        action: What reads the text; None for plain text.
+        schema: What the text has to look like.
+        generation: What is known of the generation before it begins.
+    """
+
+    def __init__(
+        self, action: Parser[Any] | None, schema: OutputSchema | None, generation: GenerationMetadata
+    ) -> None:
+        self._output = Output(None, generation=generation)
+        self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
+            action=action, schema=schema, output=self._output
+        )
+
+    def start(self, produce: Coroutine[Any, Any, None]) -> None:
+        """Let a coroutine on the running loop fill the thunk; if it fails, the thunk does."""
+        self._output.start(produce, self._output.fail)
+
+    def send(self, request: SentRequest) -> None:
+        """Note what is sent."""
+        self._output.note_request(request)
+
+    def feed(self, chunk: Chunk, started: float) -> None:
+        """Take one chunk of the answer. What comes after the end is left out.
+
+        Args:
+            chunk: The chunk.
+            started: When the request was sent, by ``time.perf_counter``.
+        """
+        output = self._output
+        if output.ended:
+            return
+        known = output.generation
+        changes: dict[str, Any] = {}
+        if known.ttfb_ms is None:
+            changes["ttfb_ms"] = (time.perf_counter() - started) * 1000
+        if chunk.finish_reason is not None:
+            changes["finish_reasons"] = (chunk.finish_reason,)
+        if chunk.usage is not None:
+            changes["usage"] = chunk.usage
+        if chunk.response_id is not None and known.response_id is None:
+            changes["response_id"] = chunk.response_id
+        if chunk.response_model is not None and known.response_model is None:
+            changes["response_model"] = chunk.response_model
+        if changes:
+            output.generation = evolve(known, **changes)
+        if chunk.raw is not None:
+            output.raw = chunk.raw
+        if chunk.thinking:
+            output.thinking.append(chunk.thinking)
+        if chunk.text:
+            output.push(chunk.text)
+
+    def finish(self, started: float) -> None:
+        """Close the thunk with the text so far.
+
+        Args:
+            started: When the request was sent, by ``time.perf_counter``.
+        """
+        output = self._output
+        output.generation = evolve(output.generation, seconds=time.perf_counter() - started)
+        output.complete(self._become_computed)
+
+    def _become_computed(self) -> None:
+        if type(self.thunk) is ModelOutputThunk:
+            self.thunk.__class__ = ComputedModelOutputThunk

@@ -1,0 +1,105 @@
+"""What an author of a backend implements: a request value goes in, a stream of chunks comes out.
+
+An author implements ``stream_chat``, and ``complete`` where plain completion exists, and declares ``capabilities``. All else
+(resolving thunks, linearising the context, rendering, options, checks, time-outs, the thunk's life) is written once in
+``mellea.core.generation``; what programs call is ``mellea.core.backend.Backend``, of which an author makes a subclass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mellea.core.capabilities import Capabilities, Capability
+from mellea.core.errors import CapabilityError, MelleaError
+from mellea.core.event_loop import Closeable
+from mellea.core.options import OptionTable
+
+if TYPE_CHECKING:
+    from mellea.core.formatter import ChatFormatter
+    from mellea.core.message import Message
+    from mellea.core.request import ChatRequest, CompletionRequest
+    from mellea.core.response import Chunk, Completion
+
+__all__ = ["LIST_CAPABILITIES", "ModelAPI", "missing_capability"]
+
+LIST_CAPABILITIES = "See what the installed backends declare with: mellea backends"
+"""The remedy where nobody is there to name the backends that could."""
+
+
+class ModelAPI(Closeable):
+    """The author's half of a backend."""
+
+    provider: ClassVar[str] = "unnamed"
+    """The name under which errors, reports and metadata speak of this kind of backend."""
+    capabilities: Capabilities = frozenset()
+    """What the backend can do; asking for anything else fails before a request is sent."""
+    options: OptionTable = OptionTable({}, {})
+    """The provider's names of the common options."""
+    concurrent: ClassVar[bool] = True
+    """Whether simultaneous requests run side by side; where they do not, judges put all questions into one."""
+
+    model_id: str = ""
+    model_options: Mapping[
+        str, Any
+    ] = {}  # a default for subclasses that do not call __init__; never modified
+    strict_options: bool = False
+    _formatter: ChatFormatter | None = None
+    _reported: set[str] | None = None
+
+    async def ready(self) -> None:
+        """Find out what is not known when the backend is made, such as capabilities. Awaited before they are read."""
+
+    def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
+        """Continue a conversation. Implement it as an asynchronous generator of chunks.
+
+        Closing the generator (``aclose``, or cancellation at an ``await`` in it) must stop the provider's work.
+        """
+        raise CapabilityError(
+            f"{type(self).__name__} does not chat.",
+            missing="chat",
+            hint="Choose a backend that implements stream_chat.",
+        )
+
+    async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
+        """Complete plain texts, in the order of the prompts. Implement it and declare ``Capability.RAW``."""
+        raise missing_capability(self, Capability.RAW)
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Return the tokens of a conversation, or None if the backend cannot tell."""
+        return None
+
+    def translate_error(self, error: Exception) -> MelleaError | None:
+        """Return our error for one of the provider's library, or None if it is unknown. The original is chained."""
+        return None
+
+    async def aclose(self) -> None:
+        """Release clients, models and threads. Calling it again does nothing."""
+
+    @property
+    def formatter(self) -> ChatFormatter:
+        """Turns spans into messages; by default a ``TemplateFormatter`` for the model."""
+        if self._formatter is None:
+            from mellea.core.templates import TemplateFormatter  # noqa: PLC0415  Jinja loads with the first template
+
+            self._formatter = TemplateFormatter(self.model_id)
+        return self._formatter
+
+    def reported_options(self) -> set[str]:
+        """Return the names of the options that have been reported as not supported, to be added to."""
+        if self._reported is None:  # made here, because a subclass need not call __init__
+            self._reported = set()
+        return self._reported
+
+
+def missing_capability(
+    backend: ModelAPI, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES
+) -> CapabilityError:
+    """Return the error for something that a backend does not declare; without a hint, a session names the backends that do."""
+    return CapabilityError(
+        f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
+        hint=hint,
+        missing=capability.value,
+        backend=backend.provider,
+        model_id=backend.model_id,
+    )

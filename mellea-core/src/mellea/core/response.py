@@ -1,0 +1,93 @@
+"""What a backend answers: chunks of a chat, completions of plain texts, and the tokens that they took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+__all__ = ["Chunk", "Completion", "Usage", "total_usage"]
+
+
+@frozen
+class Usage:
+    """Tokens spent on one call. Reads like the chat-completions ``usage`` mapping too: ``usage["total_tokens"]``.
+
+    Args:
+        prompt_tokens: Tokens read.
+        completion_tokens: Tokens written.
+        cached_tokens: Those of the prompt that were not computed again.
+        reasoning_tokens: Those of the completion spent on reasoning.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens read and written."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over the names of the counts."""
+        return iter(
+            ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+        )
+
+    def __getitem__(self, key: str) -> int:
+        if key not in self.keys():
+            raise KeyError(key)
+        count: int = getattr(self, key)
+        return count
+
+    def get(self, key: str, default: int | None = None) -> int | None:
+        """Return the count of that name, or the default."""
+        return self[key] if key in self.keys() else default
+
+
+def total_usage(usages: Sequence[Usage | None]) -> Usage:
+    """Return the sum of the tokens spent."""
+    known = [usage for usage in usages if usage is not None]
+    return Usage(
+        sum(usage.prompt_tokens for usage in known),
+        sum(usage.completion_tokens for usage in known),
+        sum(usage.cached_tokens for usage in known),
+        sum(usage.reasoning_tokens for usage in known),
+    )
+
+
+@frozen
+class Chunk:
+    """A piece of an answer. Every field may be empty. Of id and model what is said first holds, of the others what is said last.
+
+    Args:
+        text: The next piece of the answer.
+        thinking: The next piece of the reasoning.
+        finish_reason: Why the answer ended: ``stop``, ``length``, or the provider's own word.
+        usage: Tokens spent so far, in total.
+        response_id: The provider's id of the answer.
+        response_model: The model that answered, as the provider names it.
+        raw: The provider's own value, for whoever wants to look.
+        index: Which of several answers the piece belongs to.
+    """
+
+    text: str = ""
+    thinking: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    response_id: str | None = None
+    response_model: str | None = None
+    raw: Any = field(default=None, repr=False, eq=False)
+    index: int = 0
+
+
+@frozen
+class Completion:
+    """The completion of one prompt."""
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage | None = None
