@@ -331,3 +331,59 @@ async def test_backend_is_shared_by_loops_in_threads():
 
     answers = await asyncio.gather(*(asyncio.to_thread(asyncio.run, ask()) for _ in range(8)))
     assert answers == ["x"] * 8
+
+
+def test_exit_of_a_task_reaches_the_caller_and_leaves_the_loop_to_others():
+    async def leaving(error):
+        await asyncio.sleep(0)
+        raise error
+
+    for error in (SystemExit(3), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            run_sync(leaving(error))
+        assert run_sync(identity(5)) == 5
+
+
+def test_exit_in_a_task_of_its_own_does_not_end_the_work_of_others():
+    async def two():
+        async def leaving():
+            raise SystemExit(3)
+
+        task = asyncio.get_running_loop().create_task(leaving())
+        await asyncio.wait([task])
+        return await identity(task.exception().code)
+
+    assert run_sync(two()) == 3
+
+
+async def test_closing_from_the_loop_that_it_blocks_does_not_wait_for_it():
+    closed = asyncio.Event()
+
+    async def close(value):
+        closed.set()
+
+    local = LoopLocal(object, close)
+    await local.get()
+    run_sync(local.aclose())
+    await asyncio.wait_for(closed.wait(), 5)
+
+    assert await local.get() is not None
+    await local.aclose()
+
+
+async def test_plain_with_inside_a_coroutine_ends():
+    with MelleaSession(ScriptedBackend("x"), owns_backend=True) as session:
+        assert str(await session.ainstruct("hi")) == "x"
+    assert session.closed
+
+
+def test_leaving_a_synchronous_iteration_cancels_the_generation():
+    backend = GatedBackend("ab")
+    with MelleaSession(backend, ChatContext()) as session:
+        thunk = session.stream_chat("hi")
+        pieces = iter(thunk)
+        assert next(pieces) == "ab"
+        pieces.close()
+        backend.stopped.wait()
+
+        assert thunk.cancelled

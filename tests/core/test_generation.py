@@ -321,9 +321,84 @@ async def test_backend_that_gives_something_else_than_chunks_is_closed():
                 self.stopped.open()
 
     backend = Wordy()
-    with pytest.raises(AttributeError):
+    with pytest.raises(MalformedResponseError, match="Wordy.stream_chat of backend 'gated' yielded str"):
         await ask(backend)
     assert backend.stopped.is_open()
+
+
+async def _returns(self, request):
+    return Chunk("x")
+
+
+def _plain_generator(self, request):
+    yield Chunk("x")
+
+
+async def _nothing(self, request):
+    for chunk in ():
+        yield chunk
+
+
+async def _bytes(self, request):
+    yield Chunk(text=b"x")
+
+
+async def _failing(self, request):
+    raise RuntimeError("lost")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("stream_chat", "words"),
+    [
+        (_returns, "returned coroutine. Make it an asynchronous generator"),
+        (_plain_generator, "returned generator. Make it an asynchronous generator"),
+        (_nothing, "ended without a chunk"),
+        (_bytes, "Backend 'toy' failed: TypeError: a chunk's text and thinking are text, not b'x'"),
+    ],
+)
+async def test_error_names_the_plugin_and_what_stream_chat_must_yield(stream_chat, words):
+    toy = type("Toy", (Backend,), {"provider": "toy", "stream_chat": stream_chat})
+
+    with pytest.raises(ProviderError, match="toy") as caught:
+        await ask(toy("m"))
+    assert words in str(caught.value)
+
+
+async def test_translate_error_that_raises_hides_nothing():
+    def translate_error(self, error):
+        raise KeyError("table")
+
+    toy = type("Toy", (Backend,), {"stream_chat": _failing, "translate_error": translate_error})
+
+    with pytest.raises(ProviderError, match="RuntimeError: lost") as caught:
+        await ask(toy("m"))
+    assert caught.value.__cause__.__notes__ == ["Toy.translate_error raised KeyError: 'table'."]
+
+
+async def test_empty_pieces_are_no_sign_of_life():
+    class Empty(Backend):
+        capabilities = frozenset({Capability.STREAMING})
+
+        async def stream_chat(self, request):
+            while True:
+                await asyncio.sleep(0.001)
+                yield Chunk("")
+
+    with pytest.raises(ProviderTimeoutError, match="sent nothing for 0.05 seconds"):
+        await ask(Empty("m"), model_options={ModelOption.STREAM: True, ModelOption.STREAM_TIMEOUT: 0.05})
+
+
+async def test_answer_that_drips_without_end_reaches_the_total_limit():
+    class Dripping(Backend):
+        async def stream_chat(self, request):
+            while True:
+                await asyncio.sleep(0.001)
+                yield Chunk("x")
+
+    with pytest.raises(ProviderTimeoutError, match="was not done after 0.05 seconds") as caught:
+        await ask(Dripping("m"), model_options={ModelOption.TIMEOUT: 0.05})
+    assert "ModelOption.TIMEOUT" in str(caught.value)
 
 
 async def test_backend_that_does_not_chat_says_so():

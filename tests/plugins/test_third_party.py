@@ -103,10 +103,10 @@ def test_error_of_the_providers_library_becomes_ours_with_the_original_chained(i
     assert type(caught.value.__cause__).__name__ == "NoSuchParrotError"
 
 
-def test_toy_backend_is_one_file_of_less_than_60_lines():
+def test_toy_backend_is_one_file_of_less_than_80_lines():
     source = PACKAGES / "toy-backend" / "src" / "toy" / "backend.py"
 
-    assert len(source.read_text().splitlines()) < 60
+    assert len(source.read_text().splitlines()) < 80
 
 
 def test_manifest_agrees_with_the_class(install):

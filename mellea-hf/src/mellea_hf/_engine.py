@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from mellea.core.errors import ClosedError
+from mellea.core.errors import ClosedError, ProviderError
 
 __all__ = ["Engine", "engine"]
 
@@ -47,7 +47,7 @@ class Engine:
         with self._lock:
             if self.stopping:
                 raise ClosedError("The process is ending: no model runs any more.", backend="hf")
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="mellea-hf-engine", daemon=True)
                 self._thread.start()
             self._jobs.put((future, work))
@@ -63,7 +63,6 @@ class Engine:
             thread.join()
 
     def _run(self) -> None:
-        _import_torch()
         while (job := self._jobs.get()) is not None:
             future, work = job
             if self.stopping:
@@ -80,18 +79,31 @@ def _import_torch() -> None:
     By default, libgomp's workers spin for milliseconds at each of the hundreds of parallel steps of a token. On cores that
     other programs use too, they then wait for one another: tokens take ten to twenty times as long. With 1,000 turns,
     libgomp's own number for busy machines, an idle machine is as fast as before. The variable is read when torch loads.
+
+    Raises:
+        ProviderError: It cannot be imported; the next job tries again.
     """
-    if "torch" in sys.modules or "GOMP_SPINCOUNT" in os.environ:
+    if "torch" in sys.modules:
         return
-    os.environ["GOMP_SPINCOUNT"] = "1000"
+    ours = "GOMP_SPINCOUNT" not in os.environ
+    if ours:
+        os.environ["GOMP_SPINCOUNT"] = "1000"
     try:
         importlib.import_module("torch")
+    except Exception as error:
+        raise ProviderError(
+            f"PyTorch cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}.",
+            hint="Install it anew, for this machine: pip install --force-reinstall torch",
+            backend="hf",
+        ) from error
     finally:
-        del os.environ["GOMP_SPINCOUNT"]
+        if ours:
+            del os.environ["GOMP_SPINCOUNT"]
 
 
 def _carry_out(future: Future[Any], work: Callable[[], Any]) -> None:
     try:
+        _import_torch()
         result = work()
     except BaseException as error:  # noqa: BLE001  whoever waits for the future gets it
         future.set_exception(error)

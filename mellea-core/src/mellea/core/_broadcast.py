@@ -103,6 +103,15 @@ class Broadcast:
         else:
             loop.call_soon_threadsafe(task.cancel)
 
+    def stop_soon(self, end: Callable[[BaseException], None]) -> None:
+        """End with an error, and let the writer's work end by itself. Does nothing to what has ended."""
+        task, loop = self._task, self._loop
+        if self._ended:
+            return
+        end(_cancelled())
+        if task is not None and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+
     # The readers' side
 
     async def progress(self, seen: int) -> None:

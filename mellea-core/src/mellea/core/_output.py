@@ -114,6 +114,10 @@ class Output(Broadcast):
         finally:
             self._on_failure.clear()
 
+    def abandon(self) -> None:
+        """End with a ``GenerationCancelledError`` if nothing else has, without waiting for the writer's work to end."""
+        self.stop_soon(self.fail)
+
     def _tell_failure(self) -> None:
         for callback in self._on_failure:
             callback()

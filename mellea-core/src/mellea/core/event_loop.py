@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
@@ -27,13 +28,14 @@ class _LoopThread:
 
     def __init__(self, depth: int) -> None:
         self.loop = asyncio.new_event_loop()
+        self.stopping = False
         self.thread = threading.Thread(target=self._run, name=f"mellea-loop-{depth}", daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            self._run_until_stopped()
             tasks = asyncio.all_tasks(self.loop)
             for task in tasks:
                 task.cancel()
@@ -42,7 +44,18 @@ class _LoopThread:
         finally:
             self.loop.close()
 
+    def _run_until_stopped(self) -> None:
+        """Run the loop, through what a task lets out of it.
+
+        asyncio lets SystemExit and KeyboardInterrupt end the loop when a task raises them. Here they belong to whoever waits
+        for that task, and gets them from it; everybody else's work goes on.
+        """
+        while not self.stopping:
+            with suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_forever()
+
     def stop(self) -> None:
+        self.stopping = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(timeout=5)
 
@@ -69,6 +82,8 @@ def _loops_for_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
         with _threads_lock:
             while depth >= len(_threads):
                 _threads.append(_LoopThread(len(_threads)))
+            if not _threads[depth].thread.is_alive():
+                _threads[depth] = _LoopThread(depth)
             loop = _threads[depth].loop
         yield loop
         depth += 1
@@ -234,7 +249,10 @@ class LoopLocal(Generic[T]):
             await self._close(value)
 
     async def aclose(self) -> None:
-        """Close every value whose loop still runs; later calls of ``get`` make new ones."""
+        """Close every value whose loop still runs; later calls of ``get`` make new ones.
+
+        A loop that is blocked by this very call closes its value once it goes on.
+        """
         self._leave_to_parent()
         entries, self._entries = self._entries, WeakKeyDictionary()
         here = asyncio.get_running_loop()
@@ -243,7 +261,10 @@ class LoopLocal(Generic[T]):
                 await keeper.aclose()
             elif loop.is_running():
                 closing = asyncio.run_coroutine_threadsafe(_aclose(keeper), loop)
-                await asyncio.wrap_future(closing)
+                if not is_blocked_by_caller(
+                    loop
+                ):  # otherwise it closes as soon as the caller lets the loop go on
+                    await asyncio.wrap_future(closing)
 
 
 async def _aclose(generator: AsyncGenerator[None, None]) -> None:

@@ -9,21 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from mellea.core._chunk_stream import TimeLimits, bounded, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
 from mellea.core.errors import (
     MalformedResponseError,
-    MelleaError,
-    ProviderError,
-    ProviderTimeoutError,
     UsageError,
 )
 from mellea.core.generate_config import GenerateConfig
@@ -32,7 +30,6 @@ from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
 from mellea.core.request import ChatRequest, CompletionRequest
-from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 
@@ -40,9 +37,6 @@ if TYPE_CHECKING:
     from mellea.core.context import Context
 
 __all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
-
-DEFAULT_STREAM_TIMEOUT = 120.0
-"""The longest wait for a piece of a stream, in seconds."""
 
 
 def start_chat(
@@ -79,7 +73,7 @@ async def sample_n(
     writers = [_writer(backend, action, request) for _ in range(n)]
     request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
     started, answered = time.perf_counter(), set()
-    async with aclosing(_stream_chunks(backend, request, options.get(ModelOption.STREAM_TIMEOUT))) as chunks:
+    async with aclosing(stream_chunks(backend, request, TimeLimits.of(options, stream=False))) as chunks:
         async for chunk in chunks:
             if chunk.index < n:
                 answered.add(chunk.index)
@@ -150,9 +144,9 @@ async def _fill(
     """Render the prompt, send it, and fill the thunk."""
     request = await _rendered(backend, action, ctx, request, options)
     writer.send(request)
-    timeout = options.get(ModelOption.STREAM_TIMEOUT, DEFAULT_STREAM_TIMEOUT if request.stream else None)
+    limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
-    async with aclosing(_stream_chunks(backend, request, timeout)) as chunks:
+    async with aclosing(stream_chunks(backend, request, limits)) as chunks:
         async for chunk in chunks:
             writer.feed(chunk, started)
     writer.finish(started)
@@ -211,77 +205,6 @@ def _asking_for(schema: OutputSchema, message: Message) -> Message:
     return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
 
 
-async def _stream_chunks(
-    backend: ModelAPI, request: ChatRequest, patience: float | None
-) -> AsyncGenerator[Chunk, None]:
-    """Iterate over the backend's chunks, with its errors translated and the wait for each piece bounded."""
-    clock = _IdleTimer(patience)
-    try:
-        async with aclosing(backend.stream_chat(request)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
-            async for chunk in chunks:
-                clock.reset()
-                yield chunk
-    except asyncio.CancelledError:
-        if clock.expired:
-            raise _idle_timeout(backend, patience) from None
-        raise
-    except MelleaError:
-        raise
-    except Exception as error:
-        raise _translated(backend, error) from error
-    finally:
-        clock.stop()
-
-
-def _idle_timeout(backend: ModelAPI, seconds: float | None) -> ProviderTimeoutError:
-    return ProviderTimeoutError(
-        f"Backend {backend.provider!r} sent nothing for {seconds:g} seconds.",
-        hint="Raise ModelOption.STREAM_TIMEOUT, or look whether the server still works.",
-        backend=backend.provider,
-        model_id=backend.model_id,
-    )
-
-
-def _translated(backend: ModelAPI, error: Exception) -> MelleaError:
-    """Return our error for one that a backend or its library raised."""
-    return backend.translate_error(error) or ProviderError(
-        f"Backend {backend.provider!r} failed: {type(error).__name__}: {error}.",
-        hint="The original error is chained to this one.",
-        backend=backend.provider,
-        model_id=backend.model_id,
-    )
-
-
-class _IdleTimer:
-    """Cancels the current task when ``reset`` was not called for ``timeout`` seconds.
-
-    One timer serves a whole stream: a reset is one clock reading, and the timer moves itself when it goes off early.
-    """
-
-    def __init__(self, timeout: float | None) -> None:
-        self._timeout = timeout
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._last = self._loop.time()
-        self.expired = False
-        self._timer = self._loop.call_at(self._last + timeout, self._check) if timeout is not None else None
-
-    def reset(self) -> None:
-        self._last = self._loop.time()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _check(self) -> None:
-        deadline = self._last + (self._timeout or 0)
-        if self._loop.time() < deadline:
-            self._timer = self._loop.call_at(deadline, self._check)
-        elif self._task is not None:
-            self.expired = True
-            self._task.cancel()
-
-
 async def complete(
     backend: ModelAPI, actions: Sequence[Span], config: GenerateConfig
 ) -> list[ModelOutputThunk[Any]]:
@@ -307,17 +230,8 @@ async def complete(
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
-    patience = options.get(ModelOption.STREAM_TIMEOUT)
-    limit = asyncio.timeout(patience)
-    try:
-        async with limit:
-            completions = await backend.complete(request)
-    except MelleaError:
-        raise
-    except Exception as error:
-        raise (
-            _idle_timeout(backend, patience) if limit.expired() else _translated(backend, error)
-        ) from error
+    async with bounded(backend, TimeLimits.of(options, stream=False)):
+        completions = await backend.complete(request)
     if len(completions) != len(spans):
         raise MalformedResponseError(
             f"Backend {backend.provider!r} gave {len(completions)} completions for {len(spans)} prompts.",

@@ -44,6 +44,8 @@ class ModelOption:
     """Whether to hand the text on piece by piece."""
     STREAM_TIMEOUT: ClassVar[str] = "@@@stream_timeout@@@"
     """The longest wait for the next piece, in seconds; None waits for ever."""
+    TIMEOUT: ClassVar[str] = "@@@timeout@@@"
+    """The longest that one generation may take in all, in seconds; 1,800 unless set, None for no bound."""
     TOOLS: ClassVar[str] = "@@@tools@@@"
     """Tools offered to the model."""
     TOOL_CHOICE: ClassVar[str] = "tool_choice"
@@ -56,7 +58,13 @@ class ModelOption:
 
 _COMMON = {value: name for name, value in vars(ModelOption).items() if name.isupper()}
 CORE_OPTIONS = frozenset(
-    {ModelOption.SYSTEM_PROMPT, ModelOption.STREAM, ModelOption.STREAM_TIMEOUT, ModelOption.TOOLS}
+    {
+        ModelOption.SYSTEM_PROMPT,
+        ModelOption.STREAM,
+        ModelOption.STREAM_TIMEOUT,
+        ModelOption.TIMEOUT,
+        ModelOption.TOOLS,
+    }
 )
 """Options that the core carries out itself, so that no backend translates them."""
 

@@ -72,6 +72,9 @@ class Chunk:
         response_model: The model that answered, as the provider names it.
         raw: The provider's own value, for whoever wants to look.
         index: Which of several answers the piece belongs to.
+
+    Raises:
+        TypeError: The text, the reasoning or the finish reason is no text, or the index no number.
     """
 
     text: str = ""
@@ -82,6 +85,14 @@ class Chunk:
     response_model: str | None = None
     raw: Any = field(default=None, repr=False, eq=False)
     index: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if not (isinstance(self.text, str) and isinstance(self.thinking, str)):
+            raise TypeError(f"a chunk's text and thinking are text, not {self.text!r} and {self.thinking!r}")
+        if not isinstance(self.finish_reason, str | None):
+            raise TypeError(f"a chunk's finish_reason is text or None, not {self.finish_reason!r}")
+        if not isinstance(self.index, int) or self.index < 0:
+            raise TypeError(f"a chunk's index is a number of 0 or more, not {self.index!r}")
 
 
 @frozen

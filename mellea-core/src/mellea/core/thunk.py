@@ -33,7 +33,8 @@ class ModelOutputThunk(Closeable, Generic[S]):
     """The output of a model, computed or on its way.
 
     Any number of readers, in any thread and event loop, may await it, iterate over its pieces (each from the first one), or
-    cancel it. A failed thunk raises the same error for every later reader.
+    cancel it. A failed thunk raises the same error for every later reader. Leaving a synchronous iteration before its end
+    cancels the generation; leaving an asynchronous one does not.
 
     Args:
         value: The text; None when a generation will fill it.
@@ -262,8 +263,12 @@ class ModelOutputThunk(Closeable, Generic[S]):
         async def following() -> str | None:
             return await anext(pieces, None)
 
-        while (piece := run_sync(following())) is not None:
-            yield piece
+        try:
+            while (piece := run_sync(following())) is not None:
+                yield piece
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):  # the reader wants no more of it
+            self._output.abandon()
+            raise
 
     # Ending
 
