@@ -27,7 +27,7 @@ from mellea.core import (
     Usage,
     UsageError,
 )
-from mellea.core.model_identifier import model_name
+from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
 from mellea_hf.answer import AnswerBuilder
 from mellea_hf.job import Job, Pieces, off_loop

@@ -11,7 +11,8 @@ from attrs import frozen
 
 from mellea.core import Capabilities, Capability, ModelIdentifier
 from mellea.core.errors import UsageError
-from mellea.core.model_identifier import NameKind, model_name
+from mellea.core.model_identifier import NameKind
+from mellea.core.model_names import model_name
 
 __all__ = ["Route", "load_litellm", "model_string"]
 

@@ -21,7 +21,8 @@ from mellea.core.errors import (
     StreamInterruptedError,
     UsageError,
 )
-from mellea.core.model_identifier import ModelIdentifier, model_name
+from mellea.core.model_identifier import ModelIdentifier
+from mellea.core.model_names import model_name
 from mellea_ollama.client import BACKEND, http_settings, malformed, translate
 
 __all__ = ["DEFAULT_HOST", "ensure_model", "full_name", "name_of", "resolve_host"]

@@ -49,7 +49,7 @@ from mellea.core.errors import (
 )
 from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
-from mellea.core.model_identifier import model_name
+from mellea.core.model_names import model_name
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
 

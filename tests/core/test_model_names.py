@@ -3,7 +3,7 @@ import pytest
 from mellea.backends import model_ids
 from mellea.core import Backend, ModelIdentifier, UsageError
 from mellea.core.model_catalog import find_model
-from mellea.core.model_identifier import model_name
+from mellea.core.model_names import model_name
 
 
 def test_hub_id_is_understood_by_ollama():
