@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mellea.core import ModelOutputThunk, UsageError
-from mellea.core.event_loop import PATIENCE, LoopLocal, run_sync
+from mellea.core import ModelOutputThunk, ServerError, UsageError
+from mellea.core.event_loop import PATIENCE, Closeable, LoopLocal, gather_or_cancel, run_sync
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.session import MelleaSession
 from mellea.testing import ScriptedBackend
@@ -387,3 +387,70 @@ def test_leaving_a_synchronous_iteration_cancels_the_generation():
         backend.stopped.wait()
 
         assert thunk.cancelled
+
+
+async def test_first_error_is_raised_as_it_is_with_its_cause():
+    cause, begun = OSError("no route"), Gate()
+    error = ServerError("first")
+
+    async def first():
+        await begun.passed()
+        raise error from cause
+
+    async def second():
+        try:
+            begun.open()
+            await Gate().passed()
+        finally:
+            raise ValueError("while it was stopped")
+
+    with pytest.raises(ServerError) as caught:
+        await gather_or_cancel([second(), first()])
+
+    assert caught.value is error
+    assert caught.value.__cause__ is cause
+
+
+async def test_results_come_in_order_whichever_is_first():
+    done = Gate()
+
+    async def late():
+        await done.passed()
+        return "late"
+
+    async def early():
+        done.open()
+        return "early"
+
+    assert await gather_or_cancel([late(), early()]) == ["late", "early"]
+    assert await gather_or_cancel([early()]) == ["early"]
+    assert await gather_or_cancel([]) == []
+
+
+class Door(Closeable):
+    def __init__(self):
+        self.closings = 0
+
+    async def aclose(self):
+        self.closings += 1
+
+
+async def test_closeable_is_closed_in_every_way():
+    door = Door()
+
+    door.close()
+    with door as within:
+        pass
+    async with door as within_too:
+        pass
+
+    assert (door.closings, within is door, within_too is door) == (3, True, True)
+
+
+def test_closeable_is_closed_when_its_block_raises():
+    door = Door()
+
+    with pytest.raises(LookupError), door:
+        raise LookupError
+
+    assert door.closings == 1

@@ -7,7 +7,7 @@ errors are Mellea's, so that they are the same for every provider.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import evolve
@@ -24,6 +24,7 @@ from mellea.core import (
 )
 from mellea.core.chat_completions import chat_body, chunk_from, completions_from
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
+from mellea.core.event_loop import gather_or_cancel
 from mellea.core.options import OptionTable, report_unsupported
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
 from mellea_litellm.failures import translate
@@ -180,7 +181,7 @@ class LiteLLMBackend(Backend):
             self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route)
             for batch in batches
         ]
-        answers = await _all(calls)
+        answers = await gather_or_cancel(calls)
         return [
             completion
             for answer, batch in zip(answers, batches, strict=True)
@@ -250,13 +251,3 @@ class LiteLLMBackend(Backend):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
-
-
-async def _all(calls: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """Run the calls side by side; the first error stops the others."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors.exceptions[0].__cause__
-    return [task.result() for task in tasks]

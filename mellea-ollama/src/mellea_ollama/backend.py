@@ -13,7 +13,7 @@ from mellea.core.backend import Backend
 from mellea.core.blocks import ImageUrlBlock
 from mellea.core.capabilities import Capability
 from mellea.core.errors import CapabilityError, MelleaError, ServerError, UsageError, stream_interrupted
-from mellea.core.event_loop import LoopLocal
+from mellea.core.event_loop import LoopLocal, gather_or_cancel
 from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message
 from mellea.core.model_identifier import ModelIdentifier
@@ -135,18 +135,9 @@ class OllamaModelBackend(Backend):
             )
         # Without `think`, a thinking model's server would take what stands between its tags out of the text.
         body = {"think": False, **self._body(request.options, request.schema, stream=False), "raw": True}
-        failure: BaseException | None = None
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._complete_one({**body, "prompt": prompt}))
-                    for prompt in request.prompts
-                ]
-        except BaseExceptionGroup as failures:
-            failure = failures.exceptions[0]
-        if failure is not None:
-            raise failure  # out here, so that it keeps the cause and the context that it has
-        return [task.result() for task in tasks]
+        return await gather_or_cancel(
+            self._complete_one({**body, "prompt": prompt}) for prompt in request.prompts
+        )
 
     async def _complete_one(self, body: Mapping[str, Any]) -> Completion:
         async with aclosing(self._answer(GenerateResponse, "/api/generate", body)) as parts:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mellea.core import ModelOption, Requirement, ServerError, UsageError, ValidationResult
-from mellea.core.judge import gather_or_cancel, judge
+from mellea.core.judge import judge
 from mellea.core.options import OptionTable
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
@@ -103,41 +103,3 @@ async def test_check_of_its_own_making_that_raises_stops_the_others():
         await validate_all([Waiting("a"), Raising("b")], CTX, ScriptedBackend("x"))
 
     assert stopped.is_open()
-
-
-async def test_first_error_is_raised_as_it_is_with_its_cause():
-    cause, begun = OSError("no route"), Gate()
-    error = ServerError("first")
-
-    async def first():
-        await begun.passed()
-        raise error from cause
-
-    async def second():
-        try:
-            begun.open()
-            await Gate().passed()
-        finally:
-            raise ValueError("while it was stopped")
-
-    with pytest.raises(ServerError) as caught:
-        await gather_or_cancel([second(), first()])
-
-    assert caught.value is error
-    assert caught.value.__cause__ is cause
-
-
-async def test_results_come_in_order_whichever_is_first():
-    done = Gate()
-
-    async def late():
-        await done.passed()
-        return "late"
-
-    async def early():
-        done.open()
-        return "early"
-
-    assert await gather_or_cancel([late(), early()]) == ["late", "early"]
-    assert await gather_or_cancel([early()]) == ["early"]
-    assert await gather_or_cancel([]) == []

@@ -1,4 +1,4 @@
-"""The library's event-loop threads, and values that belong to one loop each.
+"""The library's event-loop threads, and what belongs to a loop or ends on one.
 
 Every verb is a coroutine. A synchronous verb hands its coroutine to a loop that runs in a thread of the library's own;
 a synchronous call made *on* that loop (from a callback) goes to the next loop, one per level of nesting, so that no call
@@ -11,14 +11,22 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["Closeable", "LoopLocal", "detached_context", "is_blocked_by_caller", "run_sync", "running_loop"]
+__all__ = [
+    "Closeable",
+    "LoopLocal",
+    "detached_context",
+    "gather_or_cancel",
+    "is_blocked_by_caller",
+    "run_sync",
+    "running_loop",
+]
 
 T = TypeVar("T")
 
@@ -180,6 +188,27 @@ def _forget_threads() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_threads)
+
+
+async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what coroutines return, in their order; they run at the same time.
+
+    When one fails, or the caller is cancelled, the others are stopped before the error goes on. The first error is raised as
+    it is.
+    """
+    waiting = list(coroutines)
+    if len(waiting) == 1:  # needs no task of its own
+        return [await waiting[0]]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in waiting]
+        return [task.result() for task in tasks]
+    except BaseExceptionGroup as failed:
+        first = failed.exceptions[0]
+    try:
+        raise first
+    finally:
+        del first  # its traceback holds this frame
 
 
 class Closeable:

@@ -6,16 +6,16 @@ requirements go into one request when the backend works on one request at a time
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.event_loop import gather_or_cancel
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult
@@ -25,9 +25,7 @@ from mellea.core.thunk import ModelOutputThunk
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
 
-__all__ = ["ask", "gather_or_cancel", "judge", "transcript_and_answer"]
-
-T = TypeVar("T")
+__all__ = ["ask", "judge", "transcript_and_answer"]
 
 MAX_REASON = 240
 """The longest reason that a judge may give, in characters."""
@@ -80,27 +78,6 @@ async def judge(
         return await _together(requirements, backend, shown, options)
     one = _constrained if can_constrain else _in_words
     return await gather_or_cancel(one(requirement, backend, shown, options) for requirement in requirements)
-
-
-async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return what coroutines return, in their order; they run at the same time.
-
-    When one fails, or the caller is cancelled, the others are stopped before the error goes on. The first error is raised as
-    it is.
-    """
-    waiting = list(coroutines)
-    if len(waiting) == 1:  # needs no task of its own
-        return [await waiting[0]]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in waiting]
-        return [task.result() for task in tasks]
-    except BaseExceptionGroup as failed:
-        first = failed.exceptions[0]
-    try:
-        raise first
-    finally:
-        del first  # its traceback holds this frame
 
 
 def transcript_and_answer(backend: Backend, ctx: Context) -> tuple[str, str]:

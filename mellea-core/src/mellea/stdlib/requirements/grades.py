@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.errors import OutputParseError, UsageError
-from mellea.core.judge import MAX_REASON, ask, gather_or_cancel, transcript_and_answer
+from mellea.core.event_loop import gather_or_cancel
+from mellea.core.judge import MAX_REASON, ask, transcript_and_answer
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.schema import OutputSchema

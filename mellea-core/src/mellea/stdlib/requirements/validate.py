@@ -8,7 +8,8 @@ from typing import Any
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
-from mellea.core.judge import gather_or_cancel, judge
+from mellea.core.event_loop import gather_or_cancel
+from mellea.core.judge import judge
 from mellea.core.requirement import Requirement, ValidationResult
 
 __all__ = ["SPARED", "validate_all"]

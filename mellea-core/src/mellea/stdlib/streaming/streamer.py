@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Self, TypeVar
 
 from mellea.core.errors import RequirementsNotMetError, StreamRestartedError, UsageError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import Closeable, run_sync
 from mellea.stdlib.streaming._attempts import StreamAttempts, closed_error
 from mellea.stdlib.streaming._iteration import SyncOrAsyncIterable
 from mellea.stdlib.streaming._outcome import StreamOutcome
@@ -20,7 +20,7 @@ __all__ = ["Streamer"]
 S = TypeVar("S")
 
 
-class Streamer(StreamOutcome[S]):
+class Streamer(StreamOutcome[S], Closeable):
     """A text that is checked while it is written. Made by ``stream``.
 
     There are three ways to read it, each with ``async for`` or ``for``:
@@ -144,22 +144,6 @@ class Streamer(StreamOutcome[S]):
         if not self._advancing:  # otherwise whoever waits for the next event gets the error
             self._over, self._error = True, closed_error()
             await self._driver.aclose()
-
-    def close(self) -> None:
-        """Synchronous face of ``aclose``."""
-        run_sync(self.aclose())
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "success" if self.success else "failure" if self._over else "under way"
