@@ -33,7 +33,7 @@ class Verdicts:
 
     def answer(self, request: Request, prompt: str) -> str | None:
         """Return the judge's words for a prompt that asks for verdicts; None for any other prompt."""
-        if not prompt.startswith(judge._HEAD):
+        if not prompt.startswith(judge.HEAD):
             return None
         if "\n\nRequirements:\n" in prompt and (
             each := _EACH.findall(prompt.rpartition("\n\nRequirements:\n")[2])

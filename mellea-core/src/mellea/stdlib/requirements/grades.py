@@ -12,14 +12,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mellea.core.capabilities import Capability
-from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.errors import UsageError
 from mellea.core.event_loop import gather_or_cancel
-from mellea.core.judge import MAX_REASON, ask, transcript_and_answer
-from mellea.core.options import ModelOption, merge_options
+from mellea.core.questions import (
+    Question,
+    Questionnaire,
+    ask_all,
+    asks_together,
+    schema_with_reason,
+    transcript_and_answer,
+)
 from mellea.core.requirement import Requirement, ValidationResult
-from mellea.core.schema import OutputSchema
-from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -94,117 +97,64 @@ class GradedRequirement(Requirement):
             ProviderError: The judge could not be asked.
         """
         judge = self.judge or backend
-        options = merge_options({ModelOption.TEMPERATURE: 0.0}, model_options)
-        shown = [transcript_and_answer(judge, ctx) for ctx in contexts]
-        together = self.grades_together(backend)
-        groups: dict[object, list[int]] = {}
-        for index, (said, _) in enumerate(shown):
-            groups.setdefault(said if together else index, []).append(index)
+        by_conversation: dict[str, dict[int, str]] = {}
+        for index, ctx in enumerate(contexts):
+            said, answer = transcript_and_answer(judge, ctx)
+            by_conversation.setdefault(said, {})[index] = answer
         grades = await gather_or_cancel(
-            self._grade(judge, [shown[index] for index in group], options) for group in groups.values()
+            ask_all(
+                [self._question(answer) for answer in answers.values()],
+                self._questionnaire(said),
+                judge,
+                model_options,
+            )
+            for said, answers in by_conversation.items()
         )
-        by_index = dict(zip(itertools.chain(*groups.values()), itertools.chain(*grades), strict=True))
-        return [by_index[index] for index in range(len(shown))]
+        by_index = dict(
+            zip(itertools.chain(*by_conversation.values()), itertools.chain(*grades), strict=True)
+        )
+        return [by_index[index] for index in range(len(contexts))]
 
     def grades_together(self, backend: Backend) -> bool:
         """Tell whether all answers to a conversation are graded in one request, where ``backend`` is the one that judges."""
-        judge = self.judge or backend
-        return not judge.concurrent and Capability.JSON_SCHEMA in judge.capabilities
+        return asks_together(self.judge or backend)
 
-    async def _grade(
-        self, judge: Backend, shown: Sequence[tuple[str, str]], options: Mapping[str, Any]
-    ) -> list[ValidationResult]:
-        """Grade, in one request, answers to the same conversation."""
-        said, answer = shown[0]
-        if len(shown) > 1:
-            return await self._together(judge, said, [answer for _, answer in shown], options)
-        if Capability.JSON_SCHEMA in judge.capabilities:
-            return [await self._constrained(judge, said, answer, options)]
-        return [await self._in_words(judge, said, answer, options)]
-
-    async def _constrained(
-        self, judge: Backend, said: str, answer: str, options: Mapping[str, Any]
-    ) -> ValidationResult:
-        prompt = f"{self._asked(said)}\n\nAnswer:\n{answer}\n\nGive the reason in one sentence, then the score {self._range}."
-        thunk, seconds = await ask(prompt, judge, options, OutputSchema("grade", self._schema))
-        return self._result(*self._read(thunk), thunk, seconds)
-
-    async def _in_words(
-        self, judge: Backend, said: str, answer: str, options: Mapping[str, Any]
-    ) -> ValidationResult:
-        prompt = f"{self._asked(said)}\n\nAnswer:\n{answer}\n\nBegin with the score {self._range}, then give the reason in one sentence."
-        thunk, seconds = await ask(prompt, judge, options, None)
-        text = str(thunk).strip()
-        return self._result(first_grade(text, self.scale), text, thunk, seconds)
-
-    async def _together(
-        self, judge: Backend, said: str, answers: Sequence[str], options: Mapping[str, Any]
-    ) -> list[ValidationResult]:
-        names = [f"answer_{number}" for number in range(1, len(answers) + 1)]
-        schema = {
-            "type": "object",
-            "properties": dict.fromkeys(names, self._schema),
-            "required": names,
-            "additionalProperties": False,
-        }
-        listed = "\n\n".join(f"{name}:\n{answer}" for name, answer in zip(names, answers, strict=True))
-        wanted = f"For each answer: give the reason in one sentence, then the score {self._range}."
-        prompt = f"{self._asked(said)}\n\n{listed}\n\n{wanted}"
-        thunk, seconds = await ask(
-            prompt, judge, options, OutputSchema("grades", schema), verdicts=len(names)
+    def _questionnaire(self, said: str) -> Questionnaire:
+        score = f"the score from 1 (worst) to {self.scale} (best)"
+        return Questionnaire(
+            setting=f"{_HEAD}\n\nConversation:\n{said}\n\nQuestion: {self.description}",
+            noun="answer",
+            wanted=f"Give the reason in one sentence, then {score}.",
+            wanted_in_words=f"Begin with {score}, then give the reason in one sentence.",
+            is_long=True,
         )
-        first = self._result(*self._read(thunk, names[0]), thunk, seconds)
-        return [first, *(self._result(*self._read(thunk, name), thunk) for name in names[1:])]
 
-    def _asked(self, said: str) -> str:
-        return f"{_HEAD}\n\nConversation:\n{said}\n\nQuestion: {self.description}"
+    def _question(self, answer: str) -> Question:
+        score = {"type": "integer", "enum": list(range(1, self.scale + 1))}
+        return Question(answer, schema_with_reason("grade", "score", score), self._read, self._read_words)
 
-    @property
-    def _range(self) -> str:
-        return f"from 1 (worst) to {self.scale} (best)"
-
-    @property
-    def _schema(self) -> dict[str, Any]:
-        properties = {
-            "reason": {"type": "string", "maxLength": MAX_REASON},
-            "score": {"type": "integer", "enum": list(range(1, self.scale + 1))},
-        }
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": ["reason", "score"],
-            "additionalProperties": False,
-        }
-
-    def _read(self, thunk: ModelOutputThunk[Any], name: str | None = None) -> tuple[int | None, str]:
-        """Return the grade and the reason in constrained output; no grade, and all that was said, if they cannot be read."""
+    def _read(self, value: Any, text: str) -> ValidationResult:
+        """Return the verdict in constrained output."""
         try:
-            entry = thunk.parsed if name is None else thunk.parsed[name]
-            score, reason = entry["score"], str(entry["reason"])
-        except (OutputParseError, KeyError, TypeError):
-            return None, str(thunk)
-        whole = isinstance(score, int) and not isinstance(score, bool) and 1 <= score <= self.scale
-        return (score, reason) if whole else (None, str(thunk))
+            score, reason = value["score"], str(value["reason"])
+        except (KeyError, TypeError):
+            return self._verdict(None, text)
+        is_grade = isinstance(score, int) and not isinstance(score, bool) and 1 <= score <= self.scale
+        return self._verdict(score, reason) if is_grade else self._verdict(None, text)
 
-    def _result(
-        self, grade: int | None, said: str, thunk: ModelOutputThunk[Any], seconds: float | None = None
-    ) -> ValidationResult:
-        """Return the verdict on one answer; ``seconds`` is None when another verdict counts what it cost."""
-        missing_capability = self.at_least is not None and (grade or 0) < self.at_least
+    def _read_words(self, text: str) -> ValidationResult:
+        said = text.strip()
+        return self._verdict(first_grade(said, self.scale), said)
+
+    def _verdict(self, grade: int | None, said: str) -> ValidationResult:
+        """Return the verdict that a grade is; without one, what was said instead is part of the reason."""
+        is_too_low = self.at_least is not None and (grade or 0) < self.at_least
         if grade is None:
             reason = f"The judge's grade cannot be read: {json.dumps(said[:120])}"
         else:
-            wanted = f", and at least {self.at_least} is wanted" if missing_capability else ""
+            wanted = f", and at least {self.at_least} is wanted" if is_too_low else ""
             reason = f"graded {grade} of {self.scale}{wanted}" + (f": {said}" if said else "")
-        usage = thunk.generation.usage if seconds is not None else None
-        return ValidationResult(
-            not missing_capability,
-            reason=reason,
-            score=float(grade or 0),
-            thunk=thunk,
-            usage=usage,
-            seconds=seconds or 0.0,
-        )
+        return ValidationResult(not is_too_low, reason=reason, score=float(grade or 0))
 
 
 def graded(

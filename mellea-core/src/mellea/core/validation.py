@@ -1,0 +1,81 @@
+"""What checks say of an output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from mellea.core.context import Context
+from mellea.core.response import Usage
+from mellea.core.thunk import ModelOutputThunk
+
+__all__ = [
+    "PartialValidationResult",
+    "ValidationFunction",
+    "ValidationResult",
+    "Verdict",
+    "default_output_to_bool",
+]
+
+
+@frozen
+class ValidationResult:
+    """What came of one check.
+
+    Args:
+        result: Whether the requirement is met.
+        reason: Why, or why not.
+        score: How well it is met, the higher the better.
+        thunk: The judge's output, when a model judged.
+        context: The context in which it judged.
+        usage: Tokens that the check spent.
+        seconds: Time that it took.
+        skipped: Whether the check was spared, because a cheaper one had failed already.
+    """
+
+    result: bool
+    reason: str | None = field(default=None, kw_only=True)
+    score: float | None = field(default=None, kw_only=True)
+    thunk: ModelOutputThunk[Any] | None = field(default=None, kw_only=True, eq=False, repr=False)
+    context: Context | None = field(default=None, kw_only=True, eq=False, repr=False)
+    usage: Usage | None = field(default=None, kw_only=True, eq=False, repr=False)
+    seconds: float = field(default=0.0, kw_only=True, eq=False, repr=False)
+    skipped: bool = field(default=False, kw_only=True)
+
+    def as_bool(self) -> bool:
+        """Return whether the requirement is met."""
+        return self.result
+
+    def __bool__(self) -> bool:
+        return self.result
+
+
+@frozen
+class PartialValidationResult:
+    """What a check can say of a text that is still being written.
+
+    Args:
+        success: ``pass``: it is met, whatever follows; ``fail``: it cannot be met any more; ``unknown``: go on.
+        reason: Why.
+        score: How well it is met so far.
+    """
+
+    success: Literal["pass", "fail", "unknown"] = "unknown"
+    reason: str | None = field(default=None, kw_only=True)
+    score: float | None = field(default=None, kw_only=True)
+
+    def __bool__(self) -> bool:
+        return self.success != "fail"
+
+
+Verdict: TypeAlias = "ValidationResult | bool | tuple[bool, str]"
+ValidationFunction: TypeAlias = "Callable[[Context], Verdict | Awaitable[Verdict]]"
+
+
+def default_output_to_bool(text: object) -> bool:
+    """Return whether a judge's words say yes: the first ``yes`` or ``no`` in them decides, and neither is a no."""
+    first = re.search(r"\b(yes|no)\b", str(text), re.IGNORECASE)
+    return first is not None and first.group().lower() == "yes"
