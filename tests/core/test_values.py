@@ -142,6 +142,11 @@ def test_schema_of_a_mapping_gives_plain_values():
     assert schema.parse("[1]") == [1]
 
 
+def test_schema_is_asked_for_with_its_letters_as_they_are():
+    schema = OutputSchema.of({"title": "Größe", "enum": ["größe", "日本語"]})
+    assert schema.prompt().endswith(':\n{"title": "Größe", "enum": ["größe", "日本語"]}')
+
+
 @pytest.mark.parametrize("format", [Box[int], {"title": "Böx [ä]", "type": "object"}, {"title": "?"}, {}])
 def test_schema_names_are_what_every_provider_takes(format):
     assert set(OutputSchema.of(format).name) <= set(

@@ -7,7 +7,6 @@ depends on, renders it, and feeds the thunk with the backend's chunks.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -201,7 +200,7 @@ def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
 
 def _asking_for(schema: OutputSchema, message: Message) -> Message:
     """Return the message with the schema written out, for a backend that cannot constrain its output."""
-    wanted = f"Answer with one JSON value that fits this JSON schema, and nothing else:\n{json.dumps(schema.json_schema)}"
+    wanted = schema.prompt()
     return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
 
 

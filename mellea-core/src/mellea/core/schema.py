@@ -48,6 +48,11 @@ class OutputSchema:
             f"{format!r} is no output format.", hint="Pass a pydantic class or a JSON schema as a dict."
         )
 
+    def prompt(self) -> str:
+        """Return what asks for such output in words, for a backend that cannot constrain it."""
+        schema = json.dumps(self.json_schema, ensure_ascii=False)
+        return f"Answer with one JSON value that fits this JSON schema, and nothing else:\n{schema}"
+
     def parse(self, text: str) -> Any:
         """Return what the text describes: what the parser makes of it, else an instance of the class, else plain JSON values.
 

@@ -5,7 +5,6 @@ Method: Muennighoff et al., s1: Simple test-time scaling, 2025.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -205,7 +204,7 @@ async def _prompt(
         messages.insert(0, Message("system", str(system)))
     wanted = messages[-1].content
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
-        wanted += f"\n\nAnswer with one JSON value that fits this JSON schema, and nothing else:\n{json.dumps(schema.json_schema)}"
+        wanted += f"\n\n{schema.prompt()}"
     said = [f"{message.role}: {message.content}" for message in messages[:-1]]
     return "\n\n".join([*said, f"user: {wanted}\n\nassistant: "]) if said else f"{wanted}\n"
 
