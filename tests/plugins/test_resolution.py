@@ -8,7 +8,8 @@ import pytest
 
 from mellea import start_session
 from mellea.core import BackendNotInstalledError, UnknownPluginError, UsageError
-from mellea.plugins.registry import PluginRegistry, load_factory
+from mellea.plugins.factory import load_factory
+from mellea.plugins.registry import PluginRegistry
 
 
 def test_only_the_wanted_manifest_is_imported_when_the_entry_point_carries_the_name(install):

@@ -32,12 +32,16 @@ class Refusing(Backend):
         raise ServerError("loading")
 
 
+class Confused:
+    """No backend, although its plugin says so."""
+
+
 class Plugin:
     """A plugin that a session brings along."""
 
     @hookimpl
     def mellea_register_backends(self, register):
-        for name in ("Recording", "Failing", "Refusing"):
+        for name in ("Recording", "Failing", "Refusing", "Confused"):
             register(
                 BackendManifest(
                     name=name.lower(),
@@ -159,6 +163,11 @@ def test_constructor_that_raises_is_an_error_of_the_plugin_with_its_cause():
     ) as caught:
         start_session("failing", plugins=PLUGINS)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_factory_that_makes_something_else_is_refused():
+    with pytest.raises(UsageError, match=r"factory of 'confused' made a Confused\. Let it make a Backend\."):
+        start_session("confused", plugins=PLUGINS)
 
 
 def test_our_own_error_of_a_constructor_passes_as_it_is():

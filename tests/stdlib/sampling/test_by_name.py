@@ -10,7 +10,8 @@ from mellea.core import UsageError
 from mellea.core.errors import PluginLoadError, UnknownPluginError
 from mellea.plugins import StrategyManifest, hookimpl
 from mellea.plugins.discovery import registrations_of
-from mellea.plugins.registry import load_factory, registry
+from mellea.plugins.factory import load_factory
+from mellea.plugins.registry import registry
 from mellea.stdlib.sampling import (
     BestOfNSamplingStrategy,
     CascadeSamplingStrategy,

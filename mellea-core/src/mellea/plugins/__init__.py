@@ -15,8 +15,25 @@ The factory stays a string until a session opens. ``API_VERSION`` numbers this i
 is refused with the remedy.
 """
 
-from mellea.core.capabilities import Capability
-from mellea.plugins.hookspecs import hookimpl
-from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest, StrategyManifest
+from typing import TYPE_CHECKING
+
+from mellea._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from mellea.core.capabilities import Capability
+    from mellea.plugins.hookspecs import hookimpl
+    from mellea.plugins.manifests import API_VERSION, BackendManifest, ContextManifest, StrategyManifest
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "API_VERSION": "mellea.plugins.manifests",
+            "BackendManifest": "mellea.plugins.manifests",
+            "Capability": "mellea.core.capabilities",
+            "ContextManifest": "mellea.plugins.manifests",
+            "StrategyManifest": "mellea.plugins.manifests",
+            "hookimpl": "mellea.plugins.hookspecs",
+        },
+    )
 
 __all__ = ["API_VERSION", "BackendManifest", "Capability", "ContextManifest", "StrategyManifest", "hookimpl"]

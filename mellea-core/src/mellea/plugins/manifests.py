@@ -84,6 +84,11 @@ class Manifest:
     api_version: int = 1
     install_hint: str = ""
 
+    @property
+    def default_arguments(self) -> Mapping[str, Any]:
+        """Arguments of the factory that apply when they are not given."""
+        return {}
+
 
 @frozen(kw_only=True)
 class BackendManifest(Manifest):
@@ -96,6 +101,11 @@ class BackendManifest(Manifest):
 
     capabilities: Capabilities = field(default=frozenset(), converter=_capabilities)
     default_model_id: str | None = None
+
+    @property
+    def default_arguments(self) -> Mapping[str, Any]:
+        """The model, if one is named."""
+        return {} if self.default_model_id is None else {"model_id": self.default_model_id}
 
 
 @frozen(kw_only=True)
@@ -112,6 +122,11 @@ class StrategyManifest(Manifest):
     """
 
     defaults: Mapping[str, Any] = field(factory=dict, hash=False)
+
+    @property
+    def default_arguments(self) -> Mapping[str, Any]:
+        """The defaults."""
+        return self.defaults
 
 
 Kind = Literal["backend", "context", "strategy"]

@@ -13,15 +13,13 @@ import importlib
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import evolve, frozen
 
-from mellea._lazy import import_without_gc
 from mellea.core.errors import (
     AmbiguousPluginError,
     PluginError,
-    PluginLoadError,
     UnknownPluginError,
     UsageError,
 )
@@ -38,7 +36,7 @@ from mellea.plugins.discovery import (
 from mellea.plugins.manifests import KINDS, BackendManifest, Kind
 from mellea.plugins.wellknown import WELL_KNOWN, not_installed
 
-__all__ = ["Kind", "PluginInfo", "PluginRegistry", "load_factory", "registry"]
+__all__ = ["Kind", "PluginInfo", "PluginRegistry", "registry"]
 
 Status = Literal["ok", "broken", "incompatible", "ambiguous", "denied"]
 _LISTING: Mapping[Kind, str] = {
@@ -293,22 +291,6 @@ def _ambiguous(kind: Kind, name: str, claims: Iterable[Registration | PluginProb
         hint=_how_to_choose(kind, name, sources[0].distribution),
         backend=name,
     )
-
-
-def load_factory(registration: Registration) -> Any:
-    """Import what a manifest names as its factory.
-
-    Raises:
-        PluginLoadError: The import fails; the cause is chained.
-    """
-    manifest = registration.manifest
-    module, _, attribute = manifest.factory.partition(":")
-    try:
-        return functools.reduce(getattr, attribute.split("."), import_without_gc(module))
-    except (Exception, SystemExit) as error:
-        remedy = manifest.install_hint or f"Reinstall or update {registration.source.distribution}."
-        problem = PluginProblem(registration.source, "factory", error, remedy)
-        raise PluginLoadError(str(problem.error()), backend=manifest.name) from error
 
 
 @functools.cache

@@ -5,8 +5,7 @@ Each verb is written once, as a coroutine; the synchronous one runs it on the li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from mellea._lazy import lazy_names
@@ -14,7 +13,7 @@ from mellea.core.backend import Backend
 from mellea.core.blocks import make_image_block
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
-from mellea.core.errors import CapabilityError, UsageError
+from mellea.core.errors import UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.message import Message, Role
 from mellea.core.options import ModelOption, merge_options
@@ -22,6 +21,7 @@ from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
+from mellea.plugins.suggestions import suggest_backends
 from mellea.stdlib._signatures import InstructionParts
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
@@ -52,7 +52,6 @@ __all__ = [
     "query",
     "sample",
     "start",
-    "suggest_backends",
     "transform",
     "user_message",
     "validate",
@@ -141,33 +140,6 @@ async def sample(
             tool_calls=tool_calls,
         )
     return result.raise_for_failure() if strict else result
-
-
-@contextmanager
-def suggest_backends() -> Iterator[None]:
-    """Add to an error about a missing capability which installed backends have it."""
-    try:
-        yield
-    except CapabilityError as error:
-        raise _with_alternatives(error) from None
-
-
-def _with_alternatives(error: CapabilityError) -> CapabilityError:
-    """Return the error with the installed backends that declare what is missing."""
-    if error.hint:
-        return error
-    from mellea.plugins.registry import registry  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-
-    rows = registry().listing("backend")
-    able = sorted({row.name for row in rows if row.status == "ok" and error.missing in row.capabilities})
-    names = (
-        f"Installed backends that declare it: {', '.join(able)}."
-        if able
-        else "No installed backend declares it."
-    )
-    return CapabilityError(
-        error.message, hint=names, missing=error.missing, backend=error.backend, model_id=error.model_id
-    )
 
 
 async def aact(

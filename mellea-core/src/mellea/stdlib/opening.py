@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
-from mellea.core.errors import MelleaError, PluginLoadError, UsageError
+from mellea.core.errors import UsageError
+from mellea.plugins.factory import create
 from mellea.stdlib.context.simple import SimpleContext
 
-if TYPE_CHECKING:
-    from mellea.plugins.discovery import Registration
-
-__all__ = ["DEFAULT_BACKEND", "made", "open_backend", "open_context"]
+__all__ = ["DEFAULT_BACKEND", "open_backend", "open_context"]
 
 DEFAULT_BACKEND = "ollama"
 
@@ -43,20 +39,12 @@ def open_backend(
     name = default if chosen is None else chosen
     if model_id is None and name == default:
         model_id = os.environ.get("MELLEA_MODEL") or None
-    from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-    from mellea.plugins.manifests import BackendManifest  # noqa: PLC0415
-    from mellea.plugins.registry import registry  # noqa: PLC0415
-
-    registration = registry().resolve("backend", name, registrations_of(plugins or ()))
-    manifest = registration.manifest
-    if model_id is None and isinstance(manifest, BackendManifest):
-        model_id = manifest.default_model_id
     arguments = {
         key: value for key, value in kwargs.items() if not (key == "model_options" and value is None)
     }
     if model_id is not None:
         arguments["model_id"] = model_id
-    opened: Backend = made(registration, arguments)
+    opened: Backend = create("backend", name, Backend, arguments=arguments, plugins=plugins)
     return opened
 
 
@@ -76,60 +64,5 @@ def open_context(
             f"{chosen!r} is no context.",
             hint='Pass an instance such as ChatContext(), or a name such as "chat".',
         )
-    from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-    from mellea.plugins.registry import registry  # noqa: PLC0415
-
-    context: Context = made(registry().resolve("context", chosen, registrations_of(plugins or ())), {})
+    context: Context = create("context", chosen, Context, plugins=plugins)
     return context
-
-
-def made(registration: Registration, arguments: Mapping[str, Any]) -> Any:
-    """Import the factory that a plugin registers, and call it.
-
-    Raises:
-        UsageError: The factory takes no such argument, or needs another one.
-        PluginLoadError: It cannot be imported, or raises.
-    """
-    from mellea.plugins.registry import load_factory  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-
-    factory = load_factory(registration)
-    name = registration.manifest.name
-    _check_arguments(factory, arguments, name)
-    try:
-        return factory(**arguments)
-    except MelleaError:
-        raise
-    except Exception as error:
-        raise PluginLoadError(
-            f"Plugin {name!r} of {registration.source} could not open: {type(error).__name__}: {error}.",
-            hint=registration.manifest.install_hint or "The original error is chained to this one.",
-            backend=name,
-        ) from error
-
-
-def _check_arguments(factory: Any, arguments: Mapping[str, Any], name: str) -> None:
-    try:
-        parameters = inspect.signature(factory).parameters
-    except (TypeError, ValueError):
-        return
-    missing = [
-        p.name
-        for p in parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
-    missing = [parameter for parameter in missing if parameter not in arguments]
-    if missing:
-        raise UsageError(
-            f"{name!r} cannot be opened without {', '.join(missing)}.", hint="Pass it by name.", backend=name
-        )
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    for argument in arguments:
-        if argument not in parameters:
-            near = difflib.get_close_matches(argument, parameters, n=1)
-            guess = f"Did you mean {near[0]!r}? " if near else ""
-            raise UsageError(
-                f"{name!r} takes no argument {argument!r}.",
-                hint=f"{guess}It takes {', '.join(parameters)}.",
-                backend=name,
-            )

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mellea.core.errors import UsageError
-from mellea.core.options import merge_options
 from mellea.core.sampling import SamplingStrategy
-from mellea.stdlib.opening import made
+from mellea.plugins.factory import create
 
 __all__ = ["get_strategy", "strategy_named"]
 
@@ -36,19 +35,9 @@ def get_strategy(
                 hint="Pass them to its class, or name the strategy instead.",
             )
         return strategy
-    from mellea.plugins.discovery import registrations_of  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it
-    from mellea.plugins.manifests import StrategyManifest  # noqa: PLC0415
-    from mellea.plugins.registry import registry  # noqa: PLC0415
-
-    registration = registry().resolve("strategy", strategy, registrations_of(plugins or ()))
-    manifest = registration.manifest
-    defaults = manifest.defaults if isinstance(manifest, StrategyManifest) else {}
-    named = made(registration, merge_options(defaults, arguments))
-    if not isinstance(named, SamplingStrategy):
-        raise UsageError(
-            f"The factory of {manifest.name!r} made a {type(named).__name__}.",
-            hint="Let it make a SamplingStrategy.",
-        )
+    named: SamplingStrategy = create(
+        "strategy", strategy, SamplingStrategy, arguments=arguments, plugins=plugins
+    )
     return named
 
 
