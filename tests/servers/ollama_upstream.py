@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -50,13 +51,14 @@ class Runner:
     """Generates with llama-server.
 
     Args:
-        llama: The server.
+        llama: The server, which tells how it computed.
         session: Carries the requests.
     """
 
     def __init__(self, llama: LlamaServer, session: aiohttp.ClientSession) -> None:
         self._llama = llama
         self._session = session
+        self._grammars: dict[str, str] = {}
 
     async def chat_prompt(
         self, messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any], *, truncate: bool
@@ -88,7 +90,7 @@ class Runner:
         sampling = {**DEFAULTS, **{key: value for key, value in options.items() if key not in NOT_SAMPLING}}
         body = {RENAMED.get(key, key): value for key, value in sampling.items()}
         # Reusing a computed prefix changes the last digits of the scores, and with them what a seed draws.
-        body |= {"prompt": prompt, "stream": True, "cache_prompt": False, **_constraint(format)}
+        body |= {"prompt": prompt, "stream": True, "cache_prompt": False, **await self._constraint(format)}
         async with self._session.post(f"{self._llama.root_url}/completion", json=body) as answer:
             await _check(answer)
             async for line in answer.content:
@@ -108,25 +110,40 @@ class Runner:
             await _check(answer)
             return await answer.json()
 
+    async def _constraint(self, format: Any) -> dict[str, Any]:
+        if format in (None, ""):
+            return {}
+        schema = {"type": "object"} if format == "json" else format
+        if not isinstance(schema, Mapping):
+            raise RejectedError(
+                500, f'invalid format: {json.dumps(format)}; expected "json" or a valid JSON Schema object'
+            )
+        key = json.dumps(schema)
+        if key not in self._grammars:
+            self._grammars[key] = await self._grammar(schema)
+        return {"grammar": self._grammars[key]}
 
-def _constraint(format: Any) -> dict[str, Any]:
-    if format in (None, ""):
-        return {}
-    if format == "json":
-        return {"json_schema": {"type": "object"}}
-    if isinstance(format, Mapping):
-        return {"json_schema": format}
-    raise RejectedError(
-        500, f'invalid format: {json.dumps(format)}; expected "json" or a valid JSON Schema object'
-    )
+    async def _grammar(self, schema: Mapping[str, Any]) -> str:
+        """Return llama.cpp's own grammar of a schema.
+
+        The completion interface would take the schema itself, but holds the model to it with another library, which keeps
+        and refuses other things. The chat interface has the grammar made, and tells it.
+        """
+        fitting = {"type": "json_schema", "json_schema": {"schema": schema}}
+        body = {"messages": [{"role": "user", "content": ""}], "max_tokens": 1, "response_format": fitting}
+        async with self._session.post(f"{self._llama.base_url}/chat/completions", json=body) as answer:
+            told = await answer.json()
+        if answer.status != 200:
+            _, found, reason = told["error"]["message"].partition("JSON schema error")
+            raise RejectedError(400, f"invalid JSON schema in format: {found}{reason}")
+        grammar: str = told["__verbose"]["generation_settings"]["grammar"]
+        # Around the text of the schema stand rules for what a template puts around it.
+        return re.sub(r"^root ::= .*$", "root ::= response-format-schema", grammar, flags=re.MULTILINE)
 
 
 async def _check(answer: aiohttp.ClientResponse) -> None:
     if answer.status != 200:
-        error = (await answer.json())["error"]
-        if "schema" in error["message"].lower():
-            raise RejectedError(500, "invalid JSON schema in format")
-        raise RejectedError(answer.status, error["message"])
+        raise RejectedError(answer.status, (await answer.json())["error"]["message"])
 
 
 def _piece(event: Mapping[str, Any]) -> Piece:
