@@ -12,7 +12,7 @@ TEXTS = st.lists(st.text(max_size=5), max_size=30)
 
 
 class Alternating(Context):
-    """A third party's context with a setting, written like those of the reference."""
+    """A third party's context with a setting, which hands it on in ``from_previous``."""
 
     def __init__(self, step=2):
         super().__init__()

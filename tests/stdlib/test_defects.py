@@ -1,6 +1,6 @@
-"""Defects that were measured in the reference implementation, each as a test of the right behaviour.
+"""Ways in which a framework of this kind goes wrong in the field, each as a test of the right behaviour.
 
-The numbers are those of section 16 of its inventory. Only those are here that no other test names.
+Most take several modules to get right; what one module must do stands in its own tests.
 """
 
 import asyncio
@@ -49,11 +49,11 @@ def output(text, **kwargs):
     return ChatContext().add(CBlock("asked")).add(ModelOutputThunk(text, **kwargs))
 
 
-# 16.1
+# Outputs, sessions, plugins, code
 
 
 async def test_output_that_failed_fails_every_later_reader_and_keeps_its_error():
-    """B3: the second reader of the reference waits for ever."""
+    """A second reader must not wait for an end that has come and gone."""
     thunk, _ = await ScriptedBackend([RateLimitError("slow down")]).generate_from_context(
         CBlock("x"), SimpleContext()
     )
@@ -65,7 +65,7 @@ async def test_output_that_failed_fails_every_later_reader_and_keeps_its_error()
 
 
 def test_session_is_tried_out_offline():
-    """B11: the reference has no test double that works in a session."""
+    """A program is tested in a real session, without a model and without patches."""
     m = session("first", "second")
 
     assert m.instruct("Say something.").value == "first"
@@ -74,7 +74,7 @@ def test_session_is_tried_out_offline():
 
 
 def test_arguments_of_every_tool_call_reach_the_checks_as_they_are():
-    """B13: the reference finds the first call only, and collapses the white space in its arguments."""
+    """Not those of the first call alone, and with their white space."""
     calls = [ModelToolCall("add", None, {"text": "a  b\n c"}), ModelToolCall("add", None, {"text": "d"})]
     seen = []
 
@@ -100,7 +100,7 @@ def plugin(name):
 
 
 def test_plugin_of_one_session_is_unknown_to_the_others():
-    """B14: the session scope of the reference is not enforced."""
+    """What a session brings along is not registered for the process."""
     with_plugin = MelleaSession(ScriptedBackend("x"), plugins=[plugin("recording")])
     without = MelleaSession(ScriptedBackend("x"))
 
@@ -110,7 +110,7 @@ def test_plugin_of_one_session_is_unknown_to_the_others():
 
 
 def test_one_plugin_serves_two_sessions():
-    """B14: the same hook cannot be used by two sessions of the reference."""
+    """Registering the same hooks twice is no error."""
     shared = plugin("recording")
     sessions = [MelleaSession(ScriptedBackend(text), plugins=[shared]) for text in "ab"]
 
@@ -118,7 +118,7 @@ def test_one_plugin_serves_two_sessions():
 
 
 def test_guard_that_crashes_fails_closed():
-    """B15: a guard of the reference that crashes lets everything pass."""
+    """A requirement that is there for safety must not let everything pass when it breaks."""
 
     def guard(ctx):
         raise RuntimeError("the guard is down")
@@ -132,7 +132,7 @@ def test_guard_that_crashes_fails_closed():
 
 
 def test_clone_of_a_subclass_is_of_that_class():
-    """B17."""
+    """A clone keeps the class and the attributes that a program gave its session."""
 
     class Mine(MelleaSession):
         extra = 0
@@ -147,7 +147,7 @@ def test_clone_of_a_subclass_is_of_that_class():
 
 
 async def test_first_piece_is_handed_on_while_the_second_is_not_there():
-    """B18: the reference holds four pieces back."""
+    """Nothing is held back to be checked in groups of pieces."""
     backend = GatedBackend("first")
     thunk, _ = await backend.generate_from_context(
         CBlock("x"), SimpleContext(), model_options={ModelOption.STREAM: True}
@@ -162,7 +162,7 @@ async def test_first_piece_is_handed_on_while_the_second_is_not_there():
 
 
 def test_nested_synchronous_calls_make_no_thread_each():
-    """B19: ten nested calls of the reference leave ten threads behind."""
+    """The loops of nested calls are kept and used again, one for each level."""
     m = session(*["x"] * 24)
     nested = check("asks the model", lambda ctx: bool(m.clone().instruct("Is it right?").value))
     m.instruct("Say.", requirements=[nested])
@@ -190,7 +190,7 @@ def test_nested_synchronous_calls_make_no_thread_each():
     ],
 )
 async def test_what_is_not_allowed_is_refused_however_it_is_spelled(code):
-    """B20: the deny-lists of the reference are passed by spelling things differently; ours is a list of what is allowed."""
+    """A list of what is denied is passed by another spelling; so the list is of what is allowed."""
     result = await ImportRestrictions(["math"]).validate(ScriptedBackend(), output(f"```python\n{code}\n```"))
 
     assert not result
@@ -199,7 +199,7 @@ async def test_what_is_not_allowed_is_refused_however_it_is_spelled(code):
 
 @pytest.mark.parametrize("code", ["import math", "from math import sqrt", "import math\nprint(math.pi)"])
 async def test_what_is_allowed_passes(code):
-    """B20, the other side."""
+    """The other side: an allowed import passes in each of its spellings."""
     result = await ImportRestrictions(["math"]).validate(ScriptedBackend(), output(f"```python\n{code}\n```"))
 
     assert result
@@ -214,7 +214,7 @@ class Recipe(Component[str]):
 
 
 def test_template_is_read_and_compiled_once(tmp_path):
-    """B22: the reference reads and parses it at every rendering."""
+    """Reading and parsing it at every rendering would be most of the cost of a call."""
     (tmp_path / "prompts" / "default").mkdir(parents=True)
     file = tmp_path / "prompts" / "default" / "Recipe.jinja2"
     file.write_text("Cook {{ dish }}.")
@@ -225,11 +225,11 @@ def test_template_is_read_and_compiled_once(tmp_path):
     assert formatter.print(Recipe()) == "Cook soup."
 
 
-# 16.2
+# Conversations, tools, streams
 
 
 async def test_output_under_way_anywhere_in_the_conversation_is_awaited():
-    """S11: the reference awaits those of the action alone, and fails without a word for the others."""
+    """Not only where the action itself holds it."""
     backend = GatedBackend(last="Paris")
     pending, after = await backend.generate_from_context(CBlock("Which city?"), ChatContext())
     second = ScriptedBackend("done")
@@ -243,7 +243,7 @@ async def test_output_under_way_anywhere_in_the_conversation_is_awaited():
 
 
 def test_tools_of_the_caller_are_left_alone():
-    """S13: the reference adds its own to the caller's list."""
+    """Whatever a call adds for itself, it adds to a list of its own."""
     tools = [print]
     options = {ModelOption.TOOLS: tools}
     m = session("x", "y", capabilities=[Capability.TOOLS])
@@ -255,7 +255,7 @@ def test_tools_of_the_caller_are_left_alone():
 
 
 def test_output_without_the_tool_call_asked_for_is_a_failed_attempt():
-    """S13: the reference asserts."""
+    """A model that talks instead of calling is repaired like any other failure, and raises nothing."""
     m = session("I would rather talk.", capabilities=[Capability.TOOLS])
 
     result = m.instruct("Use it.", requirements=[uses_tool("final_answer")], strategy=RejectionSamplingStrategy(),
@@ -265,7 +265,7 @@ def test_output_without_the_tool_call_asked_for_is_a_failed_attempt():
 
 
 def test_checks_read_several_tool_calls():
-    """S14: a guard of the reference takes them for a mapping, and fails."""
+    """Calls are a sequence, in which one function may be called twice; a mapping would lose one."""
     calls = [ModelToolCall("look", None, {}), ModelToolCall("add", None, {"n": 1})]
 
     assert uses_tool("look").validation_fn(output("", tool_calls=calls))
@@ -274,12 +274,12 @@ def test_checks_read_several_tool_calls():
 
 
 def test_output_without_tool_calls_is_checked_too():
-    """S14."""
+    """An output that calls nothing does not meet a requirement on arguments."""
     assert not tool_arg_validator("n", None, "n", lambda n: True).validation_fn(output("text"))
 
 
 async def test_conversation_is_compacted_without_blocking_the_loop():
-    """S16: the reference blocks the running loop, with a thread and a loop more each time."""
+    """A compactor may compute or wait for long; other tasks run meanwhile."""
     gate, entered = Gate(), Gate()
 
     class Blocking:
@@ -302,7 +302,7 @@ async def test_conversation_is_compacted_without_blocking_the_loop():
 
 
 async def test_stream_takes_options_and_a_format():
-    """S17."""
+    """A checked stream takes the options and the format that any other call takes."""
     backend = ScriptedBackend('{"n": 1}')
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -316,7 +316,7 @@ async def test_stream_takes_options_and_a_format():
 
 
 async def test_stream_whose_end_fails_the_validation_is_no_success():
-    """S17: the reference reports success."""
+    """Reading to the end is not the same as meeting the requirements."""
     streamed = await stream(
         CBlock("x"),
         ScriptedBackend("all is written"),
@@ -332,7 +332,7 @@ async def test_stream_whose_end_fails_the_validation_is_no_success():
 
 
 async def test_stream_that_begins_again_says_so():
-    """S17: the event for it is never sent by the reference."""
+    """A reader is told by an event, since the text so far no longer counts."""
     short = check("Short.", simple_validate(lambda text: (len(text) < 6, "too long")))
     streamed = await stream(
         CBlock("x"),
@@ -349,7 +349,7 @@ async def test_stream_that_begins_again_says_so():
 
 
 def test_classes_of_one_name_have_templates_of_their_own(tmp_path):
-    """S18: the reference keeps templates by the bare name of the class."""
+    """Templates are cached by class; the bare name would give one class the other's text."""
     first = type(
         "Dish", (Recipe,), {"format_for_llm": lambda self: TemplateRepresentation(self, {}, template="first")}
     )
@@ -370,7 +370,7 @@ def test_classes_of_one_name_have_templates_of_their_own(tmp_path):
 
 
 async def test_execution_that_was_not_asked_for_is_said_to_be_none():
-    """S27: the execution requirement of the reference does not say that it runs nothing."""
+    """A requirement that only parses must not look as if the code had run."""
     result = await PythonExecutionReq().validate(
         ScriptedBackend(), output("```python\nraise SystemExit(1)\n```")
     )
@@ -380,7 +380,7 @@ async def test_execution_that_was_not_asked_for_is_said_to_be_none():
 
 
 async def test_execution_runs_when_it_is_asked_for():
-    """S27."""
+    """The code runs in a process of its own, and what it raises is the reason."""
     result = await PythonExecutionReq("local").validate(ScriptedBackend(), output("```python\n1 / 0\n```"))
 
     assert not result
@@ -388,7 +388,7 @@ async def test_execution_runs_when_it_is_asked_for():
 
 
 def test_code_runs_once_for_all_requirements_on_it(tmp_path):
-    """S27: the reference runs it once more for the size of what it prints."""
+    """Code with effects must not run again for another requirement to measure what it prints."""
     log = tmp_path / "runs"
     code = f"```python\nwith open({str(log)!r}, 'a') as file:\n    file.write('run ')\nprint('done')\n```"
     m = session(code)
@@ -405,15 +405,15 @@ def test_code_runs_once_for_all_requirements_on_it(tmp_path):
 
 @pytest.mark.parametrize("wanted", [PythonSyntaxValid(), PythonExecutionReq(), OutputSizeLimit()], ids=repr)
 async def test_requirements_on_code_stand_alone(wanted):
-    """S27: those of the reference hand the code to each other through their reasons."""
+    """None of them needs another one to have run before it."""
     assert await wanted.validate(ScriptedBackend(), output("```python\nprint(1)\n```"))
 
 
-# Where another test names it, but not this side of it
+# Another side of what the tests of one module show
 
 
 async def test_groundedness_can_pass_inside_the_loop():
-    """B10: in the loops of the reference it never finds the documents."""
+    """The judge is shown the documents of the message that was asked."""
     backend = ScriptedBackend(["The sky is blue.", YES])
     message = Message("user", "What colour is the sky?", documents=[CBlock("The sky is blue.")])
 
@@ -426,7 +426,7 @@ async def test_groundedness_can_pass_inside_the_loop():
 
 
 def test_parsing_function_of_an_object_is_used():
-    """S15."""
+    """The function given to mify reads the answer, through a session's verb too."""
 
     class Store:
         def __str__(self):
@@ -436,7 +436,7 @@ def test_parsing_function_of_an_object_is_used():
 
 
 async def test_judges_of_a_repairing_loop_see_what_was_asked():
-    """B10: with ``output=`` the reference drops the conversation."""
+    """The output alone does not tell a judge what the question was."""
     backend = ScriptedBackend(["four", YES])
 
     await RepairTemplateStrategy().sample(

@@ -82,7 +82,7 @@ async def test_transformed_table_is_a_table():
 
 
 async def test_parsing_func_reads_the_answer():
-    """S15."""
+    """The function given to mify reads what a transformation answers."""
     store = mify(Store(), parsing_func=lambda text: Store(json.loads(text)["sales"]))
 
     changed, _ = await atransform(store, "Double it.", SimpleContext(), ScriptedBackend('{"sales": 6}'))

@@ -516,7 +516,7 @@ def test_transform_is_remembered():
 
 
 def test_lists_and_mappings_of_the_caller_are_left_alone():
-    """B16: the reference writes rendered strings back into them."""
+    """What is rendered from the caller's lists is never written back into them."""
     m = chat_session("x", "x")
     given = {
         "requirements": ["Be {{how}}.", SHORT],

@@ -138,7 +138,7 @@ def test_schema_is_the_envelope_of_the_return_type():
 
 
 def test_malformed_answer_is_tried_again_without_any_requirement():
-    """B5: the most common failure of all."""
+    """What cannot be read is a small model's most common failure, so the loop guards every call."""
     m = session("not json", POSITIVE)
 
     assert sentiment(m, "x") == "positive"
@@ -177,7 +177,7 @@ def test_answer_in_a_code_block_is_read():
 
 
 def test_null_answer_of_an_optional_function_is_none():
-    """B4."""
+    """None is a value here, and not taken for an answer that is missing."""
 
     @generative
     def age(text: str) -> int | None:
@@ -190,7 +190,7 @@ def test_null_answer_of_an_optional_function_is_none():
 
 
 def test_requirements_are_validated_and_repaired():
-    """The reference only shows them."""
+    """Showing requirements in the prompt is not enough: what comes back is held against them."""
     short = req("At most ten characters.", simple_validate(lambda text: len(text) <= 10))
     m = session('{"result": "far too long"}', '{"result": "short"}')
 
@@ -211,7 +211,7 @@ def test_checks_see_the_value_and_not_its_envelope():
 
 
 def test_checks_see_the_conversation():
-    """B10."""
+    """A check of a typed function is given the session's conversation, not a context of one answer."""
     seen = []
     m = session(POSITIVE, POSITIVE)
     sentiment(m, "first")

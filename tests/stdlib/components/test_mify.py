@@ -298,7 +298,7 @@ def test_tool_runs_on_the_object():
 
 
 def test_defaulted_parameters_of_a_tool_are_not_required():
-    """B12."""
+    """A model that must give every parameter makes up values for those it was free to leave out."""
     tool = mify(Store()).format_for_llm().tools["sell"]
 
     function = tool.as_json_tool["function"]

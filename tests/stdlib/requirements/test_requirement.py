@@ -54,7 +54,7 @@ async def test_function_may_return_each_kind_of_verdict(validation_fn, result):
 
 @pytest.mark.parametrize("nonsense", [None, "yes", 1, (1, "x"), (True, "a", "b")])
 async def test_nonsense_is_a_failed_check_that_says_so(nonsense):
-    """B6."""
+    """What is truthy but no verdict never passes, and the reason names the check."""
     result = await verdict(check("odd", lambda ctx: nonsense))
 
     assert not result
@@ -62,7 +62,7 @@ async def test_nonsense_is_a_failed_check_that_says_so(nonsense):
 
 
 async def test_asynchronous_function_is_awaited():
-    """B7: in the reference an asynchronous check always passes."""
+    """A coroutine that nobody awaits is truthy, and the check would pass whatever it says."""
 
     async def never(ctx):
         return False
@@ -123,7 +123,7 @@ def test_text_function_keeps_its_name():
     ],
 )
 async def test_first_yes_or_no_of_a_judge_counts(text, met):
-    """In the reference any yes is a yes."""
+    """A yes somewhere in a judge's words is no verdict."""
     assert default_output_to_bool(text) is met
     assert (await verdict(LLMaJRequirement("Kind."), ScriptedBackend([text]))).result is met
 

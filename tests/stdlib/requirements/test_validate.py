@@ -124,7 +124,7 @@ async def test_check_that_is_cancelled_is_no_failed_check():
 
 @pytest.mark.parametrize("error", [ValueError("oops"), ServerError("oops")])
 async def test_check_that_raises_is_a_failed_check(error):
-    """B6."""
+    """A bug in a check neither leaves the loop nor lets the output pass."""
 
     def broken(ctx):
         raise error

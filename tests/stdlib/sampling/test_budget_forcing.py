@@ -52,7 +52,7 @@ async def test_it_thinks_first_and_then_answers():
 
 
 async def test_tokens_of_the_response_are_passed_on():
-    """S12: the reference never passes them on."""
+    """Each of the three shapes the second request or its reading."""
     backend = Thinker(("hm", "stop"), ("42<end>and more", "stop"))
 
     result = await think(
@@ -82,7 +82,7 @@ async def test_thinking_that_brings_nothing_ends():
 
 
 async def test_empty_end_token_is_allowed():
-    """S12: the reference fails on it."""
+    """A model without an end mark has no stop sequence, since an empty one stops at once."""
     backend = Thinker(("hm", "stop"), ("42", "stop"))
 
     result = await think(backend, end_think_token="")
@@ -101,7 +101,7 @@ async def test_no_thinking_at_all():
 
 
 async def test_result_context_contains_the_turn():
-    """S12: the reference returns the context it was given."""
+    """What was asked and answered is in the context that comes back."""
     before = ChatContext().add(CBlock("earlier"))
 
     result = await think(Thinker(("hm", "stop"), ("42", "stop")), before)
@@ -110,7 +110,7 @@ async def test_result_context_contains_the_turn():
 
 
 async def test_options_are_left_as_they_are():
-    """S12: the reference modifies them."""
+    """Limits and stops of the two phases are not written into the caller's options."""
     options = {ModelOption.MAX_NEW_TOKENS: 9, ModelOption.STOP_SEQUENCES: ["\n"]}
     backend = Thinker(("hm", "stop"), ("42", "stop"))
 

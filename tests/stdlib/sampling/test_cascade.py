@@ -172,7 +172,7 @@ async def test_slow_model_never_makes_it_worse():
 
 
 async def test_judges_really_judge():
-    """B2: the reference never asks the judge, and the first attempt always passes."""
+    """A judge is asked about every attempt, and its no sends the work on to the next backend."""
     verdicts = [
         {"reason": "It is rude.", "met": False},
         {"reason": "Still rude.", "met": False},

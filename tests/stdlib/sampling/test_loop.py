@@ -59,7 +59,7 @@ async def test_every_attempt_is_kept_with_its_results():
 
 
 async def test_failure_returns_the_attempt_that_meets_the_most():
-    """B8: not the first one."""
+    """Neither the first nor the last one is returned for its place."""
     result, _ = await sample(
         RejectionSamplingStrategy(loop_budget=3), ["TOO LONG", "ABC", "too long too"], [SHORT, LOWER]
     )
@@ -77,7 +77,7 @@ async def test_failure_with_equal_counts_goes_by_score():
 
 
 async def test_validator_that_raises_is_a_failed_check_with_a_reason():
-    """B6."""
+    """A bug in a validator costs attempts, and never takes the loop down."""
 
     def broken(ctx):
         raise KeyError("oops")
@@ -95,7 +95,7 @@ async def test_validator_that_returns_nonsense_is_a_failed_check():
 
 
 async def test_asynchronous_validator_is_awaited():
-    """B1."""
+    """A coroutine that nobody awaits would be truthy, and meet every requirement."""
 
     async def no(ctx):
         await asyncio.sleep(0)
@@ -108,7 +108,7 @@ async def test_asynchronous_validator_is_awaited():
 
 
 async def test_output_that_does_not_parse_is_a_failed_attempt_and_tried_again():
-    """B5."""
+    """Parsing belongs to the attempt: what cannot be read is repaired like a failed requirement."""
 
     class User(BaseModel):
         name: str
@@ -122,7 +122,7 @@ async def test_output_that_does_not_parse_is_a_failed_attempt_and_tried_again():
 
 
 async def test_requirements_keep_their_order():
-    """B7."""
+    """Merging the strategy's and the call's requirements does not go through a set."""
     requirements = [check(str(number), lambda ctx: True) for number in range(20)]
 
     result, _ = await sample(RejectionSamplingStrategy(requirements=requirements[:5]), "x", requirements[3:])
@@ -133,7 +133,7 @@ async def test_requirements_keep_their_order():
 
 
 async def test_validators_see_the_conversation():
-    """B10."""
+    """They are given the whole conversation up to the output."""
     seen = []
     ctx = ChatContext().add(CBlock("earlier"))
 
@@ -392,7 +392,7 @@ async def test_failed_free_check_spares_the_judges():
 
 
 async def test_judging_in_words_reads_the_first_yes_or_no():
-    """B21."""
+    """A yes somewhere in a judge's words is no verdict."""
     backend = ScriptedBackend(["answer", "No, yes would be wrong."])
 
     result = await RejectionSamplingStrategy().sample(CBlock("x"), SimpleContext(), backend, ["Be right."])

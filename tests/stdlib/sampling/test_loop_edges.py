@@ -379,7 +379,7 @@ scores = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=False))
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), scores), min_size=1, max_size=5))
 def test_failure_never_returns_less_than_the_best_attempt(verdicts):
-    """B8."""
+    """Whatever the verdicts, the attempt that is chosen has the highest rank of all."""
     first = check("first", lambda ctx: ValidationResult(verdicts[int(str(ctx.last_output()))][0]))
     second = check(
         "second",

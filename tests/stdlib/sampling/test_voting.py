@@ -71,7 +71,7 @@ async def test_equal_votes_go_to_the_lower_lane():
 
 
 async def test_every_lane_draws_with_a_seed_of_its_own():
-    """B9: the reference draws the same text in every lane."""
+    """With one seed for all lanes each would draw the same text."""
     _, backend = await vote(
         MajorityVotingStrategy(number_of_samples=4), "x", model_options={ModelOption.SEED: 1}
     )
@@ -80,7 +80,7 @@ async def test_every_lane_draws_with_a_seed_of_its_own():
 
 
 async def test_format_reaches_the_backend_and_votes_count_by_value():
-    """B9: the reference drops the format."""
+    """Two spellings of one value are one candidate."""
 
     class Point(BaseModel):
         x: int
@@ -95,7 +95,6 @@ async def test_format_reaches_the_backend_and_votes_count_by_value():
 
 
 async def test_weighted_votes_weigh_as_much_as_scores():
-    """B9: in the reference every weight is 1."""
     scored = check(
         "scored", lambda ctx: ValidationResult(True, score={"a": 0.1, "b": 0.9}[str(ctx.last_output())])
     )

@@ -18,7 +18,7 @@ class Without(Requirement):
 
 
 class Remembering(Requirement):
-    """Keeps the chunks that it has seen, as the reference's programs do: in attributes that it replaces."""
+    """Keeps the chunks that it has seen, as programs often do: in attributes that it replaces."""
 
     def __init__(self, seen_by_all):
         super().__init__("Anything.", lambda ctx: ValidationResult(True))

@@ -34,7 +34,6 @@ async def collected(iterable):
 
 
 async def test_restart_is_told_by_an_event():
-    """S17: the reference never emits RetryEvent."""
     streamer, _ = await streamed(STOPPED_THEN_FINE)
 
     events = await collected(streamer.events())

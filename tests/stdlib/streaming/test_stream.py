@@ -140,7 +140,7 @@ async def test_events_can_be_read_again_after_the_end():
 
 
 async def test_failed_final_validation_is_no_success():
-    """S17: the reference reports success."""
+    """A stream may be read to its end and still be no success, if the whole text is refused."""
     streamer = await streamed(
         ["fine"], requirements=[check("upper", simple_validate(str.isupper, reason="small letters"))]
     )
@@ -154,7 +154,7 @@ async def test_failed_final_validation_is_no_success():
 
 
 async def test_options_format_and_requirements_go_with_a_stream():
-    """S17: the reference takes none of them."""
+    """A checked stream takes what any other call takes."""
 
     class User(BaseModel):
         name: str
@@ -178,7 +178,7 @@ async def test_options_format_and_requirements_go_with_a_stream():
 
 
 async def test_tools_that_the_backend_lacks_are_refused_before_the_request():
-    """S17: tools are asked for like anywhere else."""
+    """A checked stream asks for tools like any other call."""
     backend = ScriptedBackend("x")
 
     with pytest.raises(UsageError, match="tools"):
