@@ -216,4 +216,6 @@ def test_address_is_read_as_the_client_reads_it(text, address):
 
 @given(st.text())
 def test_any_text_is_an_address_or_none(text):
-    parse_address(text, 1)
+    address = parse_address(text, 1)
+
+    assert address is None or (address[0] and not set("@/?#") & set(address[0]) and 0 < address[1] < 2**16)

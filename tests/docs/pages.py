@@ -40,21 +40,22 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
             yield Block(found[1], text.count("\n", 0, found.start(2)), found[2])
 
 
-def run(page: Path, replacing: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run the Python of a page from its top to its end, as one program, and return what is defined then.
+def run(page: Path, replacing: Mapping[str, str] | None = None) -> int:
+    """Run the Python of a page from its top to its end, as one program, and return the number of blocks that were run.
 
     Args:
         page: The page.
         replacing: Texts, such as a server's address, and what to put in their place.
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for block in blocks(page, "python"):
+    program = list(blocks(page, "python"))
+    for block in program:
         source = block.text
         for old, new in (replacing or {}).items():
             source = source.replace(old, new)
         # The empty lines make a traceback show the page's own line numbers.
         exec(compile("\n" * block.line + source, str(page), "exec"), namespace)
-    return namespace
+    return len(program)
 
 
 def table(page: Path, first_heading: str) -> list[list[str]]:

@@ -24,7 +24,9 @@ LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 
 @pytest.mark.parametrize("name", WITH_STAND_INS)
 def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
-    run(DOCS / name)
+    page = DOCS / name
+
+    assert run(page) == page.read_text().count("```python")
 
 
 def test_getting_started_runs_on_the_embedded_model(no_settings, llama_server, capsys):

@@ -226,8 +226,10 @@ def test_backend_works_in_a_forked_child_and_in_its_parent(server):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-async def test_closing_twice_does_nothing_more(backend, ask):
+async def test_backend_that_was_closed_twice_opens_a_new_client_when_it_is_used_again(backend, ask):
     await (await ask("Hello.")).avalue()
 
     await backend.aclose()
     await backend.aclose()
+
+    assert await (await ask("Hello.")).avalue()

@@ -97,5 +97,8 @@ def test_order_and_spaces_do_not_matter(words, source, random):
 
 
 @given(st.text())
-def test_any_text_is_a_policy(text):
-    policy(text).permits(PluginSource("toy", "toy-backend"))
+def test_any_text_is_a_policy_and_a_denial_behind_it_holds(text):
+    toy = PluginSource("toy", "toy-backend")
+
+    assert policy(text).permits(toy) in (True, False)
+    assert not policy(f"{text},-toy").permits(toy)

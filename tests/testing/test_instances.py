@@ -48,6 +48,10 @@ class Everything(BaseModel):
     optional: str = "left out"
 
 
+def violations(instance, schema):
+    return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(instance)]
+
+
 def test_instance_fits_every_kind_of_field():
     made = minimal_instance(Everything.model_json_schema())
 
@@ -77,14 +81,14 @@ def test_instance_fits_every_kind_of_field():
     ],
 )  # fmt: skip
 def test_instance_fits_plain_json_schemas(schema):
-    jsonschema.validate(minimal_instance(schema), schema)
+    assert violations(minimal_instance(schema), schema) == []
 
 
 @given(st.integers(-50, 50), st.integers(0, 20), st.integers(1, 7))
 def test_whole_numbers_fit_any_bounds(least, width, step):
     schema = {"type": "integer", "minimum": least, "maximum": least + width + step, "multipleOf": step}
 
-    jsonschema.validate(minimal_instance(schema), schema)
+    assert violations(minimal_instance(schema), schema) == []
 
 
 @given(st.integers(0, 30), st.integers(0, 5))
