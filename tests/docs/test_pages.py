@@ -17,7 +17,7 @@ from mellea.testing import Fault
 from tests.docs.conftest import SAMPLES
 from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, run, table, tree
 
-PAGES = sorted(page.name for page in DOCS.glob("*.md"))
+PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 WITH_STAND_INS = [name for name in PAGES if name not in ("backends.md", "getting-started.md", "tutorial.md")]
 LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 
@@ -63,7 +63,7 @@ def test_backends_page_runs_on_the_real_parts(no_settings, llama_server, ollama_
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text().partition("theme:")[0]
 
-    assert sorted(re.findall(r"[\w-]+\.md", navigation)) == PAGES
+    assert sorted(re.findall(r"[\w/-]+\.md", navigation)) == PAGES
 
 
 # Tables
