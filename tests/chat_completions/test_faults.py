@@ -1,0 +1,259 @@
+"""What the openai and LiteLLM backends do when a server does not do its part."""
+
+import asyncio
+
+import pytest
+
+from mellea import ModelOption
+from mellea.core.errors import (
+    AuthenticationError,
+    ContextWindowError,
+    MalformedResponseError,
+    ModelNotFoundError,
+    ProviderConnectionError,
+    ProviderTimeoutError,
+    RateLimitError,
+    RequestRejectedError,
+    ServerError,
+    StreamInterruptedError,
+)
+from tests.chat_completions.routes import on_every_route, through_the_sdk
+from tests.servers.faults import Reply, completion, delta
+
+DONE = "data: [DONE]\n\n"
+
+
+def error(message):
+    return {"error": {"message": message, "type": "fault", "code": None}}
+
+
+@on_every_route
+@pytest.mark.parametrize(
+    ("reply", "expected", "words"),
+    [
+        (
+            Reply(error("Incorrect API key provided"), 401),
+            AuthenticationError,
+            "Check the API key",
+        ),
+        (Reply(error("Not for you"), 403), AuthenticationError, "may use this model"),
+        (Reply(error("The model `m` does not exist"), 404), ModelNotFoundError, "Check the model id"),
+        (Reply(error("slow down"), 429, {"retry-after": "7"}), RateLimitError, "Try again in 7 seconds"),
+        (Reply(error("boom"), 500), ServerError, "Try again"),
+        (
+            Reply(error("This model's maximum context length is 8"), 400),
+            ContextWindowError,
+            "Shorten the prompt",
+        ),
+        (Reply(error("Invalid schema for response_format"), 400), RequestRejectedError, "Invalid schema"),
+        (Reply("<html>not an API</html>"), MalformedResponseError, "base.(URL|url)"),
+        (Reply({"answer": 42}), MalformedResponseError, "base.(URL|url)"),
+        (Reply({"choices": [{"message": None}]}), MalformedResponseError, "base.(URL|url)"),
+    ],
+    ids=[
+        "401",
+        "403",
+        "404",
+        "429",
+        "500",
+        "context window",
+        "400",
+        "no JSON",
+        "no completion",
+        "no message",
+    ],
+)
+def test_answer_becomes_our_error_with_the_remedy(route, faults, faulty, reply, expected, words):
+    faults.answers(reply)
+
+    with pytest.raises(expected, match=words) as caught:
+        faulty.chat("Hi.")
+
+    assert caught.value.backend == route.backend
+    assert caught.value.model_id == f"{route.prefix}m"
+    assert caught.value.__cause__ is not None
+    assert "secret-key" not in str(caught.value)
+    assert faulty.ctx.is_root_node
+
+
+@through_the_sdk
+def test_retry_after_is_a_field_and_the_words_are_the_providers(route, faults, faulty):
+    faults.answers(Reply(error("slow down"), 429, {"retry-after": "7"}))
+
+    with pytest.raises(RateLimitError) as caught:
+        faulty.chat("Hi.")
+
+    assert caught.value.retry_after == 7.0
+    assert caught.value.retryable
+    assert caught.value.message == f"{route.backend} ({route.prefix}m) answered 429: slow down."
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_request_that_may_succeed_later_is_sent_again(faults, open_faulty, stream):
+    answer = Reply([delta("hello"), delta(None, "stop"), DONE]) if stream else Reply(completion("hello"))
+    at_once = {"retry-after": "0", "retry-after-ms": "1"}
+    faults.answers(Reply(error("busy"), 503, at_once), Reply(error("busy"), 429, at_once), answer)
+
+    message = open_faulty(retries=2).chat("Hi.", model_options={ModelOption.STREAM: stream})
+
+    assert message.content == "hello"
+    assert len(faults.requests) == 3
+
+
+def test_request_that_cannot_succeed_is_sent_once(faults, open_faulty):
+    faults.answers(Reply(error("no"), 400))
+
+    with pytest.raises(RequestRejectedError):
+        open_faulty(retries=2).chat("Hi.")
+
+    assert len(faults.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply([delta("Hel"), delta("lo")], cut=True),
+        Reply([delta("Hel"), delta("lo")]),
+    ],
+    ids=["connection dropped", "body ended"],
+)
+def test_stream_that_ends_early_is_an_error_for_every_reader(faults, faulty, reply):
+    faults.answers(reply)
+    thunk = faulty.stream_chat("Hi.")
+
+    with pytest.raises(StreamInterruptedError) as first:
+        list(thunk)
+    with pytest.raises(StreamInterruptedError) as again:
+        list(thunk)
+
+    assert "Hello".startswith(thunk.text)  # a dropped connection may take pieces with it
+    assert reply.cut or thunk.text == "Hello"
+    assert first.value is again.value
+    assert faulty.ctx.is_root_node
+
+
+@through_the_sdk
+def test_stream_without_a_finish_reason_is_no_answer(faults, faulty):
+    faults.answers(Reply([delta("Hel"), delta("lo"), DONE]))
+
+    with pytest.raises(StreamInterruptedError):
+        list(faulty.stream_chat("Hi."))
+
+
+@through_the_sdk
+def test_malformed_event_in_a_stream_is_our_error(faults, faulty):
+    faults.answers(Reply([delta("Hel"), "data: {not json\n\n"]))
+
+    with pytest.raises(MalformedResponseError):
+        list(faulty.stream_chat("Hi."))
+
+
+@through_the_sdk
+def test_error_event_in_a_stream_is_our_error(faults, faulty):
+    faults.answers(Reply([delta("Hel"), 'data: {"error": {"message": "engine died", "code": 500}}\n\n']))
+
+    with pytest.raises(ServerError, match="engine died"):
+        list(faulty.stream_chat("Hi."))
+
+
+def test_stream_that_stalls_times_out_and_leaves_the_server(faults, faulty):
+    faults.answers(Reply([delta("Hel")], stall=True))
+
+    with pytest.raises(ProviderTimeoutError, match="sent nothing for 0.2 seconds"):
+        list(faulty.stream_chat("Hi.", model_options={ModelOption.STREAM_TIMEOUT: 0.2}))
+
+    assert faults.client_left.wait(5)
+
+
+@on_every_route
+def test_answer_that_does_not_come_times_out(faults, open_faulty):
+    faults.answers(Reply([], stall=True))
+
+    with pytest.raises(ProviderTimeoutError, match="timeout="):
+        open_faulty(timeout=0.2).chat("Hi.")
+
+
+def test_first_piece_is_handed_on_before_the_second_comes(faults, faulty):
+    faults.answers(Reply([delta("Hel")], stall=True))
+
+    with faulty.stream_chat("Hi.") as thunk:
+        assert next(iter(thunk)) == "Hel"
+
+
+@on_every_route
+async def test_cancelled_call_leaves_the_server(faults, faulty):
+    faults.answers(Reply([], stall=True))
+    call = asyncio.create_task(faulty.achat("Hi."))
+    assert await asyncio.to_thread(faults.received.wait, 5)
+
+    call.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await asyncio.to_thread(faults.client_left.wait, 5)
+    assert faulty.ctx.is_root_node
+    await faulty.aclose()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_call_that_is_cancelled_within_its_answer_leaves_the_server(faults, faulty, stream):
+    faults.answers(Reply([delta("Hel")], stall=True))
+    call = asyncio.create_task(faulty.achat("Hi.", model_options={ModelOption.STREAM: stream}))
+    assert await asyncio.to_thread(faults.received.wait, 5)
+
+    call.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await asyncio.to_thread(faults.client_left.wait, 5)
+    await faulty.aclose()
+
+
+@on_every_route
+def test_server_that_is_down_is_our_error(open_faulty):
+    with pytest.raises(ProviderConnectionError, match="base_url") as caught:
+        open_faulty(base_url="http://127.0.0.1:9/v1").chat("Hi.")
+
+    assert isinstance(caught.value, ConnectionError)
+
+
+async def test_failed_request_of_many_fails_alone(faults, faulty):
+    faults.answers(Reply(completion("hello")), Reply(error("boom"), 500), Reply(completion("hello")))
+
+    results = await asyncio.gather(*(faulty.achat("Hi.") for _ in range(3)), return_exceptions=True)
+
+    assert sum(isinstance(result, ServerError) for result in results) == 1
+    assert len(faulty.ctx.as_list()) == 4
+    await faulty.aclose()
+
+
+def test_options_reach_the_server_under_its_names_and_unknown_ones_as_they_are(faults, faulty):
+    faults.answers(Reply(completion("hello")))
+
+    faulty.chat(
+        "Hi.", model_options={"top_k": 5, ModelOption.MAX_NEW_TOKENS: 7, ModelOption.STOP_SEQUENCES: ["x"]}
+    )
+
+    sent = faults.requests[0]
+    assert (sent["top_k"], sent["max_tokens"], sent["stop"]) == (5, 7, ["x"])
+
+
+def test_thinking_is_kept_apart_from_the_text(faults, faulty):
+    answer = completion("hello")
+    answer["choices"][0]["message"]["reasoning_content"] = "He greets me."
+    faults.answers(Reply(answer))
+
+    message = faulty.chat("Hi.")
+
+    assert (message.content, message.thinking) == ("hello", "He greets me.")
+
+
+def test_key_is_in_no_repr(faulty):
+    assert "secret-key" not in repr(faulty)
+    assert "secret-key" not in repr(faulty.backend)
+
+
+def test_constructor_opens_no_connection(faults, open_faulty):
+    open_faulty().close()
+
+    assert faults.requests == []
