@@ -1,4 +1,4 @@
-"""Streaming in asynchronous code. Any number of readers may follow one answer, each from its beginning."""
+"""Streaming in asynchronous code: any number of readers may follow one answer."""
 
 import asyncio
 
@@ -13,7 +13,9 @@ async def count_words(answer: ModelOutputThunk) -> int:
 
 async def main() -> None:
     """Print an answer while a second reader counts its words."""
-    async with start_session(backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 50}) as m:
+    async with start_session(
+        backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 50}
+    ) as m:
         answer = await m.astream_chat("Write one sentence about the moon.")
         counting = asyncio.create_task(count_words(answer))
         async for piece in answer:

@@ -1,4 +1,7 @@
-"""A check of one's own may be asynchronous, sees the whole conversation, and gives the reason that the repair tells the model."""
+"""A check of one's own, asynchronous and with a reason.
+
+It sees the whole conversation, and its reason is what a repair tells the model.
+"""
 
 import asyncio
 
@@ -23,7 +26,9 @@ async def names_the_capital(ctx: Context) -> ValidationResult:
     answer = str(ctx.last_output())
     found = capital in answer
     return ValidationResult(
-        found, reason=f"the answer {'names' if found else 'does not name'} {capital}", score=float(found)
+        found,
+        reason=f"the answer {'names' if found else 'does not name'} {capital}",
+        score=float(found),
     )
 
 

@@ -1,4 +1,4 @@
-"""Best of n: several answers are drawn side by side, and a reward function says which one is best."""
+"""Best of n: answers are drawn side by side, and a reward says which is best."""
 
 from mellea import ModelOption, start_session
 from mellea.stdlib.requirements import contains
@@ -11,7 +11,11 @@ def brevity(text: str) -> float:
     return -float(words) if words >= 5 else -100.0
 
 
-OPTIONS = {ModelOption.TEMPERATURE: 0.8, ModelOption.SEED: 1, ModelOption.MAX_NEW_TOKENS: 16}
+OPTIONS = {
+    ModelOption.TEMPERATURE: 0.8,
+    ModelOption.SEED: 1,
+    ModelOption.MAX_NEW_TOKENS: 16,
+}
 
 with start_session(backend="hf", model_options=OPTIONS) as m:
     result = m.instruct(

@@ -1,8 +1,10 @@
-"""A conversation of which the model sees only the newest part. System messages at the beginning always stay."""
+"""A conversation of which the model sees the newest part, and its system messages."""
 
 from mellea import ChatContext, Message, start_session
 
-ctx = ChatContext(window_size=2).add(Message("system", "You are a helpful guide to France."))
+ctx = ChatContext(window_size=2).add(
+    Message("system", "You are a helpful guide to France.")
+)
 
 with start_session(backend="hf", ctx=ctx) as m:
     for question in (

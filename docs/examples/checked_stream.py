@@ -1,4 +1,7 @@
-"""A text is checked while it is written: the generation stops at the first chunk that fails, and a second attempt begins."""
+"""A text is checked while it is written.
+
+The generation stops at the first chunk that fails, and a second attempt begins.
+"""
 
 import asyncio
 
@@ -8,7 +11,11 @@ from mellea.stdlib.sampling import RejectionSamplingStrategy
 from mellea.stdlib.streaming import ChunkEvent, CompletedEvent, RetryEvent, stream
 
 WANTED = [avoids("majestic"), word_count(at_most=40)]
-OPTIONS = {ModelOption.TEMPERATURE: 0.7, ModelOption.SEED: 1, ModelOption.MAX_NEW_TOKENS: 30}
+OPTIONS = {
+    ModelOption.TEMPERATURE: 0.7,
+    ModelOption.SEED: 1,
+    ModelOption.MAX_NEW_TOKENS: 30,
+}
 
 
 async def main() -> None:
@@ -32,7 +39,9 @@ async def main() -> None:
                 case RetryEvent():
                     print(f" ...\n[withdrawn: {event.reason}]")
                 case CompletedEvent():
-                    print(f"\n[success: {event.success}, attempts: {event.attempts_used}]")
+                    print(
+                        f"\n[success: {event.success}, attempts: {event.attempts_used}]"
+                    )
         print(streamer.result.table())
 
 

@@ -1,4 +1,4 @@
-"""A context type of one's own says what the next request shows; everything else is inherited."""
+"""A context type of one's own says what a request shows; the rest is inherited."""
 
 from typing import Self
 

@@ -1,7 +1,7 @@
-"""What `make demo` runs: a real program on a small model in this process. It needs no server and no key.
+"""What `make demo` runs: a real program on a small model, without server or key.
 
-Three things that a generative program does: it shows an answer while the model writes it, it gets a typed value out of a
-text, and it holds a conversation that remembers.
+Three things that a generative program does: it shows an answer while the model writes
+it, it gets a typed value out of a text, and it holds a conversation that remembers.
 """
 
 import os
@@ -27,27 +27,31 @@ class Person(BaseModel):
 
 def main() -> None:
     """Run the three parts in one session."""
-    print(styled("1", "Mellea: ordinary Python in which some steps are done by a language model.\n"))
+    title = "Mellea: ordinary Python in which some steps are done by a language model."
+    print(f"{styled('1', title)}\n")
     print(
-        "Loading SmolLM2, a model of 135 million parameters (the first time, its weights are prepared once) ...",
+        "Loading SmolLM2, a model of 135 million parameters "
+        "(the first time, its weights are prepared once) ...",
         flush=True,
     )
     started = time.perf_counter()
     with start_session(
-        backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 80}
+        backend="hf",
+        model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 80},
     ) as m:
         print(f"Ready after {time.perf_counter() - started:.1f} s.")
         stream_an_answer(m)
         extract_a_person(m)
         hold_a_conversation(m)
     print(
-        f"\nDone in {time.perf_counter() - started:.0f} s. The program is docs/examples/demo.py; change it and run it again."
+        f"\nDone in {time.perf_counter() - started:.0f} s. "
+        "The program is docs/examples/demo.py; change it and run it again."
     )
 
 
 def stream_an_answer(m: MelleaSession) -> None:
     """Print an answer while it is being written."""
-    heading("1. An answer, streamed", "for piece in m.stream_chat(question): print(piece)")
+    heading("1. An answer, streamed", "for piece in m.stream_chat(question): ...")
     question = "Explain in two sentences why leaves are green."
     print(styled("36", f"> {question}"))
     answer = m.stream_chat(question)
@@ -56,31 +60,41 @@ def stream_an_answer(m: MelleaSession) -> None:
     print(
         styled(
             "2",
-            f"{known.usage.completion_tokens} tokens in {known.seconds:.1f} s, the first after {known.ttfb_ms:.0f} ms",
+            f"{known.usage.completion_tokens} tokens in {known.seconds:.1f} s, "
+            f"the first after {known.ttfb_ms:.0f} ms",
         )
     )
 
 
 def extract_a_person(m: MelleaSession) -> None:
-    """Get a typed value out of a text: the model can write nothing but JSON that fits the class."""
-    heading("2. A typed value", "m.instruct(task, user_variables={...}, format=Person).parsed")
+    """Get a typed value out of a text: the model can write only what fits the class."""
+    heading(
+        "2. A typed value",
+        "m.instruct(task, user_variables={...}, format=Person).parsed",
+    )
     note = "Olivia is 34 years old and lives in Lisbon."
     print(styled("36", f"> {note}"))
     person = m.instruct(
-        "Extract the person from this text: {{note}}", user_variables={"note": note}, format=Person
+        "Extract the person from this text: {{note}}",
+        user_variables={"note": note},
+        format=Person,
     ).parsed
     print(repr(person))
     print(
         styled(
             "2",
-            f"person.age + 1 is {person.age + 1}: a number, checked by pydantic, known to the type checker",
+            f"person.age + 1 is {person.age + 1}: a number, "
+            "checked by pydantic, known to the type checker",
         )
     )
 
 
 def hold_a_conversation(m: MelleaSession) -> None:
     """Ask questions of which the later ones make sense only with the earlier ones."""
-    heading("3. A conversation", 'm.ctx = ChatContext(); m.stream_chat("Which river flows through it?")')
+    heading(
+        "3. A conversation",
+        'm.ctx = ChatContext(); m.stream_chat("Which river flows through it?")',
+    )
     m.ctx = ChatContext()
     for question in (
         "What is the capital of France?",
@@ -92,7 +106,8 @@ def hold_a_conversation(m: MelleaSession) -> None:
     print(
         styled(
             "2",
-            f"{len(m.ctx.as_list())} spans are in the context: each question was sent with all that went before it",
+            f"{len(m.ctx.as_list())} spans are in the context: "
+            "each question was sent with all that went before it",
         )
     )
 
@@ -115,7 +130,7 @@ def type_out(pieces: Iterable[str]) -> None:
 
 
 def put(word: str, column: int) -> int:
-    """Print a word, on a new line if it does not fit into this one, and return the column after it."""
+    """Print a word, on a new line if need be, and return the column after it."""
     if column + len(word.rstrip()) > WIDTH:
         print()
         column = 0

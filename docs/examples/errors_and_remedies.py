@@ -1,11 +1,17 @@
-"""What goes wrong says whose fault it is, and what to do. A call that fails leaves the session as it was."""
+"""What goes wrong says whose fault it is and what to do, and leaves no trace."""
 
 import warnings
 
 from pydantic import BaseModel
 
 from mellea import ModelOption, start_session
-from mellea.core import MelleaError, OptionNotSupportedWarning, OutputParseError, ProviderError, UsageError
+from mellea.core import (
+    MelleaError,
+    OptionNotSupportedWarning,
+    OutputParseError,
+    ProviderError,
+    UsageError,
+)
 
 
 class City(BaseModel):
@@ -30,7 +36,9 @@ with start_session(backend="hf") as m:
     before = m.ctx
 
     try:  # the caller's fault: found before anything is sent
-        m.instruct("Write to {{name}} about {{topic}}.", user_variables={"name": "Olivia"})
+        m.instruct(
+            "Write to {{name}} about {{topic}}.", user_variables={"name": "Olivia"}
+        )
     except UsageError as error:
         show(error)
 
@@ -41,13 +49,16 @@ with start_session(backend="hf") as m:
     print("The session is as it was:", m.ctx is before)
 
     try:  # the model's fault: five tokens are too few for a whole City
-        m.instruct("Name a city.", format=City, model_options={ModelOption.MAX_NEW_TOKENS: 5}).parsed  # noqa: B018
+        few = {ModelOption.MAX_NEW_TOKENS: 5}
+        print(m.instruct("Name a city.", format=City, model_options=few).parsed)
     except OutputParseError as error:
         show(error)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", OptionNotSupportedWarning)
-        m.chat("What is the capital of France?", model_options={ModelOption.THINKING: True})
+        m.chat(
+            "What is the capital of France?", model_options={ModelOption.THINKING: True}
+        )
     print("Warned:", caught[0].message)
 
 try:

@@ -1,6 +1,7 @@
-"""The verbs without a session: each takes a context and a backend, and returns a result and a new context.
+"""The verbs without a session: context and backend in, result and new context out.
 
-Contexts are values. Adding to one never changes it, so that two conversations may grow from the same beginning.
+Contexts are values. Adding to one never changes it, so that two conversations may grow
+from the same beginning.
 """
 
 from mellea import ChatContext, mfuncs, start_backend
@@ -19,4 +20,7 @@ with backend:
     output, _ = mfuncs.instruct("Name three fruits.", ctx, backend)
     print(f"{output}\n[{output.generation.usage.completion_tokens} tokens]")
 
-print(f"The first context holds {len(ctx.as_list())} spans, the second one {len(france.as_list())}.")
+print(
+    f"The first context holds {len(ctx.as_list())} spans, "
+    f"the second one {len(france.as_list())}."
+)

@@ -1,4 +1,4 @@
-"""Your first generative program: it reads notes about new colleagues, and writes each of them a welcome."""
+"""Your first generative program: notes about new colleagues in, a welcome out."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,10 @@ from mellea import (
 from mellea.core import Context
 from mellea.stdlib.requirements import avoids, contains, word_count
 
-NOTES = ["Olivia is 34 years old and lives in Lisbon.", "Kenji is 51 years old and lives in Osaka."]
+NOTES = [
+    "Olivia is 34 years old and lives in Lisbon.",
+    "Kenji is 51 years old and lives in Osaka.",
+]
 
 
 class Person(BaseModel):
@@ -41,7 +44,9 @@ def found_in(note: str) -> Callable[[Context], tuple[bool, str]]:
     """Return the check that everything said of a person stands in a note."""
 
     def everything_is_there(ctx: Context) -> tuple[bool, str]:
-        values = [str(value) for value in ctx.last_output().parsed.model_dump().values()]
+        values = [
+            str(value) for value in ctx.last_output().parsed.model_dump().values()
+        ]
         missing = [value for value in values if not value or value not in note]
         return not missing, f"not in the note: {missing}"
 
@@ -63,7 +68,7 @@ def first_sentence(text: str) -> str:
 
 
 def welcome(m: MelleaSession, name: str) -> str:
-    """Write a sentence that welcomes somebody; an error, if none of six attempts is good enough."""
+    """Write a sentence of welcome; an error, if none of six attempts is good enough."""
     result = m.instruct(
         "Write one friendly sentence that welcomes {{name}} to the design team.",
         user_variables={"name": name},
@@ -71,7 +76,11 @@ def welcome(m: MelleaSession, name: str) -> str:
             contains(name),
             word_count(at_most=20),
             avoids("excited"),
-            req("Write one sentence.", simple_validate(is_one_sentence), repair=first_sentence),
+            req(
+                "Write one sentence.",
+                simple_validate(is_one_sentence),
+                repair=first_sentence,
+            ),
         ],
         strategy=RejectionSamplingStrategy(loop_budget=6),
         return_sampling_results=True,
@@ -82,10 +91,18 @@ def welcome(m: MelleaSession, name: str) -> str:
 
 def main() -> None:
     """Read the notes, and welcome whoever they are about."""
-    options = {ModelOption.TEMPERATURE: 0.7, ModelOption.SEED: 5, ModelOption.MAX_NEW_TOKENS: 32}
+    options = {
+        ModelOption.TEMPERATURE: 0.7,
+        ModelOption.SEED: 5,
+        ModelOption.MAX_NEW_TOKENS: 32,
+    }
     with start_session(backend="hf", model_options=options) as m:
         for note in NOTES:
-            person = person_in(m, note, requirements=[check("It is what the note says.", found_in(note))])
+            person = person_in(
+                m,
+                note,
+                requirements=[check("It is what the note says.", found_in(note))],
+            )
             print(f"\n{person!r}\n{welcome(m, person.name)}")
 
 

@@ -1,4 +1,7 @@
-"""A structured output is read while it is written: each value is an instance with the fields that have come so far."""
+"""A structured output is read while it is written.
+
+Each value is an instance with the fields that have come so far.
+"""
 
 from pydantic import BaseModel
 
@@ -17,10 +20,13 @@ class Person(BaseModel):
 NOTE = "Olivia is 34 years old and lives in Lisbon."
 
 with start_session(
-    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 48}
+    backend="hf",
+    model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 48},
 ) as m:
     output = m.stream_instruct(
-        "Extract the person from this text: {{note}}", user_variables={"note": NOTE}, format=Person
+        "Extract the person from this text: {{note}}",
+        user_variables={"note": NOTE},
+        format=Person,
     )
     for person in partial_objects(output):
         print(sorted(person.model_fields_set), repr(person))

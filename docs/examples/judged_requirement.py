@@ -1,4 +1,7 @@
-"""A requirement in words is judged by a model, which sees the conversation and the answer and gives a verdict with a reason."""
+"""A requirement in words is judged by a model.
+
+It sees the conversation and the answer, and gives a verdict with a reason.
+"""
 
 from mellea import ModelOption, start_session
 from mellea.stdlib.requirements import word_count
@@ -7,7 +10,8 @@ with start_session(backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 30})
     result = m.instruct(
         "Write one sentence about the sea.",
         requirements=[
-            word_count(at_most=40),  # costs nothing, so it is checked first; when it fails, no judge is asked
+            # Costs nothing, so it is checked first; when it fails, no judge is asked.
+            word_count(at_most=40),
             "The answer is about the sea.",
         ],
         return_sampling_results=True,
@@ -16,6 +20,8 @@ with start_session(backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 30})
     result.show()
 
     # The same judge, asked about a text that no model wrote.
-    verdict = m.validate("The answer is a number.", output="Forty-two", input="How many?")[0]
+    verdict = m.validate(
+        "The answer is a number.", output="Forty-two", input="How many?"
+    )[0]
     print(f"met: {verdict.result}, because: {verdict.reason}")
     print(f"spent: {verdict.usage.total_tokens} tokens, {verdict.seconds:.1f} s")

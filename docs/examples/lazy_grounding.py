@@ -1,4 +1,7 @@
-"""User variables and grounding. Outputs still on their way may stand in a prompt: they are waited for before it is sent."""
+"""User variables and grounding.
+
+Outputs still on their way may stand in a prompt: they are waited for before it is sent.
+"""
 
 import asyncio
 
@@ -8,8 +11,10 @@ MEMO = Document("Olivia Reyes joins the design team in Lisbon on Monday.", title
 
 
 async def main() -> None:
-    """Write one sentence from a memo, then a question from two answers that nobody has waited for."""
-    async with start_session(backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 48}) as m:
+    """Write a sentence, then a question from two answers that nobody waited for."""
+    async with start_session(
+        backend="hf", model_options={ModelOption.MAX_NEW_TOKENS: 48}
+    ) as m:
         welcome = await m.ainstruct(
             "Write one friendly sentence that welcomes {{name}} to the {{team}} team.",
             user_variables={"name": "Olivia", "team": "design"},

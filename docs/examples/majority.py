@@ -1,4 +1,4 @@
-"""Majority of five: the same question five times, each with a seed of its own, and the most frequent answer wins."""
+"""Majority of five: one question, five seeds, and the most frequent answer wins."""
 
 from collections import Counter
 from typing import Literal
@@ -15,7 +15,11 @@ class Capital(BaseModel):
     city: Literal["Athens", "Madrid", "Paris", "Rome"]
 
 
-OPTIONS = {ModelOption.TEMPERATURE: 0.8, ModelOption.SEED: 5, ModelOption.MAX_NEW_TOKENS: 16}
+OPTIONS = {
+    ModelOption.TEMPERATURE: 0.8,
+    ModelOption.SEED: 5,
+    ModelOption.MAX_NEW_TOKENS: 16,
+}
 
 with start_session(backend="hf", model_options=OPTIONS) as m:
     result = m.instruct(

@@ -1,4 +1,4 @@
-"""An object of the program becomes one that a model can be asked about. The object itself stays as it is."""
+"""An object of the program becomes one that a model can be asked about."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,8 @@ olivia = Employee("Olivia Reyes", "Lisbon", 52_000)
 shown = mify(olivia, fields_exclude={"salary"})
 
 with start_session(
-    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 20}
+    backend="hf",
+    model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 20},
 ) as m:
     print(m.query(shown, "In which city does Olivia Reyes work?"))
     print("---", m.last_prompt()[0]["content"], "---", sep="\n")

@@ -1,9 +1,19 @@
-"""A typed function that may return nothing, with a check on its value, so that a guess is never taken for an answer."""
+"""A typed function that may return nothing.
+
+A check on its value sees to it that a guess is never taken for an answer.
+"""
 
 import re
 from collections.abc import Callable
 
-from mellea import MelleaSession, ModelOption, RejectionSamplingStrategy, check, generative, start_session
+from mellea import (
+    MelleaSession,
+    ModelOption,
+    RejectionSamplingStrategy,
+    check,
+    generative,
+    start_session,
+)
 from mellea.core import Context, RequirementsNotMetError
 
 
@@ -17,21 +27,29 @@ def stands_in(text: str) -> Callable[[Context], tuple[bool, str]]:
 
     def holds(ctx: Context) -> tuple[bool, str]:
         value = ctx.last_output().parsed
-        return value is None or str(value) in re.findall(r"\d+", text), f"the value is {value}"
+        return value is None or str(value) in re.findall(
+            r"\d+", text
+        ), f"the value is {value}"
 
     return holds
 
 
 def pieces(m: MelleaSession, text: str) -> int | None:
-    """Return the number that the text has; None where the model finds none, and where it makes one up."""
+    """Return the number in the text; None where the model finds none or makes it up."""
     try:
-        return pieces_in(m, text, requirements=[check("The number is in the text.", stands_in(text))])
+        return pieces_in(
+            m, text, requirements=[check("The number is in the text.", stands_in(text))]
+        )
     except RequirementsNotMetError as error:
         print(f"({len(error.result.attempts)} guesses refused)")
         return None
 
 
-OPTIONS = {ModelOption.TEMPERATURE: 0.6, ModelOption.SEED: 2, ModelOption.MAX_NEW_TOKENS: 16}
+OPTIONS = {
+    ModelOption.TEMPERATURE: 0.6,
+    ModelOption.SEED: 2,
+    ModelOption.MAX_NEW_TOKENS: 16,
+}
 
 with start_session(backend="hf", model_options=OPTIONS) as m:
     for text in ("Please send 12 lamps.", "Do you sell lamps?"):

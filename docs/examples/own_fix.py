@@ -1,4 +1,4 @@
-"""A requirement may bring its own fix: what code can mend, the model is not asked again for."""
+"""A requirement may bring its own fix: what code can mend, no model is asked for."""
 
 from mellea import ModelOption, req, simple_validate, start_session
 
@@ -14,15 +14,23 @@ def cut_to_sentences(text: str) -> str:
     return text[: last + 1] if last >= 0 else f"{text}."
 
 
-whole_sentences = req("Write whole sentences.", simple_validate(ends_a_sentence), repair=cut_to_sentences)
+whole_sentences = req(
+    "Write whole sentences.", simple_validate(ends_a_sentence), repair=cut_to_sentences
+)
 
 with start_session(
-    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 40}
+    backend="hf",
+    model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 40},
 ) as m:
     result = m.instruct(
-        "Explain why leaves are green.", requirements=[whole_sentences], return_sampling_results=True
+        "Explain why leaves are green.",
+        requirements=[whole_sentences],
+        return_sampling_results=True,
     )
 
 chosen = result.chosen
 print(chosen.output)
-print(f"[success: {result.success}, attempts: {len(result.attempts)}, fixed by: {chosen.fixed_by}]")
+print(
+    f"[success: {result.success}, attempts: {len(result.attempts)}, "
+    f"fixed by: {chosen.fixed_by}]"
+)

@@ -1,6 +1,15 @@
-"""The loop with its state made explicit: the same verbs take a context and a backend, and return a result and a new context."""
+"""The loop with its state made explicit.
 
-from mellea import ChatContext, ModelOption, RejectionSamplingStrategy, mfuncs, start_backend
+The verbs take a context and a backend, and return a result and a new context.
+"""
+
+from mellea import (
+    ChatContext,
+    ModelOption,
+    RejectionSamplingStrategy,
+    mfuncs,
+    start_backend,
+)
 from mellea.stdlib.requirements import contains, word_count
 
 options = {ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 24}
@@ -18,8 +27,10 @@ with backend:
     )
     print(result, f"[{len(result.attempts)} attempt]")
 
-    # Validating is a verb too: it asks nothing of the model that wrote, and changes no context.
-    for verdict in mfuncs.validate([contains("France"), word_count(at_most=4)], france, backend):
+    # Validating is a verb too: it changes no context.
+    for verdict in mfuncs.validate(
+        [contains("France"), word_count(at_most=4)], france, backend
+    ):
         print(verdict.result, "-", verdict.reason)
 
     # Two ways to go on from one context; neither knows of the other.
@@ -27,4 +38,7 @@ with backend:
     language, _ = mfuncs.chat("What language do people speak there?", france, backend)
     print(river.content, language.content, sep="\n")
 
-print(f"{len(start.as_list())} spans at the start, {len(france.as_list())} after the instruction")
+print(
+    f"{len(start.as_list())} spans at the start, "
+    f"{len(france.as_list())} after the instruction"
+)

@@ -1,11 +1,15 @@
-"""Three ways to go on after a failed attempt, compared on the same task: what came of each, and what it cost."""
+"""Three ways to go on after a failed attempt, compared on the same task."""
 
 from mellea import ModelOption, RejectionSamplingStrategy, start_session
 from mellea.stdlib.requirements import contains, word_count
 from mellea.stdlib.sampling import MultiTurnStrategy, RepairTemplateStrategy
 
 STRATEGIES = (RejectionSamplingStrategy, RepairTemplateStrategy, MultiTurnStrategy)
-OPTIONS = {ModelOption.TEMPERATURE: 0.7, ModelOption.SEED: 2, ModelOption.MAX_NEW_TOKENS: 16}
+OPTIONS = {
+    ModelOption.TEMPERATURE: 0.7,
+    ModelOption.SEED: 2,
+    ModelOption.MAX_NEW_TOKENS: 16,
+}
 
 print(f"{'strategy':30} success  attempts  met  tokens  seconds")
 with start_session(backend="hf", model_options=OPTIONS) as m:
@@ -18,6 +22,7 @@ with start_session(backend="hf", model_options=OPTIONS) as m:
         )
         best, spent = result.chosen, sum(attempt.seconds for attempt in result.attempts)
         print(
-            f"{strategy.__name__:30} {result.success!s:7}  {len(result.attempts):8}  {best.met}/{len(best.results)}"
+            f"{strategy.__name__:30} {result.success!s:7}  {len(result.attempts):8}  "
+            f"{best.met}/{len(best.results)}"
             f"  {result.usage.total_tokens:6}  {spent:7.1f}"
         )

@@ -1,4 +1,4 @@
-"""A loop is tested offline: a script answers, fails requirements and breaks off, as models and providers do."""
+"""A loop is tested offline: a script answers and fails, as models and providers do."""
 
 from pydantic import BaseModel
 
@@ -17,20 +17,32 @@ class Order(BaseModel):
 def read(backend: ScriptedBackend) -> Order:
     """Read an order; the program that is tested."""
     m = MelleaSession(backend)
-    many = check("More than one.", simple_validate(lambda text: '"quantity": 1}' not in text))
+    many = check(
+        "More than one.", simple_validate(lambda text: '"quantity": 1}' not in text)
+    )
     strategy = RejectionSamplingStrategy(loop_budget=3)
     return m.instruct(
-        "Read the order.", format=Order, requirements=[many, "It is polite."], strategy=strategy, strict=True
+        "Read the order.",
+        format=Order,
+        requirements=[many, "It is polite."],
+        strategy=strategy,
+        strict=True,
     ).parsed
 
 
 # The first answer is cut in its JSON, the second fails the check, the third is good.
-script = [Fault.bad_json(), '{"item": "lamp", "quantity": 1}', filled(item="lamp", quantity=3)]
+script = [
+    Fault.bad_json(),
+    '{"item": "lamp", "quantity": 1}',
+    filled(item="lamp", quantity=3),
+]
 backend = ScriptedBackend(script, failures={})
 print(read(backend), f"after {backend.calls} calls, judges included")
 
 # The judge says no twice, whatever the answer is.
-backend = ScriptedBackend(filled(item="lamp", quantity=3), failures={"It is polite.": 2})
+backend = ScriptedBackend(
+    filled(item="lamp", quantity=3), failures={"It is polite.": 2}
+)
 print(read(backend), f"after {backend.calls} calls, judges included")
 
 # The provider limits the rate: that is no failed attempt, and the program is told.

@@ -1,4 +1,4 @@
-"""A table as a value: markdown in and out, questions about it, and changes whose answer is read as a table again."""
+"""A table as a value: markdown in and out, questions about it, and changes to it."""
 
 from mellea import ModelOption, start_session
 from mellea.core import OutputParseError
@@ -12,7 +12,8 @@ STOCK = Table.from_markdown("""
 """)
 
 with start_session(
-    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 32}
+    backend="hf",
+    model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 32},
 ) as m:
     print(m.query(STOCK, "How many chairs are there?"))
     try:

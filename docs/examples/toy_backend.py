@@ -1,4 +1,7 @@
-"""A backend in one file, used without installing anything: the module itself is handed to the session as a plugin."""
+"""A backend in one file, used without installing anything.
+
+The module itself is handed to the session as a plugin.
+"""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +17,8 @@ class Echo(Backend):
     provider = "echo"
     capabilities = frozenset({Capability.STREAMING})
     options = OptionTable(
-        names={ModelOption.MAX_NEW_TOKENS: "limit"}, spellings={"limit": ModelOption.MAX_NEW_TOKENS}
+        names={ModelOption.MAX_NEW_TOKENS: "limit"},
+        spellings={"limit": ModelOption.MAX_NEW_TOKENS},
     )
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
@@ -23,7 +27,10 @@ class Echo(Backend):
         said = words[: request.options.get("limit")]
         for index, word in enumerate(said):
             yield Chunk(text=f" {word}" if index else word)
-        yield Chunk(finish_reason="stop" if said == words else "length", usage=Usage(len(words), len(said)))
+        yield Chunk(
+            finish_reason="stop" if said == words else "length",
+            usage=Usage(len(words), len(said)),
+        )
 
 
 @hookimpl
@@ -41,4 +48,8 @@ def mellea_register_backends(register: Callable[[BackendManifest], None]) -> Non
 
 with start_session("echo", plugins=[sys.modules[__name__]]) as m:
     print(m.chat("Adding a provider takes one class.").content)
-    print(m.chat("This answer is cut.", model_options={ModelOption.MAX_NEW_TOKENS: 3}).content)
+    print(
+        m.chat(
+            "This answer is cut.", model_options={ModelOption.MAX_NEW_TOKENS: 3}
+        ).content
+    )

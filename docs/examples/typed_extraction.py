@@ -1,4 +1,4 @@
-"""Typed output: a pydantic class says what the answer looks like, and the model can write nothing else."""
+"""Typed output: a pydantic class says what the model can write at all."""
 
 from pydantic import BaseModel
 
@@ -20,9 +20,11 @@ NOTES = [
 
 with start_session(backend="hf") as m:
     for note in NOTES:
-        # The note is data: even if it held {{braces}}, it would not be read as a template.
+        # The note is data: {{braces}} in it would not be read as a template.
         output = m.instruct(
-            "Extract the person from this text: {{note}}", user_variables={"note": note}, format=Person
+            "Extract the person from this text: {{note}}",
+            user_variables={"note": note},
+            format=Person,
         )
         person = output.parsed  # a Person, for the type checker too
         print(f"{person.name:8} {person.age:3} {person.city}")

@@ -1,4 +1,7 @@
-"""A typed function: its name, signature and docstring are the prompt, and its return annotation is what may come back."""
+"""A typed function.
+
+Name, signature and docstring are the prompt; the annotation is what may come back.
+"""
 
 from typing import Literal
 
@@ -11,7 +14,8 @@ def capital(country: str) -> Literal["Athens", "Madrid", "Paris", "Rome"]:
 
 
 with start_session(
-    backend="hf", model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 16}
+    backend="hf",
+    model_options={ModelOption.TEMPERATURE: 0, ModelOption.MAX_NEW_TOKENS: 16},
 ) as m:
     for country in ("France", "Spain"):
         print(f"{country}: {capital(m, country)}")
@@ -19,5 +23,9 @@ with start_session(
     # Called with another option, this once.
     print(
         "Drawn:",
-        capital(m, country="Italy", model_options={ModelOption.TEMPERATURE: 1.0, ModelOption.SEED: 4}),
+        capital(
+            m,
+            country="Italy",
+            model_options={ModelOption.TEMPERATURE: 1.0, ModelOption.SEED: 4},
+        ),
     )

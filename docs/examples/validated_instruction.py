@@ -1,9 +1,13 @@
-"""Instruct, validate, repair: the task states what the answer must be, and each attempt is checked against it."""
+"""Instruct, validate, repair: each attempt is checked against what the task states."""
 
 from mellea import ModelOption, RejectionSamplingStrategy, start_session
 from mellea.stdlib.requirements import avoids, contains, word_count
 
-OPTIONS = {ModelOption.TEMPERATURE: 0.7, ModelOption.SEED: 5, ModelOption.MAX_NEW_TOKENS: 24}
+OPTIONS = {
+    ModelOption.TEMPERATURE: 0.7,
+    ModelOption.SEED: 5,
+    ModelOption.MAX_NEW_TOKENS: 24,
+}
 
 with start_session(backend="hf", model_options=OPTIONS) as m:
     result = m.instruct(

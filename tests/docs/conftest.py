@@ -23,7 +23,8 @@ from mellea.plugins import BackendManifest, hookimpl
 def mellea_register_backends(register):
     for name in ("hf", "ollama", "openai", "litellm"):
         aliases = ("huggingface",) if name == "hf" else ()
-        register(BackendManifest(name=name, summary="", factory="tests.docs.stand_in:StandIn", aliases=aliases))
+        factory = "tests.docs.stand_in:StandIn"
+        register(BackendManifest(name=name, summary="", factory=factory, aliases=aliases))
 """
 
 
@@ -40,7 +41,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stand_ins(no_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Let scripted backends answer under the names of the four real ones, by the means that users have to choose a plugin."""
+    """Let scripted backends answer under the names of the real ones, by the means that users have."""
     entry_points = dict.fromkeys(WELL_KNOWN, "stand_ins_manifest")
     monkeypatch.syspath_prepend(
         str(make_distribution(tmp_path, "stand-ins", entry_points, {"stand_ins_manifest": _MANIFEST}))
@@ -56,7 +57,7 @@ def stand_ins(no_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @pytest.fixture
 def sample_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Make the sample packages that the page for plugin authors shows importable, and the toy backend known by name."""
+    """Make the packages of the page for plugin authors importable, and the toy backend known by name."""
     for package in ("toy-backend", "lasttwo-context"):
         monkeypatch.syspath_prepend(str(SAMPLES / package / "src"))
     monkeypatch.syspath_prepend(

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["DOCS", "EXAMPLES", "ROOT", "Block", "blocks", "run", "table", "tree"]
+__all__ = ["DOCS", "EXAMPLES", "ROOT", "Block", "blocks", "code", "run", "table", "tree"]
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -40,8 +40,17 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
             yield Block(found[1], text.count("\n", 0, found.start(2)), found[2])
 
 
+def code(page: Path) -> Iterator[str]:
+    """Iterate over the lines of all fenced blocks, and of the files that they show."""
+    for found in _FENCE.finditer(page.read_text(encoding="utf-8")):
+        shown = re.findall(r'^--8<-- "(.+)"$', found[2], re.MULTILINE)
+        yield from found[2].splitlines()
+        for path in shown:
+            yield from (ROOT / path).read_text(encoding="utf-8").splitlines()
+
+
 def run(page: Path, replacing: Mapping[str, str] | None = None) -> int:
-    """Run the Python of a page from its top to its end, as one program, and return the number of blocks that were run.
+    """Run the Python of a page, as one program, and return the number of blocks that were run.
 
     Args:
         page: The page.

@@ -9,9 +9,7 @@ import pytest
 
 from mellea import ModelOption, start_backend, start_session
 from mellea.core import ModelNotFoundError, OptionNotSupportedWarning, UnknownPluginError
-from mellea.plugins.factory import load_factory
-from mellea.plugins.registry import PluginRegistry
-from tests.plugins.samples import PACKAGES
+from mellea.plugins.registry import PluginRegistry, load_factory
 
 
 @pytest.mark.parametrize(
@@ -104,12 +102,6 @@ def test_error_of_the_providers_library_becomes_ours_with_the_original_chained(i
     assert type(caught.value.__cause__).__name__ == "NoSuchParrotError"
 
 
-def test_toy_backend_is_one_file_of_less_than_80_lines():
-    source = PACKAGES / "toy-backend" / "src" / "toy" / "backend.py"
-
-    assert len(source.read_text().splitlines()) < 80
-
-
 def test_manifest_agrees_with_the_class(install):
     install("toy-backend")
 
@@ -130,7 +122,10 @@ def test_plugin_installed_after_the_first_look_is_found(install, samples, tmp_pa
 
 
 def test_installed_core_and_toy_work_without_anything_else(samples):
-    program = "from mellea import start_session\nwith start_session('toy', ctx='chat') as m: print(m.chat('one'), m.chat('two'))"
+    program = (
+        "from mellea import start_session\n"
+        "with start_session('toy', ctx='chat') as m: print(m.chat('one'), m.chat('two'))"
+    )
 
     done = samples.python("-c", program, names=("toy-backend",))
 

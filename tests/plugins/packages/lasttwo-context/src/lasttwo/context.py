@@ -6,7 +6,7 @@ from mellea.core import Context, Span
 
 
 class LastTwoContext(Context):
-    """Keeps everything that was said, and shows the model the last two spans: a question and its answer."""
+    """Keeps everything, and shows the model the last two spans."""
 
     def add(self, span: Span) -> Self:
         """Return the context with one more span."""

@@ -24,7 +24,7 @@ class NoSuchParrotError(Exception):
 async def parrot(
     model: str, words: list[str], max_words: int | None = None, delay: float = 0
 ) -> AsyncGenerator[str, None]:
-    """Stands for the provider's library: says the words one after the other, ``delay`` seconds apart."""
+    """Stands for the provider's library: says words, ``delay`` seconds apart."""
     if model != "parrot-1":
         raise NoSuchParrotError(model)
     for word in words[:max_words]:
@@ -33,7 +33,7 @@ async def parrot(
 
 
 class ToyBackend(Backend):
-    """Repeats every word that it is shown, whoever said it; only its own answers it leaves out."""
+    """Repeats every word that it is shown, apart from its own answers."""
 
     provider = "toy"
     capabilities = frozenset({Capability.STREAMING, Capability.TOKEN_COUNT})
@@ -44,18 +44,15 @@ class ToyBackend(Backend):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Say the words of the conversation again."""
-        heard = [
-            word
-            for message in request.messages
-            if message.role != "assistant"
-            for word in message.content.split()
-        ]
-        said = 0
-        async with aclosing(parrot(request.model_id, heard, **request.options)) as words:
+        others = (each for each in request.messages if each.role != "assistant")
+        heard = " ".join(each.content for each in others).split()
+        said, parroting = 0, parrot(request.model_id, heard, **request.options)
+        async with aclosing(parroting) as words:
             async for word in words:
                 yield Chunk(text=f" {word}" if said else word)
                 said += 1
-        yield Chunk(finish_reason="stop" if said == len(heard) else "length", usage=Usage(len(heard), said))
+        reason = "stop" if said == len(heard) else "length"
+        yield Chunk(finish_reason=reason, usage=Usage(len(heard), said))
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the number of words; a parrot's tokens are words."""
