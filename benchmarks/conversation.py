@@ -1,4 +1,4 @@
-"""What a long conversation costs in time and memory, and what the framework adds to a call that costs nothing itself."""
+"""What a long conversation costs in time and memory, and what is added to a call that costs nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What streaming on the embedded model costs: tokens per second, against a bare ``generate`` of the same loaded model."""
+"""What streaming on the embedded model costs, in tokens per second against a bare ``generate``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOKENS = 24
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Measure it. All of torch's work is done on the engine's thread: a second one would halve the speed of both."""
+    """Measure it, on the engine's thread alone: a second one would halve the speed of both."""
     from mellea_hf import LocalHFBackend
     from mellea_hf._engine import engine
     from mellea_hf.weights import DEFAULT_MODEL_ID, load

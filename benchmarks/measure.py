@@ -31,7 +31,7 @@ class Plan:
 def interleaved(
     rounds: int, *sides: Callable[[], float], pick: Callable[[Sequence[float]], float] = statistics.median
 ) -> list[float]:
-    """Run the sides in turn (A B, B A, ...) and return the median of what each returns. One round before is not counted.
+    """Run the sides in turn (A B, B A, ...) and return the median of each. One round before is not counted.
 
     Args:
         rounds: How often.

@@ -1,4 +1,4 @@
-"""What requirements cost: judges and lanes in latencies of the server, checks and repeated attempts against calls without them."""
+"""What requirements cost: judges and lanes in latencies, checks and attempts against bare calls."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A chat-completions server that costs as little as possible. It runs in a process of its own.
 
-The path says how it answers: ``/{delay}/{pieces}/v1/chat/completions`` waits ``delay`` milliseconds before a whole answer, and
-before each of the ``pieces`` of a streamed one. A request for JSON gets a judge's verdict that says yes. ``GET /arrival`` gives
+The path says how it answers: ``/{delay}/{pieces}/v1/chat/completions`` waits ``delay`` milliseconds before a
+whole answer, and before each of the ``pieces`` of a streamed one. A request for JSON gets a judge's verdict
+that says yes. ``GET /arrival`` gives
 the monotonic time at which the last request came.
 """
 

@@ -1,7 +1,7 @@
 """What it costs to import the framework, and to get from the start of a process to the first request.
 
-Imports are measured in processor time, which on an idle machine is the time they take, and the lowest of several rounds counts:
-a difference in milliseconds, unlike a ratio, has all the noise of the machine in it.
+Imports are measured in processor time, which on an idle machine is the time they take, and the lowest of
+several rounds counts: a difference in milliseconds, unlike a ratio, has all the noise of the machine in it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ start_session("openai", model_id="m", base_url={url!r}, api_key="k").chat("hi")
 """
 _SDK = """
 from openai import OpenAI
-OpenAI(base_url={url!r}, api_key="k").chat.completions.create(model="m", messages=[{{"role": "user", "content": "hi"}}])
+client = OpenAI(base_url={url!r}, api_key="k")
+client.chat.completions.create(model="m", messages=[{{"role": "user", "content": "hi"}}])
 """
 
 

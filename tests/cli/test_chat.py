@@ -43,7 +43,7 @@ class Terminal:
         self.process.send_signal(signal.SIGINT)
 
     def interrupt_until_printed(self) -> None:
-        """Interrupt until something is printed: readline overlooks a signal between its prompt and its wait for a key."""
+        """Interrupt until something is printed: readline overlooks a signal between prompt and wait."""
         while not select.select([self._end], [], [], 0.5)[0]:
             self.interrupt()
 

@@ -196,7 +196,8 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_import_of_the_package_loads_no_torch():
     result = run(
-        "import sys, mellea_hf, mellea_hf.plugin, mellea_hf.backend; print({'torch', 'transformers'} & set(sys.modules))"
+        "import sys, mellea_hf, mellea_hf.plugin, mellea_hf.backend\n"
+        "print({'torch', 'transformers'} & set(sys.modules))"
     )
 
     assert result.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""What the LiteLLM backend does to the process around it. Each test runs a program of its own, with warnings shown."""
+"""What the LiteLLM backend does to the process around it. Each test runs a program of its own."""
 
 import os
 import subprocess
@@ -111,7 +111,8 @@ def test_nothing_is_printed_and_no_setting_of_litellm_is_changed(faults):
             except (RequestRejectedError, UsageError):
                 pass
         import litellm, logging
-        print(logging.getLogger("LiteLLM").handlers, litellm.drop_params, litellm.num_retries, litellm.api_key)
+        print(logging.getLogger("LiteLLM").handlers, end=" ")
+        print(litellm.drop_params, litellm.num_retries, litellm.api_key)
         print(os.environ["LITELLM_LOCAL_MODEL_COST_MAP"])
     """
 

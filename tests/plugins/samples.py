@@ -1,4 +1,4 @@
-"""The sample distributions of ``tests/plugins/packages``, really built and installed with pip, and a way to run Python beside them.
+"""The sample distributions of ``tests/plugins/packages``, really built and installed with pip.
 
 Each one is installed into a folder of its own, so that a test chooses what is installed, and in which order.
 """
@@ -55,7 +55,7 @@ class Samples:
         return str(path)
 
     def environment(self, *names: str, **settings: str) -> Mapping[str, str]:
-        """Return the environment of a Python that has the core and some samples, and no setting but those given."""
+        """Return the environment of a Python that has the core and some samples, and the settings given."""
         kept = {
             key: value
             for key, value in os.environ.items()
@@ -86,7 +86,7 @@ class Samples:
     def started(
         self, *arguments: str, names: tuple[str, ...] = (), **streams: Any
     ) -> Iterator[subprocess.Popen[Any]]:
-        """Start a Python that has the core and some samples; whatever hangs is ended after a while, so that reads end too."""
+        """Start a Python that has the core and some samples; whatever hangs is ended after a while."""
         environment = {**self.environment(*names), "TERM": "dumb"}
         process = subprocess.Popen(
             [sys.executable, "-S", *arguments], env=environment, cwd=self.folder, **streams
@@ -134,7 +134,7 @@ def _needed_by_the_core() -> Iterator[Path]:
 
 @functools.cache
 def _built() -> Samples:
-    # One build for the process: several conftest files take these fixtures, and pytest would build once for each.
+    # One build for the process: pytest would build once for each conftest that takes these fixtures.
     holder = tempfile.TemporaryDirectory(prefix="mellea-samples-")
     folder = Path(holder.name)
     sources = [*sorted(PACKAGES.iterdir()), CORE]
@@ -192,7 +192,7 @@ def install(
 def make_distribution(
     folder: Path, name: str, entry_points: Mapping[str, str], modules: Mapping[str, str]
 ) -> Path:
-    """Write an installed distribution by hand, for what no build tool would let through, and return its folder."""
+    """Write an installed distribution that no build tool would let through, and return its folder."""
     information = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     information.mkdir(parents=True)
     (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")

@@ -105,7 +105,8 @@ def test_plugin_for_a_later_interface_is_refused_with_the_remedy(install):
         start_session("future")
 
     assert str(caught.value) == (
-        "Plugin 'future' of future-api 9.0 was made for plugin interface 99; this core has 1. Update mellea-core."
+        "Plugin 'future' of future-api 9.0 was made for plugin interface 99; "
+        "this core has 1. Update mellea-core."
     )
 
 
@@ -181,7 +182,7 @@ def test_entry_point_that_leads_nowhere_is_kept_as_a_problem(install, tmp_path):
 
 
 def test_partial_registration_is_rolled_back(install, tmp_path):
-    # The first hook is well formed and the second is not; a second entry point finds nothing of the first left over.
+    # The first hook is well formed and the second is not; a second entry point finds nothing left over.
     source = HOOK + backends(manifest("half")) + "@hookimpl\ndef mellea_register_contexts(enrol): pass\n"
     points = {"half": "half_plugin", "second": "half_plugin"}
     install(make_distribution(tmp_path, "half-plugin", points, {"half_plugin": source}), "toy-backend")

@@ -1,4 +1,4 @@
-"""Instructions that can be verified: small tasks, each with two or three requirements that plain code checks."""
+"""Instructions that can be verified: small tasks with two or three requirements that code checks."""
 
 from __future__ import annotations
 

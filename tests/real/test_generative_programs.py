@@ -1,4 +1,4 @@
-"""Generative programs on a real model: typed, checked, repaired, judged, chosen among several, and stopped early."""
+"""Generative programs on a real model: typed, checked, repaired, judged, chosen, and stopped early."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A small table of verifiable instructions, at four calls apiece: what comes back is never less than what was in hand."""
+"""Verifiable instructions, at four calls apiece: what comes back is never less than what was in hand."""
 
 from collections.abc import Sequence
 

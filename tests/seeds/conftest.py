@@ -11,14 +11,14 @@ from tests.servers.llama import LlamaServer
 from tests.servers.ollama import OllamaServer
 
 INSTALLED = ("granite4.1:3b", "granite3.2:8b", "my-model:latest", "llama2:latest")
-"""What the page's programs ask Ollama for: the default model, a catalogued one by its hub name, and two by their own."""
+"""What the page's programs ask Ollama for: the default, one by its hub name, and two by their own."""
 
 
 @pytest.fixture
 def real_parts(
     llama_server: LlamaServer, ollama_server: OllamaServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OllamaServer]:
-    """Point every backend to its server by the variables that users have, and install the page's models in Ollama's."""
+    """Point every backend to its server by the variables that users have, and install the models."""
     for name in [name for name in os.environ if name.startswith("MELLEA_") and name != "MELLEA_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.base_url)

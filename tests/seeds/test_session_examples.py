@@ -2,8 +2,9 @@
 
 The page is Markdown; it is kept as ``session-examples.txt`` so that no formatter rewrites the snippets.
 
-Only these names are changed, because the models are not here: the local model of the Hugging Face snippet, and the provider of the
-LiteLLM one. Everything else of the page is as it was written; addresses come from the environment.
+Only these names are changed, because the models are not here: the local model of the Hugging Face snippet,
+and the provider of the LiteLLM one. Everything else of the page is as it was written; addresses come from the
+environment.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ PAGE = Path(__file__).parent / "session-examples.txt"
 SNIPPETS = [block.text for block in blocks(PAGE, "python")]
 BASIC, CUSTOM, MANAGED, BACKENDS = SNIPPETS
 RENAMED = {
-    'HFBackend(model_id="ibm-granite/granite-3.2-8b-instruct")': 'HFBackend(model_id="HuggingFaceTB/SmolLM2-135M-Instruct")',
+    'HFBackend(model_id="ibm-granite/granite-3.2-8b-instruct")': (
+        'HFBackend(model_id="HuggingFaceTB/SmolLM2-135M-Instruct")'
+    ),
     'LiteLLMBackend(model_id="claude-3-opus")': 'LiteLLMBackend(model_id="openai/smollm2")',
 }
 SHORT = {ModelOption.MAX_NEW_TOKENS: 8}

@@ -36,7 +36,7 @@ class Reply:
 
 @define
 class FaultServer:
-    """A running server: ``replies`` are given in turn, the last one for ever; ``requests`` are the bodies received."""
+    """A running server: ``replies`` are given in turn, the last for ever; ``requests`` are the bodies."""
 
     url: str = ""
     replies: list[Reply] = field(factory=list)

@@ -258,8 +258,13 @@ def test_output_without_the_tool_call_asked_for_is_a_failed_attempt():
     """A model that talks instead of calling is repaired like any other failure, and raises nothing."""
     m = session("I would rather talk.", capabilities=[Capability.TOOLS])
 
-    result = m.instruct("Use it.", requirements=[uses_tool("final_answer")], strategy=RejectionSamplingStrategy(),
-                        tool_calls=True, return_sampling_results=True)  # fmt: skip
+    result = m.instruct(
+        "Use it.",
+        requirements=[uses_tool("final_answer")],
+        strategy=RejectionSamplingStrategy(),
+        tool_calls=True,
+        return_sampling_results=True,
+    )
 
     assert result.result_validations[0][1].reason == "the tool final_answer is not called"
 

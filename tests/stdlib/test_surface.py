@@ -38,22 +38,32 @@ PUBLIC = {
     "mellea.backends": "Backend ModelOption model_ids",
     "mellea.backends.model_ids": "IBM_GRANITE_4_1_3B IBM_GRANITE_4_1_8B ModelIdentifier",
     "mellea.backends.model_options": "ModelOption",
-    "mellea.core": "AudioBlock AudioUrlBlock Backend CBlock Component ComponentParseError ComputedModelOutputThunk Context"
-    " GenerateLog GenerateType ImageBlock ImageUrlBlock ModelOutputThunk ModelToolCall RawProviderResponse Span"
-    " TemplateRepresentation blockify get_audio_from_component make_image_block",
+    "mellea.core": (
+        "AudioBlock AudioUrlBlock Backend CBlock Component ComponentParseError ComputedModelOutputThunk "
+        "Context GenerateLog GenerateType ImageBlock ImageUrlBlock ModelOutputThunk ModelToolCall "
+        "RawProviderResponse Span TemplateRepresentation blockify get_audio_from_component "
+        "make_image_block"
+    ),
     "mellea.core.backend": "Backend BaseModelSubclass generate_walk",
-    "mellea.core.base": "AudioBlock AudioUrlBlock C CBlock Component ComputedModelOutputThunk Context GenerateLog GenerateType"
-    " GenerationMetadata ImageBlock ImageUrlBlock ModelOutputThunk ModelToolCall TemplateRepresentation",
+    "mellea.core.base": (
+        "AudioBlock AudioUrlBlock C CBlock Component ComputedModelOutputThunk Context GenerateLog "
+        "GenerateType GenerationMetadata ImageBlock ImageUrlBlock ModelOutputThunk ModelToolCall "
+        "TemplateRepresentation"
+    ),
     "mellea.formatters": "TemplateFormatter",
     "mellea.formatters.chat_formatter": "ChatFormatter",
     "mellea.formatters.template_formatter": "TemplateFormatter",
-    "mellea.stdlib.components": "AudioBlock AudioUrlBlock Document ImageBlock ImageUrlBlock Instruction Message ModelOutputThunk",
+    "mellea.stdlib.components": (
+        "AudioBlock AudioUrlBlock Document ImageBlock ImageUrlBlock Instruction Message ModelOutputThunk"
+    ),
     "mellea.stdlib.components.chat": "Message as_chat_history as_generic_chat_history",
     "mellea.stdlib.components.docs.document": "Document",
     "mellea.stdlib.components.instruction": "Instruction",
     "mellea.stdlib.components.simple": "SimpleComponent",
-    "mellea.stdlib.context": "ChatContext Compactor Context InlineCompactor LLMSummarizeCompactor PinPredicate SimpleContext"
-    " ThresholdCompactor WindowCompactor pin_nothing pin_system pin_system_and_initial_user",
+    "mellea.stdlib.context": (
+        "ChatContext Compactor Context InlineCompactor LLMSummarizeCompactor PinPredicate SimpleContext "
+        "ThresholdCompactor WindowCompactor pin_nothing pin_system pin_system_and_initial_user"
+    ),
     "mellea.stdlib.functional": "aact chat",
     "mellea.stdlib.session": "MelleaSession start_session",
 }
@@ -155,7 +165,8 @@ def test_manifest_of_the_contexts_loads_no_context():
 )
 def test_backend_that_is_not_installed_names_the_command_that_installs_it(module, name, package, extra):
     program = (
-        f"import sys\nsys.modules[{package!r}] = None\ntry:\n    from mellea.backends.{module} import {name}\n"
+        f"import sys\nsys.modules[{package!r}] = None\n"
+        f"try:\n    from mellea.backends.{module} import {name}\n"
         "except ImportError as error:\n    print(error)"
     )
     done = subprocess.run(

@@ -312,7 +312,10 @@ async def test_keys_are_never_stored(path, monkeypatch):
             super().__init__(answers, model_options={"api_key": "option-secret-1", "max_tokens": 5})
             self._client_options = {"api_key": "client-secret-1"}
 
-    said = "The key client-secret-1, env-secret-1234 or sk-abcdef123456 is wrong; header Bearer bearer-secret-1 at https://u:pw@x.y"
+    said = (
+        "The key client-secret-1, env-secret-1234 or sk-abcdef123456 is wrong; "
+        "header Bearer bearer-secret-1 at https://u:pw@x.y"
+    )
     backend = RecordingBackend(Keyed([ProviderError(said), "ok"]), path)
     options = {
         "extra_headers": {"X": "header-secret"},

@@ -17,7 +17,7 @@ class City(BaseModel):
 
 
 def conversation(backend):
-    """Return what a session says on a backend: an answer drawn at random, pieces, a typed value, the best of two, and tokens."""
+    """Return what a session says: a random answer, pieces, a typed value, the best of two, and tokens."""
     shortest = req("Short.", simple_validate(lambda text: (len(text) < 20, f"{len(text)} characters")))
     with MelleaSession(backend, model_options=SHORT) as m:
         said = m.instruct("Say anything.", model_options={ModelOption.TEMPERATURE: 1.5})

@@ -97,7 +97,10 @@ def test_page_that_cannot_be_written_is_an_error_of_ours(saved, tmp_path, capsys
 
 
 def test_tree_is_printed_without_the_template_engine(saved):
-    program = "import sys; from mellea.cli import main; status = main(sys.argv[1:]); print(status, 'jinja2' in sys.modules)"
+    program = (
+        "import sys; from mellea.cli import main; status = main(sys.argv[1:]); "
+        "print(status, 'jinja2' in sys.modules)"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", program, "show", saved[1]],

@@ -48,7 +48,7 @@ class Elements(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def browser():
-    """Run headless Chromium with some arguments and return what it prints. A machine without it fails the test."""
+    """Run headless Chromium with some arguments and return what it prints; without it the test fails."""
     program = shutil.which("chromium")
     assert program is not None, (
         "Chromium is missing; install it with: apt-get install -y --no-install-recommends chromium"
@@ -74,12 +74,15 @@ def page(tmp_path):
 
 def measured(browser, folder, page, width, *flags):
     """Return what a script outside of the page measures of it, at a width in pixels."""
-    probe = """<!doctype html><meta charset="utf-8"><body><iframe style="border:0;height:800px;width:WIDTHpx"></iframe><script>
+    probe = """<!doctype html><meta charset="utf-8"><body>
+    <iframe style="border:0;height:800px;width:WIDTHpx"></iframe><script>
     const frame = document.querySelector("iframe");
     frame.onload = () => {
       const inner = frame.contentDocument, view = frame.contentWindow;
-      document.title = [inner.documentElement.scrollWidth, view.getComputedStyle(inner.body).backgroundColor,
-        Math.min(...[...inner.querySelectorAll("nav a, summary")].map(e => e.getBoundingClientRect().height))].join("|");
+      const touched = [...inner.querySelectorAll("nav a, summary")];
+      const heights = touched.map(e => e.getBoundingClientRect().height);
+      const colour = view.getComputedStyle(inner.body).backgroundColor;
+      document.title = [inner.documentElement.scrollWidth, colour, Math.min(...heights)].join("|");
     };
     frame.srcdoc = new TextDecoder().decode(Uint8Array.from(atob("PAGE"), sign => sign.charCodeAt(0)));
     </script>"""

@@ -1,4 +1,4 @@
-"""Mistakes that a type checker finds: each marked line must be an error, which ``warn_unused_ignores`` sees to."""
+"""Mistakes that a type checker finds: each marked line must be an error (``warn_unused_ignores``)."""
 
 from mellea import start_session
 

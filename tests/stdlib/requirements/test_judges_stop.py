@@ -1,4 +1,4 @@
-"""Judges and checks that run side by side leave nothing running behind when one fails or the caller is cancelled."""
+"""Judges and checks that run side by side leave nothing running when one fails or all are cancelled."""
 
 import asyncio
 

@@ -57,7 +57,11 @@ async def test_run_that_takes_too_long_is_stopped():
 async def test_children_of_a_stopped_run_are_stopped_too(tmp_path):
     os.mkfifo(tmp_path / "said")
     said = os.open(tmp_path / "said", os.O_RDONLY | os.O_NONBLOCK)
-    child = f"import subprocess; subprocess.run('echo started; sleep 600', shell=True, stdout=open({str(tmp_path / 'said')!r}, 'w'))"
+    path = str(tmp_path / "said")
+    child = (
+        "import subprocess; "
+        f"subprocess.run('echo started; sleep 600', shell=True, stdout=open({path!r}, 'w'))"
+    )
 
     run = await run_python(child, timeout=3)
 

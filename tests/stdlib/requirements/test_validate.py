@@ -77,7 +77,8 @@ async def test_backend_that_works_on_one_request_gets_one_for_all():
     class OneAtATime(ScriptedBackend):
         concurrent = False
 
-    verdicts = '{"requirement_1": {"reason": "kind", "met": true}, "requirement_2": {"reason": "long", "met": false}}'
+    kind, long = '{"reason": "kind", "met": true}', '{"reason": "long", "met": false}'
+    verdicts = f'{{"requirement_1": {kind}, "requirement_2": {long}}}'
     backend = OneAtATime([verdicts], capabilities=[Capability.JSON_SCHEMA])
 
     results = await validate_all([Requirement("Kind."), Requirement("Short.")], CTX, backend)

@@ -353,7 +353,10 @@ async def test_reason_of_the_choice_is_in_words():
         "it was the first to meet every requirement",
         "the only attempt failed; it meets 1 of 2 requirements",
         "none of 2 attempts met every requirement; it meets 1 of 2 requirements, the most",
-        "none of 2 attempts met every requirement; it meets 1 of 2 requirements, as many as any, and is the latest",
+        (
+            "none of 2 attempts met every requirement; "
+            "it meets 1 of 2 requirements, as many as any, and is the latest"
+        ),
     ]
 
 
