@@ -9,7 +9,8 @@ import pytest
 
 from mellea import ModelOption, start_backend, start_session
 from mellea.core import ModelNotFoundError, OptionNotSupportedWarning, UnknownPluginError
-from mellea.plugins.registry import PluginRegistry, load_factory
+from mellea.plugins.factory import load_factory
+from mellea.plugins.registry import PluginRegistry
 
 
 @pytest.mark.parametrize(
