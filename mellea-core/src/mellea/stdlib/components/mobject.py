@@ -18,7 +18,7 @@ from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify, is_component
 from mellea.core.errors import UsageError
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.components._generative.envelope import parameters_schema
+from mellea.stdlib._function_schema import parameters_schema
 
 __all__ = ["MObject", "MObjectProtocol", "MethodTool", "Query", "Transform", "is_span", "tools_of"]
 
