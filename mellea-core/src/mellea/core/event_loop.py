@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "is_blocked_by_caller",
     "run_sync",
     "running_loop",
+    "synchronous",
 ]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -123,6 +126,26 @@ def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) ->
         if begun:
             return _result(future)
     raise AssertionError  # the loops do not end
+
+
+def synchronous(verb: Callable[P, Coroutine[Any, Any, T]], *, starts_only: bool = False) -> Callable[P, T]:
+    """Return the synchronous twin of a verb: the same arguments, and a name without the leading ``a``.
+
+    Args:
+        verb: A coroutine function or method.
+        starts_only: Whether it only starts work that goes on after it has returned.
+    """
+
+    @functools.wraps(verb)
+    def twin(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run_sync(verb(*args, **kwargs), starts_only=starts_only)
+
+    name = verb.__name__
+    twin.__name__ = name.removeprefix("a")
+    twin.__qualname__ = f"{verb.__qualname__.removesuffix(name)}{twin.__name__}"
+    if verb.__doc__:
+        twin.__doc__ = f"{verb.__doc__}\n\nNote:\n    The synchronous twin of ``{name}``."
+    return twin
 
 
 def _result(future: Future[T]) -> T:
