@@ -10,7 +10,7 @@ from mellea.core import Capability, CBlock, Chunk, ComponentParseError, ModelToo
 from mellea.stdlib.components import Document, mify
 from mellea.stdlib.components.docs import Table
 from mellea.stdlib.context import ChatContext, SimpleContext
-from mellea.stdlib.objects import aquery, atransform, query, transform
+from mellea.stdlib.functional import aquery, atransform, query, transform
 from mellea.stdlib.requirements import req, simple_validate
 from mellea.testing import ScriptedBackend
 
@@ -38,7 +38,7 @@ class Store:
 async def test_query_gives_answer_and_context():
     backend = ScriptedBackend("Three.")
 
-    answer, after = await aquery(TABLE, "How many?", ChatContext(), backend)
+    answer, after = await aquery(TABLE, "How many?", ChatContext(), backend, await_result=True)
 
     assert str(answer) == "Three."
     assert len(after.as_list()) == 2
@@ -51,7 +51,7 @@ async def test_query_gives_answer_and_context():
 async def test_anything_can_be_queried(obj):
     backend = ScriptedBackend("Three.")
 
-    await aquery(obj, "How many?", SimpleContext(), backend)
+    await aquery(obj, "How many?", SimpleContext(), backend, await_result=True)
 
     assert backend.requests[0].messages[-1].content.startswith("sales: 3")
 

@@ -26,7 +26,7 @@ from mellea import __version__
 from mellea.cli.listing import paragraph, terminal_width
 from mellea.plugins.registry import PluginInfo, PluginRegistry
 from mellea.plugins.wellknown import WELL_KNOWN
-from mellea.stdlib.opening import DEFAULT_BACKEND
+from mellea.stdlib.session.start import DEFAULT_BACKEND
 
 __all__ = ["Finding", "doctor", "parse_address"]
 

@@ -1,57 +1,190 @@
-"""The optional arguments of the verbs, as types, so that the synchronous twins are checked like the asynchronous ones."""
+"""The options of the verbs, listed and documented once.
+
+A verb takes its options as ``**options: Unpack[...]`` for type checkers, or writes some of them out where overloads or its own
+body need them. ``with_options`` gives it the whole signature and docstring at run time, for ``help`` and editors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict, TypeVar
 
 from mellea.core.component import Span
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingStrategy
+from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["ActParts", "ChatParts", "InstructParts", "InstructionParts", "StrategyParts", "TaskParts"]
+__all__ = [
+    "ActOptions",
+    "ChatOptions",
+    "GenerateOptions",
+    "InstructOptions",
+    "InstructionParts",
+    "QueryOptions",
+    "SampledInstructOptions",
+    "StrategyOptions",
+    "StreamOptions",
+    "TransformOptions",
+    "ValidateOptions",
+    "with_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ActParts(TypedDict, total=False):
-    """What may go along with any action; see ``MelleaSession.aact``."""
+class GenerateOptions(TypedDict, total=False):
+    """How an output is generated."""
 
     model_options: Mapping[str, Any] | None
     tool_calls: bool
 
 
-class StrategyParts(ActParts, total=False):
-    """How attempts are made; see ``MelleaSession.aact``."""
+class StrategyOptions(GenerateOptions, total=False):
+    """How attempts are made."""
 
     strategy: str | SamplingStrategy | None
     strict: bool | None
 
 
+class ActOptions(StrategyOptions, total=False):
+    """What may go along with any action."""
+
+    requirements: Iterable[str | Requirement] | None
+    return_sampling_results: bool
+    format: Any
+
+
 class InstructionParts(TypedDict, total=False):
     """The parts of an ``Instruction`` beside its description."""
 
-    images: Iterable[Any] | None
-    audio: Iterable[Any] | None
     requirements: Iterable[str | Requirement] | None
     icl_examples: Iterable[str | Span] | None
     grounding_context: Mapping[str, str | Span] | None
     user_variables: Mapping[str, Any] | None
     prefix: str | Span | None
     output_prefix: str | Span | None
+    images: Iterable[Any] | None
+    audio: Iterable[Any] | None
 
 
-class TaskParts(InstructionParts, ActParts, total=False):
-    """What may go along with a task that is streamed; see ``MelleaSession.astream_instruct``."""
+class InstructOptions(InstructionParts, StrategyOptions, total=False):
+    """What may go along with a task, beside what decides the type of the result."""
 
 
-class InstructParts(InstructionParts, StrategyParts, total=False):
-    """What may go along with a task; see ``MelleaSession.ainstruct``."""
+class SampledInstructOptions(InstructOptions, total=False):
+    """What may go along with a task."""
+
+    return_sampling_results: bool
+    format: Any
 
 
-class ChatParts(ActParts, total=False):
-    """What may go along with a message; see ``MelleaSession.achat``."""
+class StreamOptions(InstructionParts, GenerateOptions, total=False):
+    """What may go along with a task that is streamed."""
+
+
+class QueryOptions(StrategyOptions, total=False):
+    """What may go along with a question about an object."""
+
+    requirements: Iterable[str | Requirement] | None
+    format: Any
+
+
+class TransformOptions(TypedDict, total=False):
+    """What may go along with the change of an object."""
+
+    requirements: Iterable[str | Requirement] | None
+    strategy: str | SamplingStrategy | None
+    strict: bool | None
+    format: Any
+    model_options: Mapping[str, Any] | None
+
+
+class ValidateOptions(TypedDict, total=False):
+    """What may go along with a validation."""
+
+    output: ModelOutputThunk[Any] | str | None
+    input: Span | str | None
+    format: Any
+    model_options: Mapping[str, Any] | None
+
+
+class ChatOptions(GenerateOptions, total=False):
+    """What may go along with a message."""
 
     images: Iterable[Any] | None
     audio: Iterable[Any] | None
     documents: Iterable[Span | str] | None
     user_variables: Mapping[str, Any] | None
     format: Any
+
+
+_DOCUMENTED = {
+    "role": "Who says it.",
+    "requirements": "What the output must respect. ``act`` checks none without a strategy, ``instruct`` then only shows them.",
+    "icl_examples": "Examples of good outputs.",
+    "grounding_context": "Texts by name that the output is to rest on; outputs on their way are awaited.",
+    "user_variables": "Values of template variables (``{{name}}``); without them the text is no template.",
+    "prefix": "What stands before the task.",
+    "output_prefix": "How the output is to begin.",
+    "images": "Images that go along.",
+    "audio": "Audio that goes along.",
+    "documents": "Documents that go along, below the text.",
+    "strategy": "How attempts are made until one meets every requirement, or the name of a strategy; None makes one attempt.",
+    "strict": "Whether it is an error that no attempt meets every requirement; None means as the session says, else no.",
+    "return_sampling_results": "Whether to return every attempt, as a ``SamplingResult``; needs a strategy.",
+    "output": "What to check instead of the last output, as the answer to the conversation.",
+    "input": "What ``output`` answers, if that is not in the conversation.",
+    "format": "A pydantic class or JSON schema that the output must fit; ``.parsed`` of the output is the instance.",
+    "model_options": "Options of this call, over the session's and the backend's.",
+    "tool_calls": "Whether the model may call tools.",
+    "await_result": (
+        "Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side and pieces can be "
+        "read as they come. A strategy waits whenever it has something to check; None waits unless ``strategy`` is None."
+    ),
+}
+_ORDER = {name: place for place, name in enumerate(_DOCUMENTED)}
+_DEFAULTS = {"tool_calls": False, "return_sampling_results": False}  # of all others it is None
+
+
+def with_options(options: Any, **defaults: Any) -> Callable[[F], F]:
+    """Show the options of a verb in its signature and its docstring.
+
+    Args:
+        options: The typed dictionary of those that the verb does not write out.
+        defaults: Their defaults, where these are this verb's own.
+    """
+
+    def decorate(verb: F) -> F:
+        signature = inspect.signature(verb)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        named = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(name, _DEFAULTS.get(name)),
+                annotation=getattr(kind, "__forward_arg__", kind),
+            )
+            for name, kind in options.__annotations__.items()
+            if name not in signature.parameters
+        ]
+        before = [p for p in own if p.kind is not p.KEYWORD_ONLY]
+        keywords = sorted(
+            [*named, *(p for p in own if p.kind is p.KEYWORD_ONLY)], key=lambda p: _ORDER[p.name]
+        )
+        verb.__signature__ = signature.replace(parameters=[*before, *keywords])  # type: ignore[attr-defined]
+        verb.__doc__ = _completed(verb.__doc__ or "", [p.name for p in keywords])
+        return verb
+
+    return decorate
+
+
+def _completed(doc: str, names: Iterable[str]) -> str:
+    """Return a docstring with the options at the end of its arguments."""
+    text = inspect.cleandoc(doc)
+    end = re.search(r"\n\n(Returns|Raises):", text)
+    head, tail = (text[: end.start()], text[end.start() :]) if end else (text, "")
+    if "\n\nArgs:\n" not in head:
+        head += "\n\nArgs:"
+    return "\n".join([head, *(f"    {name}: {_DOCUMENTED[name]}" for name in names)]) + tail

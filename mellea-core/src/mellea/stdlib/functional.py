@@ -1,40 +1,42 @@
 """The verbs with their state made explicit: each takes a context and a backend, and returns a result and a new context.
 
-Each verb is written once, as a coroutine; the synchronous one runs it on the library's loop.
+Each verb is written once, as a coroutine; the synchronous one runs it on the library's loop. A session's verb is the one of
+the same name here, with the context threaded through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast
 
-from mellea._lazy import lazy_names
 from mellea.core.backend import Backend
 from mellea.core.blocks import make_image_block
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import run_sync, synchronous
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
-from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.plugins.suggestions import suggest_backends
-from mellea.stdlib._signatures import InstructionParts
+from mellea.stdlib._signatures import (
+    ActOptions,
+    ChatOptions,
+    InstructionParts,
+    QueryOptions,
+    SampledInstructOptions,
+    StreamOptions,
+    TransformOptions,
+    ValidateOptions,
+    with_options,
+)
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling._by_name import get_strategy
+from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, as_strategy, needed_strategy
 from mellea.stdlib.sampling._request import requirements_of
-from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
-
-if TYPE_CHECKING:
-    from mellea.stdlib.objects import aquery, atransform, query, transform
-else:
-    __getattr__, _ = lazy_names(
-        __name__, dict.fromkeys(["aquery", "atransform", "query", "transform"], "mellea.stdlib.objects")
-    )
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -43,35 +45,32 @@ __all__ = [
     "act",
     "ainstruct",
     "aquery",
+    "astream_chat",
+    "astream_instruct",
     "atransform",
     "avalidate",
     "chat",
-    "check_no_strategy",
-    "finished",
     "instruct",
     "query",
     "sample",
-    "start",
+    "send_message",
+    "start_generation",
+    "stream_chat",
+    "stream_instruct",
     "transform",
     "user_message",
     "validate",
+    "wait_or_cancel",
 ]
 
 S = TypeVar("S")
 
-DEFAULT_STRATEGY = RejectionSamplingStrategy(loop_budget=2)
-"""How instructions are carried out when the call does not say: with a second attempt if the first one fails."""
 
-
-async def start(
+async def start_generation(
     action: Span | str,
     context: Context,
     backend: Backend,
-    *,
-    format: Any = None,
-    model_options: Mapping[str, Any] | None = None,
-    tool_calls: bool = False,
-    stream: bool = False,
+    config: GenerateConfig,
 ) -> tuple[ModelOutputThunk[Any], Context]:
     """Start a generation and return its thunk, on its way, with the context that contains both.
 
@@ -79,34 +78,34 @@ async def start(
         action: What the model is asked.
         context: The conversation that led here.
         backend: What generates.
-        format: A pydantic class or JSON schema that the output must fit.
-        model_options: Options of this call.
-        tool_calls: Whether the model may call tools.
-        stream: Whether pieces are wanted as they come; the same as ``ModelOption.STREAM``.
+        config: How the output is to be generated.
 
     Raises:
         UsageError: The call cannot be carried out; nothing was sent.
     """
-    options = merge_options(model_options, {ModelOption.STREAM: True}) if stream else model_options
     prepared = await context.prepare(backend)
     with suggest_backends():
-        return await backend.generate_from_context(
-            blockify(action), prepared, format=format, model_options=options, tool_calls=tool_calls
-        )
+        return await backend.generate_from_context(blockify(action), prepared, **config.keywords())
+
+
+async def wait_or_cancel(thunk: ModelOutputThunk[S]) -> ComputedModelOutputThunk[S]:
+    """Wait for an output that nobody else has yet: whoever cancels the wait cancels the generation."""
+    try:
+        return await thunk.result()
+    except BaseException:
+        await thunk.cancel_generation()
+        raise
 
 
 async def sample(
     action: Span | str,
     context: Context,
     backend: Backend,
+    config: GenerateConfig,
     *,
     requirements: Iterable[str | Requirement] | None = None,
-    strategy: str | SamplingStrategy,
+    strategy: str | SamplingStrategy | None = None,
     strict: bool = False,
-    format: Any = None,
-    model_options: Mapping[str, Any] | None = None,
-    tool_calls: bool = False,
-    plugins: Iterable[Any] | None = None,
 ) -> SamplingResult[Any]:
     """Make attempts until one meets every requirement, as a strategy says.
 
@@ -114,34 +113,24 @@ async def sample(
         action: What the model is asked.
         context: The conversation that led here.
         backend: What generates.
+        config: How the outputs are to be generated.
         requirements: What the output must respect.
-        strategy: How attempts are made, or the name of a strategy.
+        strategy: How attempts are made, or the name of a strategy; the default one for None.
         strict: Whether it is an error that no attempt meets every requirement.
-        format: A pydantic class or JSON schema that the output must fit.
-        model_options: Options of this call.
-        tool_calls: Whether the model may call tools.
-        plugins: Plugins that may provide a strategy of that name; they go before the installed ones.
 
     Raises:
         RequirementsNotMetError: With ``strict``, no attempt met every requirement.
         BudgetError: The budget ended before the first attempt did.
         ProviderError: The provider failed, and no attempt was a success.
     """
-    chosen = get_strategy(strategy, plugins=plugins)
+    chosen = as_strategy(strategy)
     required = requirements_of(requirements)
     with suggest_backends():
-        result = await chosen.sample(
-            blockify(action),
-            context,
-            backend,
-            required,
-            format=format,
-            model_options=model_options,
-            tool_calls=tool_calls,
-        )
+        result = await chosen.sample(blockify(action), context, backend, required, **config.keywords())
     return result.raise_for_failure() if strict else result
 
 
+@with_options(ActOptions)
 async def aact(
     action: Component[S] | Span | str,
     context: Context,
@@ -150,11 +139,11 @@ async def aact(
     requirements: Iterable[str | Requirement] | None = None,
     strategy: str | SamplingStrategy | None = None,
     return_sampling_results: bool = False,
-    strict: bool = False,
+    strict: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
-    await_result: bool = True,
+    await_result: bool = False,
 ) -> tuple[Any, Context]:
     """Ask the model for one component, block or text.
 
@@ -162,14 +151,6 @@ async def aact(
         action: What the model is asked.
         context: The conversation that led here.
         backend: What generates.
-        requirements: What the output must respect; needs a strategy.
-        strategy: How attempts are made until one meets every requirement, or the name of a strategy; None makes one attempt.
-        return_sampling_results: Whether to return every attempt, as a ``SamplingResult``; needs a strategy.
-        strict: Whether it is an error that no attempt meets every requirement; needs a strategy.
-        format: A pydantic class or JSON schema that the output must fit.
-        model_options: Options of this call.
-        tool_calls: Whether the model may call tools.
-        await_result: Whether to wait for the output; otherwise the thunk is still on its way. A strategy always waits.
 
     Returns:
         The output, or with ``return_sampling_results`` every attempt; and the context with the action and the output added.
@@ -179,41 +160,21 @@ async def aact(
         UsageError: The call cannot be carried out; nothing was sent.
         ProviderError: The provider failed.
     """
+    config = GenerateConfig(format, model_options, tool_calls)
     if strategy is None:
-        check_no_strategy(requirements, return_sampling_results=return_sampling_results, strict=strict)
-        thunk, after = await start(
-            action, context, backend, format=format, model_options=model_options, tool_calls=tool_calls
+        _check_no_strategy(
+            requirements=requirements, return_sampling_results=return_sampling_results, strict=strict
         )
-        if await_result:
-            await finished(thunk)
-        return thunk, after
+        thunk, after = await start_generation(action, context, backend, config)
+        return await wait_or_cancel(thunk) if await_result else thunk, after
     result = await sample(
-        action,
-        context,
-        backend,
-        requirements=requirements,
-        strategy=strategy,
-        strict=strict,
-        format=format,
-        model_options=model_options,
-        tool_calls=tool_calls,
+        action, context, backend, config, requirements=requirements, strategy=strategy, strict=bool(strict)
     )
     return (result if return_sampling_results else result.result), result.result_ctx
 
 
-def check_no_strategy(
-    requirements: Iterable[str | Requirement] | None, *, return_sampling_results: bool, strict: bool
-) -> None:
-    """Refuse, for a call without a strategy, what only a strategy can carry out.
-
-    Raises:
-        UsageError: There is such a thing.
-    """
-    asked = {
-        "requirements": bool(requirements),
-        "return_sampling_results": return_sampling_results,
-        "strict": strict,
-    }
+def _check_no_strategy(**asked: Any) -> None:
+    """Refuse, for a call without a strategy, what only a strategy can carry out."""
     for name, given in asked.items():
         if given:
             raise UsageError(
@@ -221,15 +182,7 @@ def check_no_strategy(
             )
 
 
-async def finished(thunk: ModelOutputThunk[S]) -> ComputedModelOutputThunk[S]:
-    """Wait for an output that nobody else has yet: whoever cancels the wait cancels the generation."""
-    try:
-        return await thunk.result()
-    except BaseException:
-        await thunk.cancel_generation()
-        raise
-
-
+@with_options(SampledInstructOptions)
 async def ainstruct(
     description: str | Span,
     context: Context,
@@ -237,68 +190,74 @@ async def ainstruct(
     *,
     strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
     return_sampling_results: bool = False,
-    strict: bool = False,
+    strict: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
-    await_result: bool = True,
+    await_result: bool | None = None,
     **parts: Unpack[InstructionParts],
 ) -> tuple[Any, Context]:
-    """Give the model a task. See ``Instruction`` for the parts and ``aact`` for the rest.
+    """Give the model a task.
 
-    With ``strategy=None`` the requirements are shown to the model and not checked.
+    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+
+    Args:
+        description: The task; with ``user_variables`` a template (``{{name}}``).
+        context: The conversation that led here.
+        backend: What generates.
+
+    Returns:
+        The output, or with ``return_sampling_results`` every attempt; and the context with the task and the output added.
+
+    Raises:
+        TemplateError: A template variable is not given.
+        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+        UsageError: The call cannot be carried out; nothing was sent.
+        ProviderError: The provider failed.
     """
     instruction = Instruction(description, **parts)
+    chosen = strategy
+    if not return_sampling_results:
+        chosen = needed_strategy(strategy, instruction.requirements, format)
     return await aact(
         instruction,
         context,
         backend,
-        requirements=instruction.requirements if strategy is not None else None,
-        strategy=strategy,
+        requirements=instruction.requirements if chosen is not None else None,
+        strategy=chosen,
         return_sampling_results=return_sampling_results,
-        strict=strict,
+        strict=strict if chosen is strategy else None,
         format=format,
         model_options=model_options,
         tool_calls=tool_calls,
-        await_result=await_result,
+        await_result=strategy is not None if await_result is None else await_result,
     )
 
 
-async def avalidate(
-    reqs: str | Requirement | Iterable[str | Requirement],
+@with_options(StreamOptions)
+async def astream_instruct(
+    description: str | Span,
     context: Context,
     backend: Backend,
     *,
-    output: ModelOutputThunk[Any] | str | None = None,
-    input: Span | str | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
-) -> list[ValidationResult]:
-    """Return what each requirement says of the last output, or of another one.
+    tool_calls: bool = False,
+    **parts: Unpack[InstructionParts],
+) -> tuple[ModelOutputThunk[Any], Context]:
+    """Give the model a task and return the output while it is being written. The requirements are shown, and not checked.
 
     Args:
-        reqs: One requirement or several; a model judges those given as text.
-        context: The conversation, up to and with the last output.
-        backend: Judges.
-        output: What to check instead of the last output; it is checked as the answer to the conversation.
-        input: What ``output`` answers, if that is not in the conversation.
-        format: What the output had to look like.
-        model_options: Options of the judging calls.
+        description: The task; with ``user_variables`` a template (``{{name}}``).
+        context: The conversation that led here.
+        backend: What generates.
 
     Raises:
-        UsageError: There is no output, or a requirement is none.
-        ProviderError: A judge could not be asked.
+        TemplateError: A template variable is not given.
+        UsageError: The call cannot be carried out; nothing was sent.
     """
-    several: Iterable[Any] = (
-        reqs if isinstance(reqs, Iterable) and not isinstance(reqs, str | Requirement) else [reqs]
-    )
-    seen = context if input is None else context.add(blockify(input))
-    if output is not None:
-        seen = seen.add(ModelOutputThunk(output) if isinstance(output, str) else output)
-    required = [reqify(requirement) for requirement in several]
-    return await validate_all(
-        required, seen, backend, spare_judges=False, format=format, model_options=model_options
-    )
+    config = GenerateConfig(format, model_options, tool_calls, stream=True)
+    return await start_generation(Instruction(description, **parts), context, backend, config)
 
 
 def user_message(
@@ -324,7 +283,7 @@ def user_message(
     )
 
 
-async def achat(
+async def send_message(
     content: str,
     context: Context,
     backend: Backend,
@@ -337,38 +296,215 @@ async def achat(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
-) -> tuple[Message, Context]:
-    """Say something to the model and return its answer as an assistant message. See ``aact`` for the rest."""
+    stream: bool = False,
+) -> tuple[ModelOutputThunk[Any], Context]:
+    """Say something to the model and return its answer on its way; ``achat`` waits for it, ``astream_chat`` streams it."""
     message = user_message(
         content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
     )
-    thunk, after = await aact(
-        message, context, backend, format=format, model_options=model_options, tool_calls=tool_calls
-    )
-    return cast("Message", thunk.parsed_repr), after
+    config = GenerateConfig(format, model_options, tool_calls, stream)
+    return await start_generation(message, context, backend, config)
 
 
-def act(
-    action: Component[S] | Span | str, context: Context, backend: Backend, **kwargs: Any
-) -> tuple[Any, Context]:
-    """Synchronous face of ``aact``."""
-    return run_sync(aact(action, context, backend, **kwargs))
+@with_options(ChatOptions)
+async def achat(
+    content: str, context: Context, backend: Backend, *, role: Role = "user", **options: Unpack[ChatOptions]
+) -> tuple[Message, Context]:
+    """Say something to the model and return its answer as an assistant message.
+
+    Args:
+        content: What to say; with ``user_variables`` a template.
+        context: The conversation that led here.
+        backend: What generates.
+
+    Raises:
+        TemplateError: A template variable is not given.
+        UsageError: The call cannot be carried out; nothing was sent.
+        ProviderError: The provider failed.
+    """
+    thunk, after = await send_message(content, context, backend, role=role, **options)
+    return cast("Message", (await wait_or_cancel(thunk)).parsed_repr), after
 
 
-def instruct(
-    description: str | Span, context: Context, backend: Backend, **kwargs: Any
-) -> tuple[Any, Context]:
-    """Synchronous face of ``ainstruct``."""
-    return run_sync(ainstruct(description, context, backend, **kwargs))
+@with_options(ChatOptions)
+async def astream_chat(
+    content: str, context: Context, backend: Backend, *, role: Role = "user", **options: Unpack[ChatOptions]
+) -> tuple[ModelOutputThunk[Message], Context]:
+    """Say something to the model and return its answer while it is being written.
+
+    Args:
+        content: What to say; with ``user_variables`` a template.
+        context: The conversation that led here.
+        backend: What generates.
+
+    Raises:
+        TemplateError: A template variable is not given.
+        UsageError: The call cannot be carried out; nothing was sent.
+    """
+    return await send_message(content, context, backend, role=role, stream=True, **options)
 
 
-def chat(content: str, context: Context, backend: Backend, **kwargs: Any) -> tuple[Message, Context]:
-    """Synchronous face of ``achat``."""
-    return run_sync(achat(content, context, backend, **kwargs))
-
-
-def validate(
-    reqs: str | Requirement | Iterable[str | Requirement], context: Context, backend: Backend, **kwargs: Any
+@with_options(ValidateOptions)
+async def avalidate(
+    reqs: str | Requirement | Iterable[str | Requirement],
+    context: Context,
+    backend: Backend,
+    *,
+    output: ModelOutputThunk[Any] | str | None = None,
+    input: Span | str | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
 ) -> list[ValidationResult]:
-    """Synchronous face of ``avalidate``."""
-    return run_sync(avalidate(reqs, context, backend, **kwargs))
+    """Return what each requirement says of the last output, or of another one.
+
+    Args:
+        reqs: One requirement or several; a model judges those given as text.
+        context: The conversation, up to and with the last output.
+        backend: Judges.
+
+    Raises:
+        UsageError: There is no output, or a requirement is none.
+        ProviderError: A judge could not be asked.
+    """
+    several: Iterable[Any] = (
+        reqs if isinstance(reqs, Iterable) and not isinstance(reqs, str | Requirement) else [reqs]
+    )
+    seen = context if input is None else context.add(blockify(input))
+    if output is not None:
+        seen = seen.add(ModelOutputThunk(output) if isinstance(output, str) else output)
+    required = [reqify(requirement) for requirement in several]
+    return await validate_all(
+        required, seen, backend, spare_judges=False, format=format, model_options=model_options
+    )
+
+
+@with_options(QueryOptions)
+async def aquery(
+    obj: Any,
+    query: str,
+    context: Context,
+    backend: Backend,
+    *,
+    requirements: Iterable[str | Requirement] | None = None,
+    strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
+    strict: bool | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    await_result: bool = False,
+) -> tuple[ModelOutputThunk[Any], Context]:
+    """Ask something about an object. With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+
+    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+
+    Args:
+        obj: The object: any at all. What is no component is mified with the defaults.
+        query: The question.
+        context: The conversation that led here.
+        backend: What generates.
+
+    Returns:
+        The answer, and the context with the question and the answer added.
+
+    Raises:
+        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+        UsageError: The object cannot be asked about, or the call cannot be carried out; nothing was sent.
+        ProviderError: The provider failed.
+    """
+    from mellea.stdlib.objects import has_tools, make_query  # noqa: PLC0415  few programs ask about objects
+
+    action = make_query(obj, query)
+    chosen = needed_strategy(strategy, requirements, format)
+    return await aact(
+        action,
+        context,
+        backend,
+        requirements=requirements,
+        strategy=chosen,
+        strict=strict if chosen is strategy else None,
+        format=format,
+        model_options=model_options,
+        tool_calls=tool_calls and has_tools(action, backend),
+        await_result=await_result,
+    )
+
+
+@with_options(TransformOptions)
+async def atransform(
+    obj: Any,
+    transformation: str,
+    context: Context,
+    backend: Backend,
+    *,
+    requirements: Iterable[str | Requirement] | None = None,
+    strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
+    strict: bool | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> tuple[Any, Context]:
+    """Change an object, and return what came of it; the object itself changes only if the model calls its methods.
+
+    The model may call them where the backend can. By default a second attempt is made if the answer cannot be read.
+
+    Args:
+        obj: The object: any at all. What is no component is mified with the defaults.
+        transformation: What to change, in words.
+        context: The conversation that led here.
+        backend: What generates.
+
+    Returns:
+        The changed object (see ``objects.apply_transform``), and the context with the request and the answer added.
+
+    Raises:
+        OutputParseError: No attempt gave an answer that the object can read.
+        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+        UsageError: The object cannot be changed, or the call cannot be carried out; nothing was sent.
+        ProviderError: The provider failed.
+    """
+    from mellea.stdlib.objects import apply_transform, has_tools, make_transform  # noqa: PLC0415  few programs ask about objects
+
+    action = make_transform(obj, transformation)
+    output, after = await aact(
+        action,
+        context,
+        backend,
+        requirements=requirements,
+        strategy=strategy,
+        strict=strict,
+        format=format,
+        model_options=model_options,
+        tool_calls=has_tools(action, backend),
+        await_result=True,
+    )
+    return await apply_transform(action, output), after
+
+
+@with_options(ActOptions)
+def act(
+    action: Component[S] | Span | str, context: Context, backend: Backend, **options: Unpack[ActOptions]
+) -> tuple[Any, Context]:
+    """Synchronous twin of ``aact``; it waits for the output."""
+    return run_sync(aact(action, context, backend, await_result=True, **options))
+
+
+@with_options(SampledInstructOptions, strategy=DEFAULT_STRATEGY)
+def instruct(
+    description: str | Span, context: Context, backend: Backend, **options: Unpack[SampledInstructOptions]
+) -> tuple[Any, Context]:
+    """Synchronous twin of ``ainstruct``; it waits for the output."""
+    return run_sync(ainstruct(description, context, backend, await_result=True, **options))
+
+
+@with_options(QueryOptions, strategy=DEFAULT_STRATEGY)
+def query(
+    obj: Any, query: str, context: Context, backend: Backend, **options: Unpack[QueryOptions]
+) -> tuple[ModelOutputThunk[Any], Context]:
+    """Synchronous twin of ``aquery``; it waits for the answer."""
+    return run_sync(aquery(obj, query, context, backend, await_result=True, **options))
+
+
+chat = synchronous(achat)
+transform = synchronous(atransform)
+validate = synchronous(avalidate)
+stream_chat = synchronous(astream_chat, starts_only=True)
+stream_instruct = synchronous(astream_instruct, starts_only=True)

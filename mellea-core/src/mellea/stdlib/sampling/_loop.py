@@ -20,6 +20,7 @@ from mellea.core.budget import Budget, Spending, no_attempt
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, ProviderError, UsageError
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
@@ -90,6 +91,10 @@ class BaseSamplingStrategy(SamplingStrategy):
         self.judge = judge
         self.spare_judges = spare_judges
 
+    def __repr__(self) -> str:
+        lanes = f", concurrency_budget={self.concurrency_budget}" if self.concurrency_budget != 1 else ""
+        return f"{type(self).__name__}(loop_budget={self.loop_budget}{lanes})"
+
     # What a subclass decides
 
     @staticmethod
@@ -143,14 +148,10 @@ class BaseSamplingStrategy(SamplingStrategy):
         Raises:
             ProviderError: The provider failed; it ends the lane.
         """
-        if call.first is not None and round_ == 0 and (drawn := await call.first.take(lane)) is not None:
+        if call.first is not None and round_ == 0 and (drawn := await call.first(lane)) is not None:
             return drawn, ctx.add(action).add(drawn)
         thunk, after = await call.backend.generate_from_context(
-            action,
-            ctx,
-            format=call.format,
-            model_options=call.options_for(lane, round_),
-            tool_calls=call.tool_calls,
+            action, ctx, **call.config_for(lane, round_).keywords()
         )
         try:
             await thunk.avalue()
@@ -206,9 +207,7 @@ class BaseSamplingStrategy(SamplingStrategy):
             backend,
             self.judge or backend,
             requirements_of(requirements, self.requirements),
-            format,
-            dict(model_options or {}),
-            tool_calls,
+            GenerateConfig(format, model_options, tool_calls),
             self.loop_budget,
             self._lane_count(),
             self.concurrency_budget,
@@ -261,7 +260,7 @@ class BaseSamplingStrategy(SamplingStrategy):
                 await self._take(lane, arrived)
             return
         if draws_together(call):
-            call = evolve(call, first=FirstDraws(call))
+            call = evolve(call, first=FirstDraws(call).take)
         lanes = Lanes(lambda number: self._lane(call, number), call.lanes, call.at_once)
         try:
             async with lanes:

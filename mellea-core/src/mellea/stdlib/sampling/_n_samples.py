@@ -7,7 +7,6 @@ from typing import Any
 
 from mellea.core.capabilities import Capability
 from mellea.core.errors import RequestRejectedError
-from mellea.core.generate_config import GenerateConfig
 from mellea.core.generation import sample_n
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._request import SamplingRequest
@@ -58,7 +57,7 @@ class FirstDraws:
                 call.action,
                 call.context,
                 call.lanes,
-                GenerateConfig(call.format, call.options, call.tool_calls),
+                call.config,
             )
         except RequestRejectedError:
             return []  # servers bound the number of answers; what else may be wrong, the lanes' own requests will tell

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.backend import Backend
 from mellea.core.budget import Spending
@@ -13,11 +13,10 @@ from mellea.core.capabilities import Capability
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, reqify
-
-if TYPE_CHECKING:
-    from mellea.stdlib.sampling._n_samples import FirstDraws
+from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["SamplingRequest", "check_count", "requirements_of"]
 
@@ -32,9 +31,7 @@ class SamplingRequest:
         backend: What generates.
         judge: What judges, where a requirement names no judge.
         requirements: What an answer must respect, in order.
-        format: What an answer must look like.
-        options: Options of the generating calls.
-        tool_calls: Whether the model may call tools.
+        config: How an answer is to be generated.
         rounds: Attempts of each lane.
         lanes: How many lanes there are.
         at_once: How many of them run at the same time.
@@ -42,7 +39,7 @@ class SamplingRequest:
         spending: What the call has spent.
         first_round: Number of the first round; more than 0 when other backends have tried before.
         validation_ctx: The conversation that validators see instead of the one that the model saw.
-        first: The first answers of all lanes, where one request draws them.
+        first: Gives a lane its first answer, where one request draws those of all lanes; None where too few came.
     """
 
     action: Span
@@ -50,9 +47,7 @@ class SamplingRequest:
     backend: Backend
     judge: Backend
     requirements: tuple[Requirement, ...]
-    format: Any
-    options: Mapping[str, Any]
-    tool_calls: bool
+    config: GenerateConfig
     rounds: int
     lanes: int
     at_once: int
@@ -60,13 +55,29 @@ class SamplingRequest:
     spending: Spending = field(repr=False)
     first_round: int = 0
     validation_ctx: Context | None = None
-    first: FirstDraws | None = field(default=None, repr=False, eq=False)
+    first: Callable[[int], Awaitable[ModelOutputThunk[Any] | None]] | None = field(
+        default=None, repr=False, eq=False
+    )
 
     @property
-    def merged(self) -> dict[str, Any]:
+    def format(self) -> Any:
+        """What an answer must look like."""
+        return self.config.format
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of the call."""
+        return self.config.options
+
+    @property
+    def tool_calls(self) -> bool:
+        """Whether the model may call tools."""
+        return self.config.tool_calls
+
+    @property
+    def merged(self) -> Mapping[str, Any]:
         """The options of the call over those of the backend, under common names."""
-        table = self.backend.options
-        return merge_options(table.canonical(self.backend.model_options), table.canonical(self.options))
+        return self.config.over(self.backend.model_options, table=self.backend.options).options
 
     @property
     def seed(self) -> int | None:
@@ -74,24 +85,23 @@ class SamplingRequest:
         seed = self.merged.get(ModelOption.SEED, self.merged.get("seed"))
         return seed if isinstance(seed, int) else None
 
-    def options_for(self, lane: int, round_: int) -> Mapping[str, Any]:
-        """Return the options of one attempt.
+    def config_for(self, lane: int, round_: int) -> GenerateConfig:
+        """Return how one attempt is to be generated.
 
         With a seed, whether of the call or of the backend, each attempt draws with one of its own, the first with that given:
         the call repeats, and its attempts differ. Without one, every attempt but the first gets one all the same, unless a
         temperature is given: a model that is greedy by default would only repeat itself.
         """
         if (lane, round_) == (0, 0):
-            return self.options
+            return self.config
         seed = self.seed
         if seed is None and (
             Capability.SEED not in self.backend.capabilities or ModelOption.TEMPERATURE in self.merged
         ):
-            return self.options
+            return self.config
         own = ((seed or 0) + 1_000_003 * lane + 7_919 * round_) % 2**31
-        return merge_options(
-            {key: value for key, value in self.options.items() if key != "seed"}, {ModelOption.SEED: own}
-        )
+        others = {key: value for key, value in self.options.items() if key != "seed"}
+        return evolve(self.config, options=merge_options(others, {ModelOption.SEED: own}))
 
     def seen_by_validators(self, action: Span, after: Context, output: Span) -> Context:
         """Return the conversation that the validators of an output see."""

@@ -177,10 +177,8 @@ def _check_can(call: SamplingRequest) -> None:
 
 def _options(call: SamplingRequest, lane: int, round_: int) -> Mapping[str, Any]:
     """Return the options of one attempt, the backend's own among them, under common names."""
-    table = call.backend.options
-    return merge_options(
-        table.canonical(call.backend.model_options), table.canonical(call.options_for(lane, round_))
-    )
+    backend = call.backend
+    return call.config_for(lane, round_).over(backend.model_options, table=backend.options).options
 
 
 def _stops(options: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from mellea.core.sampling import SamplingStrategy
 from mellea.stdlib.requirements.plotting import PlotFileSaved, python_plotting_requirements
 from mellea.stdlib.requirements.python_tools import python_code_generation_requirements
 from mellea.stdlib.requirements.requirement import check, simple_validate
+from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.sampling.repair import ModelFriendlyRepairStrategy
 
 __all__ = ["SamplingPreset", "python_code_generation_sampling", "python_plotting_sampling"]
@@ -27,14 +28,14 @@ class SamplingPreset:
 
     Args:
         requirements: What an answer must respect.
-        strategy: How attempts are made and repaired.
+        strategy: How attempts are made and repaired, or the name of a strategy.
         feedback_strategy_name: How the model is told what was wrong: ``default`` or ``model_friendly``.
         description: What it is for.
         example_usage: How to use it.
     """
 
     requirements: tuple[Requirement, ...] = field(converter=_tuple)
-    strategy: SamplingStrategy
+    strategy: SamplingStrategy = field(converter=as_strategy)
     feedback_strategy_name: str = "default"
     description: str = ""
     example_usage: str = ""

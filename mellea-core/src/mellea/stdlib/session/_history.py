@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import frozen
 
@@ -16,8 +16,6 @@ from mellea.core.errors import GenerationCancelledError
 from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["History", "TurnStart"]
-
-T = TypeVar("T")
 
 
 @frozen
@@ -38,6 +36,32 @@ class _Open:
     thunk: ModelOutputThunk[Any]
 
 
+class _Interruptible:
+    """Work that can be ended from outside, in the task of whoever asked for it."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self._loop = task.get_loop()
+        self._before = task.cancelling()
+        self._under_way = True
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """End the work, from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._under_way:
+            self._interrupted = True
+            self._task.cancel()
+
+    def end(self) -> bool:
+        """Count the work as ended, and tell whether that is because it was interrupted, and nobody else cancels the task."""
+        self._under_way = False
+        return self._interrupted and self._task.uncancel() <= self._before
+
+
 class History:
     """The context of one session. Safe to use from several threads."""
 
@@ -48,7 +72,7 @@ class History:
         self._lock = threading.RLock()
         self._open: list[_Open] = []
         self._watched: set[ModelOutputThunk[Any]] = set()
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[_Interruptible] = set()
 
     def replace(self, ctx: Context) -> None:
         """Forget the context for another one; turns under way will not be added."""
@@ -95,32 +119,38 @@ class History:
         finally:
             self._watched.discard(thunk)
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Carry out what makes outputs of its own, such as a strategy; ``cancel_running`` ends it.
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let ``interrupt`` end what runs in the block.
 
         Raises:
             GenerationCancelledError: It was ended that way.
         """
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
+        task = asyncio.current_task()
+        assert task is not None, "a verb runs in a task"  # noqa: S101  asyncio runs coroutines in tasks
+        work = _Interruptible(task)
+        self._running.add(work)
         try:
-            return await task
+            yield
         except asyncio.CancelledError:
-            if task in self._running:  # the caller was cancelled, and the task with it
+            if not work.end():
                 raise
             raise GenerationCancelledError(
                 "The session was closed meanwhile.", hint="Start another one."
             ) from None
+        except BaseException:
+            work.end()
+            raise
+        else:
+            work.end()
         finally:
-            self._running.discard(task)
+            self._running.discard(work)
 
-    def cancel_running(self) -> None:
-        """End what ``run`` carries out, on whichever loop."""
+    def interrupt(self) -> None:
+        """End what runs in an ``interruptible`` block, on whichever loop."""
         running, self._running = self._running, set()
-        for task in running:
-            loop = task.get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(task.cancel)
+        for work in running:
+            work.interrupt()
 
     def pending(self) -> list[ModelOutputThunk[Any]]:
         """Return the thunks that are still on their way."""

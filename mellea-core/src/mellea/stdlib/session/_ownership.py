@@ -17,11 +17,11 @@ class Ownership:
         self.owns_backend = owns_backend
         self._holders: dict[int, weakref.ref[object]] = {}
 
-    def take(self, session: object) -> None:
+    def add(self, session: object) -> None:
         """Count a session as a user."""
         self._holders[id(session)] = weakref.ref(session)
 
-    def give_back(self, session: object) -> bool:
+    def release(self, session: object) -> bool:
         """Count a session no longer, and tell whether the backend is to be closed now."""
         self._holders.pop(id(session), None)
         return self.owns_backend and all(holder() is None for holder in self._holders.values())

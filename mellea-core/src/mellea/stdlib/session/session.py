@@ -1,164 +1,130 @@
-"""The verbs of a session: each written once, as a coroutine, with a synchronous twin."""
+"""A session's verbs: each is the functional verb of the same name, with the context threaded through."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
-from mellea.core.backend import Backend
 from mellea.core.component import Component, Span
-from mellea.core.event_loop import run_sync
+from mellea.core.errors import UsageError
+from mellea.core.event_loop import run_sync, synchronous
 from mellea.core.message import Message, Role
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.stdlib import functional
-from mellea.stdlib._signatures import ChatParts, InstructionParts, InstructParts, StrategyParts, TaskParts
-from mellea.stdlib.components.instruction import Instruction
+from mellea.stdlib._signatures import (
+    ActOptions,
+    ChatOptions,
+    InstructOptions,
+    QueryOptions,
+    SampledInstructOptions,
+    StrategyOptions,
+    StreamOptions,
+    TransformOptions,
+    ValidateOptions,
+    with_options,
+)
+from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY
+from mellea.stdlib.session._state import SessionState, current_session
 
-__all__ = ["Verbs"]
+__all__ = ["MelleaSession", "get_session"]
 
 S = TypeVar("S")
 M = TypeVar("M")
 
 
-class Verbs(ABC):
-    """The verbs, over a turn, a sampled turn and a validation that a session carries out."""
+def get_session() -> MelleaSession:
+    """Return the session whose ``with`` block this code runs in.
 
-    backend: Backend
+    Raises:
+        UsageError: (also a RuntimeError) There is none.
+    """
+    session = current_session.get()
+    if session is None:
+        raise _NoSessionError("No session is open here.", hint="Call it inside `with start_session(...):`.")
+    return cast("MelleaSession", session)
 
-    @abstractmethod
-    async def _turn(
-        self,
-        action: Span | str,
-        *,
-        model_options: Mapping[str, Any] | None,
-        await_result: bool,
-        **kwargs: Any,
-    ) -> ModelOutputThunk[Any]:
-        """Carry out one turn without a strategy."""
 
-    @abstractmethod
-    async def _sampled_turn(
-        self,
-        action: Span | str,
-        *,
-        model_options: Mapping[str, Any] | None,
-        strict: bool | None,
-        **kwargs: Any,
-    ) -> SamplingResult[Any]:
-        """Carry out one turn as a strategy says."""
+class _NoSessionError(UsageError, RuntimeError):
+    pass
 
-    async def _act(
-        self,
-        action: Span | str,
-        *,
-        requirements: Iterable[str | Requirement] | None,
-        strategy: str | SamplingStrategy | None,
-        return_sampling_results: bool,
-        strict: bool | None,
-        await_result: bool,
-        **kwargs: Any,
-    ) -> Any:
-        if strategy is None:
-            functional.check_no_strategy(
-                requirements, return_sampling_results=return_sampling_results, strict=bool(strict)
-            )
-            return await self._turn(action, await_result=await_result, **kwargs)
-        result = await self._sampled_turn(
-            action, requirements=requirements, strategy=strategy, strict=strict, **kwargs
-        )
-        return result if return_sampling_results else result.result
+
+class MelleaSession(SessionState):
+    """A backend and a context, with the verbs. See ``SessionState`` for the arguments.
+
+    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep their class and
+    attributes when they are cloned. Every verb raises a ``ClosedError`` when the session is closed.
+    """
 
     @overload
     async def aact(
         self, action: Span | str, *, return_sampling_results: Literal[True],
-        requirements: Iterable[str | Requirement] | None = None, format: Any = None, **parts: Unpack[StrategyParts],
+        requirements: Iterable[str | Requirement] | None = None, format: Any = None, **options: Unpack[StrategyOptions],
     ) -> SamplingResult[Any]: ...  # fmt: skip
     @overload
     async def aact(
         self, action: Span | str, *, format: type[M], requirements: Iterable[str | Requirement] | None = None,
-        await_result: bool = False, **parts: Unpack[StrategyParts],
+        await_result: bool = False, **options: Unpack[StrategyOptions],
     ) -> ModelOutputThunk[M]: ...  # fmt: skip
     @overload
     async def aact(
         self, action: Component[S], *, format: None = None, requirements: Iterable[str | Requirement] | None = None,
-        await_result: bool = False, **parts: Unpack[StrategyParts],
+        await_result: bool = False, **options: Unpack[StrategyOptions],
     ) -> ModelOutputThunk[S]: ...  # fmt: skip
     @overload
     async def aact(
         self, action: Span | str, *, format: Any = None, requirements: Iterable[str | Requirement] | None = None,
-        await_result: bool = False, **parts: Unpack[StrategyParts],
+        await_result: bool = False, **options: Unpack[StrategyOptions],
     ) -> ModelOutputThunk[Any]: ...  # fmt: skip
+    @with_options(ActOptions)
     async def aact(
         self,
         action: Any,
         *,
-        requirements: Iterable[str | Requirement] | None = None,
         strategy: str | SamplingStrategy | None = None,
-        return_sampling_results: bool = False,
-        strict: bool | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
         await_result: bool = False,
+        **options: Any,
     ) -> Any:
         """Ask the model for one component, block or text.
 
         Args:
             action: What the model is asked.
-            requirements: What the output must respect; needs a strategy.
-            strategy: How attempts are made until one meets every requirement, or the name of a strategy; None makes one attempt.
-            return_sampling_results: Whether to return every attempt, as a ``SamplingResult``; needs a strategy.
-            strict: Whether it is an error that no attempt meets every requirement; by default as the session says.
-            format: A pydantic class or JSON schema that the output must fit; ``.parsed`` of the result is the instance.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call tools.
-            await_result: Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side
-                and pieces can be read as they come. A strategy always waits.
+
+        Returns:
+            The output, or with ``return_sampling_results`` every attempt.
 
         Raises:
-            ClosedError: The session is closed.
             RequirementsNotMetError: With ``strict``, no attempt met every requirement.
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        return await self._act(
-            action,
-            requirements=requirements,
-            strategy=strategy,
-            return_sampling_results=return_sampling_results,
-            strict=strict,
-            await_result=await_result,
-            format=format,
-            model_options=model_options,
-            tool_calls=tool_calls,
-        )
+        return await self._turn(functional.aact, action, strategy=strategy, waits=await_result, **options)
 
     @overload
     def act(
         self, action: Span | str, *, return_sampling_results: Literal[True],
-        requirements: Iterable[str | Requirement] | None = None, format: Any = None, **parts: Unpack[StrategyParts],
+        requirements: Iterable[str | Requirement] | None = None, format: Any = None, **options: Unpack[StrategyOptions],
     ) -> SamplingResult[Any]: ...  # fmt: skip
     @overload
     def act(
         self, action: Span | str, *, format: type[M], requirements: Iterable[str | Requirement] | None = None,
-        **parts: Unpack[StrategyParts],
+        **options: Unpack[StrategyOptions],
     ) -> ComputedModelOutputThunk[M]: ...  # fmt: skip
     @overload
     def act(
         self, action: Component[S], *, format: None = None, requirements: Iterable[str | Requirement] | None = None,
-        **parts: Unpack[StrategyParts],
+        **options: Unpack[StrategyOptions],
     ) -> ComputedModelOutputThunk[S]: ...  # fmt: skip
     @overload
     def act(
         self, action: Span | str, *, format: Any = None, requirements: Iterable[str | Requirement] | None = None,
-        **parts: Unpack[StrategyParts],
+        **options: Unpack[StrategyOptions],
     ) -> ComputedModelOutputThunk[Any]: ...  # fmt: skip
-    def act(self, action: Any, *, format: Any = None, **parts: Any) -> Any:
-        """Synchronous twin of ``aact``; waits for the output."""
-        return run_sync(self.aact(action, format=format, **parts, await_result=True))
+    @with_options(ActOptions)
+    def act(self, action: Any, **options: Any) -> Any:
+        """Synchronous twin of ``aact``; it waits for the output."""
+        return run_sync(self.aact(action, **options, await_result=True))
 
     @overload
     async def ainstruct(
@@ -167,7 +133,7 @@ class Verbs(ABC):
         *,
         return_sampling_results: Literal[True],
         format: Any = None,
-        **parts: Unpack[InstructParts],
+        **options: Unpack[InstructOptions],
     ) -> SamplingResult[Any]: ...
     @overload
     async def ainstruct(
@@ -175,8 +141,8 @@ class Verbs(ABC):
         description: str | Span,
         *,
         format: type[M],
-        await_result: bool = True,
-        **parts: Unpack[InstructParts],
+        await_result: bool | None = None,
+        **options: Unpack[InstructOptions],
     ) -> ModelOutputThunk[M]: ...
     @overload
     async def ainstruct(
@@ -184,8 +150,8 @@ class Verbs(ABC):
         description: str | Span,
         *,
         format: None = None,
-        await_result: bool = True,
-        **parts: Unpack[InstructParts],
+        await_result: bool | None = None,
+        **options: Unpack[InstructOptions],
     ) -> ModelOutputThunk[str]: ...
     @overload
     async def ainstruct(
@@ -193,59 +159,37 @@ class Verbs(ABC):
         description: str | Span,
         *,
         format: Any,
-        await_result: bool = True,
-        **parts: Unpack[InstructParts],
+        await_result: bool | None = None,
+        **options: Unpack[InstructOptions],
     ) -> ModelOutputThunk[Any]: ...
+    @with_options(SampledInstructOptions)
     async def ainstruct(
         self,
         description: str | Span,
         *,
-        strategy: str | SamplingStrategy | None = functional.DEFAULT_STRATEGY,
-        return_sampling_results: bool = False,
-        strict: bool | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-        await_result: bool = True,
-        **parts: Unpack[InstructionParts],
+        strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
+        await_result: bool | None = None,
+        **options: Any,
     ) -> Any:
         """Give the model a task.
 
+        By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+
         Args:
             description: The task; with ``user_variables`` a template (``{{name}}``).
-            strategy: How attempts are made until one meets every requirement, or the name of a strategy; by default rejection
-                with two attempts. With None the requirements are shown to the model and not checked.
-            return_sampling_results: Whether to return every attempt, as a ``SamplingResult``.
-            strict: Whether it is an error that no attempt meets every requirement; by default as the session says.
-            format: A pydantic class or JSON schema that the output must fit; ``.parsed`` of the result is the instance.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call tools.
-            await_result: Whether to wait for the output. A strategy always waits, unless there is nothing to check.
-            parts: What the task is composed of; see ``Instruction``: ``requirements``, ``icl_examples``,
-                ``grounding_context``, ``user_variables``, ``prefix``, ``output_prefix``, ``images``, ``audio``.
+
+        Returns:
+            The output, or with ``return_sampling_results`` every attempt.
 
         Raises:
-            ClosedError: The session is closed.
             TemplateError: A template variable is not given.
             RequirementsNotMetError: With ``strict``, no attempt met every requirement.
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        instruction = Instruction(description, **parts)
-        nothing_to_check = (
-            strategy is functional.DEFAULT_STRATEGY and not instruction.requirements and format is None
-        )
-        chosen = None if nothing_to_check and not return_sampling_results else strategy
-        return await self._act(
-            instruction,
-            requirements=instruction.requirements if chosen is not None else None,
-            strategy=chosen,
-            return_sampling_results=return_sampling_results,
-            strict=strict if chosen is not None or not nothing_to_check else None,
-            await_result=await_result,
-            format=format,
-            model_options=model_options,
-            tool_calls=tool_calls,
+        waits = strategy is not None if await_result is None else await_result
+        return await self._turn(
+            functional.ainstruct, description, strategy=strategy, await_result=False, waits=waits, **options
         )
 
     @overload
@@ -255,280 +199,175 @@ class Verbs(ABC):
         *,
         return_sampling_results: Literal[True],
         format: Any = None,
-        **parts: Unpack[InstructParts],
+        **options: Unpack[InstructOptions],
     ) -> SamplingResult[Any]: ...
     @overload
     def instruct(
-        self, description: str | Span, *, format: type[M], **parts: Unpack[InstructParts]
+        self, description: str | Span, *, format: type[M], **options: Unpack[InstructOptions]
     ) -> ComputedModelOutputThunk[M]: ...
     @overload
     def instruct(
-        self, description: str | Span, *, format: None = None, **parts: Unpack[InstructParts]
+        self, description: str | Span, *, format: None = None, **options: Unpack[InstructOptions]
     ) -> ComputedModelOutputThunk[str]: ...
     @overload
     def instruct(
-        self, description: str | Span, *, format: Any, **parts: Unpack[InstructParts]
+        self, description: str | Span, *, format: Any, **options: Unpack[InstructOptions]
     ) -> ComputedModelOutputThunk[Any]: ...
-    def instruct(self, description: str | Span, *, format: Any = None, **parts: Any) -> Any:
-        """Synchronous twin of ``ainstruct``, with the same arguments."""
-        return run_sync(self.ainstruct(description, format=format, **parts))
+    @with_options(SampledInstructOptions, strategy=DEFAULT_STRATEGY)
+    def instruct(self, description: str | Span, **options: Any) -> Any:
+        """Synchronous twin of ``ainstruct``; it waits for the output."""
+        return run_sync(self.ainstruct(description, **options, await_result=True))
 
-    @abstractmethod
+    @with_options(ValidateOptions)
     async def avalidate(
-        self,
-        reqs: str | Requirement | Iterable[str | Requirement],
-        *,
-        output: ModelOutputThunk[Any] | str | None = None,
-        input: Span | str | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
+        self, reqs: str | Requirement | Iterable[str | Requirement], **options: Unpack[ValidateOptions]
     ) -> list[ValidationResult]:
         """Return what each requirement says of the last output, or of another one; nothing is remembered.
 
         Args:
             reqs: One requirement or several; a model judges those given as text.
-            output: What to check instead of the last output.
-            input: What ``output`` answers, if that is not in the conversation.
-            format: What the output had to look like.
-            model_options: Options of the judging calls.
 
         Raises:
-            ClosedError: The session is closed.
             UsageError: There is no output, or a requirement is none.
             ProviderError: A judge could not be asked.
         """
+        return await self._look(functional.avalidate, reqs, **options)
 
-    def validate(
-        self, reqs: str | Requirement | Iterable[str | Requirement], **kwargs: Any
-    ) -> list[ValidationResult]:
-        """Synchronous twin of ``avalidate``, with the same arguments."""
-        return run_sync(self.avalidate(reqs, **kwargs))
+    validate = synchronous(avalidate)
 
+    @with_options(QueryOptions, strategy=DEFAULT_STRATEGY)
     async def aquery(
-        self,
-        obj: Any,
-        query: str,
-        *,
-        requirements: Iterable[str | Requirement] | None = None,
-        strategy: str | SamplingStrategy | None = None,
-        strict: bool | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
+        self, obj: Any, query: str, *, await_result: bool = False, **options: Unpack[QueryOptions]
     ) -> ModelOutputThunk[Any]:
-        """Ask something about an object: an ``MObject``, a mified object, or any other, which is then mified.
+        """Ask something about an object. With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+
+        By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
 
         Args:
-            obj: The object.
+            obj: The object: any at all. What is no component is mified with the defaults.
             query: The question.
-            requirements: What the answer must respect; needs a strategy.
-            strategy: How attempts are made until one meets every requirement; None makes one attempt.
-            strict: Whether it is an error that no attempt meets every requirement; by default as the session says.
-            format: A pydantic class or JSON schema that the answer must fit.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call the object's methods.
 
         Raises:
-            ClosedError: The session is closed.
-            UsageError: The call cannot be carried out; nothing was sent.
+            RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+            UsageError: The object cannot be asked about, or the call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        from mellea.stdlib.objects import make_query  # noqa: PLC0415  few programs ask about objects
-
-        return cast(
-            "ModelOutputThunk[Any]",
-            await self._act(
-                make_query(obj, query),
-                requirements=requirements,
-                strategy=strategy,
-                return_sampling_results=False,
-                strict=strict,
-                await_result=True,
-                format=format,
-                model_options=model_options,
-                tool_calls=tool_calls,
-            ),
+        options.setdefault("strategy", DEFAULT_STRATEGY)
+        output: ModelOutputThunk[Any] = await self._turn(
+            functional.aquery, obj, query, waits=await_result, **options
         )
+        return output
 
-    def query(self, obj: Any, query: str, **parts: Any) -> ModelOutputThunk[Any]:
-        """Synchronous twin of ``aquery``, with the same arguments."""
-        return run_sync(self.aquery(obj, query, **parts))
+    @with_options(QueryOptions, strategy=DEFAULT_STRATEGY)
+    def query(self, obj: Any, query: str, **options: Unpack[QueryOptions]) -> ModelOutputThunk[Any]:
+        """Synchronous twin of ``aquery``; it waits for the answer."""
+        return run_sync(self.aquery(obj, query, **options, await_result=True))
 
-    async def atransform(
-        self,
-        obj: Any,
-        transformation: str,
-        *,
-        requirements: Iterable[str | Requirement] | None = None,
-        strategy: str | SamplingStrategy | None = functional.DEFAULT_STRATEGY,
-        strict: bool | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Change an object, and return what came of it; the object itself is not modified unless the model calls its methods.
+    @with_options(TransformOptions, strategy=DEFAULT_STRATEGY)
+    async def atransform(self, obj: Any, transformation: str, **options: Unpack[TransformOptions]) -> Any:
+        """Change an object, and return what came of it; the object itself changes only if the model calls its methods.
+
+        The model may call them where the backend can. By default a second attempt is made if the answer cannot be read.
 
         Args:
-            obj: The object.
+            obj: The object: any at all. What is no component is mified with the defaults.
             transformation: What to change, in words.
-            requirements: What the answer must respect.
-            strategy: How attempts are made until one can be read and meets every requirement.
-            strict: Whether it is an error that no attempt meets every requirement; by default as the session says.
-            format: A pydantic class or JSON schema that the answer must fit.
-            model_options: Options of this call.
 
         Raises:
-            ClosedError: The session is closed.
             OutputParseError: No attempt gave an answer that the object can read.
-            UsageError: The call cannot be carried out; nothing was sent.
+            RequirementsNotMetError: With ``strict``, no attempt met every requirement.
+            UsageError: The object cannot be changed, or the call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        from mellea.stdlib.objects import apply_transform, has_tools, make_transform  # noqa: PLC0415  few programs ask about objects
+        options.setdefault("strategy", DEFAULT_STRATEGY)
+        return await self._turn(functional.atransform, obj, transformation, **options)
 
-        action = make_transform(obj, transformation)
-        output = await self._act(
-            action,
-            requirements=requirements,
-            strategy=strategy,
-            return_sampling_results=False,
-            strict=strict,
-            await_result=True,
-            format=format,
-            model_options=model_options,
-            tool_calls=has_tools(action, self.backend),
-        )
-        return await apply_transform(action, output)
+    transform = synchronous(atransform)
 
-    def transform(self, obj: Any, transformation: str, **parts: Any) -> Any:
-        """Synchronous twin of ``atransform``, with the same arguments."""
-        return run_sync(self.atransform(obj, transformation, **parts))
-
-    async def achat(
-        self,
-        content: str,
-        role: Role = "user",
-        *,
-        images: Iterable[Any] | None = None,
-        audio: Iterable[Any] | None = None,
-        documents: Iterable[Span | str] | None = None,
-        user_variables: Mapping[str, Any] | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-    ) -> Message:
+    @with_options(ChatOptions)
+    async def achat(self, content: str, role: Role = "user", **options: Unpack[ChatOptions]) -> Message:
         """Say something to the model and return its answer as an assistant message.
 
         Args:
             content: What to say; with ``user_variables`` a template.
             role: Who says it.
-            images: Images that go along.
-            audio: Audio that goes along.
-            documents: Documents that go along, below the text.
-            user_variables: Values of the template variables.
-            format: A pydantic class or JSON schema that the answer must fit.
-            model_options: Options of this call.
-            tool_calls: Whether the model may call tools.
 
         Raises:
-            ClosedError: The session is closed.
+            TemplateError: A template variable is not given.
             UsageError: The call cannot be carried out; nothing was sent.
             ProviderError: The provider failed.
         """
-        message = functional.user_message(
-            content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
-        )
-        thunk = await self._turn(
-            message, format=format, model_options=model_options, tool_calls=tool_calls, await_result=True
-        )
+        thunk = await self._turn(functional.send_message, content, role=role, waits=True, **options)
         return cast("Message", thunk.parsed_repr)
 
-    def chat(self, content: str, role: Role = "user", **parts: Unpack[ChatParts]) -> Message:
-        """Synchronous twin of ``achat``, with the same arguments."""
-        return run_sync(self.achat(content, role, **parts))
+    chat = synchronous(achat)
 
+    @with_options(ChatOptions)
     async def astream_chat(
-        self,
-        content: str,
-        role: Role = "user",
-        *,
-        images: Iterable[Any] | None = None,
-        audio: Iterable[Any] | None = None,
-        documents: Iterable[Span | str] | None = None,
-        user_variables: Mapping[str, Any] | None = None,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
+        self, content: str, role: Role = "user", **options: Unpack[ChatOptions]
     ) -> ModelOutputThunk[Message]:
         """Say something to the model and return its answer while it is being written: ``async for piece in ...``.
 
-        The arguments are those of ``achat``.
+        Args:
+            content: What to say; with ``user_variables`` a template.
+            role: Who says it.
 
         Raises:
-            ClosedError: The session is closed.
+            TemplateError: A template variable is not given.
             UsageError: The call cannot be carried out; nothing was sent.
         """
-        message = functional.user_message(
-            content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
-        )
-        return await self._turn(
-            message,
-            format=format,
-            model_options=model_options,
-            tool_calls=tool_calls,
-            await_result=False,
-            stream=True,
+        return cast(
+            "ModelOutputThunk[Message]",
+            await self._turn(functional.astream_chat, content, role=role, **options),
         )
 
-    def stream_chat(
-        self, content: str, role: Role = "user", **parts: Unpack[ChatParts]
-    ) -> ModelOutputThunk[Message]:
-        """Synchronous twin of ``astream_chat``: ``for piece in session.stream_chat(...)``."""
-        return run_sync(self.astream_chat(content, role, **parts), starts_only=True)
+    stream_chat = synchronous(astream_chat, starts_only=True)
 
     @overload
     async def astream_instruct(
-        self, description: str | Span, *, format: type[M], **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: type[M], **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[M]: ...
     @overload
     async def astream_instruct(
-        self, description: str | Span, *, format: None = None, **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: None = None, **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[str]: ...
     @overload
     async def astream_instruct(
-        self, description: str | Span, *, format: Any, **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: Any, **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[Any]: ...
+    @with_options(StreamOptions)
     async def astream_instruct(
-        self,
-        description: str | Span,
-        *,
-        format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
-        tool_calls: bool = False,
-        **parts: Unpack[InstructionParts],
+        self, description: str | Span, *, format: Any = None, **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[Any]:
-        """Give the model a task and return the output while it is being written. The arguments are those of ``ainstruct``."""
-        return await self._turn(
-            Instruction(description, **parts),
-            format=format,
-            model_options=model_options,
-            tool_calls=tool_calls,
-            await_result=False,
-            stream=True,
+        """Give the model a task and return the output while it is being written. The requirements are shown, and not checked.
+
+        Args:
+            description: The task; with ``user_variables`` a template (``{{name}}``).
+
+        Raises:
+            TemplateError: A template variable is not given.
+            UsageError: The call cannot be carried out; nothing was sent.
+        """
+        return cast(
+            "ModelOutputThunk[Any]",
+            await self._turn(functional.astream_instruct, description, format=format, **options),
         )
 
     @overload
     def stream_instruct(
-        self, description: str | Span, *, format: type[M], **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: type[M], **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[M]: ...
     @overload
     def stream_instruct(
-        self, description: str | Span, *, format: None = None, **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: None = None, **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[str]: ...
     @overload
     def stream_instruct(
-        self, description: str | Span, *, format: Any, **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: Any, **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[Any]: ...
+    @with_options(StreamOptions)
     def stream_instruct(
-        self, description: str | Span, *, format: Any = None, **parts: Unpack[TaskParts]
+        self, description: str | Span, *, format: Any = None, **options: Any
     ) -> ModelOutputThunk[Any]:
         """Synchronous twin of ``astream_instruct``: ``for piece in session.stream_instruct(...)``."""
-        return run_sync(self.astream_instruct(description, format=format, **parts), starts_only=True)
+        return run_sync(self.astream_instruct(description, format=format, **options), starts_only=True)

@@ -1,4 +1,4 @@
-"""From names and arguments to an open backend and a context."""
+"""From names and arguments to an open backend, a context, and a session."""
 
 from __future__ import annotations
 
@@ -9,15 +9,76 @@ from typing import Any
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
+from mellea.core.options import OptionTable
 from mellea.plugins.factory import create
 from mellea.stdlib.context.simple import SimpleContext
+from mellea.stdlib.session.session import MelleaSession
 
-__all__ = ["DEFAULT_BACKEND", "open_backend", "open_context"]
+__all__ = ["DEFAULT_BACKEND", "start_backend", "start_session"]
 
 DEFAULT_BACKEND = "ollama"
 
 
-def open_backend(
+def start_session(
+    backend: str | Backend | None = None,
+    model_id: Any = None,
+    ctx: Context | str | None = None,
+    *,
+    context_type: str | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    plugins: Iterable[Any] | None = None,
+    strict: bool = False,
+    backend_name: str | None = None,
+    **backend_kwargs: Any,
+) -> MelleaSession:
+    """Open a session.
+
+    Args:
+        backend: Name of an installed backend (also ``distribution:name``), or an instance. By default ``MELLEA_BACKEND``, else
+            ``ollama``.
+        model_id: The model, as text or ``ModelIdentifier``. By default ``MELLEA_MODEL``, else the backend's own default.
+        ctx: A context, or the name of a context type. By default a ``SimpleContext``.
+        context_type: The name of a context type; another way to say ``ctx``.
+        model_options: Options of every call of this session.
+        plugins: Modules or objects with hook implementations, for this session only; they go before what is installed.
+        strict: Whether it is an error that no attempt of an instruction meets every requirement.
+        backend_name: Another name for ``backend``.
+        backend_kwargs: Passed on to the backend.
+
+    Raises:
+        UnknownPluginError: No installed plugin has that name.
+        BackendNotInstalledError: It is a well-known backend that is not installed; the message has the install command.
+        PluginError: The plugin is ambiguous or broken.
+        UsageError: The arguments contradict each other.
+        ProviderError: The backend checks its server or weights when it opens, and they are not there.
+    """
+    options = OptionTable({}, {}).canonical(model_options)  # what is wrong shows before a backend opens
+    brought = tuple(plugins or ())
+    context = _open_context(ctx, context_type, brought)
+    opened = _open_backend(backend, backend_name, model_id, brought, backend_kwargs)
+    made_here = not any(opened is given for given in (backend, backend_name))
+    return MelleaSession(
+        opened, context, model_options=options, strict=strict, plugins=brought, owns_backend=made_here
+    )
+
+
+def start_backend(
+    backend_name: str | None = None,
+    model_id: Any = None,
+    ctx: Context | str | None = None,
+    *,
+    context_type: str | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    **backend_kwargs: Any,
+) -> tuple[Context, Backend]:
+    """Open a context and a backend, for programs that thread their state themselves. See ``start_session``."""
+    context = _open_context(ctx, context_type, None)
+    return context, _open_backend(
+        None, backend_name, model_id, None, {**backend_kwargs, "model_options": model_options}
+    )
+
+
+def _open_backend(
     backend: str | Backend | None,
     backend_name: str | None,
     model_id: Any,
@@ -48,7 +109,7 @@ def open_backend(
     return opened
 
 
-def open_context(
+def _open_context(
     ctx: Context | str | None, context_type: str | None, plugins: Iterable[Any] | None
 ) -> Context:
     """Return the context that the arguments of ``start_session`` name; see there."""

@@ -21,7 +21,7 @@ from mellea.core.requirement import PartialValidationResult, Requirement, Valida
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.chunking import Chunker, ChunkingStrategy
-from mellea.stdlib.functional import start
+from mellea.stdlib.functional import start_generation
 from mellea.stdlib.sampling._attempt import AttemptStart, Validations, attempt_validations, judge_attempt
 from mellea.stdlib.sampling._request import SamplingRequest
 from mellea.stdlib.streaming._quick_checks import looks_at_chunks, quick_checks
@@ -92,14 +92,8 @@ class StreamAttempts:
         """
         call = self.plan.call
         if not self.closed:
-            self.mot, self.after = await start(
-                action,
-                ctx,
-                call.backend,
-                format=call.format,
-                model_options=call.options_for(0, self.number),
-                tool_calls=call.tool_calls,
-                stream=True,
+            self.mot, self.after = await start_generation(
+                action, ctx, call.backend, call.config_for(0, self.number)
             )
         if self.closed:  # perhaps while the generation was started
             await self.mot.cancel_generation(closed_error())

@@ -9,6 +9,7 @@ from mellea.core.backend import Backend
 from mellea.core.budget import Budget, Spending
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
 from mellea.stdlib.chunking import ChunkingStrategy, get_chunking
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
@@ -125,9 +126,7 @@ async def stream(
         backend,
         validation_backend or backend,
         requirements_of(requirements),
-        format,
-        dict(model_options or {}),
-        tool_calls,
+        GenerateConfig(format, model_options, tool_calls, stream=True),
         rounds=loop_budget,
         lanes=1,
         at_once=1,
