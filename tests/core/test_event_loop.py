@@ -1,5 +1,6 @@
 import asyncio
 import contextvars
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mellea.core import ModelOutputThunk, ServerError, UsageError
-from mellea.core.event_loop import PATIENCE, Closeable, LoopLocal, gather_or_cancel, run_sync
+from mellea.core.event_loop import (
+    PATIENCE,
+    Closeable,
+    LoopLocal,
+    gather_or_cancel,
+    run_sync,
+    synchronous,
+)
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.session import MelleaSession
 from mellea.testing import ScriptedBackend
@@ -454,3 +462,27 @@ def test_closeable_is_closed_when_its_block_raises():
         raise LookupError
 
     assert door.closings == 1
+
+
+class Greeter:
+    async def agreet(self, name: str, *, loud: bool = False) -> str:
+        """Greet somebody."""
+        await asyncio.sleep(0)
+        return f"hello {name}{'!' * loud}"
+
+    greet = synchronous(agreet)
+
+
+def test_synchronous_twin_does_what_the_coroutine_does():
+    assert Greeter().greet("Ada", loud=True) == "hello Ada!"
+
+
+async def test_synchronous_twin_works_in_a_running_loop():
+    assert Greeter().greet(name="Ada") == "hello Ada"
+
+
+def test_synchronous_twin_has_the_parameters_and_a_name_of_its_own():
+    assert inspect.signature(Greeter.greet) == inspect.signature(Greeter.agreet)
+    assert Greeter.greet.__qualname__ == "Greeter.greet"
+    assert Greeter.greet.__doc__.startswith("Greet somebody.")
+    assert not inspect.iscoroutinefunction(Greeter.greet)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mellea.core import Backend, Chunk, ServerError
+from mellea.core import Backend, Chunk, GenerationCancelledError, ServerError
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.session import MelleaSession
+from mellea.stdlib.session._history import History
 from tests.core.gated import Gate
 
 OUTCOMES = st.lists(st.booleans(), max_size=6)
@@ -103,3 +104,61 @@ def test_same_action_asked_twice_is_forgotten_once(make):
         return [str(span) for span in m.ctx.as_list()]
 
     assert asyncio.run(main()) == ["0", "a0"]
+
+
+async def interrupted(history, meanwhile):
+    """Wait in a block that can be interrupted; ``meanwhile`` says what happens to the waiting task."""
+    waiting = asyncio.Event()
+
+    async def work():
+        with history.interruptible():
+            waiting.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await waiting.wait()
+    meanwhile(task)
+    await asyncio.wait([task])
+    return task
+
+
+async def test_interrupted_work_ends_with_our_error_and_leaves_its_task_uncancelled():
+    history = History(SimpleContext())
+    task = await interrupted(history, lambda task: history.interrupt())
+    assert isinstance(task.exception(), GenerationCancelledError)
+    assert task.cancelling() == 0
+
+
+async def test_task_that_its_owner_cancels_is_cancelled_even_when_it_is_interrupted_too():
+    history = History(SimpleContext())
+
+    def both(task):
+        history.interrupt()
+        task.cancel()
+
+    assert (await interrupted(history, both)).cancelled()
+
+
+async def test_interrupting_ends_work_within_work_of_one_task():
+    history = History(SimpleContext())
+    waiting = asyncio.Event()
+
+    async def work():
+        with history.interruptible(), history.interruptible():
+            waiting.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await waiting.wait()
+    history.interrupt()
+    await asyncio.wait([task])
+    assert isinstance(task.exception(), GenerationCancelledError)
+    assert task.cancelling() == 0
+
+
+async def test_work_that_has_ended_is_not_interrupted():
+    history = History(SimpleContext())
+    with history.interruptible():
+        history.interrupt()
+    await asyncio.sleep(0)
+    assert asyncio.current_task().cancelling() == 0

@@ -429,18 +429,9 @@ async def aquery(
     )
 
 
-@with_options(TransformOptions)
+@with_options(TransformOptions, strategy=DEFAULT_STRATEGY)
 async def atransform(
-    obj: Any,
-    transformation: str,
-    context: Context,
-    backend: Backend,
-    *,
-    requirements: Iterable[str | Requirement] | None = None,
-    strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
-    strict: bool | None = None,
-    format: Any = None,
-    model_options: Mapping[str, Any] | None = None,
+    obj: Any, transformation: str, context: Context, backend: Backend, **options: Unpack[TransformOptions]
 ) -> tuple[Any, Context]:
     """Change an object, and return what came of it; the object itself changes only if the model calls its methods.
 
@@ -464,17 +455,9 @@ async def atransform(
     from mellea.stdlib.objects import apply_transform, has_tools, make_transform  # noqa: PLC0415  few programs ask about objects
 
     action = make_transform(obj, transformation)
+    options.setdefault("strategy", DEFAULT_STRATEGY)
     output, after = await aact(
-        action,
-        context,
-        backend,
-        requirements=requirements,
-        strategy=strategy,
-        strict=strict,
-        format=format,
-        model_options=model_options,
-        tool_calls=has_tools(action, backend),
-        await_result=True,
+        action, context, backend, tool_calls=has_tools(action, backend), await_result=True, **options
     )
     return await apply_transform(action, output), after
 

@@ -49,13 +49,12 @@ from mellea.stdlib.components._generative.call import (
 )
 from mellea.stdlib.components._generative.declaration import Declaration
 from mellea.stdlib.components._generative.settings import FunctionSettings
-from mellea.stdlib.components._generative.target import CallError, split_call
-from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
+from mellea.stdlib.components._generative.target import CallError, SessionLike, split_call
+from mellea.stdlib.sampling._default_strategy import as_strategy
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.core.context import Context
-    from mellea.stdlib.session import MelleaSession
 
 __all__ = [
     "ArgPreconditionRequirement",
@@ -119,23 +118,25 @@ class GenerativeStub(Generic[P, R, C]):
         return bound
 
     @overload
-    def __call__(self, m: MelleaSession, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, m: SessionLike, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
     def __call__(self, context: Context, backend: Backend, /, *args: P.args, **kwargs: P.kwargs) -> C: ...
     @overload
-    def __call__(self, m: MelleaSession, /, *args: Any, requirements: Requirements, **kwargs: Any) -> R: ...
+    def __call__(self, m: SessionLike, /, *args: Any, requirements: Requirements, **kwargs: Any) -> R: ...
     @overload
     def __call__(
-        self, m: MelleaSession, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any
+        self, m: SessionLike, /, *args: Any, precondition_requirements: Requirements, **kwargs: Any
     ) -> R: ...
-    @overload
-    def __call__(self, m: MelleaSession, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any) -> R: ...
     @overload
     def __call__(
-        self, m: MelleaSession, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any
+        self, m: SessionLike, /, *args: Any, strategy: str | SamplingStrategy, **kwargs: Any
     ) -> R: ...
     @overload
-    def __call__(self, /, *, m: MelleaSession, **kwargs: Any) -> R: ...
+    def __call__(
+        self, m: SessionLike, /, *args: Any, model_options: Mapping[str, Any], **kwargs: Any
+    ) -> R: ...
+    @overload
+    def __call__(self, /, *, m: SessionLike, **kwargs: Any) -> R: ...
     @overload
     def __call__(
         self, context: Context, backend: Backend, /, *args: Any, requirements: Requirements, **kwargs: Any
@@ -152,7 +153,13 @@ class GenerativeStub(Generic[P, R, C]):
     ) -> C: ...
     @overload
     def __call__(
-        self, context: Context, backend: Backend, /, *args: Any, strategy: SamplingStrategy, **kwargs: Any
+        self,
+        context: Context,
+        backend: Backend,
+        /,
+        *args: Any,
+        strategy: str | SamplingStrategy,
+        **kwargs: Any,
     ) -> C: ...
     @overload
     def __call__(
@@ -181,11 +188,14 @@ class GenerativeStub(Generic[P, R, C]):
         target, args, own, overrides = split_call(self.__qualname__, args, kwargs)
         values = self._declared.bound(args, own)
         settings = self._settings.overridden(overrides)
+        strategy = as_strategy(
+            settings.strategy, target.session.plugins if target.session is not None else ()
+        )
 
         def sampling(
             context: Context, backend: Backend, options: Mapping[str, Any]
         ) -> Coroutine[Any, Any, SamplingResult[Any]]:
-            return self._sampled(context, backend, options, receiver, values, settings)
+            return self._sampled(context, backend, options, receiver, values, settings, strategy)
 
         if target.session is not None:
             return _value(self.__qualname__, await target.session.run(sampling))
@@ -200,6 +210,7 @@ class GenerativeStub(Generic[P, R, C]):
         receiver: tuple[Any, ...],
         values: dict[str, Any],
         settings: FunctionSettings,
+        strategy: SamplingStrategy,
     ) -> SamplingResult[Any]:
         """Make the attempts; a result has a value of the return type."""
         declaration, hints, schema = self._declared.types
@@ -211,13 +222,13 @@ class GenerativeStub(Generic[P, R, C]):
         wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
         call: GenerativeCall[Any] = GenerativeCall(declaration, tuple(arguments), wanted, schema)
         await check_arguments(call, values, settings.precondition_requirements, backend)
-        result = await (settings.strategy or RejectionSamplingStrategy(loop_budget=2)).sample(
+        config = settings.config(schema, options, backend)
+        result = await strategy.sample(
             call,
             context,
             backend,
             [on_value(requirement, schema) for requirement in settings.requirements],
-            format=schema,
-            model_options=settings.options(options, backend),
+            **config.keywords(),
         )
         _value(self.__qualname__, result)
         return result.raise_for_failure() if settings.strict else result
@@ -287,7 +298,7 @@ def generative(
     *,
     requirements: Requirements | None = None,
     precondition_requirements: Requirements | None = None,
-    strategy: SamplingStrategy | None = None,
+    strategy: str | SamplingStrategy | None = None,
     model_options: Mapping[str, Any] | None = None,
     strict: bool = False,
 ) -> _Decorator: ...
@@ -300,7 +311,7 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
     Args:
         function: The function; its body is not run.
         settings: ``requirements`` that the value must respect, ``precondition_requirements`` that the arguments must respect,
-            the ``strategy`` that makes and repairs attempts (by default two, by rejection), ``model_options``, and ``strict``:
+            the ``strategy`` that makes and repairs attempts, or its name (by default two, by rejection), ``model_options``, and ``strict``:
             whether to raise instead of returning the best value when no attempt meets every requirement.
 
     Raises:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from mellea.core.backend import Backend
 from mellea.core.errors import UsageError
-from mellea.core.options import merge_options
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.sampling import SamplingStrategy
 
@@ -22,7 +22,7 @@ class FunctionSettings:
 
     requirements: tuple[Requirement, ...] = ()
     precondition_requirements: tuple[Requirement, ...] = ()
-    strategy: SamplingStrategy | None = None
+    strategy: str | SamplingStrategy | None = None
     model_options: tuple[Mapping[str, Any], ...] = ()
     strict: bool = False
 
@@ -34,10 +34,10 @@ class FunctionSettings:
             UsageError: Something has the wrong type.
         """
         strategy, options = given.get("strategy"), given.get("model_options")
-        if strategy is not None and (isinstance(strategy, type) or not hasattr(strategy, "sample")):
+        if not isinstance(strategy, str | SamplingStrategy | None):
             raise UsageError(
                 f"{strategy!r} is no sampling strategy.",
-                hint="Pass an instance, such as RejectionSamplingStrategy().",
+                hint="Pass an instance, such as RejectionSamplingStrategy(), or a name.",
             )
         if options is not None and not isinstance(options, Mapping):
             raise UsageError(
@@ -68,10 +68,9 @@ class FunctionSettings:
             self.strict,
         )
 
-    def options(self, session_options: Mapping[str, Any], backend: Backend) -> dict[str, Any]:
-        """Return the options of a call, over those of its session; common and native spellings override each other."""
-        layers = (session_options, *self.model_options)
-        return merge_options(*(backend.options.canonical(layer) for layer in layers))
+    def config(self, format: Any, session_options: Mapping[str, Any], backend: Backend) -> GenerateConfig:
+        """Return how an answer is to be generated: a call's options over the function's, those over the session's."""
+        return GenerateConfig(format).under(session_options, *self.model_options, table=backend.options)
 
 
 def _requirements(name: str, given: Any) -> tuple[Requirement, ...]:

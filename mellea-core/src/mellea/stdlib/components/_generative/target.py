@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from attrs import frozen
 
+from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
+from mellea.core.sampling import SamplingResult
 
-if TYPE_CHECKING:
-    from mellea.core.backend import Backend
-    from mellea.stdlib.session import MelleaSession
+__all__ = ["CallError", "SessionLike", "Target", "split_call"]
 
-__all__ = ["CallError", "Target", "split_call"]
+S = TypeVar("S")
 
 OVERRIDES = ("requirements", "precondition_requirements", "strategy", "model_options")
 
 
 class CallError(UsageError, TypeError):
     """A typed function was called with arguments that do not fit."""
+
+
+class SessionLike(Protocol):
+    """What a typed function asks of a session."""
+
+    @property
+    def ctx(self) -> Context:
+        """What is remembered."""
+        ...
+
+    @property
+    def backend(self) -> Backend:
+        """What generates."""
+        ...
+
+    @property
+    def plugins(self) -> Sequence[Any]:
+        """Plugins of the session, among which strategies are named first."""
+        ...
+
+    async def run(
+        self,
+        call: Callable[[Context, Backend, Mapping[str, Any]], Coroutine[Any, Any, SamplingResult[S]]],
+        /,
+    ) -> SamplingResult[S]:
+        """Carry out a sampling as one turn."""
+        ...
 
 
 @frozen
@@ -35,7 +62,7 @@ class Target:
 
     context: Context
     backend: Backend
-    session: MelleaSession | None = None
+    session: SessionLike | None = None
 
 
 def split_call(
@@ -68,7 +95,7 @@ def split_call(
     return Target(context, backend), args, own, overrides
 
 
-def _is_session(value: object) -> bool:
+def _is_session(value: object) -> TypeGuard[SessionLike]:
     return hasattr(value, "ctx") and hasattr(value, "backend")
 
 
