@@ -114,7 +114,7 @@ class GenerativeStub(Generic[P, R, C]):
         if instance is None or self._declared.receiver is None:
             return self
         bound = copy.copy(self)
-        bound._receiver = (instance,)
+        vars(bound)["_receiver"] = (instance,)
         return bound
 
     @overload

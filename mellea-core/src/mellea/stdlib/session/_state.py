@@ -111,11 +111,10 @@ class SessionState:
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        own = {"_history": History(self.ctx), "_outer": []}
+        vars(twin).update({**vars(self), **own})
         twin.id = str(uuid.uuid4())
         twin.model_options = dict(self.model_options)
-        twin._history = History(self.ctx)
-        twin._outer = []
         if not self._closed:
             self._ownership.add(twin)
         return twin
