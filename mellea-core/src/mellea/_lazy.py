@@ -34,8 +34,8 @@ def lazy_names(module: str, names: Mapping[str, str]) -> tuple[Callable[[str], A
 def import_without_gc(name: str) -> ModuleType:
     """Import a module that brings many others, with the garbage collector paused.
 
-    What an import makes stays. Looking through it again and again meanwhile takes a good part of the time that a provider's
-    library needs to load.
+    What an import makes stays. Looking through it again and again meanwhile takes a good part of the time
+    that a provider's library needs to load.
     """
     collecting = gc.isenabled()
     gc.disable()

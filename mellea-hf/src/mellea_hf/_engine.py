@@ -1,7 +1,8 @@
 """The one thread of the process in which everything that touches torch runs.
 
-On the CPU, torch keeps a pool of workers for each thread that computes. Two such threads halve the speed of both, and of
-everything after them; one thread, whichever it is, keeps full speed. So every backend of a process hands its work to this one.
+On the CPU, torch keeps a pool of workers for each thread that computes. Two such threads halve the speed of
+both, and of everything after them; one thread, whichever it is, keeps full speed. So every backend of a
+process hands its work to this one.
 """
 
 from __future__ import annotations
@@ -76,9 +77,10 @@ class Engine:
 def _import_torch() -> None:
     """Import torch, with workers that sleep soon when there is nothing to do.
 
-    By default, libgomp's workers spin for milliseconds at each of the hundreds of parallel steps of a token. On cores that
-    other programs use too, they then wait for one another: tokens take ten to twenty times as long. With 1,000 turns,
-    libgomp's own number for busy machines, an idle machine is as fast as before. The variable is read when torch loads.
+    By default, libgomp's workers spin for milliseconds at each of the hundreds of parallel steps of a token.
+    On cores that other programs use too, they then wait for one another: tokens take ten to twenty times as
+    long. With 1,000 turns, libgomp's own number for busy machines, an idle machine is as fast as before. The
+    variable is read when torch loads.
 
     Raises:
         ProviderError: It cannot be imported; the next job tries again.

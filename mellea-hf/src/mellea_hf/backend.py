@@ -44,11 +44,12 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 class LocalHFBackend(Backend):
     """Runs a causal language model in this process.
 
-    The constructor loads the model. Everything that touches torch runs in one thread of the process, so that requests of any
-    number of event loops and threads are served one after the other.
+    The constructor loads the model. Everything that touches torch runs in one thread of the process, so that
+    requests of any number of event loops and threads are served one after the other.
 
     Args:
-        model_id: Hub id, local folder, or path of a ``.gguf`` file; by default a small model that runs on any machine.
+        model_id: Hub id, local folder, or path of a ``.gguf`` file; by default a small model that runs on any
+            machine.
         formatter: Turns spans into messages; by default a ``TemplateFormatter`` for the model.
         model_options: Options of every call.
         device: A torch device; by default CUDA, else MPS, else the CPU.
@@ -173,7 +174,8 @@ class LocalHFBackend(Backend):
             held.clear()
             _free_memory()
 
-        # In the queue behind them, and the model is let go of there: freeing weights on the loop would hold it up.
+        # In the queue behind them, and the model is let go of there: freeing weights on the loop would hold
+        # it up.
         if not engine.stopping:
             await asyncio.wrap_future(engine.submit(free))
 
@@ -266,7 +268,10 @@ def _usage(prompt: Sequence[int], answer: AnswerBuilder) -> Usage:
 
 
 def _free_memory() -> None:
-    """Give back what freed models held: the garbage collector finds their cycles, the device's cache their memory."""
+    """Give back what freed models held.
+
+    The garbage collector finds their cycles, the device's cache their memory.
+    """
     import torch  # noqa: PLC0415  heavy
 
     gc.collect()

@@ -33,7 +33,8 @@ def cache_folder() -> Path:
 def converted(gguf: Path, identity: str) -> Path:
     """Return the folder with the safetensors of a GGUF file, made at the first call on this machine.
 
-    Processes that ask at the same time wait for the one that converts. The folder appears in one step, complete.
+    Processes that ask at the same time wait for the one that converts. The folder appears in one step,
+    complete.
 
     Args:
         gguf: The file.
@@ -64,7 +65,10 @@ def converted(gguf: Path, identity: str) -> Path:
 
 
 def _convert_into(gguf: Path, target: Path) -> None:
-    """Convert beside the target and rename. The caller holds the lock, so that any unfinished folder is a dead process's."""
+    """Convert beside the target and rename.
+
+    The caller holds the lock, so that any unfinished folder is a dead process's.
+    """
     for abandoned in target.parent.glob(f"{target.name}.*.part"):
         shutil.rmtree(abandoned, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent))

@@ -20,7 +20,10 @@ __all__ = ["generate"]
 
 
 class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not typed
-    """Hands each new token to its answer, and ends the rows whose answer has ended; all of them when told to stop."""
+    """Hands each new token to its answer, and ends the rows whose answer has ended.
+
+    All of them when told to stop.
+    """
 
     def __init__(self, answers: Sequence[AnswerBuilder], device: Any, must_stop: Callable[[], bool]) -> None:
         self._answers = answers
@@ -95,7 +98,10 @@ def _padded(
 def _config(
     loaded: LoadedModel, settings: DecodingSettings, width: int, max_new_tokens: int
 ) -> GenerationConfig:
-    """Return the generation config. Draws are a processor of ours, so that for transformers it is always greedy search."""
+    """Return the generation config.
+
+    Draws are a processor of ours, so that for transformers it is always greedy search.
+    """
     try:
         config = GenerationConfig(
             **{

@@ -47,7 +47,8 @@ class LoadedModel:
         """Return the value for a tokenizer and a model.
 
         Raises:
-            UsageError: The tokenizer is none of the ``tokenizers`` library, which streaming and constraints need.
+            UsageError: The tokenizer is none of the ``tokenizers`` library, which streaming and constraints
+                need.
         """
         if not hasattr(tokenizer, "backend_tokenizer"):
             raise UsageError(

@@ -14,7 +14,10 @@ from mellea.core import ModelOption, OptionTable, UsageError
 __all__ = ["DEFAULT_MAX_NEW_TOKENS", "OPTIONS", "WARPERS", "DecodingSettings", "read_options"]
 
 DEFAULT_MAX_NEW_TOKENS = 512
-"""The most tokens of an answer when neither the call nor the model says; fewer where the context window ends."""
+"""The most tokens of an answer when neither the call nor the model says.
+
+Fewer where the context window ends.
+"""
 
 OPTIONS = OptionTable(
     {
@@ -56,7 +59,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 }
 _WHOLE = ("top_k", "max_new_tokens", "seed")
 _OWN = frozenset({*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample"})
-# Known to transformers, but of no effect, or of another one, on text that is drawn and handed on token by token.
+# Known to transformers, but of no effect, or of another one, on text that is drawn and handed on token by
+# token.
 _REFUSED = frozenset(
     {
         "max_length",
@@ -101,8 +105,8 @@ def read_options(
 ) -> DecodingSettings:
     """Return the settings of a call.
 
-    Tokens are drawn when the call gives a temperature above 0, a seed, or another sampling option, or when the model's own
-    generation config says so; ``do_sample`` decides where it is given.
+    Tokens are drawn when the call gives a temperature above 0, a seed, or another sampling option, or when
+    the model's own generation config says so; ``do_sample`` decides where it is given.
 
     Args:
         options: Options under transformers' names.

@@ -26,7 +26,8 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self._model_id = model_id
         self._window = window
-        # The first call may reset truncation in the Rust tokenizer; later ones only read it, so that threads may share it.
+        # The first call may reset truncation in the Rust tokenizer; later ones only read it, so that threads
+        # may share it.
         tokenizer("warm up")
 
     @property
@@ -38,7 +39,8 @@ class PromptEncoder:
     def chat(self, messages: Sequence[Message], variables: Mapping[str, Any] | None = None) -> list[int]:
         """Return the ids of a conversation and of the head of the answer to come.
 
-        Text in a message is never read as a control token: ``<|im_end|>`` in a message is encoded as the characters it is made of.
+        Text in a message is never read as a control token: ``<|im_end|>`` in a message is encoded as the
+        characters it is made of.
 
         Args:
             messages: The conversation, oldest first.
@@ -73,7 +75,9 @@ class PromptEncoder:
         return ids
 
     def text(self, prompt: str) -> list[int]:
-        """Return the ids of a plain text, which is the caller's own prompt: control tokens in it are control tokens.
+        """Return the ids of a plain text, which is the caller's own prompt.
+
+        Control tokens in it are control tokens.
 
         Raises:
             RequestRejectedError: The text is empty, and the model has no token that begins one.
@@ -92,7 +96,8 @@ class PromptEncoder:
 
         Args:
             prompt_tokens: Tokens of the prompt.
-            max_new_tokens: The most that the caller wants; None takes the default, or less where the window ends.
+            max_new_tokens: The most that the caller wants; None takes the default, or less where the window
+                ends.
 
         Raises:
             ContextWindowError: The window is too small.

@@ -39,8 +39,9 @@ _WARPERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[float], bool]]] = {
 class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
     """Draws a token for each row and leaves only its score, so that greedy search has to take it.
 
-    transformers' own draws come from the process-wide generator. Here each row has one, seeded alike: what is drawn for a
-    prompt depends on the prompt and the seed, not on what else is in the batch or runs in the process.
+    transformers' own draws come from the process-wide generator. Here each row has one, seeded alike: what is
+    drawn for a prompt depends on the prompt and the seed, not on what else is in the batch or runs in the
+    process.
 
     Args:
         rows: Number of rows.

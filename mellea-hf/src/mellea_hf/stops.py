@@ -10,8 +10,8 @@ __all__ = ["StopScanner"]
 class StopScanner:
     """Lets text through up to the first stop string, whatever the pieces it comes in.
 
-    The first stop string is the one that is complete first; of several that end there, the longest. A suffix that may begin a
-    stop string is held back until more text decides.
+    The first stop string is the one that is complete first; of several that end there, the longest. A suffix
+    that may begin a stop string is held back until more text decides.
 
     Args:
         stops: The stop strings, none of them empty.

@@ -1,4 +1,7 @@
-"""Where a model's weights are, and how they are loaded: hub id, local folder, or GGUF file. Never a pickle, never remote code."""
+"""Where a model's weights are, and how they are loaded: hub id, local folder, or GGUF file.
+
+Never a pickle, never remote code.
+"""
 
 from __future__ import annotations
 

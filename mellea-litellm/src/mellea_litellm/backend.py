@@ -1,7 +1,7 @@
 """Every provider that LiteLLM knows, behind one class.
 
-LiteLLM is imported with the first call, in a thread. It translates requests and answers; retries, time-outs by piece and
-errors are Mellea's, so that they are the same for every provider.
+LiteLLM is imported with the first call, in a thread. It translates requests and answers; retries, time-outs
+by piece and errors are Mellea's, so that they are the same for every provider.
 """
 
 from __future__ import annotations
@@ -81,18 +81,20 @@ _OLLAMA_TABLE = evolve(
 class LiteLLMBackend(Backend):
     """A model of any provider that LiteLLM knows.
 
-    Making one imports nothing heavy and opens no connection; a model id that LiteLLM cannot place fails with the first call.
+    Making one imports nothing heavy and opens no connection; a model id that LiteLLM cannot place fails with
+    the first call.
 
     Args:
-        model_id: ``provider/model``, such as ``anthropic/claude-3-opus-20240229``. Of a ``ModelIdentifier`` the first of its
-            Ollama, OpenAI, watsonx, Bedrock and Hugging Face names is taken, each with its provider.
+        model_id: ``provider/model``, such as ``anthropic/claude-3-opus-20240229``. Of a ``ModelIdentifier``
+            the first of its Ollama, OpenAI, watsonx, Bedrock and Hugging Face names is taken, each with its
+            provider.
         formatter: Turns spans into messages; by default one with templates for the model.
         base_url: Address of the server, for providers that run at several. By default the provider's own.
         model_options: Options of every call; options that are no common ones go to LiteLLM as they are.
         api_key: The key. By default the provider's environment variable, such as ``OPENAI_API_KEY``.
         timeout: Seconds to wait for an answer, or for the next bytes of a stream.
-        num_retries: How often a request is sent again that could not be opened for want of a connection, or was refused
-            by a rate limit or a failing server. A stream that has begun is never sent again.
+        num_retries: How often a request is sent again that could not be opened for want of a connection, or
+            was refused by a rate limit or a failing server. A stream that has begun is never sent again.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
 
     Raises:
@@ -162,7 +164,9 @@ class LiteLLMBackend(Backend):
             await close_stream(answer, response)
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
-        """Complete plain texts through ``litellm.atext_completion``: in one request where the provider takes several.
+        """Complete plain texts through ``litellm.atext_completion``.
+
+        In one request where the provider takes several.
 
         A provider that only chats is sent each text as a message of its own; LiteLLM has no other way to it.
         """

@@ -1,7 +1,8 @@
 """What belongs to one event loop: network clients, and what LiteLLM logs.
 
-Providers behind the ``openai`` SDK get a client of the backend's own. For all others LiteLLM keeps clients in a cache of
-the process, by loop, and never closes them; several backends and users may share one, so they are closed with the loop.
+Providers behind the ``openai`` SDK get a client of the backend's own. For all others LiteLLM keeps clients in
+a cache of the process, by loop, and never closes them; several backends and users may share one, so they are
+closed with the loop.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class LoopGuard:
     async def call(self, function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
         """Call LiteLLM for a whole answer, and log it, for whatever callbacks are registered, on this loop.
 
-        LiteLLM would log in one task of the process, which it loses with the next loop, or at the end of this one, to
-        warnings about coroutines and tasks that nobody awaited. Its proxy defers logging in the same way.
+        LiteLLM would log in one task of the process, which it loses with the next loop, or at the end of this
+        one, to warnings about coroutines and tasks that nobody awaited. Its proxy defers logging in the same
+        way.
         """
         from litellm.utils import Rules, function_setup  # noqa: PLC0415  LiteLLM is loaded by now
 
@@ -107,8 +109,8 @@ async def _close(client: AsyncOpenAI) -> None:
 def http_response(stream: Any) -> Any:
     """Return the HTTP response behind a stream that was not read yet, or None if the stream can close it by itself.
 
-    Over its own clients LiteLLM keeps of the response only the generator of its lines, so that closing the stream leaves the
-    provider at work.
+    Over its own clients LiteLLM keeps of the response only the generator of its lines, so that closing the
+    stream leaves the provider at work.
     """
     source = stream.completion_stream
     parts = [source, getattr(source, "streaming_response", None)]
@@ -131,8 +133,8 @@ async def close_stream(stream: Any, response: Any) -> None:
 async def result_of(call: Coroutine[Any, Any, Any]) -> Any:
     """Await a call of LiteLLM's so that cancelling it leaves nothing behind.
 
-    LiteLLM builds a request in a thread, as a coroutine that nobody awaits if the caller is cancelled in these milliseconds;
-    a cancellation waits them out.
+    LiteLLM builds a request in a thread, as a coroutine that nobody awaits if the caller is cancelled in
+    these milliseconds; a cancellation waits them out.
     """
     task = asyncio.ensure_future(call)
     try:

@@ -1,7 +1,7 @@
 """What LiteLLM raises, as our errors.
 
-LiteLLM's own classes and statuses depend on the provider (a refused connection is an internal server error, a 429 of Ollama a
-connection error), so the exceptions chained below them count first.
+LiteLLM's own classes and statuses depend on the provider (a refused connection is an internal server error, a
+429 of Ollama a connection error), so the exceptions chained below them count first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""LiteLLM itself, imported quietly, and what it says of a model: which provider has it, and what can be asked of it."""
+"""LiteLLM itself, imported quietly, and what it says of a model.
+
+Which provider has it, and what can be asked of it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def model_string(model_id: str | ModelIdentifier, *, backend: str) -> str:
 
 
 def load_litellm() -> Any:
-    """Import LiteLLM so that it fetches nothing and says nothing, and return it. A user's own settings win."""
+    """Import LiteLLM so that it fetches nothing and says nothing, and return it.
+
+    A user's own settings win.
+    """
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
     is_first_import = "litellm" not in sys.modules
@@ -66,7 +72,8 @@ class Route:
         api_key: The key, given or found in the environment.
         base_url: The address, given or the provider's own; None leaves it to LiteLLM.
         supported: The chat-completions parameters that the model takes; None if LiteLLM does not know.
-        takes_client: Whether LiteLLM calls the provider's chat through an ``openai`` client that it is handed.
+        takes_client: Whether LiteLLM calls the provider's chat through an ``openai`` client that it is
+            handed.
         batches: Whether the provider completes several prompts in one request.
         lacks: Capabilities that LiteLLM says the model does not have.
     """

@@ -1,4 +1,7 @@
-"""The Mellea backend for Ollama. Importing this package imports no client; the names load when they are used."""
+"""The Mellea backend for Ollama.
+
+Importing this package imports no client; the names load when they are used.
+"""
 
 from typing import TYPE_CHECKING, Any
 

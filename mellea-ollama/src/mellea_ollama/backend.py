@@ -40,7 +40,9 @@ def _stop(value: str | Sequence[str]) -> Mapping[str, Any]:
 
 
 class OllamaModelBackend(Backend):
-    """Generates with a model of an Ollama server. Making one checks the server, and pulls the model if it is missing.
+    """Generates with a model of an Ollama server.
+
+    Making one checks the server, and pulls the model if it is missing.
 
     Args:
         model_id: The model, with or without its tag, or an identifier that has an ``ollama_name``.
@@ -48,7 +50,8 @@ class OllamaModelBackend(Backend):
         base_url: The server's address; by default that of ``OLLAMA_HOST``, else ``http://127.0.0.1:11434``.
         model_options: Options of every call, which sessions and calls override.
         timeout: The longest wait between two bytes of an answer, in seconds; None waits for ever.
-        keep_alive: How long the model stays loaded after a call: seconds, or text such as ``"10m"``; the server's default if None.
+        keep_alive: How long the model stays loaded after a call: seconds, or text such as ``"10m"``; the
+            server's default if None.
         pull: Whether a missing model is pulled.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
 
@@ -155,7 +158,10 @@ class OllamaModelBackend(Backend):
     async def _answer(
         self, kind: type[Part], path: str, body: Mapping[str, Any]
     ) -> AsyncGenerator[Part, None]:
-        """Iterate over the parts of an answer, and see to it that it is one: complete, and not just a loaded model."""
+        """Iterate over the parts of an answer, and see to it that it is one.
+
+        Complete, and not just a loaded model.
+        """
         for attempt in range(EMPTY_ATTEMPTS):
             client, last, nothing = await self._clients.get(), None, True
             async with aclosing(client.parts(kind, path, body)) as parts:
@@ -180,7 +186,8 @@ class OllamaModelBackend(Backend):
         self, options: Mapping[str, Any], schema: OutputSchema | None, *, stream: bool
     ) -> dict[str, Any]:
         """Return what every request holds."""
-        # By default the server drops the start of a prompt that is too long, without a word; this way it is an error.
+        # By default the server drops the start of a prompt that is too long, without a word; this way it is
+        # an error.
         body: dict[str, Any] = {"model": self.model_id, "stream": stream, "truncate": False}
         if self._keep_alive is not None:
             body["keep_alive"] = self._keep_alive
@@ -211,7 +218,10 @@ class OllamaModelBackend(Backend):
         return data
 
     async def _check_vision(self) -> None:
-        """Refuse an image for a model that reads text only. Servers that do not tell are left to answer themselves."""
+        """Refuse an image for a model that reads text only.
+
+        Servers that do not tell are left to answer themselves.
+        """
         if self._model_can is None:
             shown = await (await self._clients.get()).show(self.model_id)
             self._model_can = shown.capabilities or ()

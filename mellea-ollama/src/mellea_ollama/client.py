@@ -1,4 +1,7 @@
-"""The official client, with two additions: requests with fields that its methods do not offer, and errors that are ours."""
+"""The official client, with two additions.
+
+Requests with fields that its methods do not offer, and errors that are ours.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ def http_settings(timeout: float | None) -> dict[str, Any]:
     """Return what every client is made with.
 
     Args:
-        timeout: The longest wait between two bytes, in seconds. It is shorter to connect, and none for a place in the pool.
+        timeout: The longest wait between two bytes, in seconds. It is shorter to connect, and none for a
+            place in the pool.
     """
     connect = CONNECT_SECONDS if timeout is None else min(CONNECT_SECONDS, timeout)
     return {"timeout": httpx.Timeout(timeout, connect=connect, pool=None), "verify": _certificates()}
@@ -51,7 +55,9 @@ class WireClient(AsyncClient):
     """The official asynchronous client, for request bodies that are already complete."""
 
     async def parts(self, kind: type[T], path: str, body: Mapping[str, Any]) -> AsyncGenerator[T, None]:
-        """Post a body and iterate over the parts of the answer: one, or those of a stream if the body asks for it.
+        """Post a body and iterate over the parts of the answer.
+
+        One, or those of a stream if the body asks for it.
 
         Raises:
             MalformedResponseError: A part does not follow the protocol.
@@ -129,7 +135,10 @@ def _answered(error: ResponseError, model_id: str) -> MelleaError:
 
 
 def _retry_after(error: ResponseError) -> float | None:
-    """Return the seconds of a ``Retry-After`` header; the client leaves the answer in the error's context only."""
+    """Return the seconds of a ``Retry-After`` header.
+
+    The client leaves the answer in the error's context only.
+    """
     origin = error.__context__
     return (
         retry_after_seconds(origin.response.headers.get("retry-after"))

@@ -68,7 +68,10 @@ def name_of(model_id: str | ModelIdentifier) -> str:
 
 
 def full_name(name: str) -> str:
-    """Return a name as the server lists it: with its tag, without the default registry. Case does not count."""
+    """Return a name as the server lists it: with its tag, without the default registry.
+
+    Case does not count.
+    """
     short = name.strip().lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
     return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
 

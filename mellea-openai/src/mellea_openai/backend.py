@@ -1,8 +1,8 @@
 """OpenAI and every server that speaks its protocol: llama-server, vLLM, Ollama's ``/v1``, and the rest.
 
-Requests go through the SDK's low-level ``post``, which keeps its authentication, retries, time-outs and error classes, and
-leaves out the typed transformation of every message and answer, where most of the SDK's time goes. The transport is
-aiohttp's, one client for each event loop.
+Requests go through the SDK's low-level ``post``, which keeps its authentication, retries, time-outs and error
+classes, and leaves out the typed transformation of every message and answer, where most of the SDK's time
+goes. The transport is aiohttp's, one client for each event loop.
 """
 
 from __future__ import annotations
@@ -66,13 +66,14 @@ class OpenAIBackend(Backend):
     Args:
         model_id: The model, as the server names it.
         formatter: Turns spans into messages; by default one with templates for the model.
-        base_url: Address of the server, up to and with ``/v1``. By default ``OPENAI_BASE_URL``, else OpenAI's own.
+        base_url: Address of the server, up to and with ``/v1``. By default ``OPENAI_BASE_URL``, else OpenAI's
+            own.
         model_options: Options of every call.
         api_key: The key. By default ``OPENAI_API_KEY``; only OpenAI's own endpoint insists on one.
         default_extra_body: Fields added to the body of every request.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
-        client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default), ``max_retries`` (2 by
-            default), ``organization``, ``default_headers``, ...
+        client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default),
+            ``max_retries`` (2 by default), ``organization``, ``default_headers``, ...
 
     Raises:
         AuthenticationError: OpenAI's own endpoint, and no key.
@@ -214,10 +215,12 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _trust(base_url: str) -> ssl.SSLContext:
-    """Return what says whose certificates count. Made once, and not on an event loop, which it would block for 50 ms.
+    """Return what says whose certificates count.
 
-    A server on plain HTTP needs no certificates, and loading them takes longer than many calls. If it redirects to HTTPS, the
-    call fails: the key has already travelled in the clear.
+    Made once, and not on an event loop, which it would block for 50 ms.
+
+    A server on plain HTTP needs no certificates, and loading them takes longer than many calls. If it
+    redirects to HTTPS, the call fails: the key has already travelled in the clear.
     """
     plain = urlsplit(base_url).scheme == "http"
     return httpx2.create_ssl_context(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True)
@@ -237,7 +240,10 @@ def _json(response: httpx2.Response, backend: OpenAIBackend) -> Any:
 
 
 def _lost_connection(error: BaseException | None) -> bool:
-    """Tell whether a broken connection is behind an error: the SDK's aiohttp transport reports it as a time-out."""
+    """Tell whether a broken connection is behind an error.
+
+    The SDK's aiohttp transport reports it as a time-out.
+    """
     while error is not None:
         if isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, TimeoutError):
             return True

@@ -13,8 +13,8 @@ __all__ = ["option_table"]
 def option_table(*, is_openai: bool) -> OptionTable:
     """Return the option table of OpenAI's own endpoint, or of the compatible servers.
 
-    They differ in two names: OpenAI wants ``max_completion_tokens`` and reasons by effort; the others want ``max_tokens`` and
-    switch reasoning on and off in the chat template.
+    They differ in two names: OpenAI wants ``max_completion_tokens`` and reasons by effort; the others want
+    ``max_tokens`` and switch reasoning on and off in the chat template.
     """
 
     def thinking(value: Any) -> Mapping[str, Any]:

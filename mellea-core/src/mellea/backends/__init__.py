@@ -1,4 +1,7 @@
-"""Backends under the names that programs import: the contract, and one forwarding module for each well-known backend."""
+"""Backends under the names that programs import.
+
+The contract, and one forwarding module for each well-known backend.
+"""
 
 from mellea.backends import model_ids
 from mellea.core.backend import Backend, FormatterBackend

@@ -1,6 +1,9 @@
-"""The command line: ``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat`` and ``show``.
+"""The command line.
 
-The commands live in modules of their own, imported when they run: help costs nothing, and listings import no backend.
+``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat`` and ``show``.
+
+The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
+backend.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit status: 0, 1 for an error, 2 for a usage error, 130 when interrupted, 141 when the reader of a pipe left.
+        The exit status: 0, 1 for an error, 2 for a usage error, 130 when interrupted, 141 when the reader of
+        a pipe left.
     """
     parser = _parser()
     try:

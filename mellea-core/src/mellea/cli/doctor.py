@@ -1,7 +1,8 @@
 """``mellea doctor``: what is installed, what is reachable, and what to do.
 
-It looks at installed metadata, environment variables, folders and sockets. No backend and no provider's library is
-imported, no key is shown, and nothing but an address that a variable names (or Ollama's own, on this machine) is tried.
+It looks at installed metadata, environment variables, folders and sockets. No backend and no provider's
+library is imported, no key is shown, and nothing but an address that a variable names (or Ollama's own, on
+this machine) is tried.
 """
 
 from __future__ import annotations
@@ -220,7 +221,10 @@ def _short(path: Path) -> str:
 
 
 def parse_address(text: str, port: int) -> tuple[str, int] | None:
-    """Return host and port of an address, which may be a URL and may hold credentials; None if it is no address."""
+    """Return host and port of an address, which may be a URL and may hold credentials.
+
+    None if it is no address.
+    """
     scheme, separator, rest = text.partition("://")
     port = {"http": 80, "https": 443}.get(scheme, port) if separator else port
     try:

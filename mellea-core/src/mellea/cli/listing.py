@@ -1,4 +1,7 @@
-"""``mellea backends``, ``mellea contexts`` and ``mellea strategies``: what is installed, without importing it."""
+"""``mellea backends``, ``mellea contexts`` and ``mellea strategies``.
+
+What is installed, without importing it.
+"""
 
 from __future__ import annotations
 

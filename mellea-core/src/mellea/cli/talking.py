@@ -126,7 +126,10 @@ def _obey(command: str, m: MelleaSession) -> None:
 
 
 def _answer(m: MelleaSession, text: str, *, interactive: bool) -> None:
-    """Print the answer. An interrupted one is forgotten, with what it answers; the conversation stays as it was before."""
+    """Print the answer.
+
+    An interrupted one is forgotten, with what it answers; the conversation stays as it was before.
+    """
     output: ModelOutputThunk[Any] | None = None
     try:
         output = m.stream_chat(text)

@@ -1,4 +1,7 @@
-"""A backend's chunks as the pipeline takes them: bounded in time, checked, with the backend's errors in our words."""
+"""A backend's chunks as the pipeline takes them.
+
+Bounded in time, checked, with the backend's errors in our words.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,8 @@ class TimeLimits:
 class _Clock:
     """Cancels the current task when a limit is reached.
 
-    One timer serves a whole stream: a reset is one clock reading, and the timer moves itself when it goes off early.
+    One timer serves a whole stream: a reset is one clock reading, and the timer moves itself when it goes off
+    early.
     """
 
     def __init__(self, limits: TimeLimits) -> None:

@@ -88,7 +88,10 @@ class Backend(ModelAPI):
         model_options: Mapping[str, Any],
         tool_calls: bool = False,
     ) -> tuple[ModelOutputThunk[Any], Context]:
-        """Generate from a context. Programs written before ``stream_chat`` existed override this one instead."""
+        """Generate from a context.
+
+        Programs written before ``stream_chat`` existed override this one instead.
+        """
         await self.ready()
         thunk = generation.start_chat(self, action, ctx, GenerateConfig(format, model_options, tool_calls))
         return thunk, ctx.add(action).add(thunk)

@@ -11,7 +11,10 @@ class Capability(enum.StrEnum):
     """One thing that a backend may be able to do. A backend declares a frozen set of these."""
 
     STREAMING = "streaming"
-    """Hands text on piece by piece; a backend without it is asked for everything at once, and streams are of one piece."""
+    """Hands text on piece by piece.
+
+    A backend without it is asked for everything at once, and streams are of one piece.
+    """
     JSON_SCHEMA = "json_schema"
     """Constrains the output to a JSON schema while decoding."""
     RAW = "raw"

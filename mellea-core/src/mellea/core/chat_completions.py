@@ -126,7 +126,9 @@ def chunk_from(data: Any, *, backend: str, model_id: str) -> Chunk:
 
 
 def chunks_from(data: Any, *, backend: str, model_id: str) -> list[Chunk]:
-    """Return one chunk for each answer in the data, at least one; what all of them spent is told by the first.
+    """Return one chunk for each answer in the data, at least one.
+
+    What all of them spent is told by the first.
 
     Raises:
         MalformedResponseError: It is not what the protocol says.

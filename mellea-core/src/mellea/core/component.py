@@ -35,7 +35,8 @@ class TemplateRepresentation:
 
     Args:
         obj: The component itself.
-        args: Variables of the template; values may be text, blocks, components, thunks, or lists and mappings of them.
+        args: Variables of the template; values may be text, blocks, components, thunks, or lists and mappings
+            of them.
         tools: Tools that come with the component, by name.
         fields: Kept for programs that fill it; the formatter does not read it.
         template: An inline template; takes precedence over named ones.

@@ -33,7 +33,10 @@ class ContextViewer(Protocol):
 
 
 class ContextGenerator(ContextViewer, Protocol):
-    """What a context may ask of a backend to prepare itself: it may also generate, to write a summary for example."""
+    """What a context may ask of a backend to prepare itself.
+
+    It may also generate, to write a summary for example.
+    """
 
     async def generate_from_context(
         self,
@@ -59,8 +62,8 @@ class ContextTurn:
 class Context(ABC):
     """A persistent linked list of spans.
 
-    ``add`` gives a new context in constant time and leaves this one as it is, so that every older context stays valid.
-    A context type says with ``view_for_generation`` what the next request shows.
+    ``add`` gives a new context in constant time and leaves this one as it is, so that every older context
+    stays valid. A context type says with ``view_for_generation`` what the next request shows.
     """
 
     tokens: int | None = None
@@ -77,7 +80,10 @@ class Context(ABC):
         return cls().on_top_of(previous, data)
 
     def on_top_of(self, previous: Context, data: Span) -> Self:
-        """Make this new, empty context the node above ``previous``, and return it. For ``from_previous`` only."""
+        """Make this new, empty context the node above ``previous``, and return it.
+
+        For ``from_previous`` only.
+        """
         self._previous, self._data = previous, data
         return self
 

@@ -325,7 +325,10 @@ def error_for_status(
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks to wait, given as seconds or as a date; None if it says nothing."""
+    """Return the seconds that a ``Retry-After`` header asks to wait, given as seconds or as a date.
+
+    None if it says nothing.
+    """
     if not header:
         return None
     try:

@@ -1,8 +1,9 @@
 """The library's event-loop threads, and what belongs to a loop or ends on one.
 
-Every verb is a coroutine. A synchronous verb hands its coroutine to a loop that runs in a thread of the library's own;
-a synchronous call made *on* that loop (from a callback) goes to the next loop, one per level of nesting, so that no call
-waits for the loop it blocks. The threads are daemons, stopped and joined at exit, and made anew after a fork.
+Every verb is a coroutine. A synchronous verb hands its coroutine to a loop that runs in a thread of the
+library's own; a synchronous call made *on* that loop (from a callback) goes to the next loop, one per level
+of nesting, so that no call waits for the loop it blocks. The threads are daemons, stopped and joined at exit,
+and made anew after a fork.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class _LoopThread:
     def _run_until_stopped(self) -> None:
         """Run the loop, through what a task lets out of it.
 
-        asyncio lets SystemExit and KeyboardInterrupt end the loop when a task raises them. Here they belong to whoever waits
-        for that task, and gets them from it; everybody else's work goes on.
+        asyncio lets SystemExit and KeyboardInterrupt end the loop when a task raises them. Here they belong
+        to whoever waits for that task, and gets them from it; everybody else's work goes on.
         """
         while not self.stopping:
             with suppress(SystemExit, KeyboardInterrupt):
@@ -86,7 +87,10 @@ _blocked_at_start: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVa
 
 
 def _loops_for_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    """Yield the library loops that this thread may wait for: from the first, or from the one after its own."""
+    """Yield the library loops that this thread may wait for.
+
+    From the first, or from the one after its own.
+    """
     current = threading.current_thread()
     depth = next((index + 1 for index, entry in enumerate(_threads) if entry.thread is current), 0)
     while True:
@@ -103,8 +107,8 @@ def _loops_for_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
 def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) -> T:
     """Run a coroutine on the library's loop and return its result.
 
-    Works in a plain script, in a running loop (which it blocks meanwhile), in any thread, and nested. The caller's context
-    variables are visible to the coroutine. An interrupt cancels the coroutine.
+    Works in a plain script, in a running loop (which it blocks meanwhile), in any thread, and nested. The
+    caller's context variables are visible to the coroutine. An interrupt cancels the coroutine.
 
     Args:
         coroutine: What to run.
@@ -216,8 +220,8 @@ os.register_at_fork(after_in_child=_forget_threads)
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Return what coroutines return, in their order; they run at the same time.
 
-    When one fails, or the caller is cancelled, the others are stopped before the error goes on. The first error is raised as
-    it is.
+    When one fails, or the caller is cancelled, the others are stopped before the error goes on. The first
+    error is raised as it is.
     """
     waiting = list(coroutines)
     if len(waiting) == 1:  # needs no task of its own
@@ -260,8 +264,8 @@ class Closeable:
 class LoopLocal(Generic[T]):
     """One value for each running event loop, such as a network client; closed with the loop or by ``aclose``.
 
-    Each value is held by an asynchronous generator on its loop, so that a loop which shuts down its asynchronous generators
-    (as ``asyncio.run`` does) closes the value too.
+    Each value is held by an asynchronous generator on its loop, so that a loop which shuts down its
+    asynchronous generators (as ``asyncio.run`` does) closes the value too.
 
     Args:
         make: Makes the value of the running loop.

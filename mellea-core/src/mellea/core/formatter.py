@@ -25,7 +25,10 @@ class Formatter(ABC):
 
 
 class ChatFormatter(Formatter):
-    """Turns spans into the messages of a conversation. Text of a component is what it gives for itself, as text."""
+    """Turns spans into the messages of a conversation.
+
+    Text of a component is what it gives for itself, as text.
+    """
 
     def print(self, span: Span) -> str:
         """Return the text of a block, a computed thunk, or a component that renders itself."""
@@ -41,8 +44,9 @@ class ChatFormatter(Formatter):
     def to_chat_messages(self, spans: Iterable[Span]) -> list[Message]:
         """Return one message for each span.
 
-        An output becomes an assistant message, a message stays one (with its documents rendered into the text), text and
-        components become user messages unless the component's representation names another role.
+        An output becomes an assistant message, a message stays one (with its documents rendered into the
+        text), text and components become user messages unless the component's representation names another
+        role.
 
         Raises:
             UsageError: An output is not computed yet, or a span is none.

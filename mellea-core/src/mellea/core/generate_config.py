@@ -29,8 +29,8 @@ def _mapping(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
 class GenerateConfig:
     """How an output is to be generated.
 
-    Public methods take these as the keywords ``format``, ``model_options`` and ``tool_calls``, pack them in their first line,
-    and hand one value down.
+    Public methods take these as the keywords ``format``, ``model_options`` and ``tool_calls``, pack them in
+    their first line, and hand one value down.
 
     Args:
         format: A pydantic class or JSON schema that the output must fit.

@@ -1,7 +1,9 @@
-"""One generation, from an action and a context to a filled thunk: everything that all backends have in common.
+"""One generation, from an action and a context to a filled thunk.
 
-``start_chat`` checks what can be checked at once and returns a thunk; a task then resolves the thunks that the prompt
-depends on, renders it, and feeds the thunk with the backend's chunks.
+Everything that all backends have in common.
+
+``start_chat`` checks what can be checked at once and returns a thunk; a task then resolves the thunks that
+the prompt depends on, renders it, and feeds the thunk with the backend's chunks.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def start_chat(
 async def sample_n(
     backend: ModelAPI, action: Span, ctx: Context, n: int, config: GenerateConfig
 ) -> list[ModelOutputThunk[Any]]:
-    """Return several answers to ``action``, drawn in one request; fewer than ``n`` where the provider gives fewer.
+    """Return several answers to ``action``, drawn in one request.
+
+    Fewer than ``n`` where the provider gives fewer.
 
     What the request spent is counted on the first answer.
 

@@ -1,8 +1,9 @@
 """What an author of a backend implements: a request value goes in, a stream of chunks comes out.
 
-An author implements ``stream_chat``, and ``complete`` where plain completion exists, and declares ``capabilities``. All else
-(resolving thunks, linearising the context, rendering, options, checks, time-outs, the thunk's life) is written once in
-``mellea.core.generation``; what programs call is ``mellea.core.backend.Backend``, of which an author makes a subclass.
+An author implements ``stream_chat``, and ``complete`` where plain completion exists, and declares
+``capabilities``. All else (resolving thunks, linearising the context, rendering, options, checks, time-outs,
+the thunk's life) is written once in ``mellea.core.generation``; what programs call is
+``mellea.core.backend.Backend``, of which an author makes a subclass.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class ModelAPI(Closeable):
     options: OptionTable = OptionTable({}, {})
     """The provider's names of the common options."""
     concurrent: ClassVar[bool] = True
-    """Whether simultaneous requests run side by side; where they do not, judges put all questions into one."""
+    """Whether simultaneous requests run side by side.
+
+    Where they do not, judges put all questions into one.
+    """
 
     model_id: str = ""
     model_options: Mapping[
@@ -48,12 +52,16 @@ class ModelAPI(Closeable):
     _reported: set[str] | None = None
 
     async def ready(self) -> None:
-        """Find out what is not known when the backend is made, such as capabilities. Awaited before they are read."""
+        """Find out what is not known when the backend is made, such as capabilities.
+
+        Awaited before they are read.
+        """
 
     def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation. Implement it as an asynchronous generator of chunks.
 
-        Closing the generator (``aclose``, or cancellation at an ``await`` in it) must stop the provider's work.
+        Closing the generator (``aclose``, or cancellation at an ``await`` in it) must stop the provider's
+        work.
         """
         raise CapabilityError(
             f"{type(self).__name__} does not chat.",
@@ -70,7 +78,10 @@ class ModelAPI(Closeable):
         return None
 
     def translate_error(self, error: Exception) -> MelleaError | None:
-        """Return our error for one of the provider's library, or None if it is unknown. The original is chained."""
+        """Return our error for one of the provider's library, or None if it is unknown.
+
+        The original is chained.
+        """
         return None
 
     async def aclose(self) -> None:
@@ -95,7 +106,10 @@ class ModelAPI(Closeable):
 def missing_capability(
     backend: ModelAPI, capability: Capability, why: str = "", *, hint: str | None = LIST_CAPABILITIES
 ) -> CapabilityError:
-    """Return the error for something that a backend does not declare; without a hint, a session names the backends that do."""
+    """Return the error for something that a backend does not declare.
+
+    Without a hint, a session names the backends that do.
+    """
     return CapabilityError(
         f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
         hint=hint,

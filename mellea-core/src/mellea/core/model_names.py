@@ -17,8 +17,8 @@ def model_name(
 ) -> str:
     """Return the provider's name of a model.
 
-    A catalogued model is understood under every name it has: ``ibm-granite/granite-3.2-8b-instruct`` is ``granite3.2:8b``
-    for Ollama.
+    A catalogued model is understood under every name it has: ``ibm-granite/granite-3.2-8b-instruct`` is
+    ``granite3.2:8b`` for Ollama.
 
     Args:
         model_id: A name, or an identifier.

@@ -1,7 +1,7 @@
 """Questions to a judge about outputs, and how its answers are read.
 
-A judge answers in constrained JSON where its backend can, and in words where it cannot. Several questions go into one request
-when the backend works on one request at a time, else into one request each, side by side.
+A judge answers in constrained JSON where its backend can, and in words where it cannot. Several questions go
+into one request when the backend works on one request at a time, else into one request each, side by side.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Question:
     Args:
         text: What is asked about.
         schema: What the answer looks like, where it can be constrained.
-        read: Makes a verdict of the answer's JSON value, which is None when there is none, and of the judge's whole text.
+        read: Makes a verdict of the answer's JSON value, which is None when there is none, and of the judge's
+            whole text.
         read_words: Makes a verdict of an answer in words.
     """
 

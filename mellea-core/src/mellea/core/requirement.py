@@ -39,8 +39,9 @@ __all__ = [
 class Requirement(Component[str]):
     """Something that an output must respect.
 
-    With a validation function the function decides; it may be synchronous or asynchronous, sees the whole conversation up to
-    and with the output, and returns a ``ValidationResult``, a bool, or a bool and a reason. Without one a model judges.
+    With a validation function the function decides; it may be synchronous or asynchronous, sees the whole
+    conversation up to and with the output, and returns a ``ValidationResult``, a bool, or a bool and a
+    reason. Without one a model judges.
 
     Args:
         description: The requirement in words: shown to the model, and to the judge.
@@ -91,7 +92,8 @@ class Requirement(Component[str]):
     ) -> ValidationResult:
         """Return whether the last output in a context meets the requirement.
 
-        A check that raises, or that returns something else than a verdict, is a failed check whose reason says so.
+        A check that raises, or that returns something else than a verdict, is a failed check whose reason
+        says so.
 
         Args:
             backend: Judges, if a model has to and the requirement names no judge of its own.
@@ -108,7 +110,10 @@ class Requirement(Component[str]):
         return (await judge([self], self.judge or backend, ctx, model_options))[0]
 
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
-        """Return what can be said of a part of the text that has just been written; override it to stop early."""
+        """Return what can be said of a part of the text that has just been written.
+
+        Override it to stop early.
+        """
         return PartialValidationResult("unknown")
 
     async def _checked(self, ctx: Context) -> ValidationResult:

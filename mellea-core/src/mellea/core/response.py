@@ -12,7 +12,9 @@ __all__ = ["Chunk", "Completion", "Usage", "total_usage"]
 
 @frozen
 class Usage:
-    """Tokens spent on one call. Reads like the chat-completions ``usage`` mapping too: ``usage["total_tokens"]``.
+    """Tokens spent on one call.
+
+    Reads like the chat-completions ``usage`` mapping too: ``usage["total_tokens"]``.
 
     Args:
         prompt_tokens: Tokens read.
@@ -61,7 +63,9 @@ def total_usage(usages: Sequence[Usage | None]) -> Usage:
 
 @frozen
 class Chunk:
-    """A piece of an answer. Every field may be empty. Of id and model what is said first holds, of the others what is said last.
+    """A piece of an answer.
+
+    Every field may be empty. Of id and model what is said first holds, of the others what is said last.
 
     Args:
         text: The next piece of the answer.

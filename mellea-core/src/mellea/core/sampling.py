@@ -74,7 +74,10 @@ class Attempt(Generic[S]):
 
     @property
     def score(self) -> float:
-        """The sum of the scores that the requirements give; a score that is no number is the worst there is."""
+        """The sum of the scores that the requirements give.
+
+        A score that is no number is the worst there is.
+        """
         total = sum(result.score for _, result in self.results if result.score is not None)
         return -math.inf if math.isnan(total) else float(total)
 
@@ -170,7 +173,8 @@ class SamplingResult(Generic[S]):
         """Return this result if it is a success.
 
         Raises:
-            RequirementsNotMetError: No attempt met every requirement; the message says what the best one lacks.
+            RequirementsNotMetError: No attempt met every requirement; the message says what the best one
+                lacks.
         """
         if self.success:
             return self
@@ -200,7 +204,10 @@ class SamplingResult(Generic[S]):
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
     def table(self) -> str:
-        """Return one line for each attempt, as text: what came of it, what it lacks, what it cost; a star marks the chosen one."""
+        """Return one line for each attempt, as text: what came of it, what it lacks, what it cost.
+
+        A star marks the chosen one.
+        """
         rows: list[tuple[str, ...]] = [
             ("", "attempt", "lane", "round", "met", "seconds", "tokens", "answer", "lacks")
         ]

@@ -23,7 +23,8 @@ class OutputSchema:
         name: A name for the provider: letters, digits, ``_`` and ``-``.
         json_schema: The JSON schema.
         model: The pydantic class it comes from, when it comes from one.
-        parser: Reads the text instead of the class; a ValueError that it raises says what is wrong with the text.
+        parser: Reads the text instead of the class; a ValueError that it raises says what is wrong with the
+            text.
     """
 
     name: str
@@ -54,7 +55,9 @@ class OutputSchema:
         return f"Answer with one JSON value that fits this JSON schema, and nothing else:\n{schema}"
 
     def parse(self, text: str) -> Any:
-        """Return what the text describes: what the parser makes of it, else an instance of the class, else plain JSON values.
+        """Return what the text describes.
+
+        What the parser makes of it, else an instance of the class, else plain JSON values.
 
         Raises:
             OutputParseError: The text is not JSON, or does not fit the class.

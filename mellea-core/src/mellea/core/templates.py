@@ -1,9 +1,9 @@
 """Rendering components with Jinja templates, in an immutable sandbox.
 
-A template is found by name: the component's class name (``*``) or another name in its ``template_order``. Folders are
-searched in this order: the user's ``template_path``, the ``templates`` folder of the package that defines the component, and
-this package's own. In each, below ``prompts/`` or directly, a folder whose name is contained in the simplified model id
-(``granite`` for ``ibm-granite/granite-4.0``) goes before ``default``.
+A template is found by name: the component's class name (``*``) or another name in its ``template_order``.
+Folders are searched in this order: the user's ``template_path``, the ``templates`` folder of the package that
+defines the component, and this package's own. In each, below ``prompts/`` or directly, a folder whose name is
+contained in the simplified model id (``granite`` for ``ibm-granite/granite-4.0``) goes before ``default``.
 
 Values are data: text that looks like a template stays text.
 """
@@ -69,7 +69,8 @@ def _variables(source: str) -> frozenset[str]:
 def render_text(source: str, variables: Mapping[str, Any]) -> str:
     """Return a template text with its variables filled in.
 
-    Variables that are not given are an error, unless the mapping makes them up itself: ``defaultdict(str, given)`` allows blanks.
+    Variables that are not given are an error, unless the mapping makes them up itself: ``defaultdict(str,
+    given)`` allows blanks.
 
     Raises:
         TemplateError: The template does not compile, or names variables that are not given (all are listed).

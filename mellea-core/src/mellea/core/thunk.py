@@ -32,9 +32,9 @@ class Parser(Protocol[S_co]):
 class ModelOutputThunk(Closeable, Generic[S]):
     """The output of a model, computed or on its way.
 
-    Any number of readers, in any thread and event loop, may await it, iterate over its pieces (each from the first one), or
-    cancel it. A failed thunk raises the same error for every later reader. Leaving a synchronous iteration before its end
-    cancels the generation; leaving an asynchronous one does not.
+    Any number of readers, in any thread and event loop, may await it, iterate over its pieces (each from the
+    first one), or cancel it. A failed thunk raises the same error for every later reader. Leaving a
+    synchronous iteration before its end cancels the generation; leaving an asynchronous one does not.
 
     Args:
         value: The text; None when a generation will fill it.
@@ -161,7 +161,10 @@ class ModelOutputThunk(Closeable, Generic[S]):
 
     @property
     def generate_log(self) -> GenerateLog | None:
-        """The record of the generation; None for a thunk that no backend made, or whose prompt was released."""
+        """The record of the generation.
+
+        None for a thunk that no backend made, or whose prompt was released.
+        """
         request = self._output.request
         if request is None:
             return None

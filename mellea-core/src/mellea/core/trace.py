@@ -1,6 +1,7 @@
 """Attempts as a person reads them: a tree in the terminal, one self-contained page in the browser.
 
-Both are made from the JSON values of ``SamplingResult.to_dict``, so that a stored trace looks like a fresh result.
+Both are made from the JSON values of ``SamplingResult.to_dict``, so that a stored trace looks like a fresh
+result.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class Writable(Protocol):
 
 
 def as_tree(trace: Mapping[str, Any]) -> str:
-    """Return the attempts of a trace as a tree of text: each requirement with its verdict, reason, time and tokens.
+    """Return the attempts of a trace as a tree of text.
+
+    Each requirement with its verdict, reason, time and tokens.
 
     Args:
         trace: What ``SamplingResult.to_dict`` gives.
@@ -161,7 +164,9 @@ def _wrapped(text: str, max_lines: int | None = None) -> list[str]:
 
 
 def as_html(trace: Mapping[str, Any]) -> str:
-    """Return the attempts of a trace as one HTML page that needs nothing else: no script, no font, no network.
+    """Return the attempts of a trace as one HTML page that needs nothing else.
+
+    No script, no font, no network.
 
     Args:
         trace: What ``SamplingResult.to_dict`` gives.

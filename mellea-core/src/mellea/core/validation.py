@@ -58,7 +58,8 @@ class PartialValidationResult:
     """What a check can say of a text that is still being written.
 
     Args:
-        success: ``pass``: it is met, whatever follows; ``fail``: it cannot be met any more; ``unknown``: go on.
+        success: ``pass``: it is met, whatever follows; ``fail``: it cannot be met any more; ``unknown``: go
+            on.
         reason: Why.
         score: How well it is met so far.
     """
@@ -76,6 +77,9 @@ ValidationFunction: TypeAlias = "Callable[[Context], Verdict | Awaitable[Verdict
 
 
 def default_output_to_bool(text: object) -> bool:
-    """Return whether a judge's words say yes: the first ``yes`` or ``no`` in them decides, and neither is a no."""
+    """Return whether a judge's words say yes.
+
+    The first ``yes`` or ``no`` in them decides, and neither is a no.
+    """
     first = re.search(r"\b(yes|no)\b", str(text), re.IGNORECASE)
     return first is not None and first.group().lower() == "yes"

@@ -1,8 +1,8 @@
 """What the author of a plugin imports. Small, documented, stable.
 
-A plugin is a distribution with an entry point in the group ``mellea``, named after what it provides, which points at a
-*manifest module*: a module that imports nothing but this package and implements one or more hooks (``mellea_register_backends``,
-``mellea_register_contexts``, ``mellea_register_strategies``)::
+A plugin is a distribution with an entry point in the group ``mellea``, named after what it provides, which
+points at a *manifest module*: a module that imports nothing but this package and implements one or more hooks
+(``mellea_register_backends``, ``mellea_register_contexts``, ``mellea_register_strategies``)::
 
     from mellea.plugins import BackendManifest, Capability, hookimpl
 
@@ -11,8 +11,8 @@ A plugin is a distribution with an entry point in the group ``mellea``, named af
         register(BackendManifest(name="toy", summary="Repeats the prompt.", factory="toy.backend:ToyBackend",
                                  capabilities={Capability.STREAMING}))
 
-The factory stays a string until a session opens. ``API_VERSION`` numbers this interface; a manifest made for another one
-is refused with the remedy.
+The factory stays a string until a session opens. ``API_VERSION`` numbers this interface; a manifest made for
+another one is refused with the remedy.
 """
 
 from typing import TYPE_CHECKING

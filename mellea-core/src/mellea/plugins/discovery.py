@@ -92,9 +92,12 @@ class Registration:
 
 @frozen
 class Policy:
-    """Which plugins may be imported, from ``MELLEA_PLUGINS``: names to allow, or names after ``-`` to deny; empty allows none.
+    """Which plugins may be imported, from ``MELLEA_PLUGINS``: names to allow, or names after ``-`` to deny.
 
-    A name is an entry point's, a distribution's, or both as ``distribution:name``; case, ``-``, ``_`` and ``.`` do not matter.
+    Empty allows none.
+
+    A name is an entry point's, a distribution's, or both as ``distribution:name``; case, ``-``, ``_`` and
+    ``.`` do not matter.
     """
 
     allowed: frozenset[str] | None = None
@@ -154,7 +157,10 @@ def new_pluggy_manager() -> pluggy.PluginManager:
 
 
 def load(source: PluginSource, manager: pluggy.PluginManager) -> tuple[Registration, ...] | PluginProblem:
-    """Import a plugin's manifest module and return what it registers, or the problem it has. Never raises for the plugin."""
+    """Import a plugin's manifest module and return what it registers, or the problem it has.
+
+    Never raises for the plugin.
+    """
     if source.entry_point is None:
         return ()
     stage = "import"
@@ -176,7 +182,8 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
 
     Raises:
         PluginApiError: A manifest was made for another plugin interface; nothing stays registered.
-        TypeError: The plugin implements no hook, or registers something else than a manifest; nothing stays registered.
+        TypeError: The plugin implements no hook, or registers something else than a manifest; nothing stays
+            registered.
         Exception: Whatever the plugin's hook raises, or pluggy's validation of it; nothing stays registered.
     """
     try:

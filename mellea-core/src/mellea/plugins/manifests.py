@@ -118,7 +118,8 @@ class StrategyManifest(Manifest):
     """What a plugin says of a sampling strategy.
 
     Args:
-        defaults: Arguments of the factory that apply when the strategy is asked for by name and they are not given.
+        defaults: Arguments of the factory that apply when the strategy is asked for by name and they are not
+            given.
     """
 
     defaults: Mapping[str, Any] = field(factory=dict, hash=False)

@@ -1,8 +1,8 @@
 """Resolving a name to what provides it, at run time.
 
-A name is looked up among the session's own plugins, then among the entry points of that name, of which only the manifest
-is imported. Only when there is none are the other plugins' manifests read, for aliases. A plugin that fails is kept as a
-problem and takes no other down.
+A name is looked up among the session's own plugins, then among the entry points of that name, of which only
+the manifest is imported. Only when there is none are the other plugins' manifests read, for aliases. A plugin
+that fails is kept as a problem and takes no other down.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class PluginRegistry:
     """What is installed, as far as it has been looked at.
 
     Args:
-        environ: Where ``MELLEA_PLUGINS``, ``MELLEA_STRICT_PLUGINS`` and the choices ``MELLEA_BACKEND_<NAME>`` are read.
+        environ: Where ``MELLEA_PLUGINS``, ``MELLEA_STRICT_PLUGINS`` and the choices ``MELLEA_BACKEND_<NAME>``
+            are read.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -125,7 +126,10 @@ class PluginRegistry:
         return claim
 
     def listing(self, kind: Kind) -> list[PluginInfo]:
-        """Return one line for each plugin of a kind, and for each that cannot be read, by name. Imports no factory."""
+        """Return one line for each plugin of a kind, and for each that cannot be read, by name.
+
+        Imports no factory.
+        """
         rows: list[PluginInfo] = []
         for source in self.sources():
             if not self._policy.permits(source):
@@ -171,7 +175,10 @@ class PluginRegistry:
         return found
 
     def _claims(self, kind: Kind, name: str, distribution: str) -> list[Registration | PluginProblem]:
-        """Return everything that claims a name: by entry point and manifest name, else by manifest name, else by alias."""
+        """Return everything that claims a name.
+
+        By entry point and manifest name, else by manifest name, else by alias.
+        """
         wanted = normalise(distribution) if distribution else None
         permitted = [
             source

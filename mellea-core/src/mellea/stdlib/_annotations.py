@@ -1,4 +1,7 @@
-"""Annotations of a user's function: resolved to types, and shown to a model as a programmer would write them."""
+"""Annotations of a user's function.
+
+Resolved to types, and shown to a model as a programmer would write them.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ def resolve_annotations(owner: Any, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def captured_names(function: Callable[..., Any], frame: types.FrameType | None) -> dict[str, Any]:
-    """Return the local names of a frame that a function's annotations speak of: what its module alone does not know."""
+    """Return the local names of a frame that a function's annotations speak of.
+
+    What its module alone does not know.
+    """
     if frame is None or frame.f_locals is frame.f_globals:
         return {}
     spoken = set(re.findall(r"\w+", " ".join(map(str, inspect.get_annotations(function).values()))))
@@ -99,7 +105,10 @@ _PLAIN = (str, int, float, bool, bytes, type(None), tuple, list, dict, set, froz
 
 
 def _default(parameter: inspect.Parameter) -> Any:
-    """Return the default as the prompt shows it: an address in memory says nothing and differs from run to run."""
+    """Return the default as the prompt shows it.
+
+    An address in memory says nothing and differs from run to run.
+    """
     if parameter.default is inspect.Parameter.empty or isinstance(parameter.default, _PLAIN):
         return parameter.default
     return _Shown("..." if " at 0x" in repr(parameter.default) else repr(parameter.default))

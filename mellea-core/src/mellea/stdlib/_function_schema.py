@@ -1,7 +1,7 @@
 """JSON schemas of what functions take and return.
 
-pydantic makes the schemas and reads the values. What it does not know are attrs classes: each one is given a pydantic model
-with the same fields, from which the instance is made.
+pydantic makes the schemas and reads the values. What it does not know are attrs classes: each one is given a
+pydantic model with the same fields, from which the instance is made.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ class AttrsModels:
         return ForwardRef(self._names.setdefault(cls, f"attrs_class_{len(self._names)}"))
 
     def _model(self, cls: type) -> type[BaseModel]:
-        """Return the model of one class. Its fields have neutral names: a field may be called as a method of pydantic is."""
+        """Return the model of one class.
+
+        Its fields have neutral names: a field may be called as a method of pydantic is.
+        """
         from pydantic import ConfigDict, Field, create_model  # noqa: PLC0415
 
         hints = resolve_annotations(cls, {cls.__name__: cls})

@@ -1,7 +1,8 @@
 """The options of the verbs, listed and documented once.
 
-A verb takes its options as ``**options: Unpack[...]`` for type checkers, or writes some of them out where overloads or its own
-body need them. ``with_options`` gives it the whole signature and docstring at run time, for ``help`` and editors.
+A verb takes its options as ``**options: Unpack[...]`` for type checkers, or writes some of them out where
+overloads or its own body need them. ``with_options`` gives it the whole signature and docstring at run time,
+for ``help`` and editors.
 """
 
 from __future__ import annotations

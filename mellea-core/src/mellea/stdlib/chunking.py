@@ -34,7 +34,10 @@ _BLANK_LINES = re.compile(r"\n[ \t\r]*+\n\s*+")
 
 
 def _one_after_the_other(pattern: re.Pattern[str], text: str) -> list[str]:
-    """Return what matches at the beginning, what matches after it, and so on; one failure ends it, so that it costs its length."""
+    """Return what matches at the beginning, what matches after it, and so on.
+
+    One failure ends it, so that it costs its length.
+    """
     chunks, position = [], 0
     while found := pattern.match(text, position):
         chunks.append(found.group())
@@ -120,8 +123,8 @@ _SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]]*+(?=\s)
 class SentenceChunking(ChunkingStrategy):
     """A chunk is a sentence with the space before it.
 
-    A mark at the end of an abbreviation (``Dr.``, ``e.g.``), of an initial (``J. Smith``), of a number in a list (``1.``), or
-    before a word in lower case ends no sentence.
+    A mark at the end of an abbreviation (``Dr.``, ``e.g.``), of an initial (``J. Smith``), of a number in a
+    list (``1.``), or before a word in lower case ends no sentence.
     """
 
     def split(self, text: str) -> list[str]:

@@ -1,7 +1,9 @@
-"""The verbs with their state made explicit: each takes a context and a backend, and returns a result and a new context.
+"""The verbs with their state made explicit.
 
-Each verb is written once, as a coroutine; the synchronous one runs it on the library's loop. A session's verb is the one of
-the same name here, with the context threaded through.
+Each takes a context and a backend, and returns a result and a new context.
+
+Each verb is written once, as a coroutine; the synchronous one runs it on the library's loop. A session's verb
+is the one of the same name here, with the context threaded through.
 """
 
 from __future__ import annotations
@@ -153,7 +155,8 @@ async def aact(
         backend: What generates.
 
     Returns:
-        The output, or with ``return_sampling_results`` every attempt; and the context with the action and the output added.
+        The output, or with ``return_sampling_results`` every attempt; and the context with the action and the
+        output added.
 
     Raises:
         RequirementsNotMetError: With ``strict``, no attempt met every requirement.
@@ -199,7 +202,8 @@ async def ainstruct(
 ) -> tuple[Any, Context]:
     """Give the model a task.
 
-    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to
+    check.
 
     Args:
         description: The task; with ``user_variables`` a template (``{{name}}``).
@@ -207,7 +211,8 @@ async def ainstruct(
         backend: What generates.
 
     Returns:
-        The output, or with ``return_sampling_results`` every attempt; and the context with the task and the output added.
+        The output, or with ``return_sampling_results`` every attempt; and the context with the task and the
+        output added.
 
     Raises:
         TemplateError: A template variable is not given.
@@ -245,7 +250,9 @@ async def astream_instruct(
     tool_calls: bool = False,
     **parts: Unpack[InstructionParts],
 ) -> tuple[ModelOutputThunk[Any], Context]:
-    """Give the model a task and return the output while it is being written. The requirements are shown, and not checked.
+    """Give the model a task and return the output while it is being written.
+
+    The requirements are shown, and not checked.
 
     Args:
         description: The task; with ``user_variables`` a template (``{{name}}``).
@@ -298,7 +305,10 @@ async def send_message(
     tool_calls: bool = False,
     stream: bool = False,
 ) -> tuple[ModelOutputThunk[Any], Context]:
-    """Say something to the model and return its answer on its way; ``achat`` waits for it, ``astream_chat`` streams it."""
+    """Say something to the model and return its answer on its way.
+
+    ``achat`` waits for it, ``astream_chat`` streams it.
+    """
     message = user_message(
         content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
     )
@@ -393,9 +403,12 @@ async def aquery(
     tool_calls: bool = False,
     await_result: bool = False,
 ) -> tuple[ModelOutputThunk[Any], Context]:
-    """Ask something about an object. With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+    """Ask something about an object.
 
-    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+    With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+
+    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to
+    check.
 
     Args:
         obj: The object: any at all. What is no component is mified with the defaults.
@@ -433,9 +446,12 @@ async def aquery(
 async def atransform(
     obj: Any, transformation: str, context: Context, backend: Backend, **options: Unpack[TransformOptions]
 ) -> tuple[Any, Context]:
-    """Change an object, and return what came of it; the object itself changes only if the model calls its methods.
+    """Change an object, and return what came of it.
 
-    The model may call them where the backend can. By default a second attempt is made if the answer cannot be read.
+    The object itself changes only if the model calls its methods.
+
+    The model may call them where the backend can. By default a second attempt is made if the answer cannot be
+    read.
 
     Args:
         obj: The object: any at all. What is no component is mified with the defaults.
@@ -444,7 +460,8 @@ async def atransform(
         backend: What generates.
 
     Returns:
-        The changed object (see ``objects.apply_transform``), and the context with the request and the answer added.
+        The changed object (see ``objects.apply_transform``), and the context with the request and the answer
+        added.
 
     Raises:
         OutputParseError: No attempt gave an answer that the object can read.

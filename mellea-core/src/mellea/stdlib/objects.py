@@ -1,7 +1,7 @@
 """Questions about objects and changes of them, for the verbs ``query`` and ``transform``.
 
-An object is an ``MObject``, a mified object, any other span, or any Python object at all, which is then mified with the
-defaults. Its methods are offered as tools to backends that declare ``Capability.TOOLS``.
+An object is an ``MObject``, a mified object, any other span, or any Python object at all, which is then
+mified with the defaults. Its methods are offered as tools to backends that declare ``Capability.TOOLS``.
 """
 
 from __future__ import annotations
@@ -59,12 +59,13 @@ def _tools(action: Component[Any]) -> Mapping[str, Any]:
 async def apply_transform(action: Transform, output: ModelOutputThunk[Any]) -> Any:
     """Return what a transformation comes to.
 
-    Every tool call is carried out, in order. The result is the first value of the object's own type, else the first value,
-    else the object, which its methods changed. Without a tool call it is what the object reads in the answer; the output
-    itself, if the object reads nothing but text.
+    Every tool call is carried out, in order. The result is the first value of the object's own type, else the
+    first value, else the object, which its methods changed. Without a tool call it is what the object reads
+    in the answer; the output itself, if the object reads nothing but text.
 
     Raises:
-        OutputParseError: The object cannot read the answer, or the model called a tool that the object does not have.
+        OutputParseError: The object cannot read the answer, or the model called a tool that the object does
+            not have.
     """
     if not output.tool_calls:
         meant = output.parsed

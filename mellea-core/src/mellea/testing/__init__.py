@@ -1,4 +1,7 @@
-"""What programs and plugins are tested with, offline: scripted answers and faults, recorded sessions played again."""
+"""What programs and plugins are tested with, offline.
+
+Scripted answers and faults, recorded sessions played again.
+"""
 
 from mellea.testing.instances import minimal_instance
 from mellea.testing.recording import RecordingBackend, ReplayBackend, recorded

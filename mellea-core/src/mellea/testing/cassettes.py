@@ -1,7 +1,8 @@
 """Cassettes: recorded calls in a JSON file that a person can read and edit.
 
-A call is found by its request: model, messages, options and schema. Equal requests are told apart by the order in which they
-were sent, which is their place in the file. Keys and other secrets are taken out of options and errors before anything is kept.
+A call is found by its request: model, messages, options and schema. Equal requests are told apart by the
+order in which they were sent, which is their place in the file. Keys and other secrets are taken out of
+options and errors before anything is kept.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _RECORD_AGAIN = "Record it again with RecordingBackend(backend, path)."
 class CassetteWriter:
     """Calls on their way into a cassette.
 
-    The file is written whenever no call is under way, and as a whole, so that an interrupted program leaves a good one.
+    The file is written whenever no call is under way, and as a whole, so that an interrupted program leaves a
+    good one.
 
     Args:
         path: The file; an older one is replaced by the first write.
@@ -87,7 +89,10 @@ class CassetteWriter:
 
 
 def _as_text(call: Mapping[str, Any]) -> str:
-    """Return a call as readable JSON, indented as it stands in the file; only a lone surrogate needs escapes."""
+    """Return a call as readable JSON, indented as it stands in the file.
+
+    Only a lone surrogate needs escapes.
+    """
     text = json.dumps(call, indent=1, ensure_ascii=False)
     if not text.isascii() and text.encode("utf-8", "ignore").decode() != text:
         text = json.dumps(call, indent=1)
@@ -146,7 +151,10 @@ class Cassette:
         )
 
     def repeated(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the recorded call for a request that has the same answer each time; None if there is none."""
+        """Return the recorded call for a request that has the same answer each time.
+
+        None if there is none.
+        """
         samples = self._samples.get(_key(kind, request))
         return samples[-1] if samples else None
 

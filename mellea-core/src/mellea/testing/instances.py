@@ -33,7 +33,10 @@ class _EndlessError(UsageError):
 
 
 def schema_of(request: ChatRequest | CompletionRequest) -> Mapping[str, Any] | None:
-    """Return the JSON schema that a request asks for, also where it is written out in the prompt; None without one."""
+    """Return the JSON schema that a request asks for, also where it is written out in the prompt.
+
+    None without one.
+    """
     if request.schema is not None:
         return request.schema.json_schema
     text = request.messages[-1].content if isinstance(request, ChatRequest) and request.messages else ""
@@ -53,7 +56,8 @@ def minimal_instance(schema: Mapping[str, Any], values: Mapping[str, Any] | None
         values: Properties of the object that are to have these values.
 
     Raises:
-        UsageError: It allows nothing, requires itself without end, or has a pattern that no simple text matches.
+        UsageError: It allows nothing, requires itself without end, or has a pattern that no simple text
+            matches.
     """
     instance = _Maker(schema).make(schema, ())
     if not values:

@@ -42,7 +42,8 @@ _ERROR_FIELDS = ("backend", "model_id", "status", "retry_after", "missing")
 class RecordingBackend(Backend):
     """Stands in for a backend and writes every call into a JSON file, from which ``ReplayBackend`` plays it.
 
-    Options are recorded under their common names, keys and other secrets not at all. The provider's own raw values are not kept.
+    Options are recorded under their common names, keys and other secrets not at all. The provider's own raw
+    values are not kept.
 
     Args:
         inner: The backend that answers; it is closed together with this one.
@@ -141,8 +142,8 @@ class RecordingBackend(Backend):
 class ReplayBackend(Backend):
     """Plays the calls of a recorded session, without network or model.
 
-    Equal requests get the recorded answers in the order in which they were sent, streams in the same pieces, errors where they
-    came. A request that was not recorded is an error that shows the nearest one.
+    Equal requests get the recorded answers in the order in which they were sent, streams in the same pieces,
+    errors where they came. A request that was not recorded is an error that shows the nearest one.
 
     Args:
         path: The file that ``RecordingBackend`` wrote.
@@ -170,7 +171,10 @@ class ReplayBackend(Backend):
 
     @property
     def remaining(self) -> int:
-        """How many recorded calls were not asked for yet; 0 says that the program did all that it did then."""
+        """How many recorded calls were not asked for yet.
+
+        0 says that the program did all that it did then.
+        """
         return self._cassette.remaining
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:

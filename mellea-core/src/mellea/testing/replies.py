@@ -73,7 +73,10 @@ class Reply:
 
 
 class Fault:
-    """What goes wrong with models and providers, by name. Each is a reply for the script of a ``ScriptedBackend``."""
+    """What goes wrong with models and providers, by name.
+
+    Each is a reply for the script of a ``ScriptedBackend``.
+    """
 
     @staticmethod
     def bad_json() -> Reply:
@@ -161,7 +164,8 @@ def filled(**values: Any) -> Reply:
     Args:
         **values: Fields of the object that are to have these values.
 
-    The call fails with a ``UsageError`` when the request asks for no schema, or for one that cannot be filled.
+    The call fails with a ``UsageError`` when the request asks for no schema, or for one that cannot be
+    filled.
     """
 
     def fill(request: Request) -> str:

@@ -114,7 +114,10 @@ def _digest(encoded: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON; what JSON cannot hold is told by its type, since its repr may name an address."""
+    """Return a value as JSON.
+
+    What JSON cannot hold is told by its type, since its repr may name an address.
+    """
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):

@@ -31,17 +31,18 @@ class ScriptedBackend(Backend):
     """Gives the scripted answers, and keeps the requests.
 
     Args:
-        answers: What to answer. One text, reply, error or function answers every call. A list is answered one after the other,
-            and a call beyond its end is an error. A mapping has a script of its own for each kind of prompt: its keys are
-            regular expressions, searched in the last message, or functions of the request; the first that fits counts.
+        answers: What to answer. One text, reply, error or function answers every call. A list is answered one
+            after the other, and a call beyond its end is an error. A mapping has a script of its own for each
+            kind of prompt: its keys are regular expressions, searched in the last message, or functions of
+            the request; the first that fits counts.
         latency: Seconds before each answer.
         capabilities: What to declare.
         model_options: Options of every call.
         strict_options: Whether an option that is not supported is an error.
         faults: What the calls of these numbers get instead, counted from 1; the script goes on after them.
-        failures: Answers the judges of requirements apart from the script: by the requirement's description, how often it is
-            not met before it is, or the reasons of those times. Requirements that are not named are met. Without it judges
-            are answered from the script.
+        failures: Answers the judges of requirements apart from the script: by the requirement's description,
+            how often it is not met before it is, or the reasons of those times. Requirements that are not
+            named are met. Without it judges are answered from the script.
 
     Example:
         >>> from mellea.testing import Fault, ScriptedBackend

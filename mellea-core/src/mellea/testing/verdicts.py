@@ -22,7 +22,8 @@ class Verdicts:
     """Answers judges: each requirement named here is not met a number of times, all others are met.
 
     Args:
-        failures: By the requirement's description, how often it is not met before it is, or the reasons of those times.
+        failures: By the requirement's description, how often it is not met before it is, or the reasons of
+            those times.
 
     Raises:
         UsageError: A number is negative.

@@ -31,5 +31,8 @@ def as_chat_history(ctx: Context) -> list[Message]:
 
 
 def as_generic_chat_history(ctx: Context, formatter: ChatFormatter | None = None) -> list[Message]:
-    """Return a context as messages, whatever it holds; rendered by ``formatter``, by default one with our templates."""
+    """Return a context as messages, whatever it holds.
+
+    Rendered by ``formatter``, by default one with our templates.
+    """
     return (formatter or TemplateFormatter()).to_chat_messages(ctx.as_list())

@@ -8,8 +8,8 @@
 
     sentiment(m, text="I love it.")  # "positive"
 
-The body is never run. A model acts as the function: its answer is constrained to the return annotation, checked against the
-requirements, and repaired by the sampling strategy.
+The body is never run. A model acts as the function: its answer is constrained to the return annotation,
+checked against the requirements, and repaired by the sampling strategy.
 """
 
 from __future__ import annotations
@@ -74,13 +74,17 @@ Requirements: TypeAlias = "Iterable[Requirement | str]"
 
 
 class GenerativeStub(Generic[P, R, C]):
-    """A typed function. Call it as ``f(m, ...)`` for the value, or as ``f(context, backend, ...)`` for the value and a context.
+    """A typed function.
 
-    A call may override what the function was declared with: ``requirements``, ``precondition_requirements`` and ``strategy``
-    take the place of the function's own, ``model_options`` go over them one by one.
+    Call it as ``f(m, ...)`` for the value, or as ``f(context, backend, ...)`` for the value and a
+    context.
 
-    Of an object whose method it is, the prompt shows what components, dataclasses, attrs classes, pydantic models and
-    classes with a ``__str__`` of their own say of themselves; of any other object it shows nothing.
+    A call may override what the function was declared with: ``requirements``, ``precondition_requirements``
+    and ``strategy`` take the place of the function's own, ``model_options`` go over them one by one.
+
+    Of an object whose method it is, the prompt shows what components, dataclasses, attrs classes, pydantic
+    models and classes with a ``__str__`` of their own say of themselves; of any other object it shows
+    nothing.
 
     Raises:
         PreconditionException: The arguments do not meet a precondition; nothing was asked.
@@ -303,20 +307,23 @@ def generative(
     strict: bool = False,
 ) -> _Decorator: ...
 def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
-    """Make a typed function: its name, signature and docstring are the prompt, its return annotation is the type of the answer.
+    """Make a typed function.
 
-    Use it bare or with settings, on functions and methods, synchronous and asynchronous. A function without a return
-    annotation returns any JSON value, as an unannotated function has the static type ``Any``.
+    Its name, signature and docstring are the prompt, its return annotation is the type of the answer.
+
+    Use it bare or with settings, on functions and methods, synchronous and asynchronous. A function without a
+    return annotation returns any JSON value, as an unannotated function has the static type ``Any``.
 
     Args:
         function: The function; its body is not run.
-        settings: ``requirements`` that the value must respect, ``precondition_requirements`` that the arguments must respect,
-            the ``strategy`` that makes and repairs attempts, or its name (by default two, by rejection), ``model_options``, and ``strict``:
-            whether to raise instead of returning the best value when no attempt meets every requirement.
+        settings: ``requirements`` that the value must respect, ``precondition_requirements`` that the
+            arguments must respect, the ``strategy`` that makes and repairs attempts, or its name (by default
+            two, by rejection), ``model_options``, and ``strict``: whether to raise instead of returning the
+            best value when no attempt meets every requirement.
 
     Raises:
-        UsageError: It is no plain function, a parameter has a reserved name, an annotation is no type or cannot be written as
-            JSON, or a setting is wrong.
+        UsageError: It is no plain function, a parameter has a reserved name, an annotation is no type or
+            cannot be written as JSON, or a setting is wrong.
     """
     frame = inspect.currentframe()
     if function is not None:

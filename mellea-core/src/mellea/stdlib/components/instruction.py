@@ -22,16 +22,19 @@ __all__ = ["Instruction"]
 class Instruction(Component[str]):
     """A task for a model, with what it must respect and what it may use.
 
-    With ``user_variables`` every text is a template (``{{name}}``) that is filled in at once; the values themselves are
-    data and are never read as templates. The prompt shows, in this order: prefix, description, requirements, examples,
-    grounding context, output prefix.
+    With ``user_variables`` every text is a template (``{{name}}``) that is filled in at once; the values
+    themselves are data and are never read as templates. The prompt shows, in this order: prefix, description,
+    requirements, examples, grounding context, output prefix.
 
     Args:
         description: The task.
-        requirements: What the output must respect: texts, or requirements; those that are ``check_only`` are not shown.
+        requirements: What the output must respect: texts, or requirements; those that are ``check_only`` are
+            not shown.
         icl_examples: Examples of good outputs.
-        grounding_context: Facts to use, by name: texts, blocks, components, or thunks that may still be on their way.
-        user_variables: Values of the template variables; a ``defaultdict(str, ...)`` leaves those blank that it does not hold.
+        grounding_context: Facts to use, by name: texts, blocks, components, or thunks that may still be on
+            their way.
+        user_variables: Values of the template variables; a ``defaultdict(str, ...)`` leaves those blank that
+            it does not hold.
         prefix: Text before the task.
         output_prefix: Text that the answer should begin with.
         images: Images: blocks, base64 text, addresses, or Pillow images.
@@ -132,7 +135,10 @@ class Instruction(Component[str]):
 
 
 def _required(requirement: str | Requirement, user_variables: Mapping[str, Any] | None) -> Requirement:
-    """Return a requirement with the template variables in its description filled in; the caller's own stays as it is."""
+    """Return a requirement with the template variables in its description filled in.
+
+    The caller's own stays as it is.
+    """
     wanted = reqify(str(requirement) if isinstance(requirement, CBlock) else requirement)
     if user_variables is None or wanted.description is None:
         return wanted

@@ -1,7 +1,7 @@
 """``mify``: make any class or object one that a model can be asked about.
 
-A class gets a subclass of the same name; an object gets a view that behaves as the object does and hands everything on to
-it. Neither the class nor the object that is passed in changes.
+A class gets a subclass of the same name; an object gets a view that behaves as the object does and hands
+everything on to it. Neither the class nor the object that is passed in changes.
 """
 
 from __future__ import annotations
@@ -147,7 +147,10 @@ class _MObjectMethods:
         return tools_of(self._mified_object(), self.__mified__.funcs_include, self.__mified__.funcs_exclude)
 
     def parse(self, computed: ModelOutputThunk[Any]) -> Any:
-        """Return what an answer means: what ``parsing_func`` makes of its text, else the text. See ``Component.parse``."""
+        """Return what an answer means: what ``parsing_func`` makes of its text, else the text.
+
+        See ``Component.parse``.
+        """
         return Component.parse(self, computed)
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> Any:
@@ -163,7 +166,10 @@ class MifiedProtocol(MObjectProtocol, Protocol):
 
 
 class _View(_MObjectMethods):
-    """An object seen as an ``MObjectProtocol``: whatever is asked of it, or done to it, goes on to the object."""
+    """An object seen as an ``MObjectProtocol``.
+
+    Whatever is asked of it, or done to it, goes on to the object.
+    """
 
     __slots__ = ("__mified__", "__object__", "__weakref__")
     __object__: Any
@@ -207,7 +213,10 @@ _OWN = frozenset(dir(_View)) - _COMPARED_AND_SHOWN | {"__del__", "__deepcopy__"}
 
 @functools.lru_cache(maxsize=256)
 def _view_type(cls: Any) -> type[_View]:
-    """Return the views of a class's objects: Python looks special methods up on the type, so it has those of the class."""
+    """Return the views of a class's objects.
+
+    Python looks special methods up on the type, so it has those of the class.
+    """
     special = [
         name for name in dir(cls) if name.startswith("__") and name.endswith("__") and name not in _OWN
     ]
@@ -283,20 +292,23 @@ def mify(obj_or_class: T, /, **settings: Unpack[MifySettings]) -> T: ...
 def mify(obj_or_class: Any = None, /, **settings: Any) -> Any:
     """Make a class or an object one that can be queried and transformed.
 
-    Bare or with settings, as a decorator or as a function. The result of an object is a view of it: it shows later changes of
-    the object, and passes for it wherever it is used. The result of a class is a subclass of the same name.
+    Bare or with settings, as a decorator or as a function. The result of an object is a view of it: it shows
+    later changes of the object, and passes for it wherever it is used. The result of a class is a subclass of
+    the same name.
 
     Args:
         obj_or_class: What to mify. An object or a class that can be queried already is returned as it is.
-        settings: ``query_type`` and ``transform_type``, the components that ask and change; ``fields_include`` and
-            ``fields_exclude``, names of the fields to show (by default what ``str`` says of the object, or all public fields
-            if it says nothing); ``funcs_include`` and ``funcs_exclude``, names of the methods to offer as tools (by default
-            the public ones with a docstring that does not hold ``[no-index]``); ``template``, an inline template that has the
-            fields by name; ``template_order``, names of templates; ``parsing_func``, which makes an object of the text of a
-            transformation; ``stringify_func``, which makes a text of the object.
+        settings: ``query_type`` and ``transform_type``, the components that ask and change;
+            ``fields_include`` and ``fields_exclude``, names of the fields to show (by default what ``str``
+            says of the object, or all public fields if it says nothing); ``funcs_include`` and
+            ``funcs_exclude``, names of the methods to offer as tools (by default the public ones with a
+            docstring that does not hold ``[no-index]``); ``template``, an inline template that has the fields
+            by name; ``template_order``, names of templates; ``parsing_func``, which makes an object of the
+            text of a transformation; ``stringify_func``, which makes a text of the object.
 
     Raises:
-        UsageError: A setting is wrong, or the object has attributes of its own with the names that a component needs.
+        UsageError: A setting is wrong, or the object has attributes of its own with the names that a
+            component needs.
     """
     if unknown := sorted(settings.keys() - MifySettings.__annotations__.keys()):
         raise UsageError(

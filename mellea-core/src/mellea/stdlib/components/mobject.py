@@ -1,7 +1,7 @@
 """Objects that a model can be asked about: their content becomes text, their methods tools.
 
-An object of the program takes part in a prompt through ``Query`` (a question about it) or ``Transform`` (a change of it).
-Inherit from ``MObject``, or use ``mify`` on classes and objects that know nothing of prompts.
+An object of the program takes part in a prompt through ``Query`` (a question about it) or ``Transform`` (a
+change of it). Inherit from ``MObject``, or use ``mify`` on classes and objects that know nothing of prompts.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
 def tools_of(
     obj: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> dict[str, MethodTool]:
-    """Return the methods of an object as tools: the public ones with a docstring, in the order of their definition.
+    """Return the methods of an object as tools.
+
+    The public ones with a docstring, in the order of their definition.
 
     Args:
         obj: The object.
@@ -218,7 +220,9 @@ class Transform(Component[Any]):
 
 
 class MObject(Component[Any]):
-    """Base of objects that can be queried and transformed. Subclasses say with ``content_as_string`` what they hold.
+    """Base of objects that can be queried and transformed.
+
+    Subclasses say with ``content_as_string`` what they hold.
 
     Args:
         query_type: The component that asks about the object.

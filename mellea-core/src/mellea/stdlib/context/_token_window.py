@@ -12,7 +12,10 @@ from mellea.core.thunk import ModelOutputThunk
 __all__ = ["fit"]
 
 SHARE = 0.75
-"""The part of the model's window that the conversation may take; the rest is for the next message and its answer."""
+"""The part of the model's window that the conversation may take.
+
+The rest is for the next message and its answer.
+"""
 CHARACTERS_PER_TOKEN = 4
 """For the estimate that is made when nothing better is known."""
 

@@ -23,11 +23,12 @@ class ChatContext(Context):
     The system messages at the beginning are pinned: neither a window nor a token budget drops them.
 
     Args:
-        compactor: Keeps the conversation itself within bounds. An ``InlineCompactor`` works with every ``add``, any other one
-            before a generation.
+        compactor: Keeps the conversation itself within bounds. An ``InlineCompactor`` works with every
+            ``add``, any other one before a generation.
         window_size: How many of the newest spans the model sees; the older ones are kept but not shown.
-        token_context_length_limit: Tokens of the model's window; three quarters of it are for the conversation. Tokens are
-            counted by the backend if it can, else taken from the usage it reported, else estimated.
+        token_context_length_limit: Tokens of the model's window; three quarters of it are for the
+            conversation. Tokens are counted by the backend if it can, else taken from the usage it reported,
+            else estimated.
         model_id: A model whose catalogued window is the limit, when no limit is given.
 
     Raises:

@@ -145,8 +145,9 @@ _SUMMARY_HEAD = "Summary of the conversation so far:\n"
 class LLMSummarizeCompactor:
     """Replaces all but the newest spans by a summary that a model writes.
 
-    It asks the model before every turn that finds more than ``keep_n`` spans; inside a ``ThresholdCompactor`` it does so only
-    when the conversation has grown too long. If the model fails, a warning says so and the conversation stays as it is.
+    It asks the model before every turn that finds more than ``keep_n`` spans; inside a ``ThresholdCompactor``
+    it does so only when the conversation has grown too long. If the model fails, a warning says so and the
+    conversation stays as it is.
 
     Args:
         default_backend: Writes the summary when the caller names no backend.

@@ -1,8 +1,9 @@
 """Free checks on text that know before its end when it cannot be right any more.
 
-Each makes a watcher, which follows one text as it is written. A requirement itself holds no watcher, so that nothing is
-shared between streams; ``copy.copy`` of it does, and ``stream`` makes one such copy for each attempt. Asked without having
-been copied, a requirement judges the chunk as if it were the beginning of a text.
+Each makes a watcher, which follows one text as it is written. A requirement itself holds no watcher, so that
+nothing is shared between streams; ``copy.copy`` of it does, and ``stream`` makes one such copy for each
+attempt. Asked without having been copied, a requirement judges the chunk as if it were the beginning of a
+text.
 """
 
 from __future__ import annotations
@@ -140,8 +141,8 @@ def growing_sentences() -> Callable[[str], int]:
 def watch_for(texts: Sequence[str]) -> Callable[[], Watcher]:
     """Return what makes watchers of words and phrases that must not occur, whatever their case.
 
-    A word is one only when no letter follows it. Where a chunk ends with it, the text that the model has written since tells;
-    if there is none yet, the next chunk does.
+    A word is one only when no letter follows it. Where a chunk ends with it, the text that the model has
+    written since tells; if there is none yet, the next chunk does.
     """
     patterns = [(text, re.compile(rf"(?<!\w){re.escape(text)}", re.IGNORECASE)) for text in texts]
     kept = max(map(len, texts)) + 1  # the longest phrase, and the character before it

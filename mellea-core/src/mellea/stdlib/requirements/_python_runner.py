@@ -65,8 +65,8 @@ class ProcessResult:
 async def run_python(code: str, *, timeout: float = 5.0) -> ProcessResult:  # noqa: ASYNC109  stopping is part of what it does
     """Run code with this interpreter, isolated from the environment, in an empty folder.
 
-    It is bounded in time, memory (1 GiB) and output (1 MiB), and stopped with all its children. This is no sandbox: the code
-    can read and write what the user can.
+    It is bounded in time, memory (1 GiB) and output (1 MiB), and stopped with all its children. This is no
+    sandbox: the code can read and write what the user can.
 
     Args:
         code: The program.

@@ -1,7 +1,7 @@
 """Grades: how well an output does something, as a model sees it.
 
-A grade is a whole number from one up, with a reason before it: constrained JSON where the backend of the judge can, else words,
-in which the first number that is a grade counts.
+A grade is a whole number from one up, with a reason before it: constrained JSON where the backend of the
+judge can, else words, in which the first number that is a grade counts.
 """
 
 from __future__ import annotations
@@ -84,8 +84,9 @@ class GradedRequirement(Requirement):
     ) -> list[ValidationResult]:
         """Return the grade of the last output in each of some contexts.
 
-        A judge that works on one request at a time, and whose output can be constrained, is asked once for all answers to the
-        same conversation; what that spent is counted on the first of them. Any other is asked about each, side by side.
+        A judge that works on one request at a time, and whose output can be constrained, is asked once for
+        all answers to the same conversation; what that spent is counted on the first of them. Any other is
+        asked about each, side by side.
 
         Args:
             backend: Grades, unless the requirement names a judge.
@@ -165,10 +166,13 @@ def graded(
     check_only: bool = True,
     judge: Backend | None = None,
 ) -> GradedRequirement:
-    """Return a requirement that a model grades: its score is the grade, which ranks attempts and weighs votes.
+    """Return a requirement that a model grades.
 
-    The judge sees the conversation and the answer. A grade that cannot be read counts as 0, below every grade, and the reason
-    says so. ``BestOfNSamplingStrategy(4, reward=graded("How helpful is it?"))`` returns the answer with the best grade.
+    Its score is the grade, which ranks attempts and weighs votes.
+
+    The judge sees the conversation and the answer. A grade that cannot be read counts as 0, below every
+    grade, and the reason says so. ``BestOfNSamplingStrategy(4, reward=graded("How helpful is it?"))`` returns
+    the answer with the best grade.
 
     Args:
         description: What to grade, in words: a question such as "How helpful is it?".
@@ -184,7 +188,10 @@ def graded(
 
 
 def first_grade(text: str, scale: int) -> int | None:
-    """Return the first whole number from 1 to ``scale`` in words, or None; "8/10" is an 8, and "7.5" or "-3" is no grade."""
+    """Return the first whole number from 1 to ``scale`` in words, or None.
+
+    "8/10" is an 8, and "7.5" or "-3" is no grade.
+    """
     return next((number for found in _NUMBER.findall(text) if 1 <= (number := _small(found)) <= scale), None)
 
 

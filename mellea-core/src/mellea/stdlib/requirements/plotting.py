@@ -130,7 +130,10 @@ def _saved_paths(tree: ast.Module) -> Iterator[str | None]:
 
 
 def _written_out(node: ast.expr, named: dict[str, str | None]) -> str | None:
-    """Return the path that an expression is: a text, a variable that holds one, ``Path`` of them, or several joined."""
+    """Return the path that an expression is.
+
+    A text, a variable that holds one, ``Path`` of them, or several joined.
+    """
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.Name):

@@ -34,7 +34,10 @@ _OPENING = re.compile(r"\s*```\s*([^\s`]*)[^`]*")
 
 
 def extract_code(text: str) -> str | None:
-    """Return the Python code in a text: its longest fenced block that parses, else its longest one, else all if it parses."""
+    """Return the Python code in a text.
+
+    Its longest fenced block that parses, else its longest one, else all if it parses.
+    """
     blocks = sorted(_fenced_blocks(text), key=len, reverse=True)
     for block in blocks:
         if _syntax_error(block) is None:
@@ -212,8 +215,8 @@ class PythonExecutionReq(CodeRequirement):
     """The code parses, imports only what it may, and, when it is asked for, runs to its end without an error.
 
     Args:
-        execution_tier: ``static`` looks at the code only; ``local`` runs it in a subprocess with limits on time, memory and
-            output. A subprocess is no sandbox: the code can read and write what you can.
+        execution_tier: ``static`` looks at the code only; ``local`` runs it in a subprocess with limits on
+            time, memory and output. A subprocess is no sandbox: the code can read and write what you can.
         allowed_imports: Top-level modules that it may import; all when None.
         max_output_chars: The most characters it may print.
         timeout: The longest run, in seconds.
@@ -288,7 +291,9 @@ def python_code_generation_requirements(
     *,
     use_sandbox: bool = False,
 ) -> list[Requirement]:
-    """Return the requirements on generated code: it is there, parses, imports what it may; with ``use_sandbox`` it also runs.
+    """Return the requirements on generated code: it is there, parses, imports what it may.
+
+    With ``use_sandbox`` it also runs.
 
     Args:
         allowed_imports: Top-level modules that it may import; all when None.

@@ -23,7 +23,10 @@ _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 
 
 def is_json(*, check_only: bool = False) -> Requirement:
-    """Return the requirement that the output is one JSON value; its own fix takes the JSON out of a fenced block."""
+    """Return the requirement that the output is one JSON value.
+
+    Its own fix takes the JSON out of a fenced block.
+    """
 
     def parses(text: str) -> tuple[bool, str]:
         try:
@@ -43,7 +46,8 @@ def is_json(*, check_only: bool = False) -> Requirement:
 def fits_schema(schema: type[Any] | Mapping[str, Any], *, check_only: bool = False) -> Requirement:
     """Return the requirement that the output is JSON that fits a pydantic class or a JSON schema.
 
-    A schema given as a mapping is checked by the ``jsonschema`` library: ``pip install "mellea-core[schema]"``.
+    A schema given as a mapping is checked by the ``jsonschema`` library: ``pip install
+    "mellea-core[schema]"``.
 
     Raises:
         UsageError: It is no schema, or ``jsonschema`` is needed and not installed.

@@ -176,8 +176,8 @@ def contains(*texts: str, check_only: bool = False) -> Requirement:
 def avoids(*texts: str, check_only: bool = False) -> Requirement:
     """Return the requirement that the output contains none of some words or phrases, whatever their case.
 
-    It stops a stream in which one occurs. With chunks of whole words or more, the reader never sees it; with the pieces as
-    they come, a word is known only when something follows it.
+    It stops a stream in which one occurs. With chunks of whole words or more, the reader never sees it; with
+    the pieces as they come, a word is known only when something follows it.
 
     Raises:
         UsageError: There is no text.

@@ -70,7 +70,10 @@ async def _judged(
     backend: Backend,
     model_options: Mapping[str, Any] | None,
 ) -> list[ValidationResult]:
-    """Ask each judge about its requirements, all at the same time; requirements that judge in a way of their own do so alone."""
+    """Ask each judge about its requirements, all at the same time.
+
+    Requirements that judge in a way of their own do so alone.
+    """
     groups: dict[Any, list[int]] = {}
     for index, requirement in enumerate(requirements):
         plain = type(requirement).validate is Requirement.validate

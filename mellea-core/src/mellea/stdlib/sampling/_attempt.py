@@ -106,9 +106,12 @@ async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attem
 
 
 def best_attempt(attempts: Sequence[Attempt[Any]]) -> int:
-    """Return the index of the best attempt: it parses, meets the most requirements, has the highest score, is of the latest round.
+    """Return the index of the best attempt.
 
-    Of several lanes that are equal in all this the last one counts, whichever ended first, so that the choice repeats.
+    It parses, meets the most requirements, has the highest score, is of the latest round.
+
+    Of several lanes that are equal in all this the last one counts, whichever ended first, so that the choice
+    repeats.
     """
     return max(
         range(len(attempts)),
@@ -139,7 +142,10 @@ def _parse_error(output: ModelOutputThunk[Any]) -> str | None:
 
 
 def _mended(requirement: Requirement, text: str) -> tuple[str, str]:
-    """Return what a requirement's own fix makes of a text, and what went wrong with the fix. Never raises for it."""
+    """Return what a requirement's own fix makes of a text, and what went wrong with the fix.
+
+    Never raises for it.
+    """
     try:
         mended: object = requirement.repair(text) if requirement.repair is not None else text
     except Exception as error:  # noqa: BLE001  a fix that raises fixes nothing; the model can still be asked again

@@ -13,10 +13,12 @@ T = TypeVar("T")
 
 
 class Lanes(Generic[T]):
-    """Asynchronous generators that run side by side; iterating gives what they yield, in the order in which it comes.
+    """Asynchronous generators that run side by side.
 
-    To be entered: leaving the block stops every lane that still runs and waits until it has. An error in a lane is raised to
-    the reader, in its turn.
+    Iterating gives what they yield, in the order in which it comes.
+
+    To be entered: leaving the block stops every lane that still runs and waits until it has. An error in a
+    lane is raised to the reader, in its turn.
 
     Args:
         lane: Makes a lane of its number.

@@ -1,8 +1,9 @@
 """The loop that strategies share: lanes of generate, parse, validate, repair.
 
-A subclass says how to go on after a failed attempt (``repair``), when that has no use any more (``is_stuck``), how an output
-is made (``generate``), when the call has what it wants (``stops_at``), and which attempt to return (``choose``, or
-``select_from_failure`` for the case that none is a success). Lanes run side by side, and the first success stops the others.
+A subclass says how to go on after a failed attempt (``repair``), when that has no use any more
+(``is_stuck``), how an output is made (``generate``), when the call has what it wants (``stops_at``), and
+which attempt to return (``choose``, or ``select_from_failure`` for the case that none is a success). Lanes
+run side by side, and the first success stops the others.
 """
 
 from __future__ import annotations
@@ -200,7 +201,10 @@ class BaseSamplingStrategy(SamplingStrategy):
         tool_calls: bool = False,
         budget: Budget | None = None,
     ) -> SamplingResult[Any]:
-        """Make attempts until one meets every requirement or the budget is spent. See ``SamplingStrategy.sample``."""
+        """Make attempts until one meets every requirement or the budget is spent.
+
+        See ``SamplingStrategy.sample``.
+        """
         call = SamplingRequest(
             blockify(action),
             context,

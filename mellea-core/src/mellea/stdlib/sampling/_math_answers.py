@@ -1,8 +1,9 @@
 r"""Final answers of mathematical texts, and whether two of them are the same number.
 
-Exact: numbers, fractions, powers, roots, percentages, in plain text and in LaTeX (``\frac``, ``\sqrt``, ``\pi``), by rational
-arithmetic where that is possible. What is no number (an expression in x, a set, an interval) is left to a computer algebra
-system, see ``mellea.stdlib.sampling.majority_voting``.
+Exact: numbers, fractions, powers, roots, percentages, in plain text and in LaTeX (``\frac``, ``\sqrt``,
+    ``\pi``), by rational
+arithmetic where that is possible. What is no number (an expression in x, a set, an interval) is left to a
+computer algebra system, see ``mellea.stdlib.sampling.majority_voting``.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _MAX_LENGTH, _MAX_BITS = 200, 4096
 def final_answer(text: str) -> str:
     r"""Return the final answer in a text.
 
-    It is what the last ``\boxed{}`` holds; else what follows the last "answer is" or ``####``; else, if the text is more than
-    one expression, the last formula in dollars or the last number in it; else the text.
+    It is what the last ``\boxed{}`` holds; else what follows the last "answer is" or ``####``; else, if the
+    text is more than one expression, the last formula in dollars or the last number in it; else the text.
     """
     boxed = _last_boxed(text)
     if boxed is not None:

@@ -1,7 +1,7 @@
 """Compares mathematical answers with math-verify, in a process of its own; run as a script, never imported.
 
-A model's text goes through a parser that evaluates it and through a computer algebra system that may run for ever: both are
-kept out of the caller's process, which can end this one.
+A model's text goes through a parser that evaluates it and through a computer algebra system that may run for
+ever: both are kept out of the caller's process, which can end this one.
 """
 
 import importlib

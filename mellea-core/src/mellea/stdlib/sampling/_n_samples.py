@@ -15,7 +15,10 @@ __all__ = ["FirstDraws", "draws_together"]
 
 
 def draws_together(call: SamplingRequest) -> bool:
-    """Tell whether the lanes of a call can share their first request: they start together, and no seed tells them apart."""
+    """Tell whether the lanes of a call can share their first request.
+
+    They start together, and no seed tells them apart.
+    """
     several = call.lanes > 1 and call.at_once >= call.lanes
     return several and Capability.N_SAMPLES in call.backend.capabilities and call.seed is None
 

@@ -39,7 +39,8 @@ class SamplingRequest:
         spending: What the call has spent.
         first_round: Number of the first round; more than 0 when other backends have tried before.
         validation_ctx: The conversation that validators see instead of the one that the model saw.
-        first: Gives a lane its first answer, where one request draws those of all lanes; None where too few came.
+        first: Gives a lane its first answer, where one request draws those of all lanes; None where too few
+            came.
     """
 
     action: Span
@@ -88,9 +89,10 @@ class SamplingRequest:
     def config_for(self, lane: int, round_: int) -> GenerateConfig:
         """Return how one attempt is to be generated.
 
-        With a seed, whether of the call or of the backend, each attempt draws with one of its own, the first with that given:
-        the call repeats, and its attempts differ. Without one, every attempt but the first gets one all the same, unless a
-        temperature is given: a model that is greedy by default would only repeat itself.
+        With a seed, whether of the call or of the backend, each attempt draws with one of its own, the first
+        with that given: the call repeats, and its attempts differ. Without one, every attempt but the first
+        gets one all the same, unless a temperature is given: a model that is greedy by default would only
+        repeat itself.
         """
         if (lane, round_) == (0, 0):
             return self.config
@@ -123,7 +125,9 @@ def check_count(name: str, value: object) -> None:
 def requirements_of(
     given: Iterable[Requirement | str] | None, before: Sequence[Requirement] = ()
 ) -> tuple[Requirement, ...]:
-    """Return requirements in their order, each once; the same words for a judge count as the same requirement.
+    """Return requirements in their order, each once.
+
+    The same words for a judge count as the same requirement.
 
     Raises:
         UsageError: It is one text or one requirement instead of several, or an entry is neither.

@@ -1,6 +1,7 @@
 """ROUGE-L: how much of two texts is the same sequence of words (Lin, 2004).
 
-A few lines of our own, because the library for it brings nltk, numpy and absl, and compares words in quadratic time.
+A few lines of our own, because the library for it brings nltk, numpy and absl, and compares words in
+quadratic time.
 """
 
 from __future__ import annotations

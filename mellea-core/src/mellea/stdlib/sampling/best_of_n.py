@@ -22,7 +22,10 @@ from mellea.stdlib.sampling._request import SamplingRequest, check_count, requir
 __all__ = ["BestOfNSamplingStrategy", "ParallelSamplingStrategy", "Reward", "explain_missing"]
 
 Reward: TypeAlias = "Callable[[str], float | Awaitable[float]] | Requirement"
-"""How good a text is, the higher the better; may be asynchronous. Or a requirement that scores, such as ``graded(...)``."""
+"""How good a text is, the higher the better; may be asynchronous.
+
+Or a requirement that scores, such as ``graded(...)``.
+"""
 
 _TOO_LATE = ValidationResult(
     True, reason="Not graded, because the budget of seconds was spent by then.", skipped=True
@@ -30,12 +33,15 @@ _TOO_LATE = ValidationResult(
 
 
 class ParallelSamplingStrategy(BaseSamplingStrategy):
-    """Draws a number of answers, each in a lane of its own, and chooses among them all. A lane that fails is left out.
+    """Draws a number of answers, each in a lane of its own, and chooses among them all.
+
+    A lane that fails is left out.
 
     Args:
         number: How many answers to draw.
         name: What the caller calls this number, for errors.
-        reward: Scores each answer: a function, as a requirement that is always met, or a requirement that scores.
+        reward: Scores each answer: a function, as a requirement that is always met, or a requirement that
+            scores.
         requirements: Requirements of every call.
         concurrency_budget: How many answers are drawn at the same time; by default all.
         options: The rest of what ``BaseSamplingStrategy`` takes.
@@ -68,7 +74,10 @@ class ParallelSamplingStrategy(BaseSamplingStrategy):
         return False
 
     async def _attempts(self, call: SamplingRequest) -> tuple[list[Attempt[Any]], MelleaError | None]:
-        """Return every attempt; grades that cost least when one request asks for all of them are asked for at the end."""
+        """Return every attempt.
+
+        Grades that cost least when one request asks for all of them are asked for at the end.
+        """
         last = [requirement for requirement in call.requirements if _is_graded_last(requirement, call)]
         if not last or call.lanes * call.rounds == 1:
             return await super()._attempts(call)
@@ -80,17 +89,19 @@ class ParallelSamplingStrategy(BaseSamplingStrategy):
 
 
 class BestOfNSamplingStrategy(ParallelSamplingStrategy):
-    """Draws ``n`` answers side by side and returns the best: it meets the most requirements, then has the highest score.
+    """Draws ``n`` answers side by side and returns the best.
 
-    Scores come from the reward function and from the scores that requirements give. With a seed, each answer is drawn with
-    one of its own.
+    It meets the most requirements, then has the highest score.
+
+    Scores come from the reward function and from the scores that requirements give. With a seed, each answer
+    is drawn with one of its own.
 
     Args:
         n: How many answers to draw.
-        reward: How good a text is, the higher the better; may be asynchronous. Or a requirement that scores, such as
-            ``graded("How helpful is it?", judge=backend)``, with which a model grades each answer.
-        options: What ``BaseSamplingStrategy`` takes; ``concurrency_budget`` says how many are drawn at the same time, and is
-            ``n`` by default.
+        reward: How good a text is, the higher the better; may be asynchronous. Or a requirement that scores,
+            such as ``graded("How helpful is it?", judge=backend)``, with which a model grades each answer.
+        options: What ``BaseSamplingStrategy`` takes; ``concurrency_budget`` says how many are drawn at the
+            same time, and is ``n`` by default.
 
     Raises:
         UsageError: ``n`` is below one.
@@ -129,7 +140,10 @@ def _scoring(reward: Reward) -> Requirement:
 
 
 def _is_graded_last(requirement: Requirement, call: SamplingRequest) -> TypeGuard[GradedRequirement]:
-    """Tell whether a requirement can wait until all answers are drawn: it fails none, and grades them in one request."""
+    """Tell whether a requirement can wait until all answers are drawn.
+
+    It fails none, and grades them in one request.
+    """
     if type(requirement) is not GradedRequirement or requirement.at_least is not None:
         return False
     return requirement.grades_together(call.judge)

@@ -32,15 +32,17 @@ __all__ = ["BudgetForcingSamplingStrategy"]
 class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
     """Lets the model think for a number of tokens, then answer, by plain completion.
 
-    The prompt goes to the model as it is, without a chat template, with the start of its thinking behind it. When it stops
-    thinking before its tokens are spent, ``think_more_suffix`` is put behind its thoughts and it goes on; then its thinking is
-    closed, and the answer is asked for. The output is the answer; the thoughts are in its ``thinking``.
+    The prompt goes to the model as it is, without a chat template, with the start of its thinking behind it.
+    When it stops thinking before its tokens are spent, ``think_more_suffix`` is put behind its thoughts and
+    it goes on; then its thinking is closed, and the answer is asked for. The output is the answer; the
+    thoughts are in its ``thinking``.
 
     Args:
         think_max_tokens: Tokens of thinking; 0 for none.
         answer_max_tokens: Tokens of the answer; by default what the call's options say.
         start_think_token: Put behind the prompt.
-        end_think_token: Closes the thinking; empty when the model has no such token, which then thinks until it stops.
+        end_think_token: Closes the thinking; empty when the model has no such token, which then thinks until
+            it stops.
         begin_response_token: Put before the answer.
         end_response_token: Ends the answer, and is no part of it.
         think_more_suffix: Put behind thoughts that end early, such as "Wait"; without it they may end early.
@@ -88,7 +90,8 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         """Return the answer, with the thoughts that led to it.
 
         Raises:
-            CapabilityError: The backend does not complete plain text, or tools are asked for; nothing was sent.
+            CapabilityError: The backend does not complete plain text, or tools are asked for; nothing was
+                sent.
             ProviderError: The provider failed.
         """
         schema = OutputSchema.of(call.format) if call.format is not None else None
@@ -135,7 +138,10 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
 
 
 class _Writing:
-    """A text that grows by completions, and what they have spent. The system prompt is in the text already."""
+    """A text that grows by completions, and what they have spent.
+
+    The system prompt is in the text already.
+    """
 
     def __init__(self, backend: Backend, options: Mapping[str, Any], text: str) -> None:
         self.backend = backend
@@ -189,7 +195,10 @@ def _stops(options: Mapping[str, Any]) -> list[str]:
 async def _prompt(
     backend: Backend, action: Span, ctx: Context, schema: OutputSchema | None, options: Mapping[str, Any]
 ) -> str:
-    """Return the text to complete: what is asked, behind the system prompt and the conversation, if there are any."""
+    """Return the text to complete.
+
+    What is asked, behind the system prompt and the conversation, if there are any.
+    """
     shown = [*await ctx.view(backend), action]
     await resolve_all(shown)
     messages = backend.formatter.to_chat_messages(shown)

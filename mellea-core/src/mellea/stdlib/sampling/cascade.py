@@ -21,24 +21,32 @@ from mellea.stdlib.sampling.repair import bullet_list, continue_conversation, fa
 __all__ = ["CascadeSamplingStrategy", "Feedback", "Handover"]
 
 Handover: TypeAlias = Literal["fresh_start", "continue_chat", "best_attempt"]
-"""What the next backend is given: the action alone, the conversation so far, or the best attempt so far and what it lacks."""
+"""What the next backend is given.
+
+The action alone, the conversation so far, or the best attempt so far and what it lacks.
+"""
 Feedback: TypeAlias = Literal["none", "simple", "first_error", "all_errors"]
-"""What a backend is told of its failed attempt before it tries again: nothing, that it failed, the first reason, or all."""
+"""What a backend is told of its failed attempt before it tries again.
+
+Nothing, that it failed, the first reason, or all.
+"""
 
 
 class CascadeSamplingStrategy(BaseSamplingStrategy):
     """Asks one backend after the other, the cheapest first, each for its own number of rounds.
 
-    It goes on to the next backend when none of a backend's attempts is a success, and when its provider fails. One budget
-    bounds them all. If none succeeds, the best attempt of all is returned. The backend with which ``sample`` is called
-    generates nothing; it judges, unless ``judge`` is given, so that no backend in the list is the judge of its own answers.
+    It goes on to the next backend when none of a backend's attempts is a success, and when its provider
+    fails. One budget bounds them all. If none succeeds, the best attempt of all is returned. The backend with
+    which ``sample`` is called generates nothing; it judges, unless ``judge`` is given, so that no backend in
+    the list is the judge of its own answers.
 
     Args:
         backends: What to ask, in this order.
         loop_budget: Rounds of each backend: one number for all, or one for each.
         handover: What the next backend is given.
         feedback: What a backend is told of its failed attempt before it tries again.
-        stop_when_stuck: Whether to go on to the next backend as soon as two attempts in a row fail the same requirements.
+        stop_when_stuck: Whether to go on to the next backend as soon as two attempts in a row fail the same
+            requirements.
         options: What ``BaseSamplingStrategy`` takes; ``concurrency_budget`` lanes run for each backend.
 
     Raises:

@@ -1,8 +1,9 @@
 """Majority voting on mathematical answers: two answers are the same if they are mathematically equal.
 
-Numbers are compared here, exactly. Everything else goes to the library math-verify (extra ``math``), which brings SymPy and
-its 80 MB, takes a second to import, works in a main thread only and evaluates what it parses: so it is no dependency of the
-core, and runs in a process of its own that is ended when it takes too long.
+Numbers are compared here, exactly. Everything else goes to the library math-verify (extra ``math``), which
+brings SymPy and its 80 MB, takes a second to import, works in a main thread only and evaluates what it
+parses: so it is no dependency of the core, and runs in a process of its own that is ended when it takes too
+    long.
 """
 
 from __future__ import annotations
@@ -32,18 +33,23 @@ _INSTALL = 'Install it with: pip install "mellea-core[math]"'
 
 
 class MajorityVotingStrategyForMath(VotingStrategy):
-    r"""The most frequent answer by mathematical equality: ``0.5``, ``1/2`` and ``\boxed{\frac{1}{2}}`` are one answer.
+    r"""The most frequent answer by mathematical equality.
 
-    Without the extra ``math``, answers that are no numbers are compared as text, and ``SamplingResult.why`` says so.
+    ``0.5``, ``1/2`` and ``\boxed{\frac{1}{2}}`` are one answer.
+
+    Without the extra ``math``, answers that are no numbers are compared as text, and ``SamplingResult.why``
+    says so.
 
     Args:
         number_of_samples: How many answers to draw.
         float_rounding: Digits after the point to which numbers are compared.
         strict: Whether variables and the kinds of sets must be the same too; False needs the extra ``math``.
-        allow_set_relation_comp: Whether a relation (1 < x < 2) may equal an interval; True needs the extra ``math``.
+        allow_set_relation_comp: Whether a relation (1 < x < 2) may equal an interval; True needs the extra
+            ``math``.
         weighted: Whether votes weigh as much as scores.
         loop_budget: Rounds of each lane.
-        timeout: The longest that the comparison may take, in seconds; after that, answers are compared as text.
+        timeout: The longest that the comparison may take, in seconds; after that, answers are compared as
+            text.
         options: What ``VotingStrategy`` takes.
 
     Raises:

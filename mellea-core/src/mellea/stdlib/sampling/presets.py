@@ -24,7 +24,9 @@ def _tuple(values: Iterable[Requirement]) -> tuple[Requirement, ...]:
 
 @frozen
 class SamplingPreset:
-    """Requirements and a strategy, to be passed on: ``m.instruct(..., requirements=p.requirements, strategy=p.strategy)``.
+    """Requirements and a strategy, to be passed on.
+
+    ``m.instruct(..., requirements=p.requirements, strategy=p.strategy)``.
 
     Args:
         requirements: What an answer must respect.
@@ -49,7 +51,9 @@ def python_code_generation_sampling(
     timeout_seconds: float = 5,
     use_sandbox: bool = False,
 ) -> SamplingPreset:
-    """Return the preset for writing Python code: code that parses and imports what it may, repaired with instructions.
+    """Return the preset for writing Python code.
+
+    Code that parses and imports what it may, repaired with instructions.
 
     Args:
         loop_budget: Attempts.
@@ -84,14 +88,18 @@ def python_plotting_sampling(
     timeout_seconds: float = 10,
     use_sandbox: bool = True,
 ) -> SamplingPreset:
-    """Return the preset for writing code that draws a plot: it needs no display and saves the figure, repaired with instructions.
+    """Return the preset for writing code that draws a plot.
+
+    It needs no display and saves the figure, repaired with instructions.
 
     Args:
-        output_path: The file that the figure is saved to; to be named in the instruction too. Any file when None.
+        output_path: The file that the figure is saved to; to be named in the instruction too. Any file when
+            None.
         loop_budget: Attempts.
         allowed_imports: Top-level modules that the code may import; all that are installed when None.
         timeout_seconds: The longest run, in seconds.
-        use_sandbox: Whether the code is run, in a subprocess with limits and in an empty folder; otherwise it is only looked at.
+        use_sandbox: Whether the code is run, in a subprocess with limits and in an empty folder; otherwise it
+            is only looked at.
 
     Raises:
         UsageError: The budget is below one, or the path is empty.

@@ -31,9 +31,9 @@ __all__ = [
 _MENDED_FROM = 200
 """The length, in characters, from which a failed answer is shown to be corrected.
 
-A shorter one is written anew: a small model that is shown its answer mostly repeats it. Of 60 requirements on eight small tasks,
-SmolLM2 met 33 when it was shown its answers and what was wrong with them, 46 by plain rejection, and 45 when it was told only
-what was wrong.
+A shorter one is written anew: a small model that is shown its answer mostly repeats it. Of 60 requirements on
+eight small tasks, SmolLM2 met 33 when it was shown its answers and what was wrong with them, 46 by plain
+rejection, and 45 when it was told only what was wrong.
 """
 
 
@@ -112,7 +112,10 @@ def failed_reasons(validations: Validations) -> list[str]:
 
 
 class RepairTemplateStrategy(BaseSamplingStrategy):
-    """Asks again with a list of what was wrong with the last answer, and with that answer if it is long. Works over any action."""
+    """Asks again with a list of what was wrong with the last answer, and with that answer if it is long.
+
+    Works over any action.
+    """
 
     @staticmethod
     def repair(

@@ -15,18 +15,19 @@ __all__ = ["SOFAISamplingStrategy"]
 class SOFAISamplingStrategy(CascadeSamplingStrategy):
     """Lets a fast model try, with feedback in the conversation, and asks a slow one once when the fast one is stuck.
 
-    The fast one is stuck when two attempts in a row fail the same requirements, when its rounds are spent, or when its provider
-    fails. The result is the first success, else the best attempt of both.
+    The fast one is stuck when two attempts in a row fail the same requirements, when its rounds are spent, or
+    when its provider fails. The result is the first success, else the best attempt of both.
 
     Args:
         s1_solver_backend: The fast model.
         s2_solver_backend: The slow model.
-        s2_solver_mode: What the slow model is given: ``fresh_start``: the action alone; ``continue_chat``: the conversation with
-            the fast one; ``best_attempt``: the best attempt so far and what it lacks.
+        s2_solver_mode: What the slow model is given: ``fresh_start``: the action alone; ``continue_chat``:
+            the conversation with the fast one; ``best_attempt``: the best attempt so far and what it lacks.
         loop_budget: Rounds of the fast model.
-        judge_backend: Judges the requirements that have no check of their own; by default the backend of the call does.
-        feedback_strategy: What the fast model is told of a failed attempt: ``simple``: that it failed; ``first_error``: the first
-            reason; ``all_errors``: every reason.
+        judge_backend: Judges the requirements that have no check of their own; by default the backend of the
+            call does.
+        feedback_strategy: What the fast model is told of a failed attempt: ``simple``: that it failed;
+            ``first_error``: the first reason; ``all_errors``: every reason.
         options: What ``BaseSamplingStrategy`` takes.
 
     Raises:

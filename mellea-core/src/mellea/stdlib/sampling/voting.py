@@ -1,7 +1,8 @@
 """Voting: several answers, and the one that the others agree with most (minimum Bayes risk decoding).
 
-With exact agreement this is self-consistency (Wang et al., 2022): the most frequent answer wins. With a graded similarity it
-is minimum Bayes risk decoding: the answer with the highest expected similarity to the others.
+With exact agreement this is self-consistency (Wang et al., 2022): the most frequent answer wins. With a
+graded similarity it is minimum Bayes risk decoding: the answer with the highest expected similarity to the
+others.
 """
 
 from __future__ import annotations
@@ -41,16 +42,18 @@ Vectors: TypeAlias = "Sequence[Sequence[float]]"
 class VotingStrategy(ParallelSamplingStrategy):
     """Draws a number of answers side by side, and returns the one that the others agree with most.
 
-    Each lane brings one answer: its best. Only those that meet the most requirements stand for election and vote, so that no
-    vote returns less than the best attempt. Equal votes go to the higher score, then to the lower lane.
+    Each lane brings one answer: its best. Only those that meet the most requirements stand for election and
+    vote, so that no vote returns less than the best attempt. Equal votes go to the higher score, then to the
+    lower lane.
 
     Args:
         number_of_samples: How many answers to draw.
-        weighted: Whether an answer's vote weighs as much as its score (of the reward and of the requirements that give one);
-            a score of zero or below weighs nothing, and if no answer has a weight then each counts one.
+        weighted: Whether an answer's vote weighs as much as its score (of the reward and of the requirements
+            that give one); a score of zero or below weighs nothing, and if no answer has a weight then each
+            counts one.
         loop_budget: Rounds of each lane.
-        options: ``requirements``, ``reward``, ``budget``, ``judge``, ``spare_judges``, and ``concurrency_budget``, which says
-            how many answers are drawn at the same time (all by default).
+        options: ``requirements``, ``reward``, ``budget``, ``judge``, ``spare_judges``, and
+            ``concurrency_budget``, which says how many answers are drawn at the same time (all by default).
 
     Raises:
         UsageError: A number is below one.
@@ -129,7 +132,8 @@ class MBRSamplingStrategy(VotingStrategy):
 
     Args:
         similarity: How alike two texts are, 1 for the same; symmetric; may be asynchronous.
-        embed: Gives a vector for each text, all at once; may be asynchronous. The similarity is then their cosine.
+        embed: Gives a vector for each text, all at once; may be asynchronous. The similarity is then their
+            cosine.
         options: What ``VotingStrategy`` takes.
 
     Raises:
@@ -191,8 +195,9 @@ class MajorityVotingStrategy(VotingStrategy):
     """The most frequent answer, after normalisation. For short answers.
 
     Args:
-        key: What two texts must have in common to be the same answer; by default case, white space and punctuation at the
-            ends do not matter, and JSON counts by its value. A text for which it returns None, or raises, gets no vote.
+        key: What two texts must have in common to be the same answer; by default case, white space and
+            punctuation at the ends do not matter, and JSON counts by its value. A text for which it returns
+            None, or raises, gets no vote.
         options: What ``VotingStrategy`` takes.
     """
 
@@ -218,7 +223,10 @@ class MajorityVotingStrategy(VotingStrategy):
 
 
 def normalized(text: str) -> str:
-    """Return a text without what does not change an answer: case, white space, punctuation at the ends; JSON in one spelling."""
+    """Return a text without what does not change an answer: case, white space, punctuation at the ends.
+
+    JSON in one spelling.
+    """
     if text.strip()[:1] in ("{", "["):
         try:
             return json.dumps(json.loads(text), sort_keys=True)

@@ -162,7 +162,10 @@ class History:
 
 
 def _new_spans(before: Context, after: Context) -> list[Span]:
-    """Return what a turn added to the context it began with; its last two spans if that context was compacted."""
+    """Return what a turn added to the context it began with.
+
+    Its last two spans if that context was compacted.
+    """
     spans: list[Span] = []
     node: Context | None = after
     while node is not None and node is not before and not node.is_root_node:

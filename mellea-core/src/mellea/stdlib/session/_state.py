@@ -1,7 +1,7 @@
 """Sessions: a backend and a context, with the verbs threaded through them.
 
-A session adds no semantics of its own. A call that fails leaves its context as it was; calls that overlap are added in the
-order in which they end, and none is lost.
+A session adds no semantics of its own. A call that fails leaves its context as it was; calls that overlap are
+added in the order in which they end, and none is lost.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def _checked(ctx: object) -> Context:
 class SessionState:
     """A backend and a context.
 
-    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep their class and
-    attributes when they are cloned.
+    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep
+    their class and attributes when they are cloned.
 
     Args:
         backend: What generates.
@@ -54,7 +54,8 @@ class SessionState:
         model_options: Options of every call of this session, over the backend's and under the call's own.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         plugins: Plugins of this session; strategies are named among them before the installed ones.
-        owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a backend that it made.
+        owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
+            backend that it made.
     """
 
     def __init__(
@@ -187,7 +188,9 @@ class SessionState:
         waits: bool = False,
         **options: Any,
     ) -> Any:
-        """Carry out a functional verb on what is remembered, and remember what it adds. Closing the session ends it.
+        """Carry out a functional verb on what is remembered, and remember what it adds.
+
+        Closing the session ends it.
 
         Args:
             verb: The verb.
@@ -222,7 +225,10 @@ class SessionState:
         return {**options, "model_options": self._over_own(options.get("model_options"))}
 
     def _over_own(self, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """Return the options of a call over the session's; a native spelling overrides a common one, and the reverse."""
+        """Return the options of a call over the session's.
+
+        A native spelling overrides a common one, and the reverse.
+        """
         return GenerateConfig(options=options).over(self.model_options, table=self._table).options
 
     async def run(
@@ -245,7 +251,10 @@ class SessionState:
         return result
 
     async def _look(self, verb: Callable[..., Coroutine[Any, Any, S]], *asked: Any, **options: Any) -> S:
-        """Carry out a functional verb on what is remembered; nothing is added. Closing the session ends it."""
+        """Carry out a functional verb on what is remembered; nothing is added.
+
+        Closing the session ends it.
+        """
         self._check_open()
         with self._history.interruptible():
             return await verb(*asked, self.ctx, self.backend, **self._with_defaults(options))

@@ -53,8 +53,9 @@ class _NoSessionError(UsageError, RuntimeError):
 class MelleaSession(SessionState):
     """A backend and a context, with the verbs. See ``SessionState`` for the arguments.
 
-    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep their class and
-    attributes when they are cloned. Every verb raises a ``ClosedError`` when the session is closed.
+    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep
+    their class and attributes when they are cloned. Every verb raises a ``ClosedError`` when the session is
+    closed.
     """
 
     @overload
@@ -173,7 +174,8 @@ class MelleaSession(SessionState):
     ) -> Any:
         """Give the model a task.
 
-        By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+        By default a second attempt is made if the first one fails; there is one attempt when there is nothing
+        to check.
 
         Args:
             description: The task; with ``user_variables`` a template (``{{name}}``).
@@ -239,9 +241,12 @@ class MelleaSession(SessionState):
     async def aquery(
         self, obj: Any, query: str, *, await_result: bool = False, **options: Unpack[QueryOptions]
     ) -> ModelOutputThunk[Any]:
-        """Ask something about an object. With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+        """Ask something about an object.
 
-        By default a second attempt is made if the first one fails; there is one attempt when there is nothing to check.
+        With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+
+        By default a second attempt is made if the first one fails; there is one attempt when there is nothing
+        to check.
 
         Args:
             obj: The object: any at all. What is no component is mified with the defaults.
@@ -265,9 +270,12 @@ class MelleaSession(SessionState):
 
     @with_options(TransformOptions, strategy=DEFAULT_STRATEGY)
     async def atransform(self, obj: Any, transformation: str, **options: Unpack[TransformOptions]) -> Any:
-        """Change an object, and return what came of it; the object itself changes only if the model calls its methods.
+        """Change an object, and return what came of it.
 
-        The model may call them where the backend can. By default a second attempt is made if the answer cannot be read.
+        The object itself changes only if the model calls its methods.
+
+        The model may call them where the backend can. By default a second attempt is made if the answer
+        cannot be read.
 
         Args:
             obj: The object: any at all. What is no component is mified with the defaults.
@@ -306,7 +314,9 @@ class MelleaSession(SessionState):
     async def astream_chat(
         self, content: str, role: Role = "user", **options: Unpack[ChatOptions]
     ) -> ModelOutputThunk[Message]:
-        """Say something to the model and return its answer while it is being written: ``async for piece in ...``.
+        """Say something to the model and return its answer while it is being written.
+
+        ``async for piece in ...``.
 
         Args:
             content: What to say; with ``user_variables`` a template.
@@ -339,7 +349,9 @@ class MelleaSession(SessionState):
     async def astream_instruct(
         self, description: str | Span, *, format: Any = None, **options: Unpack[StreamOptions]
     ) -> ModelOutputThunk[Any]:
-        """Give the model a task and return the output while it is being written. The requirements are shown, and not checked.
+        """Give the model a task and return the output while it is being written.
+
+        The requirements are shown, and not checked.
 
         Args:
             description: The task; with ``user_variables`` a template (``{{name}}``).

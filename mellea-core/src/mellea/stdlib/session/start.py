@@ -34,20 +34,23 @@ def start_session(
     """Open a session.
 
     Args:
-        backend: Name of an installed backend (also ``distribution:name``), or an instance. By default ``MELLEA_BACKEND``, else
-            ``ollama``.
-        model_id: The model, as text or ``ModelIdentifier``. By default ``MELLEA_MODEL``, else the backend's own default.
+        backend: Name of an installed backend (also ``distribution:name``), or an instance. By default
+            ``MELLEA_BACKEND``, else ``ollama``.
+        model_id: The model, as text or ``ModelIdentifier``. By default ``MELLEA_MODEL``, else the backend's
+            own default.
         ctx: A context, or the name of a context type. By default a ``SimpleContext``.
         context_type: The name of a context type; another way to say ``ctx``.
         model_options: Options of every call of this session.
-        plugins: Modules or objects with hook implementations, for this session only; they go before what is installed.
+        plugins: Modules or objects with hook implementations, for this session only; they go before what is
+            installed.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         backend_name: Another name for ``backend``.
         backend_kwargs: Passed on to the backend.
 
     Raises:
         UnknownPluginError: No installed plugin has that name.
-        BackendNotInstalledError: It is a well-known backend that is not installed; the message has the install command.
+        BackendNotInstalledError: It is a well-known backend that is not installed; the message has the
+            install command.
         PluginError: The plugin is ambiguous or broken.
         UsageError: The arguments contradict each other.
         ProviderError: The backend checks its server or weights when it opens, and they are not there.
@@ -71,7 +74,10 @@ def start_backend(
     model_options: Mapping[str, Any] | None = None,
     **backend_kwargs: Any,
 ) -> tuple[Context, Backend]:
-    """Open a context and a backend, for programs that thread their state themselves. See ``start_session``."""
+    """Open a context and a backend, for programs that thread their state themselves.
+
+    See ``start_session``.
+    """
     context = _open_context(ctx, context_type, None)
     return context, _open_backend(
         None, backend_name, model_id, None, {**backend_kwargs, "model_options": model_options}

@@ -1,4 +1,7 @@
-"""Streaming with checks: a text is cut into parts as it comes, and requirements look at each part before the reader does."""
+"""Streaming with checks.
+
+A text is cut into parts as it comes, and requirements look at each part before the reader does.
+"""
 
 from mellea.core.errors import StreamRestartedError
 from mellea.stdlib.streaming._stream import stream

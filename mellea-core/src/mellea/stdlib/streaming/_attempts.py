@@ -1,7 +1,7 @@
 """The attempts of one checked stream: cut, look at each chunk, stop or go on, validate the whole, repair.
 
-A run does nothing by itself: whoever asks for the next event lets it go on. Only the generation, which fills its thunk, goes
-on meanwhile, so that a reader who leaves has one thing to stop.
+A run does nothing by itself: whoever asks for the next event lets it go on. Only the generation, which fills
+its thunk, goes on meanwhile, so that a reader who leaves has one thing to stop.
 """
 
 from __future__ import annotations

@@ -60,7 +60,10 @@ class StreamOutcome(Generic[S]):
 
     @property
     def final_validations(self) -> list[ValidationResult]:
-        """What each requirement says of the whole text; empty before, and when a check has stopped the attempt."""
+        """What each requirement says of the whole text.
+
+        Empty before, and when a check has stopped the attempt.
+        """
         attempt = self._judged()
         return [] if attempt is None or self.failed_early else [result for _, result in attempt.results]
 
@@ -104,7 +107,9 @@ class StreamOutcome(Generic[S]):
 
     @property
     def result(self) -> SamplingResult[S]:
-        """Every attempt as a sampling result, with the best one chosen. A reader has the text of the last one.
+        """Every attempt as a sampling result, with the best one chosen.
+
+        A reader has the text of the last one.
 
         Raises:
             UsageError: No attempt is over yet.

@@ -29,8 +29,8 @@ async def quick_checks(
 ) -> list[PartialValidationResult]:
     """Return what each requirement says of a chunk, in their order.
 
-    They look at it side by side; the first one that fails spares the others. A check that raises, or that returns something
-    else than a verdict, fails with a reason that says so.
+    They look at it side by side; the first one that fails spares the others. A check that raises, or that
+    returns something else than a verdict, fails with a reason that says so.
 
     Args:
         checks: The requirements.

@@ -89,29 +89,35 @@ async def stream(
 ) -> Streamer[Any]:
     """Start a generation whose text is checked while it is written.
 
-    The text is cut into chunks. Each requirement that has a ``stream_validate`` looks at each chunk before the reader gets it;
-    when one says ``fail``, the generation is stopped at the provider and the chunk is not handed on. A text that comes to its
-    end is parsed and validated against all requirements, judges included, as by a sampling strategy.
+    The text is cut into chunks. Each requirement that has a ``stream_validate`` looks at each chunk before
+    the reader gets it; when one says ``fail``, the generation is stopped at the provider and the chunk is not
+    handed on. A text that comes to its end is parsed and validated against all requirements, judges included,
+    as by a sampling strategy.
 
-    With a ``loop_budget`` above one, a failed attempt is repaired and started again. The reader is told: by a ``RetryEvent``
-    among ``events()``, and by a ``StreamRestartedError`` when iterating over the text. See ``Streamer`` for reading it.
+    With a ``loop_budget`` above one, a failed attempt is repaired and started again. The reader is told: by a
+    ``RetryEvent`` among ``events()``, and by a ``StreamRestartedError`` when iterating over the text. See
+    ``Streamer`` for reading it.
 
-    A requirement is copied (``copy.copy``) for each attempt, so that what its ``stream_validate`` remembers in attributes is
-    that attempt's own, and two streams share nothing. It is given the conversation with the output on its way as ``ctx``.
+    A requirement is copied (``copy.copy``) for each attempt, so that what its ``stream_validate`` remembers
+    in attributes is that attempt's own, and two streams share nothing. It is given the conversation with the
+    output on its way as ``ctx``.
 
     Args:
         action: What the model is asked.
         backend: What generates.
         ctx: The conversation that led here.
-        chunking: Where to cut: ``word``, ``sentence``, ``paragraph`` or a strategy; None for the pieces as they come.
-        requirements: What the text must respect. They are not added to the prompt: an ``Instruction`` shows its own.
+        chunking: Where to cut: ``word``, ``sentence``, ``paragraph`` or a strategy; None for the pieces as
+            they come.
+        requirements: What the text must respect. They are not added to the prompt: an ``Instruction`` shows
+            its own.
         validation_backend: Judges, where a requirement names no judge; by default the one that generates.
         format: A pydantic class or JSON schema that the text must fit.
         model_options: Options of the generation. With a seed, each attempt draws with one of its own.
         tool_calls: Whether the model may call tools.
         loop_budget: Attempts.
         repair: Says what to ask after a failed attempt, as a strategy's ``repair`` does, for instance
-            ``MultiTurnStrategy.repair``; by default ``RepairTemplateStrategy.repair``, which says what was wrong.
+            ``MultiTurnStrategy.repair``; by default ``RepairTemplateStrategy.repair``, which says what was
+            wrong.
 
     Returns:
         The stream, already on its way.

@@ -23,10 +23,11 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 def partial_objects(thunk: ModelOutputThunk[T], format: Any = None) -> SyncOrAsyncIterable[T]:
     """Return the structured output of a thunk as it grows, for ``async for`` or ``for``.
 
-    With a pydantic class as format each value is an instance of it in which the fields that have come are set, as far as they
-    are valid by themselves, and the others are None or have their default (``model_fields_set`` tells them apart). Otherwise
-    it is what the JSON so far describes. A value is given when it differs from the one before; the last one is complete and
-    validated. A number is given once something follows it. Leaving early does not stop the generation.
+    With a pydantic class as format each value is an instance of it in which the fields that have come are
+    set, as far as they are valid by themselves, and the others are None or have their default
+    (``model_fields_set`` tells them apart). Otherwise it is what the JSON so far describes. A value is given
+    when it differs from the one before; the last one is complete and validated. A number is given once
+    something follows it. Leaving early does not stop the generation.
 
     Args:
         thunk: The output, on its way or computed; ask for it with ``ModelOption.STREAM``.
@@ -134,7 +135,10 @@ def _so_far(model: Any, name: str, value: Any) -> Any:
 
 
 def _grown(annotation: Any, value: Any) -> Any:
-    """Return what there is so far of something that is made of parts; nothing where only the whole can be valid."""
+    """Return what there is so far of something that is made of parts.
+
+    Nothing where only the whole can be valid.
+    """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _grown(arguments[0], value)

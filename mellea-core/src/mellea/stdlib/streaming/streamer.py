@@ -25,8 +25,9 @@ class Streamer(StreamOutcome[S], Closeable):
 
     There are three ways to read it, each with ``async for`` or ``for``:
 
-    - the streamer itself gives the text of each chunk. When an attempt fails after some of its chunks were given, they are
-      withdrawn: the iteration raises ``StreamRestartedError``, and iterating again goes on with the next attempt::
+    - the streamer itself gives the text of each chunk. When an attempt fails after some of its chunks were
+      given, they are withdrawn: the iteration raises ``StreamRestartedError``, and iterating again goes on
+      with the next attempt::
 
           while True:
               try:
@@ -39,11 +40,11 @@ class Streamer(StreamOutcome[S], Closeable):
     - ``events()`` tells everything, restarts included, and never raises for them;
     - ``partials()`` gives a structured output as it grows.
 
-    Each reading begins with what was said before it: ``events()`` with the first event, the streamer itself and ``partials()``
-    with the current attempt. One of them at a time waits for more. Checks, repairs and new attempts happen only while somebody
-    reads; until then the model writes on unchecked. A reader who leaves before the end (``break``, cancellation, an error of its
-    own) closes the stream, and the generation is stopped at the provider. ``acomplete()`` reads to the end, for whoever wants
-    the outcome only.
+    Each reading begins with what was said before it: ``events()`` with the first event, the streamer itself
+    and ``partials()`` with the current attempt. One of them at a time waits for more. Checks, repairs and new
+    attempts happen only while somebody reads; until then the model writes on unchecked. A reader who leaves
+    before the end (``break``, cancellation, an error of its own) closes the stream, and the generation is
+    stopped at the provider. ``acomplete()`` reads to the end, for whoever wants the outcome only.
     """
 
     def __init__(self, run: StreamAttempts) -> None:
@@ -89,10 +90,12 @@ class Streamer(StreamOutcome[S], Closeable):
         return SyncOrAsyncIterable(lambda: self._read(0))
 
     def partials(self) -> SyncOrAsyncIterable[S]:
-        """Return the structured output as it grows: instances of ``format`` so far, or JSON values. See ``partial_objects``.
+        """Return the structured output as it grows: instances of ``format`` so far, or JSON values.
 
-        Each value stands alone, so that a restart only begins again with a small one. The last one is complete and valid JSON
-        of the format; whether it meets the requirements, ``success`` says.
+        See ``partial_objects``.
+
+        Each value stands alone, so that a restart only begins again with a small one. The last one is
+        complete and valid JSON of the format; whether it meets the requirements, ``success`` says.
 
         Raises:
             OutputParseError: The last attempt came to its end and does not fit the format.

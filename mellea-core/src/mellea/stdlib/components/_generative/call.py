@@ -72,7 +72,10 @@ class Argument:
 
     @classmethod
     def of(cls, name: str, annotation: str | None, value: Any) -> Argument:
-        """Return the argument for a value: spans stay spans, so that outputs still on their way are awaited."""
+        """Return the argument for a value.
+
+        Spans stay spans, so that outputs still on their way are awaited.
+        """
         if is_span(value):
             return cls(name, annotation, (value,))
         if isinstance(value, list | tuple) and any(map(is_span, value)):
@@ -280,7 +283,10 @@ class _ValueRequirement(Requirement):
         return await self.requirement.stream_validate(chunk, backend=backend, ctx=ctx)
 
     def _mended(self, answer: str) -> str:
-        """Return the answer with the value that the requirement's own fix makes; unchanged if it cannot be read."""
+        """Return the answer with the value that the requirement's own fix makes.
+
+        Unchanged if it cannot be read.
+        """
         fix = self.requirement.repair
         try:
             return wrap_value(answer, fix(unwrap_value(answer))) if fix is not None else answer

@@ -1,4 +1,7 @@
-"""A user's function as a typed function needs it: parameters, types, and the declaration that the prompt shows."""
+"""A user's function as a typed function needs it.
+
+Parameters, types, and the declaration that the prompt shows.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ RESERVED = frozenset(
         "f_kwargs",
     }
 )
-"""Names that a typed function's parameters cannot have. The last two are kept so that functions written for 0.8 stay portable."""
+"""Names that a typed function's parameters cannot have.
+
+The last two are kept so that functions written for 0.8 stay portable.
+"""
 
 
 class Declaration:

@@ -69,7 +69,10 @@ class FunctionSettings:
         )
 
     def config(self, format: Any, session_options: Mapping[str, Any], backend: Backend) -> GenerateConfig:
-        """Return how an answer is to be generated: a call's options over the function's, those over the session's."""
+        """Return how an answer is to be generated.
+
+        A call's options over the function's, those over the session's.
+        """
         return GenerateConfig(format).under(session_options, *self.model_options, table=backend.options)
 
 
