@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Any
 
 from attrs import frozen
@@ -37,29 +38,43 @@ class _Open:
 
 
 class _Interruptible:
-    """Work that can be ended from outside, in the task of whoever asked for it."""
+    """A block of work that can be ended from outside, in the task of whoever asked for it."""
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
+    def __init__(self, running: set[_Interruptible]) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a verb runs in a task"  # noqa: S101  asyncio runs coroutines in tasks
         self._task = task
-        self._loop = task.get_loop()
-        self._before = task.cancelling()
+        self._cancelled_before = task.cancelling()
+        self._running = running
         self._under_way = True
         self._interrupted = False
 
+    def __enter__(self) -> None:
+        self._running.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._under_way = False
+        self._running.discard(self)
+        if not self._interrupted:
+            return
+        others_cancel_it = self._task.uncancel() > self._cancelled_before
+        if isinstance(error, asyncio.CancelledError) and not others_cancel_it:
+            raise GenerationCancelledError(
+                "The session was closed meanwhile.", hint="Start another one."
+            ) from None
+
     def interrupt(self) -> None:
         """End the work, from any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel)
+        loop = self._task.get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         if self._under_way:
             self._interrupted = True
             self._task.cancel()
-
-    def end(self) -> bool:
-        """Count the work as ended, and tell whether that is because it was interrupted, and nobody else cancels the task."""
-        self._under_way = False
-        return self._interrupted and self._task.uncancel() <= self._before
 
 
 class History:
@@ -119,37 +134,13 @@ class History:
         finally:
             self._watched.discard(thunk)
 
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let ``interrupt`` end what runs in the block.
-
-        Raises:
-            GenerationCancelledError: It was ended that way.
-        """
-        task = asyncio.current_task()
-        assert task is not None, "a verb runs in a task"  # noqa: S101  asyncio runs coroutines in tasks
-        work = _Interruptible(task)
-        self._running.add(work)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not work.end():
-                raise
-            raise GenerationCancelledError(
-                "The session was closed meanwhile.", hint="Start another one."
-            ) from None
-        except BaseException:
-            work.end()
-            raise
-        else:
-            work.end()
-        finally:
-            self._running.discard(work)
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Let ``interrupt`` end what runs in a block, with a ``GenerationCancelledError``."""
+        return _Interruptible(self._running)
 
     def interrupt(self) -> None:
         """End what runs in an ``interruptible`` block, on whichever loop."""
-        running, self._running = self._running, set()
-        for work in running:
+        for work in list(self._running):
             work.interrupt()
 
     def pending(self) -> list[ModelOutputThunk[Any]]:

@@ -229,6 +229,8 @@ class SessionState:
 
         A native spelling overrides a common one, and the reverse.
         """
+        if not options or not self.model_options:
+            return options or self.model_options
         return GenerateConfig(options=options).over(self.model_options, table=self._table).options
 
     async def run(
