@@ -1,7 +1,4 @@
-"""Session fixtures of the real servers.
-
-A conftest takes them with ``from tests.servers.fixtures import *``.
-"""
+"""Session fixtures of the real servers; a conftest says ``from tests.servers.fixtures import *``."""
 
 from __future__ import annotations
 
@@ -24,9 +21,6 @@ def llama_server() -> Iterator[LlamaServer]:
 
 @pytest.fixture(scope="session")
 def ollama_server() -> Iterator[OllamaServer]:
-    """The Ollama-protocol server, one for the whole session.
-
-    Call ``reset()`` before relying on what it recorded.
-    """
+    """The Ollama-protocol server, one for the session; ``reset()`` it before relying on what it recorded."""
     with running_ollama_server() as server:
         yield server

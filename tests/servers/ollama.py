@@ -1,7 +1,6 @@
-"""A server that speaks Ollama's protocol in front of llama-server, so that tests of the Ollama backend get real tokens.
+"""A server that speaks Ollama's protocol in front of llama-server, so that its tests get real tokens.
 
-In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the
-repository::
+In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top::
 
     python -m tests.servers.ollama           # prints the address, serves until interrupted
 

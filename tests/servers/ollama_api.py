@@ -1,7 +1,4 @@
-"""The endpoints of Ollama's protocol.
-
-Field names, statuses and the order of things as its server has them.
-"""
+"""The endpoints of Ollama's protocol: field names, statuses and the order of things as there."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Runner:
     async def chat_prompt(
         self, messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any], *, truncate: bool
     ) -> list[int]:
-        """Return the tokens of a conversation, without its oldest messages if it is too long and may be truncated."""
+        """Return the tokens of a conversation, without its oldest messages if it may be truncated."""
         kept = [{"role": message["role"], "content": message.get("content") or ""} for message in messages]
         while True:
             templated = await self._post("/apply-template", {"messages": kept})
