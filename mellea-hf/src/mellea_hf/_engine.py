@@ -93,8 +93,9 @@ def _import_torch() -> None:
     try:
         importlib.import_module("torch")
     except Exception as error:
+        why = str(error).splitlines()[0] if str(error) else ""
         raise ProviderError(
-            f"PyTorch cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}.",
+            f"PyTorch cannot be loaded: {type(error).__name__}: {why}.",
             hint="Install it anew, for this machine: pip install --force-reinstall torch",
             backend="hf",
         ) from error

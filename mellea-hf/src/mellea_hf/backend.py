@@ -156,7 +156,8 @@ class LocalHFBackend(Backend):
         ):
             return RequestRejectedError(
                 f"There is not enough memory for this request to {self.model_id}.",
-                hint="Shorten the prompt, lower MAX_NEW_TOKENS, send fewer prompts at once, or choose a smaller model.",
+                hint="Shorten the prompt, lower MAX_NEW_TOKENS, send fewer prompts at once, "
+                "or choose a smaller model.",
                 backend="hf",
                 model_id=self.model_id,
             )
@@ -187,7 +188,8 @@ class LocalHFBackend(Backend):
         """
         if self._pid != os.getpid():
             raise UsageError(
-                f"This backend for {self.model_id} was made before the process forked; a model does not survive that.",
+                f"This backend for {self.model_id} was made before the process forked; "
+                "a model does not survive that.",
                 hint="Make the backend in the child process.",
                 backend="hf",
                 model_id=self.model_id,

@@ -75,7 +75,7 @@ class Constraints:
 
 
 def _without_extras(schema: str) -> str:
-    """Return the schema with no properties but the named ones, where it does not say whether there may be others.
+    """Return the schema with no properties but the named ones, unless it says that there may be others.
 
     What fits the result fits the schema; models, small ones above all, invent properties without end where
     they may. ``allOf`` joins objects, each of which names a part of the properties: such a schema stays as it

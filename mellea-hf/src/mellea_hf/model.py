@@ -51,8 +51,9 @@ class LoadedModel:
                 need.
         """
         if not hasattr(tokenizer, "backend_tokenizer"):
+            kind = type(tokenizer).__name__
             raise UsageError(
-                f"The tokenizer of {model_id} is a {type(tokenizer).__name__}, not one of the tokenizers library.",
+                f"The tokenizer of {model_id} is a {kind}, not one of the tokenizers library.",
                 hint="Choose a model that has a tokenizer.json.",
                 backend="hf",
                 model_id=model_id,

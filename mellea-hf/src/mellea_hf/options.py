@@ -44,7 +44,7 @@ WARPERS: Mapping[str, float] = {
     "epsilon_cutoff": 0.0,
     "eta_cutoff": 0.0,
 }
-"""Options that shape the distribution a token is drawn from, in transformers' order, with transformers' defaults."""
+"""Options that shape the distribution of the next token, in transformers' order and with its defaults."""
 
 _RANGES: Mapping[str, tuple[float, float]] = {
     "temperature": (0.0, float("inf")),

@@ -107,9 +107,10 @@ class PromptEncoder:
             return wanted
         if prompt_tokens + (max_new_tokens or 1) > self._window:
             raise ContextWindowError(
-                f"The prompt of {prompt_tokens} tokens and an answer of {max_new_tokens or 1} do not fit into the context window "
-                f"of {self._model_id}, which has {self._window} tokens.",
-                hint="Shorten the prompt, lower MAX_NEW_TOKENS, or bound the conversation with ChatContext(window_size=...).",
+                f"The prompt of {prompt_tokens} tokens and an answer of {max_new_tokens or 1} do not fit "
+                f"into the context window of {self._model_id}, which has {self._window} tokens.",
+                hint="Shorten the prompt, lower MAX_NEW_TOKENS, or bound the conversation with "
+                "ChatContext(window_size=...).",
                 backend="hf",
                 model_id=self._model_id,
             )

@@ -161,7 +161,8 @@ def load(model_id: str, device: str | None = None, tokenizer_id: str | None = No
     except Exception as error:
         raise ProviderError(
             f"{model_id} could not be loaded from {folder}: {type(error).__name__}: {_first_line(error)}.",
-            hint="It takes a causal language model with safetensors (no pickled weights, no code of its own).",
+            hint="It takes a causal language model with safetensors "
+            "(no pickled weights, no code of its own).",
             backend="hf",
             model_id=model_id,
         ) from error

@@ -107,7 +107,7 @@ async def _close(client: AsyncOpenAI) -> None:
 
 
 def http_response(stream: Any) -> Any:
-    """Return the HTTP response behind a stream that was not read yet, or None if the stream can close it by itself.
+    """Return the HTTP response behind an unread stream, or None if the stream closes it by itself.
 
     Over its own clients LiteLLM keeps of the response only the generator of its lines, so that closing the
     stream leaves the provider at work.

@@ -81,7 +81,8 @@ def malformed(error: Exception, model_id: str) -> MalformedResponseError:
     what = f"it is no JSON ({error})" if isinstance(error, json.JSONDecodeError) else str(error)
     return MalformedResponseError(
         f"Ollama sent an answer that does not follow its protocol: {what}.",
-        hint="Check that the base URL leads to an Ollama server, or to a proxy that leaves its answers as they are.",
+        hint="Check that the base URL leads to an Ollama server, or to a proxy that leaves its answers "
+        "as they are.",
         backend=BACKEND,
         model_id=model_id,
     )
@@ -91,8 +92,8 @@ def unreachable(host: str, model_id: str) -> ProviderConnectionError:
     """Return the error for a server that does not answer."""
     return ProviderConnectionError(
         f"No Ollama server answers at {host}.",
-        hint="Start it with: ollama serve (or pass base_url=..., or set OLLAMA_HOST). To run without a server: "
-        'start_session(backend="hf"), after pip install "mellea-core[hf]".',
+        hint="Start it with: ollama serve (or pass base_url=..., or set OLLAMA_HOST). "
+        'To run without a server: start_session(backend="hf"), after pip install "mellea-core[hf]".',
         backend=BACKEND,
         model_id=model_id,
     )

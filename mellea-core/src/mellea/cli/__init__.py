@@ -161,8 +161,8 @@ def _talking_options() -> argparse.ArgumentParser:
         type=_key_and_value,
         action="append",
         default=[],
-        help="any other model option: a common one in capitals (CONTEXT_WINDOW=8192) or the provider's own (top_p=0.9); "
-        "the value is read as JSON if it is JSON; may be repeated",
+        help="any other model option: a common one in capitals (CONTEXT_WINDOW=8192) or the provider's own "
+        "(top_p=0.9); the value is read as JSON if it is JSON; may be repeated",
     )
     return options
 

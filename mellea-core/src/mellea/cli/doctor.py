@@ -92,7 +92,7 @@ def doctor(arguments: Namespace) -> int:
 
 
 def _finding(name: str, look: Callable[[], Finding], rows: Sequence[PluginInfo]) -> Finding:
-    """Return what a look at the backend's surroundings found, put together with whether the backend is installed."""
+    """Return what was found around a backend, and whether the backend itself is installed."""
     found = look()
     row = next((row for row in rows if row.name == name), None)
     if row is None:
@@ -260,12 +260,10 @@ def _answers(host: str, port: int) -> bool:
 def _print_report(
     findings: Sequence[Finding], others: Sequence[PluginInfo], default: str, advice: str
 ) -> None:
-    print(
-        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, mellea-core {__version__}"
-    )
-    print(
-        f"Default backend: {default}{'' if os.environ.get('MELLEA_BACKEND') else ' (MELLEA_BACKEND changes it)'}"
-    )
+    machine = f"{platform.system()} {platform.machine()}"
+    print(f"Python {platform.python_version()} on {machine}, mellea-core {__version__}")
+    chosen = "" if os.environ.get("MELLEA_BACKEND") else " (MELLEA_BACKEND changes it)"
+    print(f"Default backend: {default}{chosen}")
     print("\nBackends")
     for entry in findings:
         print(f"  {entry.name}: {entry.status}")

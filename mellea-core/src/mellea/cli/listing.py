@@ -32,9 +32,8 @@ def backends(arguments: Namespace) -> int:
     print(table("backend", rows, terminal_width()) if rows else "No backend is installed.")
     missing = sorted(set(WELL_KNOWN.values()) - {row.name for row in rows})
     if missing:
-        print(
-            f'\nNot installed: {", ".join(missing)}.\nInstall one with: pip install "mellea-core[{missing[0]}]"'
-        )
+        print(f"\nNot installed: {', '.join(missing)}.")
+        print(f'Install one with: pip install "mellea-core[{missing[0]}]"')
     return 0
 
 

@@ -162,7 +162,8 @@ class Broadcast:
         owner = self._loop
         if owner is None or self._pid != os.getpid() or (owner is not here and not owner.is_running()):
             raise UsageError(
-                "This output can never be complete: the event loop that produces it does not run in this process.",
+                "This output can never be complete: the event loop that produces it does not run "
+                "in this process.",
                 hint="Await it on the loop where it was started, before that loop ends.",
             )
         if owner is not here and is_blocked_by_caller(owner):

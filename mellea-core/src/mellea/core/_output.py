@@ -115,7 +115,7 @@ class Output(Broadcast):
             self._on_failure.clear()
 
     def abandon(self) -> None:
-        """End with a ``GenerationCancelledError`` if nothing else has, without waiting for the writer's work to end."""
+        """End with a ``GenerationCancelledError`` if nothing else has, without waiting for the writer."""
         self.stop_soon(self.fail)
 
     def _tell_failure(self) -> None:

@@ -187,7 +187,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def detached_context() -> Context:
-    """Return the context for work that goes on after a call that only starts it, and no longer blocks a loop."""
+    """Return the context for work that outlives the call that starts it, and then blocks no loop."""
     context = copy_context()
     if starting := _blocked_at_start.get():
         context.run(_blocked.set, tuple(loop for loop in _blocked.get() if loop not in starting))

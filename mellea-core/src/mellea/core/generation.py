@@ -88,7 +88,10 @@ async def sample_n(
 
 
 def _checked(backend: ModelAPI, action: Span, config: GenerateConfig) -> tuple[ChatRequest, dict[str, Any]]:
-    """Return the request, still without messages, and the merged options, once all that can be checked at once is right."""
+    """Return the request, still without messages, and the merged options.
+
+    Everything that can be checked before the messages are known is checked here.
+    """
     options, native = _options(backend, config)
     _check_tool_names(options.get(ModelOption.TOOLS))
     if (config.tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:

@@ -192,7 +192,7 @@ async def _ask(
     *,
     answers: int = 1,
 ) -> tuple[ModelOutputThunk[Any], float]:
-    """Return a judge's complete answer to a prompt, with room for some answers, and the seconds that it took."""
+    """Return a judge's complete reply, with room for so many answers, and the seconds that it took."""
     started = time.perf_counter()
     room = answers * _ROOM
     bound = backend.options.canonical(backend.model_options).get(ModelOption.MAX_NEW_TOKENS)

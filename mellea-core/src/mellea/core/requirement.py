@@ -170,9 +170,8 @@ def _as_result(verdict: object, seconds: float) -> ValidationResult:
         return evolve(verdict, seconds=seconds)
     if isinstance(verdict, tuple) and len(verdict) == 2 and isinstance(verdict[0], bool):
         return ValidationResult(verdict[0], reason=str(verdict[1]), seconds=seconds)
-    raise TypeError(
-        f"it returned {type(verdict).__name__} instead of a verdict (bool, (bool, reason) or ValidationResult)"
-    )
+    kind = type(verdict).__name__
+    raise TypeError(f"it returned {kind} instead of a verdict (bool, (bool, reason) or ValidationResult)")
 
 
 def _check_takes_one(function: Any, what: str) -> None:

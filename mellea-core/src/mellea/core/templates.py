@@ -88,7 +88,8 @@ def render_text(source: str, variables: Mapping[str, Any]) -> str:
     elif missing:
         raise TemplateError(
             f"The template uses {', '.join(missing)}, which user_variables does not give.",
-            hint=f"Given: {', '.join(sorted(variables)) or 'none'}. To leave blanks, pass defaultdict(str, ...).",
+            hint=f"Given: {', '.join(sorted(variables)) or 'none'}. "
+            "To leave blanks, pass defaultdict(str, ...).",
         )
     for name, value in variables.items():
         if isinstance(value, ModelOutputThunk):
@@ -180,7 +181,8 @@ class TemplateFormatter(ChatFormatter):
                     return path.read_text(encoding="utf-8")
         raise TemplateError(
             f"There is no template for {cls.__qualname__}: looked for {', '.join(wanted)}.",
-            hint=f"Put {wanted[0]}.jinja2 into templates/prompts/default beside the package, or return text from format_for_llm.",
+            hint=f"Put {wanted[0]}.jinja2 into templates/prompts/default beside the package, "
+            "or return text from format_for_llm.",
         )
 
     def _folders(self, cls: type) -> Iterator[Path]:

@@ -72,8 +72,8 @@ def as_tree(trace: Mapping[str, Any]) -> str:
     attempts = trace["attempts"]
     lanes = _has_lanes(trace)
     spent = sum(_tokens(attempt) for attempt in attempts)
-    head = f"{_mark(trace['success'])} {len(attempts)} attempt{'s' if len(attempts) != 1 else ''}, {spent} tokens: {trace['why']}"
-    lines = [_visible(head)]
+    number = f"{len(attempts)} attempt{'' if len(attempts) == 1 else 's'}"
+    lines = [_visible(f"{_mark(trace['success'])} {number}, {spent} tokens: {trace['why']}")]
     for index, attempt in enumerate(attempts):
         last = index + 1 == len(attempts)
         title = _attempt_head(index, attempt, lanes=lanes, chosen=index == trace["result_index"])
@@ -134,7 +134,8 @@ def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen
     where = f" lane {attempt['lane'] + 1}, round {attempt['round'] + 1}," if lanes else ""
     fixed = f", mended by {attempt['fixed_by']!r}" if attempt["fixed_by"] else ""
     spent = f"{_time(attempt['seconds'])}, {_tokens(attempt)} tokens"
-    return f"{_mark(attempt['success'])} attempt {index + 1}:{where} {spent}{fixed}{'  ← chosen' if chosen else ''}"
+    mark = _mark(attempt["success"])
+    return f"{mark} attempt {index + 1}:{where} {spent}{fixed}{'  ← chosen' if chosen else ''}"
 
 
 def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:

@@ -293,8 +293,9 @@ def _how_to_choose(kind: Kind, name: str, distribution: str) -> str:
 
 def _ambiguous(kind: Kind, name: str, claims: Iterable[Registration | PluginProblem]) -> AmbiguousPluginError:
     sources = [claim.source for claim in claims]
+    named = ", ".join(str(source) for source in sources)
     return AmbiguousPluginError(
-        f"{len(sources)} distributions provide {kind} {name!r}: {', '.join(str(source) for source in sources)}.",
+        f"{len(sources)} distributions provide {kind} {name!r}: {named}.",
         hint=_how_to_choose(kind, name, sources[0].distribution),
         backend=name,
     )

@@ -1,4 +1,4 @@
-"""The backends that are published together with the core, so that a missing one can be named with its remedy."""
+"""The backends that are published with the core, so that a missing one is named with its remedy."""
 
 from __future__ import annotations
 

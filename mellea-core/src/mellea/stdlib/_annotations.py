@@ -69,7 +69,10 @@ def captured_names(function: Callable[..., Any], frame: types.FrameType | None) 
 def format_declaration(
     function: Callable[..., Any], parameters: list[inspect.Parameter], hints: Mapping[str, Any]
 ) -> str:
-    """Return the head of a function, as it would be written without ``from __future__ import annotations``, and its docstring."""
+    """Return the head of a function and its docstring.
+
+    The head is written as it would be without ``from __future__ import annotations``.
+    """
     signature = inspect.Signature(
         [
             parameter.replace(annotation=_Shown.of(parameter.name, hints), default=_default(parameter))

@@ -123,7 +123,9 @@ class ChatOptions(GenerateOptions, total=False):
 
 _DOCUMENTED = {
     "role": "Who says it.",
-    "requirements": "What the output must respect. ``act`` checks none without a strategy, ``instruct`` then only shows them.",
+    "requirements": (
+        "What the output must respect. Without a strategy ``act`` checks none, and ``instruct`` only shows them."
+    ),
     "icl_examples": "Examples of good outputs.",
     "grounding_context": "Texts by name that the output is to rest on; outputs on their way are awaited.",
     "user_variables": "Values of template variables (``{{name}}``); without them the text is no template.",
@@ -132,17 +134,22 @@ _DOCUMENTED = {
     "images": "Images that go along.",
     "audio": "Audio that goes along.",
     "documents": "Documents that go along, below the text.",
-    "strategy": "How attempts are made until one meets every requirement, or the name of a strategy; None makes one attempt.",
-    "strict": "Whether it is an error that no attempt meets every requirement; None means as the session says, else no.",
+    "strategy": "How attempts are made, or the name of a strategy; None makes one attempt.",
+    "strict": (
+        "Whether it is an error that no attempt meets every requirement; None means as the session says, else no."
+    ),
     "return_sampling_results": "Whether to return every attempt, as a ``SamplingResult``; needs a strategy.",
     "output": "What to check instead of the last output, as the answer to the conversation.",
     "input": "What ``output`` answers, if that is not in the conversation.",
-    "format": "A pydantic class or JSON schema that the output must fit; ``.parsed`` of the output is the instance.",
+    "format": (
+        "A pydantic class or JSON schema that the output must fit; ``.parsed`` of the output is the instance."
+    ),
     "model_options": "Options of this call, over the session's and the backend's.",
     "tool_calls": "Whether the model may call tools.",
     "await_result": (
-        "Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side and pieces can be "
-        "read as they come. A strategy waits whenever it has something to check; None waits unless ``strategy`` is None."
+        "Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side "
+        "and pieces can be read as they come. A strategy waits whenever it has something to check; "
+        "None waits unless ``strategy`` is None."
     ),
 }
 _ORDER = {name: place for place, name in enumerate(_DOCUMENTED)}

@@ -140,8 +140,9 @@ class Cassette:
         if index < len(samples):
             return samples[index]
         if samples:
+            held = f"{len(samples)} answer{'s' if len(samples) > 1 else ''}"
             raise UsageError(
-                f"{self.name} holds {len(samples)} answer{'s' if len(samples) > 1 else ''} to this {kind} request, and this is the "
+                f"{self.name} holds {held} to this {kind} request, and this is the "
                 f"{index + 1}. time that it is asked: {_asked(request)}.",
                 hint=_RECORD_AGAIN,
             )
@@ -194,8 +195,9 @@ def read_cassette(path: str | os.PathLike[str]) -> Cassette:
     if not isinstance(kept, dict) or kept.get("format") != FORMAT:
         raise UsageError(f"{os.fspath(path)} is no cassette.", hint=_RECORD_AGAIN)
     if kept.get("version") != VERSION:
+        version = kept.get("version")
         raise UsageError(
-            f"{name} has version {kept.get('version')!r} of the format, and this release reads version {VERSION}.",
+            f"{name} has version {version!r} of the format, and this release reads version {VERSION}.",
             hint=_RECORD_AGAIN,
         )
     if wrong := _wrong_part(kept):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordingBackend", "ReplayBackend", "recorded"]
 
 _PATIENCE = 10.0
-"""Seconds for which a replay waits, where the reader of the recorded answer went away, for this reader to go away too."""
+"""Seconds for which a replay waits for its reader to go away, as the one of the recording did."""
 _CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in {"usage", "raw"})
 _ERROR_FIELDS = ("backend", "model_id", "status", "retry_after", "missing")
 
@@ -206,7 +206,8 @@ class ReplayBackend(Backend):
         if not call.get("complete"):
             await asyncio.sleep(_PATIENCE)
             raise UsageError(
-                f"{self._cassette.name} holds this answer only in part, because its reader went away when it was recorded.",
+                f"{self._cassette.name} holds this answer only in part, because its reader went away "
+                "when it was recorded.",
                 hint="Record it again, and read the answer to its end.",
             )
 

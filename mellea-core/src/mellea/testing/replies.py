@@ -25,7 +25,10 @@ __all__ = ["Answer", "Fault", "Reply", "Request", "filled"]
 
 Request: TypeAlias = ChatRequest | CompletionRequest
 Answer: TypeAlias = "str | Exception | Reply | Sequence[str | Exception] | Callable[[Any], Answer]"
-"""A text, an error to raise, the pieces of a stream (an error among them cuts it), a reply, or a function of the request."""
+"""What a script says: a text, an error to raise, pieces, a reply, or a function of the request.
+
+The pieces are those of a stream; an error among them cuts it.
+"""
 
 _ANSWER = "This answer has a few words too many to arrive in one piece."
 _AT: dict[str, Any] = {"backend": "scripted", "model_id": "script"}

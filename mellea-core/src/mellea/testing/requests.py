@@ -132,7 +132,7 @@ def _plain(value: Any) -> Any:
 
 
 def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options as JSON, with the values of keys, tokens, passwords and headers left out, however deep."""
+    """Return options as JSON, without the values of keys, tokens, passwords and headers at any depth."""
 
     def clean(value: Any) -> Any:
         if isinstance(value, dict):
@@ -148,7 +148,7 @@ def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_secrets_in_text(text: str, holder: object) -> str:
-    """Return a provider's message without what looks like a key, and without the secrets of the environment and a backend."""
+    """Return a message without what looks like a key or is a secret of the environment or the backend."""
     held = {*_secrets(os.environ), *_secrets(getattr(holder, "__dict__", {}))}
     for value in held:
         text = text.replace(value, _NOT_STORED)

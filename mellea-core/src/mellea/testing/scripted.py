@@ -220,7 +220,8 @@ class _Script:
         answer: Answer | None = next(self._answers, None)
         if answer is None:
             raise UsageError(
-                f"The script has no answer number {self._given}{self._where}, which this prompt asks for: {_short(prompt)}.",
+                f"The script has no answer number {self._given}{self._where}, "
+                f"which this prompt asks for: {_short(prompt)}.",
                 hint="Give the ScriptedBackend more answers.",
             )
         return answer

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Watcher: TypeAlias = Callable[[str, Context], PartialValidationResult]
-"""Takes the next chunk of a text and the conversation with the output on its way, and says what is known by now."""
+"""Takes a text's next chunk and the conversation with the output on its way; says what is known by now."""
 
 _UNKNOWN = PartialValidationResult("unknown")
 

@@ -26,7 +26,8 @@ try:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({output}, {output}))
 except ImportError:
     pass
-exec(compile(sys.stdin.buffer.read(), "program.py", "exec"), {{"__name__": "__main__", "__file__": "program.py"}})
+program = compile(sys.stdin.buffer.read(), "program.py", "exec")
+exec(program, {{"__name__": "__main__", "__file__": "program.py"}})
 """
 
 

@@ -117,7 +117,7 @@ class GradedRequirement(Requirement):
         return [by_index[index] for index in range(len(contexts))]
 
     def grades_together(self, backend: Backend) -> bool:
-        """Tell whether all answers to a conversation are graded in one request, where ``backend`` is the one that judges."""
+        """Tell whether ``backend``, where it judges, grades all answers to a conversation in one request."""
         return asks_together(self.judge or backend)
 
     def _questionnaire(self, said: str) -> Questionnaire:

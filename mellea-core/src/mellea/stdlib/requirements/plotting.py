@@ -94,7 +94,7 @@ class PlotDependenciesAvailable(_PlotRequirement):
 
 
 def _chooses_agg(node: ast.AST) -> bool:
-    """Tell whether a node is ``use('Agg')``, ``switch_backend('Agg')``, or gives a name such as ``MPLBACKEND`` that value."""
+    """Tell whether a node is ``use('Agg')`` or the like, or gives ``MPLBACKEND`` that value."""
     if isinstance(node, ast.Call):
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         return _called(node) in {"use", "switch_backend", "setdefault"} and any(map(_is_agg, values))

@@ -47,8 +47,9 @@ def _counted(
         low, high = at_least is not None and number < at_least, at_most is not None and number > at_most
         return not (low or high), f"it has {number} {noun}{'' if number == 1 else 's'}"
 
+    last = at_least if at_most is None else at_most
     return EarlyRequirement(
-        f"Use {' and '.join(bounds)} {noun}{'' if (at_most if at_most is not None else at_least) == 1 else 's'}.",
+        f"Use {' and '.join(bounds)} {noun}{'' if last == 1 else 's'}.",
         simple_validate(within),
         counted_by(growing, noun, at_least, at_most),
         check_only=check_only,

@@ -63,4 +63,4 @@ class FirstDraws:
                 call.config,
             )
         except RequestRejectedError:
-            return []  # servers bound the number of answers; what else may be wrong, the lanes' own requests will tell
+            return []  # servers bound the number; what else is wrong, the lanes' own requests will tell

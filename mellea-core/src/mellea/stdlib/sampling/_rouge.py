@@ -18,7 +18,7 @@ def words_of(text: str) -> list[str]:
 
 
 def common_length(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
-    """Return the length of the longest common subsequence, by bit-parallel dynamic programming (Hyyrö, 2004)."""
+    """Return the length of the longest common subsequence, counted in parallel bits (Hyyrö, 2004)."""
     places: dict[Hashable, int] = {}
     for index, item in enumerate(first):
         places[item] = places.get(item, 0) | 1 << index

@@ -178,7 +178,7 @@ async def _graded(
 def _with_result(
     attempt: Attempt[Any], requirement: Requirement, result: ValidationResult, call: SamplingRequest
 ) -> Attempt[Any]:
-    """Return the attempt with one more result, in its place among those of the call, and with what it has cost."""
+    """Return the attempt with one more result, in the call's order, and count what it has cost."""
     call.spending.add(result.usage)
     results = {id(known): (known, verdict) for known, verdict in (*attempt.results, (requirement, result))}
     return evolve(

@@ -82,7 +82,7 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         self.stop_when_stuck = stop_when_stuck
 
     def is_stuck(self, past: Sequence[Attempt[Any]]) -> bool:
-        """Tell whether the last two attempts fail the same requirements, if that is to end a backend's rounds."""
+        """Tell whether a backend's rounds end because its last two attempts fail the same requirements."""
         return self.stop_when_stuck and len(past) > 1 and _failed_set(past[-1]) == _failed_set(past[-2])
 
     def repair(  # type: ignore[override]  # what the base declares static depends on the settings here
@@ -135,8 +135,8 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         failed = f"; a backend failed: {error.message}" if error is not None else ""
         spent = call.spending.exhausted()
         end = f"; the budget of {spent} is spent" if spent else ""
-        why = f"{explain_failure(attempts)}; {explain_best(attempts, index)}, from {self._name_of(attempts[index])}"
-        return index, f"{why}{failed}{end}"
+        best = f"{explain_best(attempts, index)}, from {self._name_of(attempts[index])}"
+        return index, f"{explain_failure(attempts)}; {best}{failed}{end}"
 
     def _name_of(self, attempt: Attempt[Any]) -> str:
         """Return which backend of the list made an attempt: its rounds are numbered through."""

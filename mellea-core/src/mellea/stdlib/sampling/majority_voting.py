@@ -30,6 +30,7 @@ from mellea.stdlib.sampling.voting import (
 __all__ = ["MBRDRougeLStrategy", "MajorityVotingStrategyForMath"]
 
 _INSTALL = 'Install it with: pip install "mellea-core[math]"'
+_AS_TEXT = "; answers that are no numbers were compared as text, because math-verify"
 
 
 class MajorityVotingStrategyForMath(VotingStrategy):
@@ -111,10 +112,7 @@ class MajorityVotingStrategyForMath(VotingStrategy):
         if len(distinct) < 2 or all(numbers[index] is not None for index in distinct):
             return set(), ""
         if not _is_installed():
-            return (
-                set(),
-                f"; answers that are no numbers were compared as text, because math-verify is not installed. {_INSTALL}",
-            )
+            return set(), f"{_AS_TEXT} is not installed. {_INSTALL}"
         task = {
             "answers": [answers[index] for index in distinct],
             "float_rounding": self.float_rounding,
@@ -123,10 +121,7 @@ class MajorityVotingStrategyForMath(VotingStrategy):
         }
         found = await _compared(task, self.timeout)
         if found is None:
-            return (
-                set(),
-                "; answers that are no numbers were compared as text, because math-verify failed or took too long",
-            )
+            return set(), f"{_AS_TEXT} failed or took too long"
         same = {(texts[distinct[one]], texts[distinct[other]]) for one, other in found}
         places = range(len(texts))
         return {

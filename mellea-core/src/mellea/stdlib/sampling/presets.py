@@ -72,9 +72,12 @@ def python_code_generation_sampling(
         ),
         ModelFriendlyRepairStrategy(loop_budget=loop_budget),
         feedback_strategy_name="model_friendly",
-        description=f"Python code that {ran} and imports only what it may, with at most {loop_budget} attempts.",
+        description=(
+            f"Python code that {ran} and imports only what it may, with at most {loop_budget} attempts."
+        ),
         example_usage=(
-            'preset = python_code_generation_sampling()\nm.instruct("Write a function that adds two numbers.", '
+            "preset = python_code_generation_sampling()\n"
+            'm.instruct("Write a function that adds two numbers.", '
             "requirements=preset.requirements, strategy=preset.strategy)"
         ),
     )
@@ -118,9 +121,12 @@ def python_plotting_sampling(
         requirements,
         ModelFriendlyRepairStrategy(loop_budget=loop_budget),
         feedback_strategy_name="model_friendly",
-        description=f"Code that draws a plot into {file} without a display{ran}, with at most {loop_budget} attempts.",
+        description=(
+            f"Code that draws a plot into {file} without a display{ran}, with at most {loop_budget} attempts."
+        ),
         example_usage=(
-            f'preset = python_plotting_sampling("{path}")\nm.instruct("Plot the squares of 1 to 9 with matplotlib, to {path}.", '
+            f'preset = python_plotting_sampling("{path}")\n'
+            f'm.instruct("Plot the squares of 1 to 9 with matplotlib, to {path}.", '
             "requirements=preset.requirements, strategy=preset.strategy)"
         ),
     )

@@ -194,6 +194,7 @@ class MultiTurnStrategy(BaseSamplingStrategy):
         """Return the feedback as the next user message, and the conversation with the failed answer."""
         lines = bullet_list(failed_reasons(past_val[-1]))
         return continue_conversation(
-            f"That answer is not right yet:\n{lines}\nWrite a new answer that corrects this. Do not repeat the old one.",
+            f"That answer is not right yet:\n{lines}\n"
+            "Write a new answer that corrects this. Do not repeat the old one.",
             new_ctx,
         )

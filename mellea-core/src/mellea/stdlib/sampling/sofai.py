@@ -1,4 +1,4 @@
-"""SOFAI: a fast model first, and a slow one when it is stuck (Booch et al., Thinking Fast and Slow in AI, 2021)."""
+"""A fast model first, and a slow one when it is stuck (Booch et al., Thinking Fast and Slow in AI, 2021)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SOFAISamplingStrategy"]
 
 
 class SOFAISamplingStrategy(CascadeSamplingStrategy):
-    """Lets a fast model try, with feedback in the conversation, and asks a slow one once when the fast one is stuck.
+    """Lets a fast model try, with feedback, and asks a slow one once when the fast one is stuck.
 
     The fast one is stuck when two attempts in a row fail the same requirements, when its rounds are spent, or
     when its provider fails. The result is the first success, else the best attempt of both.

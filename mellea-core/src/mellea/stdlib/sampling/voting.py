@@ -68,7 +68,7 @@ class VotingStrategy(ParallelSamplingStrategy):
 
     @abstractmethod
     async def similarities(self, voters: Sequence[Attempt[Any]]) -> tuple[Similarities, str]:
-        """Return how much each answer agrees with each other one, and what there is to say of how that was found out."""
+        """Return how much each answer agrees with each other one, and a remark on how that was found out."""
 
     async def choose(
         self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None
@@ -85,10 +85,13 @@ class VotingStrategy(ParallelSamplingStrategy):
             range(len(voters)),
             key=lambda place: (round(votes[place], 9), voters[place].score, -voters[place].lane),
         )
-        why = f"{_agreed(agreement[elected])}, which makes {votes[elected]:.3g} of {math.fsum(weights):.3g} votes"
+        won = f"{votes[elected]:.3g} of {math.fsum(weights):.3g} votes"
         left = len({attempt.lane for attempt in attempts}) - len(voters)
         out = f"; {left} that meet fewer requirements did not vote" if left else ""
-        return indices[elected], f"{why}{out}{weighed}{remark}{explain_missing(error)}"
+        why = (
+            f"{_agreed(agreement[elected])}, which makes {won}{out}{weighed}{remark}{explain_missing(error)}"
+        )
+        return indices[elected], why
 
     def _weights(self, voters: Sequence[Attempt[Any]]) -> tuple[list[float], str]:
         equal = [1.0] * len(voters)
@@ -101,7 +104,7 @@ class VotingStrategy(ParallelSamplingStrategy):
 
 
 def _candidates(attempts: Sequence[Attempt[Any]]) -> list[int]:
-    """Return the indices of the lanes' best attempts, of those that meet the most requirements, ordered by lane."""
+    """Return, by lane, the indices of the lanes' best attempts that meet the most requirements."""
     by_lane: dict[int, list[int]] = {}
     for index, attempt in enumerate(attempts):
         by_lane.setdefault(attempt.lane, []).append(index)
@@ -116,7 +119,8 @@ def _candidates(attempts: Sequence[Attempt[Any]]) -> list[int]:
 def _agreed(row: Sequence[float]) -> str:
     if set(row) <= {0.0, 1.0}:
         return f"{math.fsum(row):g} of {len(row)} answers agree on it"
-    return f"of {len(row)} answers it is the one most like the others, {(math.fsum(row) - 1) / (len(row) - 1):.2f} on average"
+    alike = (math.fsum(row) - 1) / (len(row) - 1)
+    return f"of {len(row)} answers it is the one most like the others, {alike:.2f} on average"
 
 
 def pairwise(number: int, alike: Callable[[int, int], float]) -> Similarities:

@@ -236,7 +236,7 @@ class SessionState:
     async def run(
         self, call: Callable[[Context, Backend, Mapping[str, Any]], Coroutine[Any, Any, SamplingResult[S]]]
     ) -> SamplingResult[S]:
-        """Carry out a sampling of one's own as one turn of this session, and remember the attempt that it chose.
+        """Carry out one's own sampling as one turn of this session, and remember the attempt that it chose.
 
         Args:
             call: Takes the context, the backend and the session's options, and makes the attempts.

@@ -61,7 +61,8 @@ class MelleaSession(SessionState):
     @overload
     async def aact(
         self, action: Span | str, *, return_sampling_results: Literal[True],
-        requirements: Iterable[str | Requirement] | None = None, format: Any = None, **options: Unpack[StrategyOptions],
+        requirements: Iterable[str | Requirement] | None = None, format: Any = None,
+        **options: Unpack[StrategyOptions],
     ) -> SamplingResult[Any]: ...  # fmt: skip
     @overload
     async def aact(
@@ -70,12 +71,14 @@ class MelleaSession(SessionState):
     ) -> ModelOutputThunk[M]: ...  # fmt: skip
     @overload
     async def aact(
-        self, action: Component[S], *, format: None = None, requirements: Iterable[str | Requirement] | None = None,
+        self, action: Component[S], *, format: None = None,
+        requirements: Iterable[str | Requirement] | None = None,
         await_result: bool = False, **options: Unpack[StrategyOptions],
     ) -> ModelOutputThunk[S]: ...  # fmt: skip
     @overload
     async def aact(
-        self, action: Span | str, *, format: Any = None, requirements: Iterable[str | Requirement] | None = None,
+        self, action: Span | str, *, format: Any = None,
+        requirements: Iterable[str | Requirement] | None = None,
         await_result: bool = False, **options: Unpack[StrategyOptions],
     ) -> ModelOutputThunk[Any]: ...  # fmt: skip
     @with_options(ActOptions)
@@ -105,7 +108,8 @@ class MelleaSession(SessionState):
     @overload
     def act(
         self, action: Span | str, *, return_sampling_results: Literal[True],
-        requirements: Iterable[str | Requirement] | None = None, format: Any = None, **options: Unpack[StrategyOptions],
+        requirements: Iterable[str | Requirement] | None = None, format: Any = None,
+        **options: Unpack[StrategyOptions],
     ) -> SamplingResult[Any]: ...  # fmt: skip
     @overload
     def act(
@@ -114,12 +118,14 @@ class MelleaSession(SessionState):
     ) -> ComputedModelOutputThunk[M]: ...  # fmt: skip
     @overload
     def act(
-        self, action: Component[S], *, format: None = None, requirements: Iterable[str | Requirement] | None = None,
+        self, action: Component[S], *, format: None = None,
+        requirements: Iterable[str | Requirement] | None = None,
         **options: Unpack[StrategyOptions],
     ) -> ComputedModelOutputThunk[S]: ...  # fmt: skip
     @overload
     def act(
-        self, action: Span | str, *, format: Any = None, requirements: Iterable[str | Requirement] | None = None,
+        self, action: Span | str, *, format: Any = None,
+        requirements: Iterable[str | Requirement] | None = None,
         **options: Unpack[StrategyOptions],
     ) -> ComputedModelOutputThunk[Any]: ...  # fmt: skip
     @with_options(ActOptions)

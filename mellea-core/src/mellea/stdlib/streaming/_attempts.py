@@ -37,7 +37,10 @@ from mellea.stdlib.streaming.events import (
 
 __all__ = ["RepairFunction", "StreamAttempts", "StreamRequest", "closed_error", "reason_of"]
 
-RepairFunction: TypeAlias = "Callable[[Context, Context, list[Span], list[ModelOutputThunk[Any]], list[Validations]], tuple[Span, Context]]"
+RepairFunction: TypeAlias = (
+    "Callable[[Context, Context, list[Span], list[ModelOutputThunk[Any]], list[Validations]], "
+    "tuple[Span, Context]]"
+)
 
 _NOT_CHECKED = ValidationResult(False, reason="Not checked, because the stream was stopped.", skipped=True)
 

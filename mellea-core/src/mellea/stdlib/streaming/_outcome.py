@@ -32,7 +32,7 @@ class StreamOutcome(Generic[S]):
 
     @property
     def success(self) -> bool:
-        """Whether the stream is over, and its last attempt came to its end, fits the format and meets every requirement."""
+        """Whether the last attempt came to its end, fits the format and meets every requirement."""
         return self._completed is not None and self._completed.success
 
     @property
@@ -42,7 +42,7 @@ class StreamOutcome(Generic[S]):
 
     @property
     def completed_normally(self) -> bool:
-        """Whether the text of the current attempt came to its end, whatever the final validation says of it."""
+        """Whether the text of the current attempt came to its end, whatever validation says of it."""
         return self._run.ended
 
     @property

@@ -70,8 +70,9 @@ class Streamer(StreamOutcome[S], Closeable):
             if retry is None:
                 return
             if delivered:
+                why = retry.reason.rstrip(".")
                 raise StreamRestartedError(
-                    f"Attempt {retry.attempt} is withdrawn, and what was read of it: {retry.reason.rstrip('.')}.",
+                    f"Attempt {retry.attempt} is withdrawn, and what was read of it: {why}.",
                     hint="Forget its chunks and iterate again for the next attempt, or read events().",
                 )
 
@@ -115,8 +116,9 @@ class Streamer(StreamOutcome[S], Closeable):
                     for value in growing.changed(text):
                         yield value
         if self.failed_early:
+            why = str(self.failure_reason).rstrip(".")
             raise RequirementsNotMetError(
-                f"The stream was stopped before the object was complete: {str(self.failure_reason).rstrip('.')}.",
+                f"The stream was stopped before the object was complete: {why}.",
                 hint="Ask again, or relax the requirement.",
             )
         for value in growing.complete(text):

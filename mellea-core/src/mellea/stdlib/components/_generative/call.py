@@ -165,7 +165,8 @@ class ArgPreconditionRequirement(Requirement):
     def __init__(self, requirement: Requirement) -> None:
         wanted = requirement.description
         super().__init__(
-            f"The answer above lists the arguments that the function is called with. They must respect this: {wanted}"
+            "The answer above lists the arguments that the function is called with. "
+            f"They must respect this: {wanted}"
             if wanted
             else None,
             requirement.validation_fn,
@@ -235,7 +236,7 @@ async def check_arguments(
 
 
 def on_value(requirement: Requirement, schema: OutputSchema) -> Requirement:
-    """Return a requirement on the value that a typed function returns, for outputs that hold it in an envelope.
+    """Return a requirement on a typed function's value, for outputs that hold it in an envelope.
 
     A judge reads the answer as it is; a check sees the value: as text, and typed in ``.parsed``.
     """

@@ -49,8 +49,9 @@ def answer_schema(function: str, annotation: Any) -> OutputSchema:
             or getattr(error, "code", None) == "class-not-fully-defined"
         ):
             raise UnresolvedNameError(function, error) from error
+        why = str(error).splitlines()[0]
         raise UsageError(
-            f"{function} returns {format_annotation(annotation)}, which cannot be written as JSON: {str(error).splitlines()[0]}",
+            f"{function} returns {format_annotation(annotation)}, which cannot be written as JSON: {why}",
             hint="Return a type that pydantic knows, an attrs class, or a composition of them.",
         ) from error
     return OutputSchema(title[-64:], schema, parser=_parser(model))
