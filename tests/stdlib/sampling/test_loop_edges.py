@@ -1,8 +1,10 @@
 """The shared loop where it is easy to get wrong: lanes, budgets, errors, contexts, fixes."""
 
 import asyncio
+import contextvars
 import gc
 import math
+import threading
 
 import pytest
 from hypothesis import given
@@ -397,3 +399,48 @@ def test_failure_never_returns_less_than_the_best_attempt(verdicts):
     )
 
     assert result.chosen.rank == max(attempt.rank for attempt in result.attempts)
+
+
+async def test_synchronous_check_runs_under_the_deadline_and_leaves_the_loop_free():
+    begun, may_end, ticks = threading.Event(), threading.Event(), []
+
+    def slow(ctx):
+        begun.set()
+        may_end.wait(60)
+        return True
+
+    async def tick():
+        while not ticks:
+            await asyncio.sleep(0.001)
+            ticks.extend([1] if begun.is_set() else [])
+
+    beside = asyncio.ensure_future(tick())
+    with pytest.raises(BudgetError):
+        await sample(RejectionSamplingStrategy(), "x", [check("slow", slow)], budget=Budget(seconds=0.2))
+    await beside
+    may_end.set()
+
+
+@pytest.mark.parametrize("error", [KeyError("lost"), StopIteration(3)])
+async def test_check_that_raises_under_a_deadline_is_a_failed_check(error):
+    def failing(ctx):
+        raise error
+
+    result, _ = await sample(
+        RejectionSamplingStrategy(), "x", [check("fails", failing)], budget=Budget(seconds=60)
+    )
+    assert not result.success
+    assert type(error).__name__ in str(result.result_validations[0][1].reason)
+
+
+async def test_check_under_a_deadline_sees_the_context_variables_of_the_caller():
+    variable = contextvars.ContextVar("variable", default="unset")
+    variable.set("set")
+
+    result, _ = await sample(
+        RejectionSamplingStrategy(),
+        "x",
+        [check("sees", lambda ctx: variable.get() == "set")],
+        budget=Budget(seconds=60),
+    )
+    assert result.success

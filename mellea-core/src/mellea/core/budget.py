@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import math
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from attrs import field, frozen
 
 from mellea.core.errors import BudgetError, UsageError
+from mellea.core.event_loop import in_thread
 from mellea.core.response import Usage
 
-__all__ = ["Budget", "Spending", "no_attempt"]
+__all__ = ["Budget", "Spending", "call_within_deadline", "no_attempt"]
+
+_has_deadline: ContextVar[bool] = ContextVar("mellea_has_deadline", default=False)
 
 
 def _positive(_: object, attribute: Any, value: object) -> None:
@@ -82,11 +90,40 @@ class Spending:
             return f"{bounds.seconds:g} seconds"
         return None
 
+    @asynccontextmanager
+    async def deadline(self) -> AsyncIterator[None]:
+        """End a block, without an error, when the time is over."""
+        left = self.remaining_seconds()
+        if left is None:
+            yield
+            return
+        token = _has_deadline.set(True)
+        try:
+            async with asyncio.timeout(left) as clock:
+                yield
+        except TimeoutError:
+            if not clock.expired():
+                raise
+        finally:
+            _has_deadline.reset(token)
+
     def remaining_seconds(self) -> float | None:
         """Return the time left, or None without a bound."""
         if self.budget.seconds is None:
             return None
         return self.budget.seconds - (time.monotonic() - self.started)
+
+
+async def call_within_deadline(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of the user's returns, awaited if need be.
+
+    Under a deadline a synchronous one runs in a thread, so that it can be left when the time is over.
+    """
+    if _has_deadline.get() and not inspect.iscoroutinefunction(function):
+        value = await in_thread(function, *arguments)
+    else:
+        value = function(*arguments)
+    return await value if inspect.isawaitable(value) else value
 
 
 def no_attempt(spending: Spending) -> BudgetError:

@@ -25,6 +25,7 @@ __all__ = [
     "LoopLocal",
     "detached_context",
     "gather_or_cancel",
+    "in_thread",
     "is_blocked_by_caller",
     "run_sync",
     "running_loop",
@@ -259,6 +260,38 @@ class Closeable:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function returns that runs in a daemon thread of its own, in the caller's context.
+
+    A cancelled caller leaves the thread to itself; it holds up neither the loop nor the end of the process.
+    """
+    loop, context = asyncio.get_running_loop(), copy_context()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(value)
+
+    def work() -> None:
+        value: Any = None
+        failed: BaseException | None = None
+        try:
+            value = context.run(function, *arguments)
+        except StopIteration as error:  # which no future takes
+            failed = RuntimeError(f"{function!r} raised StopIteration({error})")
+        except BaseException as error:  # noqa: BLE001  whoever waits gets it
+            failed = error
+        with suppress(RuntimeError):  # the loop has ended, and whoever waited with it
+            loop.call_soon_threadsafe(settle, value, failed)
+
+    threading.Thread(target=work, name="mellea-check", daemon=True).start()
+    return await future
 
 
 class LoopLocal(Generic[T]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from mellea.core.budget import call_within_deadline
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -119,9 +120,7 @@ class Requirement(Component[str]):
     async def _checked(self, ctx: Context) -> ValidationResult:
         started = time.perf_counter()
         try:
-            verdict: Any = self.validation_fn(ctx)  # type: ignore[misc]  # the caller has looked
-            if inspect.isawaitable(verdict):
-                verdict = await verdict
+            verdict = await call_within_deadline(self.validation_fn, ctx)  # type: ignore[arg-type]  # the caller has looked
             return _as_result(verdict, time.perf_counter() - started)
         except Exception as error:  # noqa: BLE001  a check that raises is a failed check
             reason = f"The check {self.name!r} raised {type(error).__name__}: {error}"

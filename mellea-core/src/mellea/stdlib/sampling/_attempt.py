@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
+from mellea.core.budget import call_within_deadline
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import OutputParseError
@@ -85,7 +86,7 @@ async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attem
     for index, requirement in enumerate(call.requirements):
         if attempt.results[index][1].result or requirement.repair is None:
             continue
-        text, problem = _mended(requirement, str(attempt.output))
+        text, problem = await _mended(requirement, str(attempt.output))
         if problem:
             attempt = _with_note(attempt, index, problem)
         if text == str(attempt.output):
@@ -141,13 +142,13 @@ def _parse_error(output: ModelOutputThunk[Any]) -> str | None:
     return None
 
 
-def _mended(requirement: Requirement, text: str) -> tuple[str, str]:
+async def _mended(requirement: Requirement, text: str) -> tuple[str, str]:
     """Return what a requirement's own fix makes of a text, and what went wrong with the fix.
 
     Never raises for it.
     """
     try:
-        mended: object = requirement.repair(text) if requirement.repair is not None else text
+        mended = text if requirement.repair is None else await call_within_deadline(requirement.repair, text)
     except Exception as error:  # noqa: BLE001  a fix that raises fixes nothing; the model can still be asked again
         return text, f"its own fix raised {type(error).__name__}: {error}"
     if not isinstance(mended, str):

@@ -8,7 +8,6 @@ run side by side, and the first success stops the others.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -245,15 +244,9 @@ class BaseSamplingStrategy(SamplingStrategy):
     async def _attempts(self, call: SamplingRequest) -> tuple[list[Attempt[Any]], MelleaError | None]:
         """Return every attempt in the order in which they ended, and the first error that ended a lane."""
         arrived: list[Attempt[Any] | MelleaError] = []
-        try:
-            async with asyncio.timeout(call.spending.remaining_seconds()) as clock:
-                prepared = await call.context.prepare(call.backend)
-                await self._collect(
-                    call if prepared is call.context else evolve(call, context=prepared), arrived
-                )
-        except TimeoutError:
-            if not clock.expired():
-                raise
+        async with call.spending.deadline():
+            prepared = await call.context.prepare(call.backend)
+            await self._collect(call if prepared is call.context else evolve(call, context=prepared), arrived)
         attempts = [entry for entry in arrived if isinstance(entry, Attempt)]
         return attempts, next((entry for entry in arrived if isinstance(entry, MelleaError)), None)
 

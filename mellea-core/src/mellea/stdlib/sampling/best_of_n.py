@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 from attrs import evolve
 
+from mellea.core.budget import call_within_deadline
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.requirement import Requirement, ValidationResult
@@ -132,8 +131,7 @@ def _scoring(reward: Reward) -> Requirement:
         )
 
     async def score(ctx: Context) -> ValidationResult:
-        value = reward(str(ctx.last_output()))
-        number = float(await value if inspect.isawaitable(value) else value)
+        number = float(await call_within_deadline(reward, str(ctx.last_output())))
         return ValidationResult(True, score=number, reason=f"reward {number:g}")
 
     return Requirement("reward", score, check_only=True)
@@ -161,13 +159,9 @@ async def _graded(
     contexts = [
         call.seen_by_validators(attempt.action, attempt.context, attempt.output) for attempt in judged
     ]
-    try:
-        async with asyncio.timeout(call.spending.remaining_seconds()) as clock:
-            grades = await requirement.grade_all(call.judge, contexts)
-    except TimeoutError:
-        if not clock.expired():
-            raise
-        grades = [_TOO_LATE] * len(judged)
+    grades = [_TOO_LATE] * len(judged)
+    async with call.spending.deadline():
+        grades = await requirement.grade_all(call.judge, contexts)
     results = iter(grades)
     return [
         _with_result(attempt, requirement, SPARED if is_spared else next(results), call)
