@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import pydoc
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,11 @@ def test_every_option_is_named_and_explained_by_help(name):
         assert all(f"        {option.name}: " in shown for option in keywords)
         assert all(p.kind is not p.VAR_KEYWORD for p in inspect.signature(verb).parameters.values())
         assert verb.__name__ == name
+
+
+def test_reference_lists_every_verb_in_both_forms():
+    page = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
+    assert [page.count(f"- {name}\n") for name in BOTH] == [2] * len(BOTH)
 
 
 def test_help_of_a_bound_verb_shows_real_names_and_defaults():

@@ -42,21 +42,7 @@ def _checked(ctx: object) -> Context:
 
 
 class SessionState:
-    """A backend and a context.
-
-    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep
-    their class and attributes when they are cloned.
-
-    Args:
-        backend: What generates.
-        ctx: What is remembered; by default a ``SimpleContext``.
-        session_id: A name for logs; by default a new UUID.
-        model_options: Options of every call of this session, over the backend's and under the call's own.
-        strict: Whether it is an error that no attempt of an instruction meets every requirement.
-        plugins: Plugins of this session; strategies are named among them before the installed ones.
-        owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
-            backend that it made.
-    """
+    """What a session holds and how it lives; ``MelleaSession`` adds the verbs and documents the arguments."""
 
     def __init__(
         self,

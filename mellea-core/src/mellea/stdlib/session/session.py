@@ -51,11 +51,21 @@ class _NoSessionError(UsageError, RuntimeError):
 
 
 class MelleaSession(SessionState):
-    """A backend and a context, with the verbs. See ``SessionState`` for the arguments.
+    """A backend and a context, with the verbs.
 
     Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep
-    their class and attributes when they are cloned. Every verb raises a ``ClosedError`` when the session is
-    closed.
+    their class and attributes when they are cloned. Every verb raises a ``ClosedError`` when
+    the session is closed.
+
+    Args:
+        backend: What generates.
+        ctx: What is remembered; by default a ``SimpleContext``.
+        session_id: A name for logs; by default a new UUID.
+        model_options: Options of every call of this session, over the backend's and under the call's own.
+        strict: Whether it is an error that no attempt of an instruction meets every requirement.
+        plugins: Plugins of this session; strategies are named among them before the installed ones.
+        owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
+            backend that it made.
     """
 
     @overload
