@@ -1,7 +1,7 @@
 """Lets the reference show every option of the verbs.
 
-griffe reads the code without running it, and a verb gets its signature and its docstring,
-completed with the options, when it is defined.
+griffe reads the code without running it, and a verb gets its signature and its
+docstring, completed with the options, when it is defined.
 """
 
 import importlib

@@ -257,3 +257,21 @@ def test_plain_formatter_shows_components_that_render_themselves():
 
     assert ChatFormatter().print(Plain()) == "text"
     assert ChatFormatter().to_chat_messages([Plain()]) == [Message("user", "text")]
+
+
+def test_loops_of_a_template_are_bounded():
+    loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+    with pytest.raises(TemplateError, match="more than 1,000,000 turns"):
+        render_text(loop, {})
+    assert render_text("{% for a in names %}{{ loop.index }}{{ a }}{% endfor %}", {"names": "xy"}) == "1x2y"
+
+
+@pytest.mark.parametrize("source", ["{{ 'x' * 10**9 }}", "{{ 9 ** 9999 }}", "{{ [1] * 99999999 }}"])
+def test_template_computes_nothing_too_large(source):
+    with pytest.raises(TemplateError, match="too large"):
+        render_text(source, {})
+
+
+def test_template_computes_what_is_small():
+    assert render_text("{{ '-' * 3 }}{{ 2 ** 10 }}{{ 3000000 * 4 }}", {}) == "---102412000000"

@@ -36,12 +36,13 @@ def test_instruction_shows_its_parts_in_order():
     assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
 
 
-def test_user_variables_fill_every_text():
+def test_user_variables_fill_what_the_author_of_the_program_writes():
     instruction = Instruction(
         "d {{v}}", ["r {{v}}"], ["e {{v}}"], {"g": CBlock("g {{v}}")}, {"v": 1}, "p {{v}}", "o {{v}}"
     )
-    assert "{{" not in shown(instruction)
-    assert shown(instruction).count("1") >= 6
+    text = shown(instruction)
+    assert ("d 1" in text, "r 1" in text, "p 1" in text, "o 1" in text) == (True, True, True, True)
+    assert ("e {{v}}" in text, "g {{v}}" in text) == (True, True)
 
 
 def test_texts_without_user_variables_are_no_templates():
@@ -126,3 +127,18 @@ def test_history_of_something_else_is_refused_with_what_to_do():
 def test_generic_history_turns_anything_into_messages():
     ctx = ChatContext().add(Instruction("do it")).add(ModelOutputThunk("done"))
     assert as_generic_chat_history(ctx) == [Message("user", "do it"), Message("assistant", "done")]
+
+
+def test_examples_and_grounding_are_data_even_where_they_look_like_templates():
+    page = "body {{x} .a { color: {{ token }} } {% for i in range(9) %}x{% endfor %}"
+
+    instruction = Instruction(
+        "Summarise for {{name}}.",
+        grounding_context={"page": page},
+        icl_examples=[page],
+        user_variables={"name": "Olivia", "token": "secret"},
+    )
+    shown = TemplateFormatter().print(instruction)
+
+    assert "Summarise for Olivia." in shown
+    assert shown.count(page) == 2

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.questions import Question, Questionnaire, ask_all, schema_with_reason, transcript_and_answer
+from mellea.core.questions import (
+    Question,
+    Questionnaire,
+    ask_all,
+    fence,
+    schema_with_reason,
+    transcript_and_answer,
+)
 from mellea.core.validation import ValidationResult
 
 if TYPE_CHECKING:
@@ -57,7 +64,7 @@ async def judge(
     questions = [_yes_or_no(criterion) for criterion in criteria]
     said, answer = transcript_and_answer(backend, ctx)
     questionnaire = Questionnaire(
-        setting=f"{HEAD}\n\nConversation:\n{said}\n\nAnswer:\n{answer}",
+        setting=f"{HEAD}\n\nConversation:\n{fence(said)}\n\nAnswer:\n{fence(answer)}",
         noun="requirement",
         wanted=_JSON,
         wanted_in_words=_WORDS,

@@ -6,6 +6,7 @@ into one request when the backend works on one request at a time, else into one 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ __all__ = [
     "Questionnaire",
     "ask_all",
     "asks_together",
+    "fence",
     "schema_with_reason",
     "transcript_and_answer",
 ]
@@ -130,6 +132,13 @@ def schema_with_reason(name: str, key: str, value: Mapping[str, Any]) -> OutputS
     """Return the schema of a judge's answer: a reason, and then, under a key, what a JSON schema says."""
     reason = {"type": "string", "maxLength": _MAX_REASON}
     return OutputSchema(name, _object_schema({"reason": reason, key: value}))
+
+
+def fence(text: str) -> str:
+    """Return a text between marks that it does not contain, so that no line of it passes for ours."""
+    longest = max((len(run) for run in re.findall("`{3,}", text)), default=2)
+    mark = "`" * (longest + 1)
+    return f"{mark}\n{text}\n{mark}"
 
 
 def transcript_and_answer(backend: Backend, ctx: Context) -> tuple[str, str]:

@@ -5,7 +5,8 @@ Folders are searched in this order: the user's ``template_path``, the ``template
 defines the component, and this package's own. In each, below ``prompts/`` or directly, a folder whose name is
 contained in the simplified model id (``granite`` for ``ibm-granite/granite-4.0``) goes before ``default``.
 
-Values are data: text that looks like a template stays text.
+Values are data: text that looks like a template stays text. What a template may spend is bounded: turns of
+its loops, and the length of a text that it multiplies.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +33,30 @@ if TYPE_CHECKING:
 __all__ = ["TemplateFormatter", "render_text"]
 
 
+_MOST_TURNS = 1_000_000
+"""How many turns all loops of a template may take in one rendering."""
+_turns_left: ContextVar[Iterator[int]] = ContextVar("mellea_template_turns")
+
+
 @functools.cache
 def _environment() -> ImmutableSandboxedEnvironment:
     from jinja2 import StrictUndefined  # noqa: PLC0415  jinja costs 50 ms that an import should not pay
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
-    environment = ImmutableSandboxedEnvironment(
+    class Bounded(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if _is_too_large(operator, left, right):
+                raise TemplateError(
+                    f"A template computes something too large: {operator}.", hint="Compute it in Python."
+                )
+            return super().call_binop(context, operator, left, right)
+
+    environment = Bounded(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
     )
+    environment.filters["mellea_turns"] = _counted_turns
     environment.filters["json"] = functools.partial(
         json.dumps, ensure_ascii=False
     )  # Jinja's own escapes for HTML
@@ -47,10 +65,14 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(source: str) -> Template:
-    from jinja2 import TemplateSyntaxError  # noqa: PLC0415
+    from jinja2 import Template, TemplateSyntaxError, nodes  # noqa: PLC0415
 
+    environment = _environment()
     try:
-        return _environment().from_string(source)
+        tree = environment.parse(source)
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, "mellea_turns", [], [], None, None, lineno=loop.lineno)
+        return Template.from_code(environment, environment.compile(tree), environment.make_globals(None))
     except TemplateSyntaxError as error:
         raise TemplateError(
             f"A template does not compile: {error.message} in line {error.lineno}.",
@@ -106,13 +128,38 @@ def _check_computed(thunk: ModelOutputThunk[Any], name: str) -> None:
         )
 
 
+def _counted_turns(values: Iterable[Any]) -> Iterator[Any]:
+    """Iterate over what a template loops over, as far as its turns reach."""
+    turns = _turns_left.get()
+    for value in values:
+        if next(turns, None) is None:
+            raise TemplateError(
+                f"The loops of a template take more than {_MOST_TURNS:,} turns.", hint="Loop in Python."
+            )
+        yield value
+
+
+def _is_too_large(operator: str, left: Any, right: Any) -> bool:
+    if operator == "**":
+        return not (isinstance(left, int | float) and isinstance(right, int | float) and abs(right) <= 64)
+    for value, times in ((left, right), (right, left)):
+        if hasattr(value, "__len__") and isinstance(times, int) and len(value) * times > _MOST_TURNS:
+            return True
+    return False
+
+
 def _render(template: Template, variables: Mapping[str, Any]) -> str:
+    token = _turns_left.set(iter(range(_MOST_TURNS)))
     try:
         return template.render(variables)
+    except TemplateError:
+        raise
     except Exception as error:
         raise TemplateError(
             f"A template could not be rendered: {error}.", hint="Correct the template or its variables."
         ) from error
+    finally:
+        _turns_left.reset(token)
 
 
 class TemplateFormatter(ChatFormatter):

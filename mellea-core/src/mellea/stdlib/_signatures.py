@@ -124,7 +124,7 @@ class ChatOptions(GenerateOptions, total=False):
 _DOCUMENTED = {
     "role": "Who says it.",
     "requirements": (
-        "What the output must respect. Without a strategy ``act`` checks none, and ``instruct`` only shows them."
+        "What the output must respect. Without a strategy ``act`` checks none; ``instruct`` only shows them."
     ),
     "icl_examples": "Examples of good outputs.",
     "grounding_context": "Texts by name that the output is to rest on; outputs on their way are awaited.",
@@ -136,7 +136,7 @@ _DOCUMENTED = {
     "documents": "Documents that go along, below the text.",
     "strategy": "How attempts are made, or the name of a strategy; None makes one attempt.",
     "strict": (
-        "Whether it is an error that no attempt meets every requirement; None means as the session says, else no."
+        "Whether it is an error that no attempt meets every requirement; None means as the session says."
     ),
     "return_sampling_results": "Whether to return every attempt, as a ``SamplingResult``; needs a strategy.",
     "output": "What to check instead of the last output, as the answer to the conversation.",

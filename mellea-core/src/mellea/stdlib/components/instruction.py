@@ -22,8 +22,9 @@ __all__ = ["Instruction"]
 class Instruction(Component[str]):
     """A task for a model, with what it must respect and what it may use.
 
-    With ``user_variables`` every text is a template (``{{name}}``) that is filled in at once; the values
-    themselves are data and are never read as templates. The prompt shows, in this order: prefix, description,
+    With ``user_variables`` the description, the prefixes and the requirements are templates (``{{name}}``)
+    that are filled in at once. The values, the examples and the grounding are data, and are never read as
+    templates: they may be other people's text. The prompt shows, in this order: prefix, description,
     requirements, examples, grounding context, output prefix.
 
     Args:
@@ -86,8 +87,8 @@ class Instruction(Component[str]):
         self.__attrs_init__(
             None if description is None else filled(description),
             tuple(_required(requirement, user_variables) for requirement in requirements or ()),
-            tuple(filled(part) for part in icl_examples or ()),
-            {name: filled(part) for name, part in (grounding_context or {}).items()},
+            tuple(blockify(part) for part in icl_examples or ()),
+            {name: blockify(part) for name, part in (grounding_context or {}).items()},
             None if prefix is None else filled(prefix),
             None if output_prefix is None else filled(output_prefix),
             tuple(make_image_block(image) for image in images or ()),

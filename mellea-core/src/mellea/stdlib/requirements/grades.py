@@ -19,6 +19,7 @@ from mellea.core.questions import (
     Questionnaire,
     ask_all,
     asks_together,
+    fence,
     schema_with_reason,
     transcript_and_answer,
 )
@@ -123,7 +124,7 @@ class GradedRequirement(Requirement):
     def _questionnaire(self, said: str) -> Questionnaire:
         score = f"the score from 1 (worst) to {self.scale} (best)"
         return Questionnaire(
-            setting=f"{_HEAD}\n\nConversation:\n{said}\n\nQuestion: {self.description}",
+            setting=f"{_HEAD}\n\nConversation:\n{fence(said)}\n\nQuestion: {self.description}",
             noun="answer",
             wanted=f"Give the reason in one sentence, then {score}.",
             wanted_in_words=f"Begin with {score}, then give the reason in one sentence.",
@@ -132,7 +133,9 @@ class GradedRequirement(Requirement):
 
     def _question(self, answer: str) -> Question:
         score = {"type": "integer", "enum": list(range(1, self.scale + 1))}
-        return Question(answer, schema_with_reason("grade", "score", score), self._read, self._read_words)
+        return Question(
+            fence(answer), schema_with_reason("grade", "score", score), self._read, self._read_words
+        )
 
     def _read(self, value: Any, text: str) -> ValidationResult:
         """Return the verdict in constrained output."""
