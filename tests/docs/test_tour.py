@@ -5,8 +5,6 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 import mellea
 from mellea import start_session
 from mellea.stdlib.requirements import word_count
@@ -16,36 +14,42 @@ from tests.servers.faults import Reply, completion, running_fault_server
 TOUR = DOCS / "tour.md"
 CORE = Path(mellea.__file__).parent
 WAY = [(row[0].strip("`"), row[1].strip("`")) for row in table(TOUR, "file") if row[1].startswith("`")]
+NAMES = {name for _, name in WAY}
 
 
-@pytest.fixture
-def calls():
-    """The places of the way down that this thread enters, in order."""
-    entered = []
+class Watching:
+    """Notes, in order, the places of the way that this thread enters in the block."""
 
-    def note(frame, event, argument):
-        if event == "call":
+    def __init__(self):
+        self.entered = []
+
+    def __enter__(self):
+        self._before = sys.getprofile()
+        sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *exc):
+        sys.setprofile(self._before)
+
+    def _note(self, frame, event, argument):
+        name = frame.f_code.co_qualname
+        if event == "call" and name in NAMES:
             path = Path(frame.f_code.co_filename)
-            place = (
-                path.relative_to(CORE) if path.is_relative_to(CORE) else Path(*path.parts[-2:])
-            ).as_posix()
-            if (place, frame.f_code.co_qualname) in WAY and (place, frame.f_code.co_qualname) not in entered:
-                entered.append((place, frame.f_code.co_qualname))
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    yield entered
-    sys.setprofile(before)
+            file = path.relative_to(CORE) if path.is_relative_to(CORE) else Path(*path.parts[-2:])
+            place = (file.as_posix(), name)
+            if place in WAY and place not in self.entered:
+                self.entered.append(place)
 
 
-async def test_call_takes_the_way_of_the_table(calls):
+async def test_call_takes_the_way_of_the_table():
     with running_fault_server() as server:
         server.answers(Reply(completion("Hello.")))
         session = start_session("openai", model_id="m", base_url=server.base_url)
-        await session.ainstruct("Write a mail.", requirements=[word_count(at_most=80)])
+        with Watching() as watching:
+            await session.ainstruct("Write a mail.", requirements=[word_count(at_most=80)])
         await session.aclose()
 
-    assert calls == WAY
+    assert watching.entered == WAY
 
 
 def test_way_enters_no_file_twice():
