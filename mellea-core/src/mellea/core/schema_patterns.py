@@ -291,12 +291,20 @@ def _told(node: _Node) -> str:
     if node.high is None and _may_be_empty(node.part):
         raise PatternError("something that may be empty is repeated")
     told = _told(node.part)
-    single = isinstance(node.part, _Characters) and (told.startswith("[") or told.isascii())
+    single = (
+        (told.startswith("[") or told.isascii())
+        if isinstance(node.part, _Characters)
+        else _is_group(node.part, told)
+    )
     mark = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((node.low, node.high))
     if mark is None:
         most = "" if node.high is None else node.high
         mark = f"{{{node.low}}}" if node.low == node.high else f"{{{node.low},{most}}}"
     return f"{told if single else f'({told})'}{mark}"
+
+
+def _is_group(node: _Node, told: str) -> bool:
+    return isinstance(node, _Choice) and told.endswith(")")
 
 
 def _choice(options: Sequence[_Node]) -> str:
