@@ -135,7 +135,7 @@ class Box(BaseModel, typing.Generic[T]):
 
 
 TYPES = {
-    # name: (type, whether strict mode takes it, what llama.cpp cannot be told, what llguidance cannot be told)
+    # name: (type, whether strict mode takes it, what llama.cpp cannot be told, what llguidance cannot be)
     "str": (str, True, [], []),
     "int": (int, True, [], []),
     "float": (float, True, [], []),

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from mellea.core import errors
-from mellea.core.errors import MelleaError, error_for_status, retry_after_seconds
+from mellea.core.errors import MelleaError, retry_after_seconds
 
 TREE = re.findall(r"^([ │├└─]*)(\w+)((?: \([\w, ]+\))?)", errors.__doc__.split("\n\n")[2], re.MULTILINE)
 CLASSES = [
@@ -90,41 +90,6 @@ RETRYABLE = {
 @pytest.mark.parametrize("cls", CLASSES)
 def test_only_passing_troubles_are_retryable(cls):
     assert cls.retryable is (cls.__name__ in RETRYABLE)
-
-
-@pytest.mark.parametrize(
-    ("status", "message", "expected"),
-    [
-        (400, "bad parameter", errors.RequestRejectedError),
-        (401, "no key", errors.AuthenticationError),
-        (403, "forbidden", errors.AuthenticationError),
-        (404, "no such model", errors.ModelNotFoundError),
-        (408, "timeout", errors.ProviderTimeoutError),
-        (413, "payload", errors.ContextWindowError),
-        (422, "unprocessable", errors.RequestRejectedError),
-        (429, "slow down", errors.RateLimitError),
-        (500, "oops", errors.ServerError),
-        (503, "loading", errors.ServerError),
-        (None, "oops", errors.ServerError),
-        (400, "This model's maximum context length is 8192 tokens", errors.ContextWindowError),
-        (500, "the request exceeds the available context size", errors.ContextWindowError),
-        (None, "exceed_context_size_error", errors.ContextWindowError),
-        (500, "image input is not supported", errors.RequestRejectedError),
-        (429, "too many multimodal requests", errors.RateLimitError),
-        (401, "no multimodal access", errors.AuthenticationError),
-    ],
-)
-def test_status_and_words_decide_the_error(status, message, expected):
-    error = error_for_status(status, message, backend="b", model_id="m")
-    assert type(error) is expected
-    assert (error.status, error.backend, error.model_id) == (status, "b", "m")
-    assert str(error).endswith(error.hint)
-
-
-def test_rate_limit_says_when_to_try_again():
-    error = error_for_status(429, "slow down.", backend="b", model_id="m", retry_after=1.5)
-    assert str(error) == "b (m) answered 429: slow down. Try again in 1.5 seconds."
-    assert error.retry_after == 1.5
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from mellea.core.chat_completions import chat_body, chunk_from, completions_from
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.options import OptionTable, report_unsupported
+from mellea.core.redaction import secrets_of_address
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
 from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST
@@ -250,7 +251,7 @@ class LiteLLMBackend(Backend):
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of LiteLLM's."""
         key = self._api_key or (self._route.api_key if self._route else None)
-        return translate(error, model_id=self.model_id, key=key)
+        return translate(error, model_id=self.model_id, key=key, secrets=secrets_of_address(self.base_url))
 
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""

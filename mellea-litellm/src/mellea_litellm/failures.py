@@ -17,10 +17,10 @@ from mellea.core.errors import (
     ProviderConnectionError,
     ProviderTimeoutError,
     UnsupportedOptionError,
-    error_for_status,
-    retry_after_seconds,
     stream_interrupted,
 )
+from mellea.core.provider_errors import error_for_status
+from mellea.core.redaction import redacted
 
 __all__ = ["translate"]
 
@@ -40,19 +40,23 @@ _UNREADABLE = {
 _LOST = {"TransportError", "ClientConnectionError", "ConnectionError"}
 
 
-def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaError | None:
+def translate(
+    error: Exception, *, model_id: str, key: str | None, secrets: tuple[str, ...] = ()
+) -> MelleaError | None:
     """Return our error for one of LiteLLM's, or None if it comes from elsewhere.
 
     Args:
         error: What was raised.
         model_id: The model asked.
         key: The provider's key, which some providers repeat in their messages.
+        secrets: What else may not be shown.
     """
     chain = list(_chain(error))
     kinds = {cls.__name__ for link in chain for cls in type(link).__mro__}
     if not kinds & {"OpenAIError", "HTTPError", *_LOST}:
         return None
-    said = _words(error, key)
+    known = (key, *secrets)
+    said = redacted(_words(error), known)
     where: dict[str, Any] = {"backend": "litellm", "model_id": model_id}
     if "UnsupportedParamsError" in kinds:
         return UnsupportedOptionError(
@@ -64,10 +68,10 @@ def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaErro
             hint="Pass timeout=... (seconds) to wait longer.",
             **where,
         )
-    answers = [link.response for link in chain if type(link).__name__ == "HTTPStatusError"]
-    if answers:
-        after = retry_after_seconds(answers[-1].headers.get("retry-after"))
-        return error_for_status(answers[-1].status_code, said, retry_after=after, **where)
+    answer = next((link.response for link in reversed(chain) if _is_answer(link)), None)
+    if answer is not None:
+        body = answer.content if answer.is_closed and answer.content else said
+        return error_for_status(answer.status_code, body, answer.headers, secrets=known, **where)
     if kinds & _LOST:
         if "MidStreamFallbackError" in kinds:
             return stream_interrupted(**where)
@@ -80,12 +84,21 @@ def translate(error: Exception, *, model_id: str, key: str | None) -> MelleaErro
         return MalformedResponseError(
             f"The provider of {model_id!r} sent no valid answer: {said.rstrip('.')}.", hint=hint, **where
         )
-    return _by_status(error, said, key, where)
+    return _by_status(error, said, known, where)
 
 
-def _by_status(error: Exception, said: str, key: str | None, where: dict[str, Any]) -> MelleaError:
+def _is_answer(link: Any) -> bool:
+    """Tell whether an exception holds what the provider answered; those of LiteLLM's hold what it made up."""
+    return type(link).__name__ == "HTTPStatusError" or (
+        type(link).__module__.partition(".")[0] == "openai" and hasattr(link, "status_code")
+    )
+
+
+def _by_status(
+    error: Exception, said: str, known: tuple[str | None, ...], where: dict[str, Any]
+) -> MelleaError:
     status = getattr(error, "status_code", None)
-    if not key and _NO_KEY.search(said):
+    if not known[0] and _NO_KEY.search(said):
         import litellm  # noqa: PLC0415  it raised the error
 
         names = " or ".join(litellm.validate_environment(where["model_id"])["missing_keys"])
@@ -93,8 +106,8 @@ def _by_status(error: Exception, said: str, key: str | None, where: dict[str, An
         return AuthenticationError(
             f"There is no key for {where['model_id']!r}.", hint=hint, status=status, **where
         )
-    after = retry_after_seconds((getattr(error, "litellm_response_headers", None) or {}).get("retry-after"))
-    return error_for_status(status, said, retry_after=after, **where)
+    headers = getattr(error, "litellm_response_headers", None)
+    return error_for_status(status, said, headers, secrets=known, **where)
 
 
 def _chain(error: BaseException | None) -> Iterator[Any]:
@@ -106,7 +119,6 @@ def _chain(error: BaseException | None) -> Iterator[Any]:
         error = error.__cause__ or error.__context__
 
 
-def _words(error: Exception, key: str | None) -> str:
-    """Return the provider's own words, without LiteLLM's frame around them and without the key."""
-    said = _TAIL.sub("", _FRAME.sub("", str(getattr(error, "message", error)))) or type(error).__name__
-    return said.replace(key, "[key]") if key else said
+def _words(error: Exception) -> str:
+    """Return the provider's own words, without LiteLLM's frame around them."""
+    return _TAIL.sub("", _FRAME.sub("", str(getattr(error, "message", error)))) or type(error).__name__

@@ -16,21 +16,25 @@ import httpx
 from ollama import AsyncClient, ResponseError
 
 from mellea.core.errors import (
+    ContextWindowError,
     MalformedResponseError,
     MelleaError,
     ProviderConnectionError,
     ProviderTimeoutError,
-    RequestRejectedError,
     StreamInterruptedError,
-    error_for_status,
-    retry_after_seconds,
 )
+from mellea.core.provider_errors import error_for_status
 
 __all__ = ["BACKEND", "WireClient", "http_settings", "malformed", "translate", "unreachable"]
 
 BACKEND = "ollama"
 CONNECT_SECONDS = 5.0
-_NOT_A_SCHEMA = ("invalid json schema", "invalid format")
+_HINTS: dict[type[MelleaError], str] = {
+    ContextWindowError: "Raise ModelOption.CONTEXT_WINDOW, which is 4,096 on most servers whatever "
+    "the model could read; or shorten the prompt, or bound the conversation with "
+    "ChatContext(window_size=...)."
+}
+"""Remedies that only this server has."""
 T = TypeVar("T")
 
 
@@ -116,33 +120,8 @@ def translate(error: Exception, *, host: str, model_id: str) -> MelleaError | No
 
 
 def _answered(error: ResponseError, model_id: str) -> MelleaError:
-    """Return our error for one that the server reports."""
-    message, status = (
-        str(error.error).strip() or "no reason given",
-        error.status_code if error.status_code > 0 else None,
-    )
-    if any(phrase in message.lower() for phrase in _NOT_A_SCHEMA):
-        # The server calls its own refusal of a schema an internal error.
-        return RequestRejectedError(
-            f"Ollama refuses the output format: {message}.",
-            hint="Simplify the JSON schema.",
-            backend=BACKEND,
-            model_id=model_id,
-            status=status,
-        )
-    return error_for_status(
-        status, message, backend=BACKEND, model_id=model_id, retry_after=_retry_after(error)
-    )
-
-
-def _retry_after(error: ResponseError) -> float | None:
-    """Return the seconds of a ``Retry-After`` header.
-
-    The client leaves the answer in the error's context only.
-    """
+    """Return our error for one that the server reports; its headers are left in the error's context only."""
     origin = error.__context__
-    return (
-        retry_after_seconds(origin.response.headers.get("retry-after"))
-        if isinstance(origin, httpx.HTTPStatusError)
-        else None
-    )
+    headers = origin.response.headers if isinstance(origin, httpx.HTTPStatusError) else None
+    status = error.status_code if error.status_code > 0 else None
+    return error_for_status(status, error.error, headers, backend=BACKEND, model_id=model_id, hints=_HINTS)

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
@@ -39,17 +38,15 @@ from mellea.core.chat_completions import (
 from mellea.core.errors import (
     AuthenticationError,
     MelleaError,
-    ProviderConnectionError,
-    ProviderTimeoutError,
     StreamInterruptedError,
     UsageError,
-    error_for_status,
-    retry_after_seconds,
     stream_interrupted,
 )
 from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
 from mellea.core.model_names import model_name
+from mellea.core.redaction import redacted, secrets_of_address
+from mellea_openai.failures import translate
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
 
@@ -105,6 +102,7 @@ class OpenAIBackend(Backend):
             "api_key": self._key(api_key),
             "base_url": self.base_url,
         }
+        self._secrets = (self._client_options["api_key"], *secrets_of_address(self.base_url))
         self._trust = _trust(self.base_url)
         self._clients = LoopLocal(self._new_client, _close)
 
@@ -172,35 +170,16 @@ class OpenAIBackend(Backend):
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of the SDK's."""
-        where: dict[str, Any] = {"backend": self.provider, "model_id": self.model_id}
-        if isinstance(error, openai.APIStatusError):
-            after = retry_after_seconds(error.response.headers.get("retry-after"))
-            return error_for_status(error.status_code, _words(error), retry_after=after, **where)
-        if isinstance(error, openai.APITimeoutError) and not _lost_connection(error):
-            return ProviderTimeoutError(
-                f"{self.base_url} did not answer in time.",
-                hint="Pass timeout=... (seconds) to wait longer.",
-                **where,
-            )
-        if isinstance(error, openai.APIConnectionError):
-            return ProviderConnectionError(
-                f"No connection to {self.base_url}: {error.__cause__ or error}.",
-                hint="Check that the server runs and that base_url is right.",
-                **where,
-            )
-        if isinstance(error, json.JSONDecodeError):
-            return malformed_response(error.doc, **where)
-        if isinstance(error, openai.APIError):
-            code = error.body.get("code") if isinstance(error.body, Mapping) else None
-            return error_for_status(code if isinstance(code, int) else None, _words(error), **where)
-        return None
+        return translate(
+            error, address=redacted(self.base_url), model_id=self.model_id, secrets=self._secrets
+        )
 
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
 
     def __repr__(self) -> str:
-        return f"OpenAIBackend(model_id={self.model_id!r}, base_url={self.base_url!r})"
+        return f"OpenAIBackend(model_id={self.model_id!r}, base_url={redacted(self.base_url)!r})"
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
@@ -237,26 +216,3 @@ def _json(response: httpx2.Response, backend: OpenAIBackend) -> Any:
         raise malformed_response(
             response.text, backend=backend.provider, model_id=backend.model_id
         ) from error
-
-
-def _lost_connection(error: BaseException | None) -> bool:
-    """Tell whether a broken connection is behind an error.
-
-    The SDK's aiohttp transport reports it as a time-out.
-    """
-    while error is not None:
-        if isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, TimeoutError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _words(error: openai.APIError) -> str:
-    """Return the provider's own words, without the SDK's frame around them."""
-    body = error.body
-    if isinstance(body, Mapping):
-        inner = body.get("error", body)
-        said = inner.get("message") if isinstance(inner, Mapping) else inner
-        if said:
-            return str(said)
-    return error.message

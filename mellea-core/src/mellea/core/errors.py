@@ -19,6 +19,8 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   ├── ProviderTimeoutError (TimeoutError)
     │   ├── AuthenticationError (PermissionError)
     │   ├── RateLimitError
+    │   ├── QuotaError
+    │   ├── RefusalError
     │   ├── ModelNotFoundError (LookupError)
     │   ├── RequestRejectedError (ValueError)
     │   │   └── ContextWindowError
@@ -62,7 +64,9 @@ __all__ = [
     "ProviderConnectionError",
     "ProviderError",
     "ProviderTimeoutError",
+    "QuotaError",
     "RateLimitError",
+    "RefusalError",
     "RequestRejectedError",
     "RequirementsNotMetError",
     "ServerError",
@@ -72,7 +76,6 @@ __all__ = [
     "UnknownPluginError",
     "UnsupportedOptionError",
     "UsageError",
-    "error_for_status",
     "retry_after_seconds",
     "stream_interrupted",
 ]
@@ -211,6 +214,23 @@ class RateLimitError(ProviderError):
     retryable = True
 
 
+class QuotaError(ProviderError):
+    """What the account may use is used up, or not paid; waiting does not help."""
+
+
+class RefusalError(ProviderError):
+    """The model, or a filter of its provider, refuses to answer.
+
+    Args:
+        text: The words of the refusal, or the part of the answer that came before a filter cut it; empty if
+            there are none.
+    """
+
+    def __init__(self, message: str, *, text: str = "", **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.text = text
+
+
 class ModelNotFoundError(ProviderError, LookupError):
     """The provider has no such model."""
 
@@ -220,7 +240,19 @@ class RequestRejectedError(ProviderError, ValueError):
 
 
 class ContextWindowError(RequestRejectedError):
-    """The prompt, with the room asked for the answer, does not fit into the model's context window."""
+    """The prompt, with the room asked for the answer, does not fit into the model's context window.
+
+    Args:
+        prompt_tokens: Tokens of the prompt, if the provider says how many.
+        window: Tokens that the window holds, if the provider says how many.
+    """
+
+    def __init__(
+        self, message: str, *, prompt_tokens: int | None = None, window: int | None = None, **fields: Any
+    ) -> None:
+        super().__init__(message, **fields)
+        self.prompt_tokens = prompt_tokens
+        self.window = window
 
 
 class ServerError(ProviderError):
@@ -263,65 +295,6 @@ class PluginLoadError(PluginError, ImportError):
 
 class PluginApiError(PluginError):
     """The plugin was made for another version of the plugin interface."""
-
-
-_CONTEXT_WINDOW_PHRASES = (
-    "context length",
-    "context window",
-    "context size",
-    "maximum context",
-    "exceed_context",
-    "prompt is too long",
-)
-_BY_STATUS: dict[int, tuple[type[ProviderError], str]] = {
-    401: (AuthenticationError, "Check the API key."),
-    403: (AuthenticationError, "Check that the API key may use this model."),
-    404: (ModelNotFoundError, "Check the model id and the base URL."),
-    408: (ProviderTimeoutError, "Try again, or raise the time-out."),
-    413: (
-        ContextWindowError,
-        "Shorten the prompt, or bound the conversation with ChatContext(window_size=...).",
-    ),
-    429: (RateLimitError, "Wait, then try again."),
-}
-
-
-def error_for_status(
-    status: int | None, message: str, *, backend: str, model_id: str, retry_after: float | None = None
-) -> ProviderError:
-    """Return our error for a provider's HTTP status and message.
-
-    Args:
-        status: HTTP status; None when the provider reported an error inside a stream.
-        message: The provider's own words.
-        backend: Name of the backend, for the error's fields.
-        model_id: Model of the request.
-        retry_after: Seconds from a ``Retry-After`` header.
-    """
-    kind, hint = _BY_STATUS.get(
-        status or 0, (RequestRejectedError, "Change the request as the provider says.")
-    )
-    lowered = message.lower()
-    if kind is RequestRejectedError and any(phrase in lowered for phrase in _CONTEXT_WINDOW_PHRASES):
-        kind, hint = _BY_STATUS[413]
-    elif kind is RequestRejectedError and ("image input" in lowered or "multimodal" in lowered):
-        kind, hint = (
-            RequestRejectedError,
-            "This model reads text only: choose a vision model, or leave the image out.",
-        )
-    elif status is None or status >= 500:
-        kind, hint = ServerError, "Try again; if it lasts, look at the provider's log."
-    if kind is RateLimitError and retry_after is not None:
-        hint = f"Try again in {retry_after:g} seconds."
-    head = f"{backend} ({model_id}) answered" + (f" {status}" if status else " with an error")
-    return kind(
-        f"{head}: {message.rstrip('.')}.",
-        hint=hint,
-        backend=backend,
-        model_id=model_id,
-        retry_after=retry_after,
-        status=status,
-    )
 
 
 def retry_after_seconds(header: str | None) -> float | None:

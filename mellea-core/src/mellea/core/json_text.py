@@ -1,8 +1,9 @@
 """The one JSON value in a text that a model wrote.
 
-Models put JSON into code blocks, say a sentence before it or after it, and reason before they answer. The text is read once,
-from left to right, in linear time: brackets that open JSON are followed by a state machine, all else is prose. What began as
-JSON and broke is never searched for smaller values: a piece of a cut answer is no answer.
+Models put JSON into code blocks, say a sentence before it or after it, and reason before they answer. The
+text is read once, from left to right, in linear time: brackets that open JSON are followed by a state
+machine, all else is prose. What began as JSON and broke is never searched for smaller values: a piece of a
+cut answer is no answer.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def read_json(text: str, wanted: type[dict[str, Any] | list[Any]] | None = None)
 
     Args:
         text: What a model wrote.
-        wanted: ``dict`` or ``list`` when only objects or only arrays count; others are prose, such as the mark ``[1]``.
+        wanted: ``dict`` or ``list`` when only objects or only arrays count; others are prose, such as the
+            mark ``[1]``.
 
     Raises:
         OutputParseError: There is no JSON value, or there are two that differ.
@@ -57,7 +59,8 @@ def json_in(text: str, wanted: type[dict[str, Any] | list[Any]] | None = None) -
 
     Args:
         text: What a model wrote.
-        wanted: ``dict`` or ``list`` when only objects or only arrays count; others are prose, such as the mark ``[1]``.
+        wanted: ``dict`` or ``list`` when only objects or only arrays count; others are prose, such as the
+            mark ``[1]``.
 
     Raises:
         OutputParseError: There is no JSON value, or there are two that differ.
@@ -77,7 +80,8 @@ def json_in(text: str, wanted: type[dict[str, Any] | list[Any]] | None = None) -
     if len(found) > 1:
         first, second = list(found.values())[:2]
         raise OutputParseError(
-            f"The answer holds {len(found)} different JSON values, such as {_quoted(first)} and {_quoted(second)}.",
+            f"The answer holds {len(found)} different JSON values, such as {_quoted(first)} "
+            f"and {_quoted(second)}.",
             hint=_AGAIN,
         )
     if not found:
@@ -113,7 +117,7 @@ def _no_json(text: str, search: _Search) -> OutputParseError:
 
 
 def _scalar_blocks(text: str) -> Iterator[str]:
-    """Iterate over the code blocks that are one JSON value: a number or a text needs a block around it to count."""
+    """Iterate over the code blocks that are one JSON value; a number needs a block to count."""
     block: list[str] | None = None
     for line in text.splitlines():
         if not line.lstrip(" \t").startswith("```"):
@@ -130,7 +134,7 @@ def _scalar_blocks(text: str) -> Iterator[str]:
 
 @define
 class _Frame:
-    """An array or object that is open: where it opened, what may come next, and whether it has begun to look like JSON."""
+    """An array or object that is open: where it opened, what may come next, whether it looks like JSON."""
 
     start: int
     closing: str
@@ -237,7 +241,8 @@ class _Search:
             return frames[-1].start + 1  # brackets of the prose
         wrong = self.text[place : place + _SHOWN].lstrip(_SPACE)
         self.broken = OutputParseError(
-            f"The JSON in the answer is broken: {_WORDS[frames[-1].expects]} is missing before {_quoted(wrong)}.",
+            f"The JSON in the answer is broken: {_WORDS[frames[-1].expects]} is missing "
+            f"before {_quoted(wrong)}.",
             hint=_AGAIN,
         )
         depth = len(frames)

@@ -1,7 +1,8 @@
 """Keeps secrets out of what people read and programs keep: errors, reprs, logs, traces, cassettes.
 
-Blanked are the keys that are known, user names and passwords in addresses, the values of an address's query, what stands under
-a name such as ``api_key`` or ``Authorization``, and texts in the shape of a provider's key.
+Blanked are the keys that are known, user names and passwords in addresses, the values of an address's
+query, what stands under a name such as ``api_key`` or ``Authorization``, and texts in the shape of a
+provider's key.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ _PLACEHOLDERS = frozenset(
 )
 """What people pass for a key where none is needed; such words occur in any text."""
 
-_NAME = r"(?:[\w-]{0,40}(?:api[-_]?key|secret|password|passwd|credential|access[-_]?token|auth[-_]?token)[\w-]{0,40}|authorization|cookie)"
+_NAME = (
+    r"(?:[\w-]{0,40}(?:api[-_]?key|secret|password|passwd|credential|access[-_]?token|auth[-_]?token)[\w-]{0,40}"
+    r"|authorization|cookie)"
+)
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _NAMED = re.compile(
     rf"""(?<![\w-])(?P<name>["']?{_NAME}["']?\s{{0,4}}[=:]\s{{0,4}}(?:b(?=["']))?)(?P<quote>["']?)(?P<scheme>(?:bearer|basic|token)\s{{1,4}})?"""
@@ -66,13 +70,13 @@ _KEY = re.compile(
 def redacted(value: T, secrets: Iterable[str | None] = ()) -> T:
     """Return a text, or values that hold texts, without the secrets in them.
 
-    Mappings, lists and tuples are walked through; under a name such as ``api_key`` everything is blanked. Other values are
-    returned as they are.
+    Mappings, lists and tuples are walked through; under a name such as ``api_key`` everything is blanked.
+    Other values are returned as they are.
 
     Args:
         value: A text, or what holds texts.
-        secrets: Keys and passwords that are known. Placeholders such as ``none``, and those of fewer than four characters,
-            are left.
+        secrets: Keys and passwords that are known. Placeholders such as ``none``, and those of fewer than
+            four characters, are left.
     """
     known = sorted(
         {form for secret in secrets if _counts(secret) for form in _forms(str(secret))}, key=len, reverse=True
@@ -86,7 +90,7 @@ def redacted(value: T, secrets: Iterable[str | None] = ()) -> T:
 
 
 def secrets_of_address(address: str | None) -> tuple[str, ...]:
-    """Return the user's password, or the user name if it stands alone, that an address holds, for what repeats it elsewhere."""
+    """Return the password, or the user name that stands alone, in an address, in both ways of writing it."""
     if not address:
         return ()
     try:

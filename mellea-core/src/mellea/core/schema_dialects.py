@@ -1,14 +1,17 @@
 """JSON schemas in the words that an engine keeps.
 
-An engine either keeps a keyword, or refuses the schema for it, or drops it without a word. Here a schema is said in the words
-that an engine keeps, and what could not be said comes back in a list: it is left out of what is sent, and has to be checked
-when the output is there. What fits the schema that is sent is as near to the whole schema as the engine can be led.
+An engine either keeps a keyword, or refuses the schema for it, or drops it without a word. Here a schema is
+said in the words that an engine keeps, and what could not be said comes back in a list: it is left out of
+what is sent, and has to be checked when the output is there. What fits the schema that is sent is as near
+to the whole schema as the engine can be led.
 
-The tables below say for each dialect what becomes of a keyword. A keyword that no table names is left out and reported, unless
-it is a note, which no text can break (``title``, ``default``, ...). Each table's source:
+The tables below say for each dialect what becomes of a keyword. A keyword that no table names is left out
+and reported, unless it is a note, which no text can break (``title``, ``default``, ...). Each table's
+source:
 
 * ``OPENAI_STRICT``: the subset that OpenAI documents for ``strict: true``.
-* ``LLAMA_CPP``: the grammar of llama.cpp's server and Ollama's, as measured on an Ollama server of August 2026.
+* ``LLAMA_CPP``: the grammar of llama.cpp's server and Ollama's, as measured on an Ollama server of August
+  2026.
 * ``LLGUIDANCE``: llguidance 1.9, as it compiles or refuses.
 """
 
@@ -60,7 +63,8 @@ class DialectSchema:
 
     Args:
         schema: What to send.
-        unsaid: What of the whole schema it does not say, each as ``place: keyword value``; to be checked afterwards.
+        unsaid: What of the whole schema it does not say, each as ``place: keyword value``; to be checked
+            afterwards.
         strict: Whether OpenAI's strict mode accepts it.
     """
 

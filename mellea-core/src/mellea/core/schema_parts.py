@@ -1,4 +1,4 @@
-"""The parts of a JSON schema: what it names, what its references point to, and what several schemas are in one."""
+"""The parts of a JSON schema: what it names, what references point to, what several schemas are in one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def pointed_at(reference: str, root: Mapping[str, Any]) -> Any:
 
 
 def merged(schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return one schema that says what all of several say together, or None where that takes more than putting them side by side."""
+    """Return one schema that says what several say together, or None where they speak of the same thing."""
     whole: dict[str, Any] = {}
     for schema in schemas:
         for keyword, value in schema.items():
@@ -124,7 +124,7 @@ def with_own_root(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def without_root_references(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a schema in which a reference to the whole document goes to a definition, for engines that know definitions only."""
+    """Return a schema in which references to the whole go to a definition: some engines know no others."""
     if not _refers_to_root(schema):
         return schema
     name = "root"

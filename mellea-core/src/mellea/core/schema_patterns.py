@@ -1,8 +1,9 @@
-r"""Regular expressions in JSON schemas: what an engine can read of them, and how llama.cpp's grammar has to be told them.
+r"""Regular expressions in JSON schemas: which an engine can read, and how llama.cpp's grammar is told them.
 
-A pattern of a schema is searched for anywhere in the text (ECMA 262). llama.cpp's grammar matches it against the whole of the
-JSON that the text is written in, knows neither ``\d`` nor a dot that keeps away from quotes, and says nothing of what it drops.
-Characters are handled as sets of code points, so that every class, shorthand and negation is one thing.
+A pattern of a schema is searched for anywhere in the text (ECMA 262). llama.cpp's grammar matches it
+against the whole of the JSON that the text is written in, knows neither ``\d`` nor a dot that keeps away
+from quotes, and says nothing of what it drops. Characters are handled as sets of code points, so that every
+class, shorthand and negation is one thing.
 """
 
 from __future__ import annotations
@@ -84,10 +85,10 @@ def is_plain(pattern: str) -> bool:
 
 
 def whole_json_text(pattern: str) -> str | None:
-    """Return a pattern that matches the whole of a JSON text's content, without the quotes, for llama.cpp's grammar.
+    """Return a pattern for llama.cpp's grammar, which matches all between the quotes of a JSON text.
 
-    What matches the result matches the pattern. The reverse does not hold for quotes, backslashes and control characters,
-    which the grammar cannot write.
+    What matches the result matches the pattern. The reverse does not hold for quotes, backslashes and
+    control characters, which the grammar cannot write.
 
     Args:
         pattern: A pattern of a JSON schema.
@@ -116,7 +117,7 @@ def _whole(start: bool, body: list[_Node], end: bool) -> tuple[_Node, ...]:
 
 
 def _anchored(node: _Node) -> tuple[bool, list[_Node], bool]:
-    """Return whether a branch is anchored at its start, what it holds, and whether it is anchored at its end."""
+    """Return what a branch holds, with whether it is anchored at its start and at its end."""
     parts: list[_Node] = list(node.parts) if isinstance(node, _Sequence) else [node]
     start = end = False
     while parts and parts[0] == _Anchor(at_end=False):

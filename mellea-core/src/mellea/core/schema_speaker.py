@@ -1,4 +1,4 @@
-"""Says a JSON schema in other words: walks through its parts, and asks a table what becomes of each keyword."""
+"""Says a JSON schema in other words: a walk through its parts, a table of what becomes of each keyword."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_INLINED = 500
 """Definitions that are written out where they are used; each may use others twice, and so on."""
 
 Rule: TypeAlias = "Callable[[Speaker, Mapping[str, Any], Any, str], Any]"
-"""Returns what is sent for a keyword's value. It is given the speaker, the schema, the value, and where the schema stands."""
+"""Returns what is sent for a keyword, given the speaker, the schema, the value, and where it stands."""
 
 
 @frozen
@@ -94,7 +94,7 @@ class Speaker:
         return said
 
     def _joined(self, node: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-        """Return a schema that says itself what it says through a reference beside other keywords, or through ``allOf``."""
+        """Return a schema that says itself what it says through ``allOf``, or a reference beside others."""
         if isinstance(node.get("$ref"), str):
             return self._dereferenced(node, node["$ref"], path)
         if isinstance(node.get("allOf"), list):
@@ -124,7 +124,7 @@ class Speaker:
         return self._joined(whole | definitions, path)
 
     def _resolved(self, part: Any) -> Mapping[str, Any]:
-        """Return a part of ``allOf`` in which the reference, if it is nothing else, is replaced by what it points to."""
+        """Return a part of ``allOf``; if it is a mere reference, what it points to."""
         if isinstance(part, Mapping) and part.keys() - NOTES == {"$ref"}:
             target = pointed_at(part["$ref"], self.root)
             if isinstance(target, Mapping) and not mentions(target, part["$ref"]):

@@ -15,8 +15,8 @@ from mellea.core.errors import (
     ProviderTimeoutError,
     StreamInterruptedError,
     UsageError,
-    error_for_status,
 )
+from mellea.core.provider_errors import error_for_status
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Usage
 from mellea.testing.instances import minimal_instance, schema_of
