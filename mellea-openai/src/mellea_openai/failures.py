@@ -51,7 +51,7 @@ def translate(
 
 
 def _lost_connection(error: BaseException | None) -> bool:
-    """Tell whether a broken connection is behind an error, which aiohttp's transport reports as a time-out."""
+    """Tell whether a broken connection is behind an error: aiohttp's transport calls it a time-out."""
     while error is not None:
         if isinstance(error, aiohttp.ClientConnectionError) and not isinstance(error, TimeoutError):
             return True

@@ -162,7 +162,7 @@ def test_error_of_the_last_attempt_is_readable():
     m = session("no", "never")
 
     with pytest.raises(
-        OutputParseError, match=r"sentiment got no answer of its return type in 2 attempts\. .*Invalid JSON"
+        OutputParseError, match=r"sentiment got no answer of its return type in 2 attempts\. .*holds no JSON"
     ) as caught:
         sentiment(m, "x")
 

@@ -64,7 +64,6 @@ async def test_reason_names_what_does_not_fit():
 
 
 async def test_schema_given_as_a_mapping_is_checked():
-    pytest.importorskip("jsonschema")
 
     assert await verdict(fits_schema(SCHEMA), '{"n": 1}')
     assert "minimum" in (await verdict(fits_schema(SCHEMA), '{"n": 0}')).reason
@@ -82,7 +81,6 @@ def test_what_is_no_schema_is_our_error():
 
 
 def test_mapping_that_is_no_schema_is_our_error():
-    pytest.importorskip("jsonschema")
     with pytest.raises(UsageError, match="no JSON schema"):
         fits_schema({"type": "nonsense"})
 

@@ -131,7 +131,7 @@ async def test_leaving_early_does_not_stop_the_generation():
 
 
 @pytest.mark.parametrize(
-    "pieces", [[], ["no JSON"], ['{"name": "A'], ['{"name": 3}'], ["[1]"], ['{"name": "A"} and more']]
+    "pieces", [[], ["no JSON"], ['{"name": "A'], ['{"name": 3}'], ["[1]"], ['{"name": "A"} {"name": "B"}']]
 )
 async def test_output_that_does_not_fit_is_our_error_at_the_end(pieces):
     with pytest.raises(OutputParseError, match="Pet"):

@@ -88,10 +88,9 @@ def _yes_or_no(criterion: Criterion) -> Question:
 
 def _verdict(description: str, value: Any, text: str) -> ValidationResult:
     """Return the verdict in a JSON value; an answer that cannot be read is a no that says so."""
-    try:
-        return ValidationResult(bool(value["met"]), reason=str(value["reason"]) or description)
-    except (KeyError, TypeError):
-        return ValidationResult(False, reason=f"The judge's answer cannot be read: {json.dumps(text[:120])}")
+    if isinstance(value, Mapping) and isinstance(met := value.get("met"), bool):
+        return ValidationResult(met, reason=str(value.get("reason") or description))
+    return ValidationResult(False, reason=f"The judge's answer cannot be read: {json.dumps(text[:120])}")
 
 
 def _verdict_in_words(description: str, output_to_bool: Callable[[Any], bool], text: str) -> ValidationResult:

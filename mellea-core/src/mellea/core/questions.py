@@ -6,6 +6,7 @@ into one request when the backend works on one request at a time, else into one 
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -131,7 +132,7 @@ def asks_together(backend: Backend) -> bool:
 def schema_with_reason(name: str, key: str, value: Mapping[str, Any]) -> OutputSchema:
     """Return the schema of a judge's answer: a reason, and then, under a key, what a JSON schema says."""
     reason = {"type": "string", "maxLength": _MAX_REASON}
-    return OutputSchema(name, _object_schema({"reason": reason, key: value}))
+    return OutputSchema(name, _object_schema({"reason": reason, key: value}), parser=json.loads)
 
 
 def fence(text: str) -> str:
@@ -181,6 +182,7 @@ async def _ask_together(
     schema = OutputSchema(
         f"{questions[0].schema.name}s",
         _object_schema({name: question.schema.json_schema for name, question in named.items()}),
+        parser=json.loads,
     )
     thunk, seconds = await _ask(
         questionnaire.prompt_for_all(named), backend, options, schema, answers=len(named)

@@ -10,9 +10,12 @@ from typing import Any
 
 from attrs import field, frozen
 
-from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.errors import MelleaError, OutputParseError, UsageError
 
 __all__ = ["OutputSchema"]
+
+_MOST_MISFITS = 5
+"""How many things that are wrong with an answer are told at once."""
 
 
 @frozen
@@ -23,8 +26,7 @@ class OutputSchema:
         name: A name for the provider: letters, digits, ``_`` and ``-``.
         json_schema: The JSON schema.
         model: The pydantic class it comes from, when it comes from one.
-        parser: Reads the text instead of the class; a ValueError that it raises says what is wrong with the
-            text.
+        parser: Reads the JSON instead of the class; a ValueError that it raises says what is wrong.
     """
 
     name: str
@@ -55,22 +57,73 @@ class OutputSchema:
         return f"Answer with one JSON value that fits this JSON schema, and nothing else:\n{schema}"
 
     def parse(self, text: str) -> Any:
-        """Return what the text describes.
+        """Return what the one JSON value in a text describes.
 
-        What the parser makes of it, else an instance of the class, else plain JSON values.
+        That is what the parser makes of it, an instance of the class, or JSON values that fit the schema.
+
+        Args:
+            text: What a model wrote: the value, perhaps in a code block, or with words around it.
 
         Raises:
-            OutputParseError: The text is not JSON, or does not fit the class.
+            OutputParseError: There is no JSON in the text, or two values, or the value does not fit.
         """
+        from mellea.core.json_text import json_in  # noqa: PLC0415  only structured output needs it
+
         try:
-            if self.parser is not None:
-                return self.parser(text)
-            return self.model.model_validate_json(text) if self.model is not None else json.loads(text)
-        except (ValueError, RecursionError) as error:
+            return self._read(json_in(text, self._kind()))
+        except OutputParseError as error:
             raise OutputParseError(
-                f"The output is no {self.name}: {error}.",
-                hint="Raise MAX_NEW_TOKENS if the text was cut; otherwise ask again.",
+                f"The output is no {self.name}. {error.message}", hint=error.hint
             ) from error
+        except MelleaError:
+            raise
+        except Exception as error:
+            # A validator may raise anything; whatever it is, the answer does not fit.
+            raise OutputParseError(
+                f"The output is no {self.name}: {_reason(error)}.", hint="Ask again, or change the format."
+            ) from error
+
+    def _read(self, text: str) -> Any:
+        if self.parser is not None:
+            return self.parser(text)
+        if self.model is not None:
+            return self.model.model_validate_json(text)
+        from mellea.core.schema_check import misfit  # noqa: PLC0415  only schemas given as mappings need it
+
+        value = json.loads(text)
+        wrong = misfit(value, self.json_schema) if self.json_schema else None
+        if wrong is not None:
+            raise ValueError(wrong)
+        return value
+
+    def _kind(self) -> type[dict[str, Any] | list[Any]] | None:
+        """Return ``dict`` or ``list`` if the output is an object or an array."""
+        from mellea.core.schema_parts import types_of, with_own_root  # noqa: PLC0415
+
+        types = types_of(with_own_root(self.json_schema))
+        return dict if types == {"object"} else list if types == {"array"} else None
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong in one line; of an error that is none of a parser's, with its class."""
+    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
+        return _misfits(error.errors(include_url=False, include_context=False, include_input=False))
+    try:
+        said = " ".join(str(error).split()).rstrip(".")
+    except Exception:  # noqa: BLE001  an error may fail to tell itself
+        said = ""
+    return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}".rstrip(": ")
+
+
+def _misfits(wrong: list[dict[str, Any]]) -> str:
+    """Return what pydantic finds wrong, each with its place, in one line."""
+    lines = [
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}" if one["loc"] else one["msg"]
+        for one in wrong[:_MOST_MISFITS]
+    ]
+    if len(wrong) > _MOST_MISFITS:
+        lines.append(f"and {len(wrong) - _MOST_MISFITS} more")
+    return "; ".join(lines).rstrip(".")
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from mellea.core.context import Context
-from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.errors import OutputParseError
+from mellea.core.json_text import json_in
 from mellea.core.requirement import Requirement
 from mellea.core.schema import OutputSchema
+from mellea.core.schema_check import check_schema
 from mellea.stdlib.requirements.requirement import simple_validate
 
 __all__ = ["as_markdown_list", "fits_schema", "is_json", "is_markdown_list", "is_markdown_table"]
 
-_FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+(\S.*)")
 _CELLS = re.compile(r"\s*\|?.*\|.*")
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
@@ -25,76 +25,60 @@ _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 def is_json(*, check_only: bool = False) -> Requirement:
     """Return the requirement that the output is one JSON value.
 
-    Its own fix takes the JSON out of a fenced block.
+    Its own fix takes the JSON out of a code block, or from between words.
     """
-
-    def parses(text: str) -> tuple[bool, str]:
-        try:
-            json.loads(text, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            return False, f"it is no JSON: {error}"
-        return True, "it is JSON"
-
     return Requirement(
         "Answer with one JSON value and nothing else.",
-        simple_validate(parses),
+        simple_validate(_parses),
         check_only=check_only,
-        repair=_unfenced,
+        repair=_json_alone,
     )
 
 
 def fits_schema(schema: type[Any] | Mapping[str, Any], *, check_only: bool = False) -> Requirement:
     """Return the requirement that the output is JSON that fits a pydantic class or a JSON schema.
 
-    A schema given as a mapping is checked by the ``jsonschema`` library: ``pip install
-    "mellea-core[schema]"``.
-
     Raises:
-        UsageError: It is no schema, or ``jsonschema`` is needed and not installed.
+        UsageError: It is no schema.
     """
     wanted = OutputSchema.of(schema)
-    validate = _json_schema_check(wanted.json_schema) if wanted.model is None else None
+    if wanted.model is None:
+        check_schema(wanted.json_schema)
 
     def fits(text: str) -> tuple[bool, str]:
+        is_json, reason = _parses(text)
+        if not is_json:
+            return False, reason
         try:
-            value = wanted.parse(text)
+            wanted.parse(text)
         except OutputParseError as error:
             return False, error.message
-        wrong = validate(value) if validate is not None else None
-        return wrong is None, wrong or "it fits"
+        return True, "it fits"
 
-    described = f"Answer with JSON that fits this schema: {json.dumps(dict(wanted.json_schema))}"
-    return Requirement(described, simple_validate(fits), check_only=check_only, repair=_unfenced)
+    described = (
+        f"Answer with JSON that fits this schema: {json.dumps(dict(wanted.json_schema), ensure_ascii=False)}"
+    )
+    return Requirement(described, simple_validate(fits), check_only=check_only, repair=_json_alone)
 
 
-def _json_schema_check(schema: Mapping[str, Any]) -> Any:
+def _parses(text: str) -> tuple[bool, str]:
     try:
-        jsonschema = importlib.import_module("jsonschema")  # only schemas given as mappings need it
-    except ImportError as error:
-        raise UsageError(
-            "Checking against a JSON schema needs the jsonschema library.",
-            hint='Install it with: pip install "mellea-core[schema]"',
-        ) from error
-    validator = jsonschema.validators.validator_for(schema)
-    try:
-        validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        raise UsageError(f"It is no JSON schema: {error.message}.", hint="Correct the schema.") from error
-
-    def wrong(value: Any) -> str | None:
-        error = next(validator(schema).iter_errors(value), None)
-        return None if error is None else f"{error.json_path}: {error.message}"
-
-    return wrong
+        json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        return False, f"it is no JSON: {error}"
+    return True, "it is JSON"
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _unfenced(text: str) -> str:
-    fenced = _FENCE.search(text)
-    return fenced.group(1).strip() if fenced else text
+def _json_alone(text: str) -> str:
+    """Return the one JSON value in a text, or the text."""
+    try:
+        return json_in(text)
+    except OutputParseError:
+        return text
 
 
 def _items(text: str) -> list[str] | None:

@@ -8,17 +8,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
+from mellea.core.json_text import read_json
 from mellea.core.schema import OutputSchema
 from mellea.stdlib._annotations import UnresolvedNameError, format_annotation
 from mellea.stdlib._function_schema import AttrsModels
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
 
 __all__ = ["answer_schema", "unwrap_value", "wrap_value"]
-
-_MOST_ERRORS = 5
-"""How many things that are wrong with an answer are told at once."""
 
 
 def answer_schema(function: str, annotation: Any) -> OutputSchema:
@@ -58,33 +56,10 @@ def answer_schema(function: str, annotation: Any) -> OutputSchema:
 
 
 def _parser(model: type[BaseModel]) -> Callable[[str], Any]:
-    from pydantic import ValidationError  # noqa: PLC0415
-
     def parse(text: str) -> Any:
-        try:
-            return model.model_validate_json(_unfenced(text)).result  # type: ignore[attr-defined]  # the envelope's only field
-        except ValidationError as error:
-            raise ValueError(_readable(error)) from error
+        return model.model_validate_json(text).result  # type: ignore[attr-defined]  # the envelope's only field
 
     return parse
-
-
-def _unfenced(text: str) -> str:
-    """Return the JSON of an answer that a model put into a code block."""
-    fenced = re.fullmatch(r"\s*```\w*\s*\n(.*?)\n?\s*```\s*", text, re.DOTALL)
-    return fenced[1] if fenced else text
-
-
-def _readable(error: ValidationError) -> str:
-    """Return what is wrong in one line: pydantic's own words, without addresses of its documentation."""
-    wrong = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [
-        f"{'.'.join(map(str, one['loc']))}: {one['msg']}" if one["loc"] else one["msg"]
-        for one in wrong[:_MOST_ERRORS]
-    ]
-    if len(wrong) > _MOST_ERRORS:
-        lines.append(f"and {len(wrong) - _MOST_ERRORS} more")
-    return "; ".join(lines)
 
 
 def unwrap_value(answer: str) -> str:
@@ -108,7 +83,7 @@ def wrap_value(answer: str, text: str) -> str:
 
 
 def _value(answer: str) -> Any:
-    envelope = json.loads(_unfenced(answer))
+    envelope = read_json(answer, dict)
     if not isinstance(envelope, dict) or "result" not in envelope:
         raise ValueError("There is no result in the answer.")
     return envelope["result"]
