@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellea.backends import model_ids
-from mellea.core import Capability, CBlock, Chunk, Message, ModelOutputThunk, ServerError, Usage, UsageError
+from mellea.core import (
+    Capability,
+    CBlock,
+    Chunk,
+    Message,
+    ModelOutputThunk,
+    RequestRejectedError,
+    ServerError,
+    Usage,
+    UsageError,
+)
 from mellea.core.context import Context
 from mellea.stdlib.context import (
     ChatContext,
@@ -97,6 +107,62 @@ async def test_view_within_a_budget_touches_only_what_it_shows():
     view = await ctx.view(CountingBackend())
     assert len(view) == 3
     assert Counting.touched < 20
+
+
+def answered(ctx, turns):
+    for turn in range(turns):
+        ctx = ctx.add(Message("user", f"q{turn}")).add(ModelOutputThunk(f"a{turn}"))
+    return ctx
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(1, ["q2", "a2"]), (2, ["q2", "a2"]), (3, ["q2", "a2"]), (4, ["q1", "a1", "q2", "a2"])],
+)
+@pytest.mark.parametrize("bound", ["window", "budget", "compactor"])
+async def test_cut_conversation_begins_with_a_question(bound, size, expected):
+    settings = {
+        "window": {"window_size": size},
+        "budget": {"token_context_length_limit": -(-size * 2 * 4 // 3)},  # 2 tokens each, in three quarters
+        "compactor": {"compactor": WindowCompactor(size)},
+    }[bound]
+    ctx = answered(ChatContext(**settings).add(SYSTEM if bound != "budget" else Message("system", "")), 3)
+    assert shown(await ctx.view(CountingBackend()))[1:] == expected
+
+
+async def test_answers_of_tools_stay_with_their_question():
+    ctx = answered(ChatContext(window_size=3), 1).add(Message("user", "q")).add(Message("assistant", "call"))
+    ctx = ctx.add(Message("tool", "3")).add(ModelOutputThunk("a"))
+    assert shown(ctx.view_for_generation()) == ["q", "call", "3", "a"]
+
+
+async def test_conversation_that_is_not_cut_may_begin_with_a_greeting():
+    greeted = answered(
+        ChatContext(window_size=9, token_context_length_limit=99).add(ModelOutputThunk("hi")), 1
+    )
+    assert shown(greeted.view_for_generation()) == ["hi", "q0", "a0"]
+    assert shown(await greeted.view(CountingBackend())) == ["hi", "q0", "a0"]
+
+
+async def test_conversation_of_answers_alone_is_cut_at_its_bound():
+    ctx = ChatContext(window_size=2)
+    for text in "abc":
+        ctx = ctx.add(ModelOutputThunk(text))
+    assert shown(ctx.view_for_generation()) == ["b", "c"]
+
+
+def test_pinned_question_of_a_compactor_takes_the_newest_as_they_are():
+    compactor = WindowCompactor(1, pin_predicate=pin_system_and_initial_user)
+    assert shown(answered(ChatContext(compactor=compactor), 3).as_list()) == ["q0", "a2"]
+
+
+async def test_counting_that_fails_is_an_estimate():
+    class Refusing(ScriptedBackend):
+        async def count_tokens(self, messages):
+            raise RequestRejectedError("roles must alternate")
+
+    ctx = filled(ChatContext(token_context_length_limit=40), ["a" * 60, "b" * 60, "c" * 60])
+    assert shown(await ctx.view(Refusing())) == ["b" * 60, "c" * 60]
 
 
 def test_settings_survive_adding_and_beginning_anew():
@@ -245,7 +311,7 @@ async def with_output(ctx, tokens):
     return ctx
 
 
-@pytest.mark.parametrize(("tokens", "threshold", "length"), [(100, 99, 1), (100, 100, 4), (100, 0, 4)])
+@pytest.mark.parametrize(("tokens", "threshold", "length"), [(100, 99, 2), (100, 100, 4), (100, 0, 4)])
 async def test_threshold_compactor_works_above_its_threshold(tokens, threshold, length):
     ctx = await with_output(filled(ChatContext(), "ab"), tokens)
     compactor = ThresholdCompactor(WindowCompactor(1), threshold=threshold)

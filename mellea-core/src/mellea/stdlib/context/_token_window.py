@@ -7,7 +7,9 @@ from itertools import islice
 
 from mellea.core.component import Span
 from mellea.core.context import Context, ContextViewer
+from mellea.core.errors import ProviderError
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.context._newest import NewestSpans
 
 __all__ = ["fit"]
 
@@ -21,30 +23,37 @@ CHARACTERS_PER_TOKEN = 4
 
 
 async def fit(
-    ctx: Context, pinned: Sequence[Span], most: int, limit: int, backend: ContextViewer
+    ctx: Context,
+    pinned: Sequence[Span],
+    unpinned: int,
+    *,
+    window: int | None,
+    limit: int,
+    backend: ContextViewer,
 ) -> list[Span]:
-    """Return the pinned spans and as many of the newest ones as the budget holds, at least the newest one.
+    """Return the pinned spans and the newest ones that the budget holds, at least the newest exchange.
 
     Args:
         ctx: The conversation.
         pinned: The spans at its beginning that always stay.
-        most: How many of the others a window shows at most.
+        unpinned: How many others there are.
+        window: How many of the others are shown at most; None for no bound.
         limit: Tokens of the model's window.
         backend: Counts tokens, if it can.
     """
     budget = int(limit * SHARE)
     for span in pinned:
         budget -= await _tokens(span, backend)
-    kept: list[Span] = []
+    newest = NewestSpans()
     node: Context = ctx
-    for span in islice(ctx.newest_first(), most):
-        tokens = await _tokens_of(node, span, backend)
-        if kept and tokens > budget:
+    for number, span in enumerate(islice(ctx.newest_first(), unpinned)):
+        within = window is None or number < window
+        if within:
+            budget -= await _tokens_of(node, span, backend)
+        if not newest.take(span, fits=within and budget >= 0):
             break
-        budget -= tokens
-        kept.append(span)
         node = node.previous_node or node
-    return [*pinned, *reversed(kept)]
+    return [*pinned, *newest.oldest_first()]
 
 
 async def _tokens_of(node: Context, span: Span, backend: ContextViewer) -> int:
@@ -59,7 +68,10 @@ async def _tokens(span: Span, backend: ContextViewer) -> int:
     if isinstance(span, ModelOutputThunk) and not span.is_computed():
         await span.avalue()
     messages = backend.formatter.to_chat_messages([span])
-    counted = await backend.count_tokens(messages)
+    try:
+        counted = await backend.count_tokens(messages)
+    except ProviderError:  # whatever is wrong, the request itself will tell
+        counted = None
     if counted is not None:
         return counted
     if isinstance(span, ModelOutputThunk) and span.generation.usage is not None:

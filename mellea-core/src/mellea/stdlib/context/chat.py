@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Self
 
 from mellea.core.component import Span
@@ -11,6 +12,7 @@ from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.model_catalog import find_model
 from mellea.core.model_identifier import ModelIdentifier
+from mellea.stdlib.context._newest import newest_spans
 from mellea.stdlib.context._token_window import fit
 from mellea.stdlib.context.compactor import Compactor, InlineCompactor, compacted
 
@@ -20,7 +22,9 @@ __all__ = ["ChatContext"]
 class ChatContext(Context):
     """Shows the model what was said before.
 
-    The system messages at the beginning are pinned: neither a window nor a token budget drops them.
+    The system messages at the beginning are pinned: neither a window nor a token budget drops them. What
+    follows them begins with what a user says: an answer is left out together with its question, and the
+    newest exchange is always shown whole.
 
     Args:
         compactor: Keeps the conversation itself within bounds. An ``InlineCompactor`` works with every
@@ -113,8 +117,8 @@ class ChatContext(Context):
         """Return the spans to show: all, or the pinned ones and those in the window."""
         if self.window_size is None or self.length <= self.window_size:
             return self.as_list()
-        pinned = self.pinned[: self.length - self.window_size]
-        return [*pinned, *self.as_list(self.window_size)]
+        unpinned = islice(self.newest_first(), self.length - len(self.pinned))
+        return [*self.pinned, *newest_spans(unpinned, self.window_size)]
 
     async def prepare(self, backend: ContextGenerator) -> Context:
         """Return the conversation compacted by a compactor that does not work inline."""
@@ -127,6 +131,11 @@ class ChatContext(Context):
         own_view = type(self).view_for_generation is not ChatContext.view_for_generation
         if self.token_limit is None or own_view:
             return self.view_for_generation()
-        unpinned = self.length - len(self.pinned)
-        most = min(unpinned, self.window_size or unpinned)
-        return await fit(self, self.pinned, most, self.token_limit, backend)
+        return await fit(
+            self,
+            self.pinned,
+            self.length - len(self.pinned),
+            window=self.window_size,
+            limit=self.token_limit,
+            backend=backend,
+        )

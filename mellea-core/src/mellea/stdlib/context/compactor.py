@@ -14,6 +14,7 @@ from mellea.core.errors import MelleaError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.context._newest import newest_spans
 from mellea.stdlib.context.simple import SimpleContext
 
 __all__ = [
@@ -84,7 +85,9 @@ async def compacted(compactor: Compactor | InlineCompactor, ctx: C, backend: Con
 
 
 class WindowCompactor(InlineCompactor):
-    """Keeps the pinned spans and the newest ones.
+    """Keeps the pinned spans and the newest ones, from what a user says on.
+
+    An answer goes together with its question; the newest exchange always stays.
 
     Args:
         size: How many spans that are not pinned to keep.
@@ -106,7 +109,10 @@ class WindowCompactor(InlineCompactor):
         pinned = self.pin_predicate(spans)
         if len(spans) - pinned <= self.size:
             return ctx
-        return cast("C", ctx.rebuilt([*spans[:pinned], *spans[-self.size :]]))
+        # Where more than system messages are pinned, the conversation has begun with them.
+        begun = pinned > pin_system(spans)
+        newest = spans[-self.size :] if begun else newest_spans(reversed(spans[pinned:]), self.size)
+        return cast("C", ctx.rebuilt([*spans[:pinned], *newest]))
 
 
 class ThresholdCompactor:
