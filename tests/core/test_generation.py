@@ -154,6 +154,16 @@ async def test_conversation_is_sent_oldest_first():
     ]
 
 
+async def test_system_prompt_and_system_message_of_the_conversation_are_one():
+    backend = ScriptedBackend("x")
+    ctx = ChatContext().add(Message("system", "Be kind."))
+
+    await ask(backend, CBlock("q"), ctx, model_options={ModelOption.SYSTEM_PROMPT: "Be brief."})
+
+    sent = [(message.role, message.content) for message in backend.requests[0].messages]
+    assert sent == [("system", "Be brief.\n\nBe kind."), ("user", "q")]
+
+
 async def test_system_prompt_goes_first_and_is_no_option_of_the_provider():
     backend = ScriptedBackend("x")
     await ask(

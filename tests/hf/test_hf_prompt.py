@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mellea.core import Message, ModelToolCall, RequestRejectedError
+from mellea.core import Message, ModelToolCall, OptionNotSupportedWarning, RequestRejectedError
 from mellea_hf.prompt import PromptEncoder
 from tests.hf import tiny
 
@@ -79,3 +79,57 @@ def test_refusal_of_the_template_is_an_error_in_its_words():
 def test_empty_conversation_is_refused(loaded):
     with pytest.raises(RequestRejectedError, match="empty conversation"):
         PromptEncoder(loaded[0], "m", None).chat([])
+
+
+TURNS = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles take turns') }}{% endif %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] }}{% endfor %}"
+)
+SILENT = "{% for m in messages if m.role != 'system' %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}"
+SYSTEM = Message("system", "Be brief.")
+
+
+@pytest.mark.parametrize("template", [TURNS, SILENT])
+def test_system_text_goes_into_the_first_user_message_where_the_template_knows_no_such_role(template):
+    tokenizer = tiny.tokenizer(template)
+    encoder = PromptEncoder(tokenizer, "m", None)
+
+    with pytest.warns(OptionNotSupportedWarning, match="m knows no system role"):
+        ids = encoder.chat([SYSTEM, Message("user", "Hi."), Message("assistant", "Hello.")])
+
+    assert tokenizer.decode(ids) == "<|user|>Be brief.\n\nHi.<|assistant|>Hello."
+    assert encoder.chat([SYSTEM, Message("user", "Hi.")])  # told once: a second warning is an error here
+
+
+def test_system_text_alone_is_a_user_message_where_the_template_knows_no_such_role():
+    tokenizer = tiny.tokenizer(TURNS)
+
+    with pytest.warns(OptionNotSupportedWarning):
+        ids = PromptEncoder(tokenizer, "m", None).chat([SYSTEM, Message("assistant", "Hello.")])
+
+    assert tokenizer.decode(ids) == "<|user|>Be brief.<|assistant|>Hello."
+
+
+def test_several_system_messages_at_the_beginning_are_one():
+    tokenizer = tiny.tokenizer()
+
+    ids = PromptEncoder(tokenizer, "m", None).chat(
+        [SYSTEM, Message("system", "Be kind."), Message("user", "x")]
+    )
+
+    assert tokenizer.decode(ids).startswith("<|system|>Be brief.\n\nBe kind.<|end|><|user|>x")
+
+
+@pytest.mark.parametrize("template", [TURNS, None])
+def test_message_that_the_template_refuses_is_counted_all_the_same(template):
+    encoder = PromptEncoder(tiny.tokenizer(template), "m", None)
+
+    assert len("Hello.") < encoder.count([Message("assistant", "Hello.")]) < 20
+
+
+def test_conversation_is_counted_as_it_is_encoded():
+    encoder = PromptEncoder(tiny.tokenizer(), "m", None)
+
+    assert encoder.count([Message("user", "x")]) == len(encoder.chat([Message("user", "x")]))

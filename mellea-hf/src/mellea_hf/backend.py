@@ -143,11 +143,13 @@ class LocalHFBackend(Backend):
         ]
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return the tokens of the prompt that a conversation makes, exactly."""
+        """Return the tokens of the prompt that a conversation makes.
+
+        Exactly, unless the chat template refuses it, as many refuse a single message.
+        """
         encoder = self._usable().encoder
-        return len(
-            await off_loop(sum(len(message.content) for message in messages), lambda: encoder.chat(messages))
-        )
+        size = sum(len(message.content) for message in messages)
+        return await off_loop(size, lambda: encoder.count(messages))
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for torch's running out of memory."""

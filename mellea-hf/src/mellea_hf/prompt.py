@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
+from attrs import evolve
 from jinja2 import TemplateError as JinjaError
 
-from mellea.core import ContextWindowError, Message, RequestRejectedError, UsageError
+from mellea.core import (
+    ContextWindowError,
+    Message,
+    OptionNotSupportedWarning,
+    RequestRejectedError,
+    UsageError,
+)
 from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS
 
 __all__ = ["PromptEncoder"]
+
+_PROBE = "Is this shown?"
+_FRAME = 5
+"""About the tokens that a chat template puts around a message."""
 
 
 class PromptEncoder:
@@ -26,6 +40,7 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self._model_id = model_id
         self._window = window
+        self._reported = False
         # The first call may reset truncation in the Rust tokenizer; later ones only read it, so that threads
         # may share it.
         tokenizer("warm up")
@@ -40,7 +55,8 @@ class PromptEncoder:
         """Return the ids of a conversation and of the head of the answer to come.
 
         Text in a message is never read as a control token: ``<|im_end|>`` in a message is encoded as the
-        characters it is made of.
+        characters it is made of. Where the template knows no system role, the first user message begins with
+        what the system says.
 
         Args:
             messages: The conversation, oldest first.
@@ -49,6 +65,9 @@ class PromptEncoder:
         Raises:
             UsageError: The tokenizer has no chat template.
             RequestRejectedError: The chat template refuses the conversation.
+
+        Warns:
+            OptionNotSupportedWarning: Once, that the template knows no system role.
         """
         if not self.template:
             raise UsageError(
@@ -59,7 +78,7 @@ class PromptEncoder:
             )
         try:
             ids: list[int] = self._tokenizer.apply_chat_template(
-                [_mapping(message) for message in messages],
+                [_mapping(message) for message in self._with_one_system_text(messages)],
                 add_generation_prompt=True,
                 sanitize_control_tokens=True,
                 return_dict=False,
@@ -73,6 +92,46 @@ class PromptEncoder:
                 model_id=self._model_id,
             ) from error
         return ids
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of a conversation, about so many where the chat template refuses it."""
+        try:
+            return len(self.chat(messages))
+        except (RequestRejectedError, UsageError):
+            texts = [message.content for message in messages]
+            return sum(
+                len(self._tokenizer(text, add_special_tokens=False).input_ids) + _FRAME for text in texts
+            )
+
+    def _with_one_system_text(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Return the conversation with what the system says first in one message that is shown."""
+        system = list(takewhile(lambda message: message.role == "system", messages))
+        others = list(messages[len(system) :])
+        if not system or (len(system) == 1 and self._shows_system):
+            return messages
+        text = "\n\n".join(message.content for message in system)
+        if self._shows_system:
+            return [Message("system", text), *others]
+        self._report_missing_role()
+        if others and others[0].role == "user":
+            return [evolve(others[0], content=f"{text}\n\n{others[0].content}"), *others[1:]]
+        return [Message("user", text), *others]
+
+    @functools.cached_property
+    def _shows_system(self) -> bool:
+        said = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "x"}]
+        try:
+            return _PROBE in self._tokenizer.apply_chat_template(said, tokenize=False)
+        except Exception:  # noqa: BLE001  whatever a template does about a role that it does not know
+            return False
+
+    def _report_missing_role(self) -> None:
+        if not self._reported:
+            self._reported = True
+            what = (
+                f"The chat template of {self._model_id} knows no system role: the first user message begins "
+            )
+            warnings.warn(f"{what}with what the system says.", OptionNotSupportedWarning, stacklevel=2)
 
     def text(self, prompt: str) -> list[int]:
         """Return the ids of a plain text, which is the caller's own prompt.

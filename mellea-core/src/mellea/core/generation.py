@@ -26,7 +26,7 @@ from mellea.core.errors import (
     UsageError,
 )
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.message import Message
+from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
@@ -166,7 +166,7 @@ async def _rendered(
     await resolve_all(spans)
     messages = backend.formatter.to_chat_messages(spans)
     if system := options.get(ModelOption.SYSTEM_PROMPT):
-        messages.insert(0, Message("system", str(system)))
+        messages = with_system_prompt(messages, str(system))
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         messages[-1] = _asking_for(request.schema, messages[-1])
         request = evolve(request, schema=None)

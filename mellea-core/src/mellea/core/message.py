@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation
@@ -15,7 +15,7 @@ from mellea.core.tool_call import ModelToolCall
 if TYPE_CHECKING:
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["Message", "Role"]
+__all__ = ["Message", "Role", "with_system_prompt"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = ("system", "user", "assistant", "tool")
@@ -87,3 +87,14 @@ class Message(Component["Message"]):
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> Message:
         return Message("assistant", str(computed), thinking=computed.thinking, tool_calls=computed.tool_calls)
+
+
+def with_system_prompt(messages: Sequence[Message], text: str) -> list[Message]:
+    """Return a conversation that begins with a system prompt, before what its own system message says.
+
+    Most chat templates know one system message, and many refuse a second one.
+    """
+    if messages and messages[0].role == "system":
+        first = messages[0]
+        return [evolve(first, content=f"{text}\n\n{first.content}".rstrip()), *messages[1:]]
+    return [Message("system", text), *messages]

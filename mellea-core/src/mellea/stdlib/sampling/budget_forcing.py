@@ -17,7 +17,7 @@ from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import CapabilityError, UsageError
 from mellea.core.generation import parser_of, resolve_all
-from mellea.core.message import Message
+from mellea.core.message import with_system_prompt
 from mellea.core.model_api import missing_capability
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.response import Usage, total_usage
@@ -208,7 +208,7 @@ async def _prompt(
                 backend, Capability.IMAGES if message.images else Capability.AUDIO, " for plain completion"
             )
     if system := options.get(ModelOption.SYSTEM_PROMPT):
-        messages.insert(0, Message("system", str(system)))
+        messages = with_system_prompt(messages, str(system))
     wanted = messages[-1].content
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         wanted += f"\n\n{schema.prompt()}"
