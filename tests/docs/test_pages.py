@@ -22,6 +22,7 @@ WITH_STAND_INS = [name for name in PAGES if name not in ("backends.md", "getting
 LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 
 
+@pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # stand-ins know no better
 @pytest.mark.parametrize("name", WITH_STAND_INS)
 def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
     page = DOCS / name

@@ -18,6 +18,7 @@ from mellea.core import (
     ModelOutputThunk,
     ModelToolCall,
     RateLimitError,
+    RequirementsNotMetWarning,
     TemplateRepresentation,
 )
 from mellea.core.errors import UnknownPluginError
@@ -248,7 +249,9 @@ def test_tools_of_the_caller_are_left_alone():
     options = {ModelOption.TOOLS: tools}
     m = session("x", "y", capabilities=[Capability.TOOLS])
 
-    m.instruct("Say.", requirements=[check("no", lambda ctx: False)], model_options=options, tool_calls=True)
+    never = [check("no", lambda ctx: False)]
+    with pytest.warns(RequirementsNotMetWarning):
+        m.instruct("Say.", requirements=never, model_options=options, tool_calls=True)
 
     assert tools == [print]
     assert options == {ModelOption.TOOLS: tools}

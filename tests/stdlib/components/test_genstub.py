@@ -18,6 +18,7 @@ from mellea.core import (
     OptionTable,
     OutputParseError,
     RequirementsNotMetError,
+    RequirementsNotMetWarning,
     UsageError,
 )
 from mellea.stdlib.components import genslot, mify
@@ -243,7 +244,8 @@ def test_best_value_is_returned_when_no_attempt_meets_everything():
     m = session('{"result": "a"}', '{"result": "b"}')
     fails = check("never", lambda _: False)
 
-    assert summary(m, "x", requirements=[fails]) == "b"
+    with pytest.warns(RequirementsNotMetWarning, match="never.*summary returns it all the same"):
+        assert summary(m, "x", requirements=[fails]) == "b"
 
 
 def test_strict_function_raises_instead():

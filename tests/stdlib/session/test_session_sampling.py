@@ -30,6 +30,7 @@ from mellea.core import (
     ModelOutputThunk,
     RateLimitError,
     RequirementsNotMetError,
+    RequirementsNotMetWarning,
     TemplateError,
     UsageError,
 )
@@ -84,7 +85,8 @@ def test_instruction_that_fails_is_tried_a_second_time():
 def test_instruction_is_tried_no_third_time():
     m = chat_session("much too long", "again too long", "ok")
 
-    output = m.instruct("Say something.", requirements=[SHORT])
+    with pytest.warns(RequirementsNotMetWarning, match="Short"):
+        output = m.instruct("Say something.", requirements=[SHORT])
 
     assert output.value == "again too long"
     assert len(m.backend.requests) == 2
@@ -187,7 +189,8 @@ def test_format_that_is_no_schema_is_our_error_before_a_request():
 def test_options_of_session_and_call_reach_every_attempt():
     m = MelleaSession(ScriptedBackend("too long for it"), model_options={ModelOption.TEMPERATURE: 0.5})
 
-    m.instruct("Say something.", requirements=[SHORT], model_options={ModelOption.MAX_NEW_TOKENS: 3})
+    with pytest.warns(RequirementsNotMetWarning):
+        m.instruct("Say something.", requirements=[SHORT], model_options={ModelOption.MAX_NEW_TOKENS: 3})
 
     assert [request.options for request in m.backend.requests] == [
         {"temperature": 0.5, "max_new_tokens": 3}
@@ -234,7 +237,8 @@ def test_strict_session_raises():
 def test_call_overrides_a_strict_session():
     m = chat_session("much too long", "again too long", strict=True)
 
-    assert m.instruct("Say something.", requirements=[SHORT], strict=False).value == "again too long"
+    with pytest.warns(RequirementsNotMetWarning):
+        assert m.instruct("Say something.", requirements=[SHORT], strict=False).value == "again too long"
 
 
 def test_strict_session_asks_nothing_of_calls_without_requirements():
@@ -271,7 +275,8 @@ def test_best_failed_attempt_is_remembered():
     m = chat_session("ABCDEFGH", "abcdefgh")
     lower = req("Lower case.", simple_validate(str.islower))
 
-    output = m.instruct("Say something.", requirements=[SHORT, lower])
+    with pytest.warns(RequirementsNotMetWarning):
+        output = m.instruct("Say something.", requirements=[SHORT, lower])
 
     assert output.value == "abcdefgh"
     assert said(m) == ["abcdefgh"]
@@ -527,7 +532,9 @@ def test_lists_and_mappings_of_the_caller_are_left_alone():
     }
     copies = {name: value.copy() for name, value in given.items()}
 
-    m.instruct("Say {{how}} words.", strategy=RejectionSamplingStrategy(requirements=[NEVER]), **given)
+    strategy = RejectionSamplingStrategy(requirements=[NEVER])
+    with pytest.warns(RequirementsNotMetWarning):
+        m.instruct("Say {{how}} words.", strategy=strategy, **given)
 
     assert given == copies
     assert SHORT.description == "Short."

@@ -3,6 +3,7 @@
 from mellea.core import errors
 from mellea.core.backend import Backend, FormatterBackend
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
+from mellea.core.call_site import RequirementsNotMetWarning
 from mellea.core.capabilities import Capabilities, Capability
 from mellea.core.component import (
     Component,
@@ -69,6 +70,7 @@ __all__ = [
     "PartialValidationResult",
     "RawProviderResponse",
     "Requirement",
+    "RequirementsNotMetWarning",
     "SamplingResult",
     "SamplingStrategy",
     "Span",

@@ -20,6 +20,8 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 from weakref import WeakKeyDictionary
 
+from mellea.core.call_site import calling_from_here
+
 __all__ = [
     "Closeable",
     "LoopLocal",
@@ -116,6 +118,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) ->
         starts_only: Whether the coroutine only starts work that goes on after it has returned.
     """
     context = copy_context()
+    context.run(calling_from_here())
     for loop in _loops_for_this_thread():
         claim = threading.Lock()
         future = context.run(_submit, _claimed(claim, coroutine), starts_only, loop)

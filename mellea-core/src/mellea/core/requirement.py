@@ -36,6 +36,19 @@ __all__ = [
     "reqify",
 ]
 
+_BUGS = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+)
+"""What a mistake in a check's own code raises; a text that it cannot read raises ValueError."""
+
 
 class Requirement(Component[str]):
     """Something that an output must respect.
@@ -124,7 +137,12 @@ class Requirement(Component[str]):
             return _as_result(verdict, time.perf_counter() - started)
         except Exception as error:  # noqa: BLE001  a check that raises is a failed check
             reason = f"The check {self.name!r} raised {type(error).__name__}: {error}"
-            return ValidationResult(False, reason=reason, seconds=time.perf_counter() - started)
+            return ValidationResult(
+                False,
+                reason=reason,
+                seconds=time.perf_counter() - started,
+                looks_like_bug=isinstance(error, _BUGS),
+            )
 
     @property
     def name(self) -> str:

@@ -178,17 +178,23 @@ class SamplingResult(Generic[S]):
         """
         if self.success:
             return self
+        raise RequirementsNotMetError(
+            self.shortcoming(),
+            hint="Raise the budget, relax the requirement, or read the attempts in error.result.",
+            result=self,
+        )
+
+    def shortcoming(self) -> str:
+        """Return in words what the chosen attempt lacks."""
         missing = "; ".join(
             f"{name.rstrip('.')}: {reason.rstrip('.')}" for name, reason in self.chosen.failures()
         )
         tried = (
             "The only attempt" if len(self.attempts) == 1 else f"The best of {len(self.attempts)} attempts"
         )
-        raise RequirementsNotMetError(
-            f"{tried} does not meet every requirement: {missing}.",
-            hint="Raise the budget, relax the requirement, or read the attempts in error.result.",
-            result=self,
-        )
+        bugs = [repr(requirement.name) for requirement, said in self.chosen.results if said.looks_like_bug]
+        blame = f" This looks like a bug in the check itself: {', '.join(bugs)}." if bugs else ""
+        return f"{tried} does not meet every requirement: {missing}.{blame}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that can be told of it as JSON values."""

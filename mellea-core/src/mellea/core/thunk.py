@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from mellea.core._output import Output
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mellea.core.schema import OutputSchema
     from mellea.core.tool_call import ModelToolCall
 
-__all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser"]
+__all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser", "Sampled"]
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -26,6 +26,41 @@ class Parser(Protocol[S_co]):
 
     def parse(self, computed: ModelOutputThunk[Any], /) -> S_co:
         """Return what the text means."""
+        ...
+
+
+class Sampled(Protocol):
+    """Every attempt of the call that an output came from: a ``SamplingResult``."""
+
+    @property
+    def success(self) -> bool:
+        """Whether the chosen attempt meets every requirement."""
+        ...
+
+    @property
+    def attempts(self) -> Sequence[Any]:
+        """The attempts."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """Why the chosen one was chosen."""
+        ...
+
+    def shortcoming(self) -> str:
+        """Return in words what the chosen attempt lacks."""
+        ...
+
+    def table(self) -> str:
+        """Return one line for each attempt."""
+        ...
+
+    def show(self) -> None:
+        """Print the attempts as a tree."""
+        ...
+
+    def to_json(self) -> str:
+        """Return the attempts as JSON text."""
         ...
 
 
@@ -69,6 +104,7 @@ class ModelOutputThunk(Closeable, Generic[S]):
         self._action = action
         self._schema = schema
         self._parsed: Any = None
+        self._sampling: Sampled | None = None
         self._unread: list[str] | None = None
         self._read = 0
         if self._output.done and type(self) is ModelOutputThunk:
@@ -160,6 +196,16 @@ class ModelOutputThunk(Closeable, Generic[S]):
         return cast("S", self._parsed)
 
     @property
+    def met(self) -> bool:
+        """Whether every requirement that was checked is met; true where none was checked."""
+        return self._sampling is None or self._sampling.success
+
+    @property
+    def sampling(self) -> Sampled | None:
+        """Every attempt of the call that this is the chosen output of; None where no strategy checked it."""
+        return self._sampling
+
+    @property
     def generate_log(self) -> GenerateLog | None:
         """The record of the generation.
 
@@ -182,7 +228,7 @@ class ModelOutputThunk(Closeable, Generic[S]):
     # Copies
 
     def __copy__(self) -> Self:
-        return self._twin()
+        return self._twin(_sampling=self._sampling)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self._twin()
@@ -294,6 +340,10 @@ class ModelOutputThunk(Closeable, Generic[S]):
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call something when the generation fails or is cancelled, before any reader sees it."""
         self._output.on_failure(callback)
+
+    def note_sampling(self, sampling: Sampled) -> None:
+        """Say which attempts this output was chosen from."""
+        self._sampling = sampling
 
     def attach_parsers(self, action: Parser[S] | None, schema: OutputSchema | None) -> None:
         """Say what reads the text, where the backend that made the thunk by itself did not."""

@@ -38,6 +38,7 @@ from mellea.stdlib._signatures import (
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, as_strategy, needed_strategy
+from mellea.stdlib.sampling._failure import warn_of_failure
 from mellea.stdlib.sampling._request import requirements_of
 
 __all__ = [
@@ -129,6 +130,7 @@ async def sample(
     required = requirements_of(requirements)
     with suggest_backends():
         result = await chosen.sample(blockify(action), context, backend, required, **config.keywords())
+    result.result.note_sampling(result)
     return result.raise_for_failure() if strict else result
 
 
@@ -162,7 +164,41 @@ async def aact(
         RequirementsNotMetError: With ``strict``, no attempt met every requirement.
         UsageError: The call cannot be carried out; nothing was sent.
         ProviderError: The provider failed.
+
+    Warns:
+        RequirementsNotMetWarning: No attempt met every requirement, and the best one is returned.
     """
+    return await _acted(
+        action,
+        context,
+        backend,
+        requirements=requirements,
+        strategy=strategy,
+        return_sampling_results=return_sampling_results,
+        strict=strict,
+        format=format,
+        model_options=model_options,
+        tool_calls=tool_calls,
+        await_result=await_result,
+    )
+
+
+async def _acted(
+    action: Span | str,
+    context: Context,
+    backend: Backend,
+    *,
+    requirements: Iterable[str | Requirement] | None = None,
+    strategy: str | SamplingStrategy | None = None,
+    return_sampling_results: bool = False,
+    strict: bool | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    await_result: bool = False,
+    warns: bool = True,
+) -> tuple[Any, Context]:
+    """Carry out ``aact``; ``warns`` is whether to say that the output does not meet every requirement."""
     config = GenerateConfig(format, model_options, tool_calls)
     if strategy is None:
         _check_no_strategy(
@@ -173,7 +209,11 @@ async def aact(
     result = await sample(
         action, context, backend, config, requirements=requirements, strategy=strategy, strict=bool(strict)
     )
-    return (result if return_sampling_results else result.result), result.result_ctx
+    if return_sampling_results:
+        return result, result.result_ctx
+    if warns:
+        warn_of_failure(result.result)
+    return result.result, result.result_ctx
 
 
 def _check_no_strategy(**asked: Any) -> None:
@@ -473,10 +513,18 @@ async def atransform(
 
     action = make_transform(obj, transformation)
     options.setdefault("strategy", DEFAULT_STRATEGY)
-    output, after = await aact(
-        action, context, backend, tool_calls=has_tools(action, backend), await_result=True, **options
+    output, after = await _acted(
+        action,
+        context,
+        backend,
+        tool_calls=has_tools(action, backend),
+        await_result=True,
+        warns=False,  # where the answer cannot be read, the error below says so
+        **options,
     )
-    return await apply_transform(action, output), after
+    changed = await apply_transform(action, output)
+    warn_of_failure(output)
+    return changed, after
 
 
 @with_options(ActOptions)

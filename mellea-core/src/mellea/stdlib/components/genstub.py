@@ -51,6 +51,7 @@ from mellea.stdlib.components._generative.declaration import Declaration
 from mellea.stdlib.components._generative.settings import FunctionSettings
 from mellea.stdlib.components._generative.target import CallError, SessionLike, split_call
 from mellea.stdlib.sampling._default_strategy import as_strategy
+from mellea.stdlib.sampling._failure import warn_of_failure
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -235,7 +236,13 @@ class GenerativeStub(Generic[P, R, C]):
             **config.keywords(),
         )
         _value(self.__qualname__, result)
-        return result.raise_for_failure() if settings.strict else result
+        result.result.note_sampling(result)
+        if settings.strict:
+            return result.raise_for_failure()
+        warn_of_failure(
+            result.result, f"{self.__qualname__} returns it all the same; @generative(strict=True) raises."
+        )
+        return result
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__qualname__}{inspect.signature(self._declared.function)}>"
