@@ -21,11 +21,11 @@ def entry(answer):
 
 
 def graded_one(request):
-    return json.dumps(entry(re.search(r"Answer:\n(\w+)", request.messages[-1].content)[1]))
+    return json.dumps(entry(re.search(r"Answer:\n```\n(\w+)", request.messages[-1].content)[1]))
 
 
 def graded_all(request):
-    answers = re.findall(r"answer_\d+:\n(\w+)", request.messages[-1].content)
+    answers = re.findall(r"answer_\d+:\n```\n(\w+)", request.messages[-1].content)
     return json.dumps({f"answer_{number}": entry(answer) for number, answer in enumerate(answers, 1)})
 
 

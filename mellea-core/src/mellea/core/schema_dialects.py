@@ -73,6 +73,20 @@ class DialectSchema:
     strict: bool = False
 
 
+_DEEPEST = 500
+"""How deeply a schema may be nested; every level is a call or two on the way through it."""
+
+
+def _check_depth(schema: Mapping[str, Any]) -> None:
+    level: list[Any] = [schema]
+    for _ in range(_DEEPEST):
+        inner = [value for node in level for value in (node.values() if isinstance(node, Mapping) else node)]
+        level = [value for value in inner if isinstance(value, Mapping | list)]
+        if not level:
+            return
+    raise UsageError("The JSON schema is nested too deeply.", hint="Use definitions for what repeats itself.")
+
+
 def in_dialect(schema: Mapping[str, Any], dialect: SchemaDialect) -> DialectSchema:
     """Return a JSON schema in the words of a dialect, with what could not be said.
 
@@ -85,17 +99,13 @@ def in_dialect(schema: Mapping[str, Any], dialect: SchemaDialect) -> DialectSche
     """
     if dialect is SchemaDialect.PLAIN:
         return DialectSchema(schema)
-    try:
-        is_strict = dialect is SchemaDialect.OPENAI_STRICT
-        speaker = Speaker(
-            with_own_root(schema) if is_strict else without_root_references(schema), _WORDS[dialect]
-        )
-        said = speaker.said(speaker.root, "$")
-        obstacle = obstacle_to_strict(said) if is_strict else None
-    except RecursionError as error:
-        raise UsageError(
-            "The JSON schema is nested too deeply.", hint="Use definitions for what repeats itself."
-        ) from error
+    _check_depth(schema)
+    is_strict = dialect is SchemaDialect.OPENAI_STRICT
+    speaker = Speaker(
+        with_own_root(schema) if is_strict else without_root_references(schema), _WORDS[dialect]
+    )
+    said = speaker.said(speaker.root, "$")
+    obstacle = obstacle_to_strict(said) if is_strict else None
     if obstacle is not None:
         return DialectSchema(
             schema, (f"$: the schema as a whole, for strict mode takes none in which {obstacle}",)
