@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, RootModel, field_validator
 
 from mellea import MelleaSession, generative
-from mellea.core import Capability
+from mellea.core import Capability, SchemaDialect
 from mellea.core.errors import OutputParseError, UsageError
 from mellea.core.schema import OutputSchema
 from mellea.core.schema_check import misfit
@@ -177,3 +177,8 @@ def test_a_typed_function_reads_what_stands_after_a_sentence():
 def test_a_judges_verdict_is_read_or_does_not_count(verdict, met):
     with scripted(verdict, can=[Capability.JSON_SCHEMA]) as m:
         assert bool(m.validate("It is polite.", output="Would you mind?")[0]) is met
+
+
+def test_a_schema_that_is_no_json_is_the_callers_fault():
+    with pytest.raises(UsageError, match="holds what is no JSON"):
+        OutputSchema.of({"type": {1}}).in_dialect(SchemaDialect.LLAMA_CPP)

@@ -423,3 +423,33 @@ def test_llguidance_is_told_what_it_keeps(keywords):
     said = in_dialect({"type": "object", "properties": {"a": keywords}, "required": ["a"]}, LLG)
     assert said.schema["properties"]["a"] == keywords
     assert not said.unsaid
+
+
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": ["next"]}
+CHAIN = {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "endless"),
+    [
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": NODE}}, True),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {"$ref": "#/$defs/Node"}}}, True),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {"allOf": [NODE]}}}, True),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {"anyOf": [NODE, NODE]}}}, True),
+        ({"type": "object", "properties": {"a": False}, "required": ["a"]}, True),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {**NODE, "required": []}}}, False),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {**NODE, "properties": {"next": CHAIN}}}}, False),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "array", "items": NODE}}}, False),
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "array", "items": NODE, "minItems": 1}}}, True),
+        ({"$ref": "#/$defs/Missing"}, False),
+        ({"$ref": "http://127.0.0.1/a"}, False),
+        ({"type": ["object", "null"], **{key: NODE[key] for key in ("properties", "required")}}, False),
+    ],
+)
+@pytest.mark.parametrize("dialect", [STRICT, LLAMA, LLG])
+def test_a_schema_whose_values_never_end_is_refused(schema, endless, dialect):
+    if endless:
+        with pytest.raises(UsageError, match="without end"):
+            in_dialect(schema, dialect)
+    else:
+        assert in_dialect(schema, dialect).schema is not None

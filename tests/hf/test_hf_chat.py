@@ -177,8 +177,7 @@ async def test_schema_constrains_each_row_of_a_batch(client):
     ("schema", "words"),
     [
         ({"type": "nonsense"}, "nonsense"),
-        ({"type": "array", "uniqueItems": True}, "uniqueItems"),
-        ({"type": {1}}, "set"),
+        ({"type": "integer", "minimum": 5, "maximum": 3}, "minimum"),
     ],
 )
 async def test_refused_schema_is_an_error_in_the_words_of_llguidance(tiny_client, schema, words):

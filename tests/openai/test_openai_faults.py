@@ -11,6 +11,7 @@ from mellea.core import (
     AuthenticationError,
     ModelOption,
     ProviderConnectionError,
+    SchemaDialect,
     UsageError,
 )
 from tests.servers.faults import Reply, completion
@@ -40,20 +41,24 @@ def test_openai_itself_gets_its_own_option_names():
     assert backend.options.names[ModelOption.MAX_NEW_TOKENS] == "max_completion_tokens"
 
 
-def test_schema_is_made_strict_for_openai_itself():
-    from mellea.core.chat_completions import strict_schema
+def test_schemas_are_said_as_openai_keeps_them():
+    from mellea.backends.openai import OpenAIBackend
 
-    schema = {
-        "type": "object",
-        "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}},
-    }
+    backend = OpenAIBackend("gpt-4", api_key="k", base_url="https://api.openai.com/v1")
 
-    strict = strict_schema(schema)
+    assert backend.schema_dialect is SchemaDialect.OPENAI_STRICT
 
-    assert strict["required"] == ["a"]
-    assert strict["additionalProperties"] is False
-    assert strict["properties"]["a"]["additionalProperties"] is False
-    assert "required" not in schema
+
+@pytest.mark.parametrize(
+    ("fingerprint", "dialect"),
+    [("fp_ollama", "llama-cpp"), ("b6412-3f2a1c9", "llama-cpp"), ("fp_1234", "plain"), (None, "plain")],
+)
+def test_a_server_of_llama_cpp_is_told_apart_by_its_answers(faults, faulty, fingerprint, dialect):
+    faults.answers(Reply({**completion("hello"), "system_fingerprint": fingerprint}))
+
+    faulty.chat("Hi.")
+
+    assert faulty.backend.schema_dialect == dialect
 
 
 @pytest.mark.parametrize(

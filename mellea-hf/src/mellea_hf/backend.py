@@ -24,6 +24,7 @@ from mellea.core import (
     OptionNotSupportedWarning,
     OutputSchema,
     RequestRejectedError,
+    SchemaDialect,
     Usage,
     UsageError,
 )
@@ -66,6 +67,7 @@ class LocalHFBackend(Backend):
 
     provider = "hf"
     capabilities = MANIFEST.capabilities
+    schema_dialect = SchemaDialect.LLGUIDANCE
     concurrent = False
     options = OPTIONS
 
@@ -228,7 +230,9 @@ class LocalHFBackend(Backend):
         matchers: Sequence[Any] | None = None
         if schema is not None:
             matchers = await asyncio.to_thread(
-                lambda: loaded.constraints().matchers(schema.json_schema, len(prompts))
+                lambda: loaded.constraints().matchers(
+                    schema.in_dialect(self.schema_dialect).schema, len(prompts)
+                )
             )
         job = Job()
 

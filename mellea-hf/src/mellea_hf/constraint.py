@@ -21,9 +21,6 @@ __all__ = ["Constraints", "MaskProcessor"]
 _KEPT = 64
 """Compiled schemas kept for each model."""
 
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
-_NESTED = ("items", "prefixItems", "anyOf", "oneOf", "additionalProperties")
-
 
 class Constraints:
     """Compiles JSON schemas for one model. Any thread may use it.
@@ -63,43 +60,13 @@ class Constraints:
     def _compile(self, schema: str) -> Any:
         try:
             # Free whitespace lets small models write nothing else.
-            grammar = LLMatcher.grammar_from_json_schema(
-                _without_extras(schema), defaults={"whitespace_flexible": False}
-            )
+            grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
         except ValueError as error:
             raise _rejected(error) from error
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise _rejected(matcher.get_error())
         return matcher
-
-
-def _without_extras(schema: str) -> str:
-    """Return the schema with no properties but the named ones, unless it says that there may be others.
-
-    What fits the result fits the schema; models, small ones above all, invent properties without end where
-    they may. ``allOf`` joins objects, each of which names a part of the properties: such a schema stays as it
-    is.
-    """
-    return schema if '"allOf"' in schema else json.dumps(_closed(json.loads(schema)))
-
-
-def _closed(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_closed(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    closed = {
-        key: {name: _closed(part) for name, part in value.items()}
-        if key in _NAMED and isinstance(value, dict)
-        else _closed(value)
-        if key in _NESTED
-        else value
-        for key, value in node.items()
-    }
-    if "properties" in node:
-        closed.setdefault("additionalProperties", False)
-    return closed
 
 
 def _rejected(reason: object) -> RequestRejectedError:

@@ -128,7 +128,7 @@ class LiteLLMBackend(Backend):
         self._clients = Clients(timeout)
 
     async def ready(self) -> None:
-        """Learn what LiteLLM says of the model, which decides on the capabilities."""
+        """Learn what LiteLLM says of the model, which decides on capabilities and schemas."""
         await self._resolved()
 
     async def _resolved(self) -> Route:
@@ -139,14 +139,14 @@ class LiteLLMBackend(Backend):
                 Route.of, self.model_id, api_key=self._api_key, base_url=self.base_url, provider=provider
             )
             self.capabilities = type(self).capabilities - self._route.lacks
+            self.schema_dialect = self._route.schema_dialect
         return self._route
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``litellm.acompletion``."""
         route = await self._resolved()
         request = evolve(request, options=self._honoured(request.options, route))
-        wants_strict_schema = route.provider in ("openai", "azure") and route.base_url is None
-        body = chat_body(request, strict=wants_strict_schema)
+        body = chat_body(request, self.schema_dialect)
         answer = await self._send("acompletion", body, route)
         if not request.stream:
             yield self._chunk(answer, request)

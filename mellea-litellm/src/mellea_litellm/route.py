@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from mellea.core import Capabilities, Capability, ModelIdentifier
+from mellea.core import Capabilities, Capability, ModelIdentifier, SchemaDialect
 from mellea.core.errors import UsageError
 from mellea.core.model_identifier import NameKind
 from mellea.core.model_names import model_name
@@ -85,6 +85,13 @@ class Route:
     takes_client: bool
     batches: bool
     lacks: Capabilities
+
+    @property
+    def schema_dialect(self) -> SchemaDialect:
+        """Which words of JSON schemas the provider keeps."""
+        if self.provider in ("openai", "azure") and self.base_url is None:
+            return SchemaDialect.OPENAI_STRICT
+        return SchemaDialect.LLAMA_CPP if self.provider in ("ollama", "ollama_chat") else SchemaDialect.PLAIN
 
     @classmethod
     def of(cls, model: str, *, api_key: str | None, base_url: str | None, provider: str | None) -> Route:

@@ -11,7 +11,7 @@ from ollama import ChatResponse, GenerateResponse
 
 from mellea.core.backend import Backend
 from mellea.core.blocks import ImageUrlBlock
-from mellea.core.capabilities import Capability
+from mellea.core.capabilities import Capability, SchemaDialect
 from mellea.core.errors import CapabilityError, MelleaError, ServerError, UsageError, stream_interrupted
 from mellea.core.event_loop import LoopLocal, gather_or_cancel
 from mellea.core.formatter import ChatFormatter
@@ -63,6 +63,7 @@ class OllamaModelBackend(Backend):
 
     provider = BACKEND
     capabilities = MANIFEST.capabilities
+    schema_dialect = SchemaDialect.LLAMA_CPP
     options = OptionTable(
         names={
             ModelOption.MAX_NEW_TOKENS: "num_predict",
@@ -194,7 +195,7 @@ class OllamaModelBackend(Backend):
         body.update({key: value for key, value in options.items() if key in _TOP_LEVEL})
         body["options"] = {key: value for key, value in options.items() if key not in _TOP_LEVEL}
         if schema is not None:
-            body["format"] = dict(schema.json_schema)
+            body["format"] = dict(schema.in_dialect(self.schema_dialect).schema)
         return body
 
     def _message(self, message: Message) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ from mellea.core import (
     CompletionRequest,
     ModelIdentifier,
     OptionTable,
+    SchemaDialect,
 )
 from mellea.core.chat_completions import (
     chat_body,
@@ -53,6 +55,8 @@ from mellea_openai.plugin import MANIFEST
 __all__ = ["OpenAIBackend"]
 
 OPENAI_HOST = "api.openai.com"
+_LLAMA_CPP = re.compile(r"fp_ollama|b[0-9]+-[0-9a-f]+")
+"""How Ollama, and llama.cpp's own server, sign their answers."""
 
 
 class OpenAIBackend(Backend):
@@ -69,6 +73,8 @@ class OpenAIBackend(Backend):
         api_key: The key. By default ``OPENAI_API_KEY``; only OpenAI's own endpoint insists on one.
         default_extra_body: Fields added to the body of every request.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        schema_dialect: Which words of JSON schemas the server keeps. By default OpenAI's strict mode at its
+            own host, llama.cpp's once an answer says that it comes from there or from Ollama, else all.
         client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default),
             ``max_retries`` (2 by default), ``organization``, ``default_headers``, ...
 
@@ -90,6 +96,7 @@ class OpenAIBackend(Backend):
         api_key: str | None = None,
         default_extra_body: Mapping[str, Any] | None = None,
         strict_options: bool = False,
+        schema_dialect: SchemaDialect | None = None,
         **client_options: Any,
     ) -> None:
         name = model_name(model_id, "openai_name", backend=self.provider, fallback="hf_model_name")
@@ -97,6 +104,10 @@ class OpenAIBackend(Backend):
         self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
         self._is_openai = urlsplit(self.base_url).hostname == OPENAI_HOST
         self.options: OptionTable = option_table(is_openai=self._is_openai)
+        self._finds_dialect = schema_dialect is None and not self._is_openai
+        self.schema_dialect = schema_dialect or (
+            SchemaDialect.OPENAI_STRICT if self._is_openai else SchemaDialect.PLAIN
+        )
         self._extra_body = dict(default_extra_body or {})
         self._client_options = _checked(client_options) | {
             "api_key": self._key(api_key),
@@ -123,10 +134,12 @@ class OpenAIBackend(Backend):
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``."""
         client = await self._clients.get()
-        body = {**self._extra_body, **chat_body(request, strict=self._is_openai)}
+        body = {**self._extra_body, **chat_body(request, self.schema_dialect)}
         if not request.stream:
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-            for chunk in chunks_from(_json(response, self), backend=self.provider, model_id=request.model_id):
+            data = _json(response, self)
+            self._note_server(data)
+            for chunk in chunks_from(data, backend=self.provider, model_id=request.model_id):
                 yield chunk
             return
         ended = False
@@ -152,17 +165,28 @@ class OpenAIBackend(Backend):
             options["max_tokens"] = options.pop("max_completion_tokens")
         body = {**self._extra_body, "model": request.model_id, "prompt": list(request.prompts), **options}
         if request.schema is not None:
+            said = request.schema.in_dialect(self.schema_dialect).schema
             # The protocol has no field for it: the first is llama-server's, the second vLLM's.
             body |= {
-                "json_schema": request.schema.json_schema,
-                "structured_outputs": {"json": request.schema.json_schema},
+                "json_schema": said,
+                "structured_outputs": {"json": said},
             }
         response = await client.post("/completions", body=body, cast_to=httpx2.Response)
         return completions_from(
             _json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id
         )
 
+    def _note_server(self, data: Any) -> None:
+        """Learn from an answer which server gives it, for the schemas of later requests."""
+        if self._finds_dialect and isinstance(data, Mapping):
+            name = data.get("system_fingerprint")
+            if name is not None:
+                self._finds_dialect = False
+                if _LLAMA_CPP.fullmatch(str(name)):
+                    self.schema_dialect = SchemaDialect.LLAMA_CPP
+
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
+        self._note_server(data)
         return chunk_from(data, backend=self.provider, model_id=request.model_id)
 
     def _interrupted(self) -> StreamInterruptedError:

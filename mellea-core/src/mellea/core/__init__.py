@@ -4,7 +4,7 @@ from mellea.core import errors
 from mellea.core.backend import Backend, FormatterBackend
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
 from mellea.core.call_site import RequirementsNotMetWarning
-from mellea.core.capabilities import Capabilities, Capability
+from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.component import (
     Component,
     Span,
@@ -73,6 +73,7 @@ __all__ = [
     "RequirementsNotMetWarning",
     "SamplingResult",
     "SamplingStrategy",
+    "SchemaDialect",
     "Span",
     "TemplateRepresentation",
     "Usage",

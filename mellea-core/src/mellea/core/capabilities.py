@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["Capabilities", "Capability"]
+__all__ = ["Capabilities", "Capability", "SchemaDialect"]
 
 
 class Capability(enum.StrEnum):
@@ -48,3 +48,16 @@ class Capability(enum.StrEnum):
 
 
 Capabilities = frozenset[Capability]
+
+
+class SchemaDialect(enum.StrEnum):
+    """What an engine understands of JSON schemas."""
+
+    PLAIN = "plain"
+    """Everything, as far as is known: schemas are sent as they are."""
+    OPENAI_STRICT = "openai-strict"
+    """OpenAI's strict mode."""
+    LLAMA_CPP = "llama-cpp"
+    """The grammar of llama.cpp's own server and of Ollama."""
+    LLGUIDANCE = "llguidance"
+    """llguidance, which the local backend constrains by."""

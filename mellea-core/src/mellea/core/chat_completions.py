@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock
+from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import MalformedResponseError, UsageError
 from mellea.core.message import Message
 from mellea.core.request import ChatRequest
@@ -20,18 +21,17 @@ __all__ = [
     "completions_from",
     "malformed_response",
     "response_format",
-    "strict_schema",
     "usage_from",
     "wire_messages",
 ]
 
 
-def chat_body(request: ChatRequest, *, strict: bool) -> dict[str, Any]:
+def chat_body(request: ChatRequest, dialect: SchemaDialect = SchemaDialect.PLAIN) -> dict[str, Any]:
     """Return the body of a chat-completions request.
 
     Args:
         request: The request.
-        strict: Whether the provider accepts strict schemas only, as OpenAI's own endpoint does.
+        dialect: Which words of JSON schemas the server keeps.
     """
     body: dict[str, Any] = {
         "model": request.model_id,
@@ -41,7 +41,7 @@ def chat_body(request: ChatRequest, *, strict: bool) -> dict[str, Any]:
     if request.n > 1:
         body["n"] = request.n
     if request.schema is not None:
-        body["response_format"] = response_format(request.schema, strict=strict)
+        body["response_format"] = response_format(request.schema, dialect)
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
@@ -90,30 +90,19 @@ def _audio(audio: AudioBlock | AudioUrlBlock) -> dict[str, Any]:
     return {"data": str(audio).rpartition(",")[2], "format": audio.format}
 
 
-def response_format(schema: OutputSchema, *, strict: bool) -> dict[str, Any]:
-    """Return the ``response_format`` that constrains the output to a schema."""
-    json_schema = strict_schema(schema.json_schema) if strict else dict(schema.json_schema)
+def response_format(schema: OutputSchema, dialect: SchemaDialect = SchemaDialect.PLAIN) -> dict[str, Any]:
+    """Return the ``response_format`` that constrains the output to a schema.
+
+    Args:
+        schema: The schema.
+        dialect: What the server understands. OpenAI's strict mode is claimed where it takes the schema.
+    """
+    said = schema.in_dialect(dialect)
+    strict = said.strict or dialect is not SchemaDialect.OPENAI_STRICT  # most others know strict schemas only
     return {
         "type": "json_schema",
-        "json_schema": {"name": schema.name[:64], "schema": json_schema, "strict": True},
+        "json_schema": {"name": schema.name[:64], "schema": dict(said.schema), "strict": strict},
     }
-
-
-def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema as OpenAI's strict mode wants it: no additional properties, every property required."""
-    strict = {key: _strict_part(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), Mapping):
-        strict["additionalProperties"] = False
-        strict["required"] = list(schema["properties"])
-    return strict
-
-
-def _strict_part(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return strict_schema(value)
-    if isinstance(value, list):
-        return [_strict_part(item) for item in value]
-    return value
 
 
 def chunk_from(data: Any, *, backend: str, model_id: str) -> Chunk:

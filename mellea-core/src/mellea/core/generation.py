@@ -122,8 +122,22 @@ def parser_of(action: Span) -> Component[Any] | None:
 
 
 def _writer(backend: ModelAPI, action: Span, request: ChatRequest) -> ThunkWriter:
-    known = GenerationMetadata(model=backend.model_id, provider=backend.provider, streaming=request.stream)
+    known = GenerationMetadata(
+        model=backend.model_id,
+        provider=backend.provider,
+        streaming=request.stream,
+        unenforced=_unenforced(backend, request.schema),
+    )
     return ThunkWriter(parser_of(action), request.schema, known)
+
+
+def _unenforced(backend: ModelAPI, schema: OutputSchema | None) -> tuple[str, ...]:
+    """Return what of a schema the backend cannot hold the model to."""
+    if schema is None:
+        return ()
+    if Capability.JSON_SCHEMA not in backend.capabilities:
+        return ("$: the schema as a whole",)
+    return schema.in_dialect(backend.schema_dialect).unsaid
 
 
 def _options(backend: ModelAPI, config: GenerateConfig) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -255,6 +269,7 @@ async def complete(
                 model=backend.model_id,
                 provider=backend.provider,
                 finish_reasons=(completion.finish_reason,) if completion.finish_reason else (),
+                unenforced=_unenforced(backend, schema),
             ),
         )
         for span, completion in zip(spans, completions, strict=True)

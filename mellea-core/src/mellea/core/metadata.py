@@ -26,6 +26,8 @@ class GenerationMetadata:
         response_model: The model that answered, in the provider's words.
         finish_reasons: Why the answer ended.
         response_id: The provider's id of the answer.
+        unenforced: What of the output's JSON schema the model was not held to while it wrote, each as
+            ``place: keyword value``; it is checked when the output is read.
     """
 
     usage: Usage | None = None
@@ -37,6 +39,7 @@ class GenerationMetadata:
     response_model: str | None = None
     finish_reasons: tuple[str, ...] = ()
     response_id: str | None = None
+    unenforced: tuple[str, ...] = ()
 
 
 @frozen

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mellea.core.capabilities import Capabilities, Capability
+from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.errors import CapabilityError, MelleaError
 from mellea.core.event_loop import Closeable
 from mellea.core.options import OptionTable
@@ -37,6 +37,8 @@ class ModelAPI(Closeable):
     """What the backend can do; asking for anything else fails before a request is sent."""
     options: OptionTable = OptionTable({}, {})
     """The provider's names of the common options."""
+    schema_dialect: SchemaDialect = SchemaDialect.PLAIN
+    """Which words of JSON schemas the engine keeps; what it cannot be told is known on the output."""
     concurrent: ClassVar[bool] = True
     """Whether simultaneous requests run side by side.
 

@@ -6,11 +6,15 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import MelleaError, OutputParseError, UsageError
+
+if TYPE_CHECKING:
+    from mellea.core.schema_dialects import DialectSchema
 
 __all__ = ["OutputSchema"]
 
@@ -50,6 +54,30 @@ class OutputSchema:
         raise UsageError(
             f"{format!r} is no output format.", hint="Pass a pydantic class or a JSON schema as a dict."
         )
+
+    def in_dialect(self, dialect: SchemaDialect) -> DialectSchema:
+        """Return the JSON schema in the words that an engine keeps, with what could not be said.
+
+        Args:
+            dialect: What the engine understands.
+
+        Raises:
+            UsageError: The schema is nested too deeply to be read, or no value that ends fits it.
+        """
+        from mellea.core.schema_dialects import in_dialect  # noqa: PLC0415  only structured output needs it
+
+        if dialect is SchemaDialect.PLAIN:
+            return in_dialect(self.json_schema, dialect)
+        try:
+            written = json.dumps(self.json_schema)
+        except RecursionError:
+            return in_dialect(self.json_schema, dialect)  # which says so in words
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"The JSON schema of {self.name} holds what is no JSON: {error}.",
+                hint="Write it in texts, numbers, lists and dicts.",
+            ) from error
+        return _in_dialect(written, dialect)
 
     def prompt(self) -> str:
         """Return what asks for such output in words, for a backend that cannot constrain it."""
@@ -124,6 +152,13 @@ def _misfits(wrong: list[dict[str, Any]]) -> str:
     if len(wrong) > _MOST_MISFITS:
         lines.append(f"and {len(wrong) - _MOST_MISFITS} more")
     return "; ".join(lines).rstrip(".")
+
+
+@functools.lru_cache(maxsize=256)
+def _in_dialect(schema: str, dialect: SchemaDialect) -> DialectSchema:
+    from mellea.core.schema_dialects import in_dialect  # noqa: PLC0415  only structured output needs it
+
+    return in_dialect(json.loads(schema), dialect)
 
 
 @functools.lru_cache(maxsize=256)

@@ -17,15 +17,15 @@ source:
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen
 
+from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import UsageError
-from mellea.core.schema_parts import type_of, types_of, with_own_root, without_root_references
+from mellea.core.schema_parts import never_ends, type_of, types_of, with_own_root, without_root_references
 from mellea.core.schema_patterns import EMAIL, IPV4, MOST_REPETITIONS, PatternError, is_plain, whole_json_text
 from mellea.core.schema_speaker import (
     LEFT_OUT,
@@ -41,20 +41,7 @@ from mellea.core.schema_speaker import (
 )
 from mellea.core.strict_schema import obstacle_to_strict
 
-__all__ = ["DialectSchema", "SchemaDialect", "in_dialect"]
-
-
-class SchemaDialect(enum.StrEnum):
-    """What an engine understands of JSON schemas."""
-
-    PLAIN = "plain"
-    """Everything, as far as is known: schemas are sent as they are."""
-    OPENAI_STRICT = "openai-strict"
-    """OpenAI's strict mode."""
-    LLAMA_CPP = "llama-cpp"
-    """The grammar of llama.cpp's own server and of Ollama."""
-    LLGUIDANCE = "llguidance"
-    """llguidance, which the local backend constrains by."""
+__all__ = ["DialectSchema", "in_dialect"]
 
 
 @frozen
@@ -73,8 +60,8 @@ class DialectSchema:
     strict: bool = False
 
 
-_DEEPEST = 500
-"""How deeply a schema may be nested; every level is a call or two on the way through it."""
+_DEEPEST = 200
+"""How deeply a schema may be nested; every level is two or three calls on the way through it."""
 
 
 def _check_depth(schema: Mapping[str, Any]) -> None:
@@ -95,11 +82,16 @@ def in_dialect(schema: Mapping[str, Any], dialect: SchemaDialect) -> DialectSche
         dialect: What the engine understands.
 
     Raises:
-        UsageError: The schema is nested too deeply to be read.
+        UsageError: The schema is nested too deeply to be read, or no value that ends fits it.
     """
     if dialect is SchemaDialect.PLAIN:
         return DialectSchema(schema)
     _check_depth(schema)
+    if never_ends(schema):
+        raise UsageError(
+            "No value fits the JSON schema: what it requires goes on without end.",
+            hint="Let one of the fields that refer back be optional.",
+        )
     is_strict = dialect is SchemaDialect.OPENAI_STRICT
     speaker = Speaker(
         with_own_root(schema) if is_strict else without_root_references(schema), _WORDS[dialect]

@@ -1,0 +1,59 @@
+"""What the engine that constrains local models makes of schemas: all types of the table compile."""
+
+import pydantic
+import pytest
+
+from mellea.core import SchemaDialect, UsageError
+from mellea.core.schema_dialects import in_dialect
+from tests.core.schema_types import TYPES
+
+
+@pytest.fixture(scope="module")
+def constraints():
+    from mellea_hf.model import LoadedModel
+    from tests.hf import tiny
+
+    return LoadedModel.of(tiny.tokenizer(), tiny.model(), "tiny").constraints()
+
+
+def schema_of(kind):
+    return pydantic.create_model("Response", result=(kind, ...)).model_json_schema()
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("dialect", [SchemaDialect.LLGUIDANCE, SchemaDialect.LLAMA_CPP])
+def test_every_type_can_be_constrained(constraints, name, dialect):
+    """llama.cpp's words are few, so that servers of either engine read them."""
+    said = in_dialect(schema_of(TYPES[name][0]), dialect)
+
+    assert constraints.matchers(said.schema, 1)
+
+
+ENDLESS = {
+    "$ref": "#/$defs/N",
+    "$defs": {"N": {"type": "object", "properties": {"n": {"$ref": "#/$defs/N"}}, "required": ["n"]}},
+}
+
+
+def deep(levels):
+    schema = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(("schema", "words"), [(ENDLESS, "without end"), (deep(20_000), "nested too deeply")])
+async def test_schema_without_an_end_is_refused_before_generation(tiny_client, schema, words):
+    with pytest.raises(UsageError, match=words):
+        await tiny_client.chunks("x", schema=schema)
+
+
+async def test_what_is_not_enforced_is_known(tiny_backend):
+    from mellea import MelleaSession, ModelOption
+
+    m = MelleaSession(tiny_backend)
+    schema = {"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}}
+
+    thunk = await m.aact("x", format=schema, strategy=None, model_options={ModelOption.MAX_NEW_TOKENS: 1})
+
+    assert thunk.generation.unenforced == ("$.tags: uniqueItems true",)
