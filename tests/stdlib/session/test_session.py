@@ -535,3 +535,10 @@ async def test_asynchronous_verbs_with_explicit_state_return_it():
 def test_asynchronous_verbs_run_on_the_loop_of_the_library_too():
     m = chat_session("x")
     assert run_sync(m.achat("hi")).content == "x"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_synchronous_verbs_wait_whatever_is_asked(waits):
+    with MelleaSession(ScriptedBackend("blue")) as m:
+        assert m.instruct("Name a colour.", strategy=None, await_result=waits).value == "blue"
+        assert m.act(Message("user", "Name a colour."), strategy=None, await_result=waits).value == "blue"

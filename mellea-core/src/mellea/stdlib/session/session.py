@@ -141,7 +141,7 @@ class MelleaSession(SessionState):
     @with_options(ActOptions)
     def act(self, action: Any, **options: Any) -> Any:
         """Synchronous twin of ``aact``; it waits for the output."""
-        return run_sync(self.aact(action, **options, await_result=True))
+        return run_sync(self.aact(action, **{**options, "await_result": True}))
 
     @overload
     async def ainstruct(
@@ -234,7 +234,7 @@ class MelleaSession(SessionState):
     @with_options(SampledInstructOptions, strategy=DEFAULT_STRATEGY)
     def instruct(self, description: str | Span, **options: Any) -> Any:
         """Synchronous twin of ``ainstruct``; it waits for the output."""
-        return run_sync(self.ainstruct(description, **options, await_result=True))
+        return run_sync(self.ainstruct(description, **{**options, "await_result": True}))
 
     @with_options(ValidateOptions)
     async def avalidate(
