@@ -136,3 +136,25 @@ async def test_bundle_runs_when_asked():
 
 def test_execution_requirement_has_its_second_path():
     assert python_reqs.PythonExecutionReq is PythonExecutionReq
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "-" * 4000 + "1",
+        "x = " + "(" * 4000 + ")" * 4000,
+        "```python\nx = " + "-" * 4000 + "1\n```",
+    ],
+    ids=["signs", "parentheses", "block"],
+)
+def test_code_that_python_cannot_hold_is_no_error_of_ours(text):
+    assert extract_code(text) == (text.split("\n")[1] if "\n" in text else None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```" + " " * 200_000 + "`", " " * 200_000 + "x =", "```\n" * 50_000, "```" + "a" * 200_000 + "`"],
+    ids=["fence", "spaces", "fences", "name"],
+)
+def test_hostile_text_is_searched_in_linear_time(text):
+    assert extract_code(text) is None

@@ -85,6 +85,28 @@ def test_mapping_that_is_no_schema_is_our_error():
         fits_schema({"type": "nonsense"})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 200_000 + "x",
+        "| a | b |\n|---|---|\n" + " " * 200_000 + "x",
+        "| a |\n" + "-" * 200_000 + "x",
+        "| a |\n|" + " :-: |" * 40_000 + "x",
+        "-" + " " * 200_000,
+        "- item\n" + "  goes on\n" * 50_000 + "end",
+        "```" + " " * 200_000 + "`",
+        "```json\n" * 50_000,
+        "[" * 200_000,
+    ],
+    ids=["spaces", "row", "rule", "long rule", "item", "items", "fence", "fences", "brackets"],
+)
+@pytest.mark.parametrize("requirement", [is_json(), fits_schema(User), is_markdown_list, is_markdown_table])
+async def test_hostile_text_is_read_in_linear_time(requirement, text):
+    assert not await verdict(requirement, text)
+    if requirement.repair is not None:
+        requirement.repair(text)
+
+
 def test_items_of_a_list_are_given():
     ctx = SimpleContext().add(ModelOutputThunk("* one\n* two\n  goes on\n"))
 

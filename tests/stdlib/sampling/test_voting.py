@@ -350,3 +350,50 @@ def test_any_text_has_a_final_answer(text):
 @given(st.fractions(max_denominator=10**6))
 def test_a_fraction_is_read_back(fraction):
     assert as_number(rf"\frac{{{fraction.numerator}}}{{{fraction.denominator}}}") == fraction
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" + " " * 200_000 + "y",
+        "answer" + "\n" * 200_000,
+        "answer" + " " * 200_000,
+        "$" * 200_000 + "x",
+        "x" + "$" * 200_000 + "y",
+        "#" * 200_000,
+        "1" * 200_000 + "x",
+        "1/" + " " * 200_000 + "x",
+        "\\boxed{" * 50_000,
+        "-" * 200_000,
+    ],
+    ids=[
+        "spaces",
+        "lines",
+        "blank",
+        "dollars",
+        "inner dollars",
+        "marks",
+        "digits",
+        "fraction",
+        "boxes",
+        "signs",
+    ],
+)
+def test_hostile_text_is_searched_for_an_answer_in_linear_time(text):
+    assert as_number(final_answer(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("$x$", "x"),
+        ("\\(x\\).", "x"),
+        ("**\\[ 3 \\]**", "3"),
+        ("$$5$$;", "5"),
+        ("`7`", "7"),
+        ("The answer is\n 4.", "4"),
+        ("#### 12", "12"),
+    ],
+)
+def test_answer_is_taken_out_of_its_frame(text, answer):
+    assert final_answer(text) == answer

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _LANGUAGES = frozenset({"", "python", "py", "python3"})
-_OPENING = re.compile(r"\s*```\s*([^\s`]*)[^`]*")
+_OPENING = re.compile(r"\s*+```\s*+([^\s`]*+)[^`]*+")
 
 
 def extract_code(text: str) -> str | None:
@@ -80,6 +80,8 @@ def _syntax_error(code: str) -> str | None:
         ast.parse(code)
     except (SyntaxError, ValueError) as error:
         return str(error)
+    except (RecursionError, MemoryError):
+        return "it is nested too deeply for Python"
     return None
 
 

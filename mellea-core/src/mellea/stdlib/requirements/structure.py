@@ -17,9 +17,8 @@ from mellea.stdlib.requirements.requirement import simple_validate
 
 __all__ = ["as_markdown_list", "fits_schema", "is_json", "is_markdown_list", "is_markdown_table"]
 
-_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+(\S.*)")
-_CELLS = re.compile(r"\s*\|?.*\|.*")
-_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
+_ITEM = re.compile(r"\s*+(?:[-*+]|\d++[.)])\s++(\S.*)")
+_RULE = re.compile(r":?-++:?")
 
 
 def is_json(*, check_only: bool = False) -> Requirement:
@@ -83,17 +82,16 @@ def _json_alone(text: str) -> str:
 
 def _items(text: str) -> list[str] | None:
     """Return the items of a markdown list, or None if the text is something else."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    items: list[str] = []
-    for line in lines:
+    items: list[list[str]] = []
+    for line in text.splitlines():
         found = _ITEM.fullmatch(line)
         if found:
-            items.append(found.group(1).strip())
+            items.append([found.group(1).strip()])
         elif items and line.startswith((" ", "\t")):
-            items[-1] += " " + line.strip()
-        else:
+            items[-1].append(line.strip())
+        elif line.strip():
             return None
-    return items or None
+    return [" ".join(filter(None, parts)) for parts in items] or None
 
 
 def as_markdown_list(ctx: Context) -> list[str] | None:
@@ -103,11 +101,7 @@ def as_markdown_list(ctx: Context) -> list[str] | None:
 
 def _is_table(text: str) -> tuple[bool, str]:
     lines = text.strip().splitlines()
-    if (
-        len(lines) < 2
-        or not all(_CELLS.fullmatch(line) for line in lines[:1] + lines[2:])
-        or not _RULE.fullmatch(lines[1])
-    ):
+    if len(lines) < 2 or not all("|" in line for line in lines[:1] + lines[2:]) or not _is_rule(lines[1]):
         return False, "it is no markdown table with a head and a rule below it"
     width = lines[0].strip().strip("|").count("|")
     uneven = [number for number, line in enumerate(lines, 1) if line.strip().strip("|").count("|") != width]
@@ -115,6 +109,11 @@ def _is_table(text: str) -> tuple[bool, str]:
         not uneven,
         f"line {uneven[0]} has another number of cells than the head" if uneven else "it is a table",
     )
+
+
+def _is_rule(line: str) -> bool:
+    cells = line.strip().removeprefix("|").removesuffix("|").split("|")
+    return all(_RULE.fullmatch(cell.strip()) for cell in cells)
 
 
 is_markdown_list = Requirement(

@@ -21,7 +21,8 @@ __all__ = ["as_number", "final_answer", "same_number"]
 Number: TypeAlias = "Fraction | float"
 
 _STATED = re.compile(
-    r"(?:final answer|answer|result)(?:\s+is)?\s*[:=]?\s*(?P<answer>[^\n]+)|####\s*(?P<marked>[^\n]+)",
+    r"(?:final answer|answer|result)(?:\s++is)?+\s*+[:=]?+\s*+(?P<answer>[^\n]++)"
+    r"|####\s*+(?P<marked>[^\n]++)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -84,11 +85,17 @@ def _last_boxed(text: str) -> str | None:
     return text[begin:].strip()
 
 
+_OPENINGS, _CLOSINGS = ("\\(", "\\["), ("\\)", "\\]")
+
+
 def _without_frame(text: str) -> str:
     """Return an answer without the marks and the full stop around it."""
     bare = text.strip().strip("*`").strip()
-    bare = re.sub(r"^(?:\\\(|\\\[|\$+)\s*|\s*(?:\\\)|\\\]|\$+)(?=[.,;]?$)", "", bare)
-    return bare.rstrip(".,; ").strip()
+    stop = bare[-1:] if bare[-1:] in (".", ",", ";") else ""
+    bare = bare.removesuffix(stop)
+    bare = bare[2:] if bare.startswith(_OPENINGS) else bare.lstrip("$")
+    bare = bare[:-2] if bare.endswith(_CLOSINGS) else bare.rstrip("$")
+    return bare.strip().rstrip(".,; ").strip()
 
 
 _BRACED = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
