@@ -125,11 +125,54 @@ async def test_end_tokens_of_the_call_end_the_answer(tiny_client):
         ({"seed": "x"}, "seed"),
         ({"stop_strings": [""]}, "none of them empty"),
         ({"stop_strings": 5}, "Stop sequences"),
+        ({"seed": 2**64}, "seed lies between -9.223372037e.18 and 1.844674407e.19; 18446744073709551616"),
+        ({"seed": -(2**63) - 1}, "seed lies between"),
+        ({"temperature": 1e-300}, "temperature is 0 or lies between 1e-06 and 1000000; 1e-300 does not"),
+        ({"temperature": float("inf")}, "temperature is 0 or lies between"),
+        ({"temperature": True}, "temperature is 0 or lies between"),
+        ({"typical_p": 0}, "typical_p lies between 1e-06 and 1"),
+        ({"max_new_tokens": 10**30}, "max_new_tokens lies between 1 and 2147483647"),
+        ({"do_sample": "no"}, "do_sample is True or False, not 'no'"),
+        ({"repetition_penalty": 0}, "repetition_penalty lies between 1e-06 and 1000000; 0 does not"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty lies between"),
+        ({"encoder_repetition_penalty": "x"}, "encoder_repetition_penalty lies between"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size lies between 0 and 2147483647"),
+        ({"min_new_tokens": 1.5}, "min_new_tokens is a whole number"),
+        ({"min_length": "x"}, "min_length is a whole number"),
+        ({"guidance_scale": "x"}, "guidance_scale lies between"),
+        ({"max_time": "x"}, "max_time lies between"),
+        ({"eos_token_id": -1}, "eos_token_id is a token id or a list of them, each from 0 to 260, not -1"),
+        ({"forced_eos_token_id": 10**9}, "forced_eos_token_id is a token id"),
+        ({"bos_token_id": "x"}, "bos_token_id is a token id"),
+        ({"suppress_tokens": "x"}, "suppress_tokens is a list of token ids"),
+        ({"bad_words_ids": [[]]}, "bad_words_ids is a list of words, each a list of token ids"),
+        ({"exponential_decay_length_penalty": (1, "x")}, "factor of exponential_decay_length_penalty lies"),
+        ({"exponential_decay_length_penalty": (1,)}, "such as"),
+        ({"sequence_bias": {}}, "transformers refuses an option, sequence_bias: .*non-empty dictionary"),
+        ({"cache_implementation": "quantized"}, "transformers refuses an option, cache_implementation"),
     ],
 )
 async def test_wrong_option_is_named(tiny_client, options, words):
     with pytest.raises(UsageError, match=words):
         await tiny_client.chunks("x", **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"repetition_penalty": 2}, {"seed": 2**64 - 1}, {"temperature": 1e-6}, {"temperature": 10**6}]
+)
+async def test_value_at_the_end_of_a_range_is_an_option(tiny_client, options):
+    assert (await tiny_client.chunks("x", max_new_tokens=2, **options))[-1].usage.completion_tokens == 2
+
+
+async def test_error_of_the_model_is_not_blamed_on_an_option(tiny_parts):
+    def failing(*_):
+        raise ValueError("the model is broken")
+
+    client = Client(LocalHFBackend("tiny", custom_config=tiny_parts))
+    tiny_parts[1].register_forward_pre_hook(failing)
+
+    with pytest.raises(ValueError, match="^the model is broken$"):
+        await client.chunks("x", max_new_tokens=2)
 
 
 async def test_variable_of_the_chat_template_is_an_option(tiny_parts):

@@ -33,7 +33,7 @@ from mellea_hf._engine import engine
 from mellea_hf.answer import AnswerBuilder
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
-from mellea_hf.options import OPTIONS, DecodingSettings, read_options
+from mellea_hf.options import OPTIONS, DecodingSettings
 from mellea_hf.plugin import MANIFEST
 from mellea_hf.weights import DEFAULT_MODEL_ID, load
 
@@ -101,9 +101,7 @@ class LocalHFBackend(Backend):
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation."""
         loaded = self._usable()
-        settings = read_options(
-            request.options, loaded.defaults, loaded.known_options, loaded.encoder.template
-        )
+        settings = loaded.settings(request.options, loaded.encoder.template)
         size = sum(len(message.content) for message in request.messages)
         prompt = await off_loop(size, lambda: loaded.encoder.chat(request.messages, settings.template))
         pieces = Pieces() if request.stream else None
@@ -128,7 +126,7 @@ class LocalHFBackend(Backend):
         loaded = self._usable()
         if not request.prompts:
             return []
-        settings = read_options(request.options, loaded.defaults, loaded.known_options)
+        settings = loaded.settings(request.options)
         encode = loaded.encoder.text
         prompts = await off_loop(
             sum(map(len, request.prompts)), lambda: [encode(prompt) for prompt in request.prompts]

@@ -71,15 +71,25 @@ def generate(
     processors += sampling_processors(settings, len(prompts), device)
     config = _config(loaded, settings, ids.shape[1], max_new_tokens)
     watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop)])
-    # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
-    with torch.inference_mode():
-        loaded.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=config,
-            logits_processor=processors,
-            stopping_criteria=watcher,
-        )
+    try:
+        # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
+        with torch.inference_mode():
+            loaded.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=config,
+                logits_processor=processors,
+                stopping_criteria=watcher,
+            )
+    except (ValueError, TypeError, LookupError, ImportError) as error:
+        if not settings.config or any(answer.tokens for answer in answers):
+            raise
+        # Before the first token, transformers has done no more than read its options.
+        raise UsageError(
+            f"transformers refuses an option, {' or '.join(settings.config)}: {str(error).rstrip('.')}.",
+            hint="Leave it out, or see transformers' GenerationConfig for the values.",
+            backend="hf",
+        ) from error
     if not must_stop():
         for answer in answers:
             answer.finish("length")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from mellea.core import UsageError
-from mellea_hf.options import DecodingSettings
+from mellea_hf.options import DecodingSettings, read_options
 from mellea_hf.prompt import PromptEncoder
 
 if TYPE_CHECKING:
@@ -73,6 +73,16 @@ class LoadedModel:
             frozenset(name for name in vars(type(config)()) if not name.startswith("_")),
         )
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the model gives a score."""
+        size: int = self.model.config.get_text_config().vocab_size
+        return size
+
+    def settings(self, options: Mapping[str, Any], template: str = "") -> DecodingSettings:
+        """Return the settings of a call. See ``read_options``."""
+        return read_options(options, self.defaults, self.known_options, template, vocabulary=self.vocabulary)
+
     def end_tokens_for(self, settings: DecodingSettings) -> frozenset[int]:
         """Return the tokens that end an answer: those that the call names, or the model's own."""
         end = settings.config.get("eos_token_id", self.end_tokens)
@@ -84,6 +94,5 @@ class LoadedModel:
             if self._constraints is None:
                 from mellea_hf.constraint import Constraints  # noqa: PLC0415  heavy, and few programs need it
 
-                vocabulary = self.model.config.get_text_config().vocab_size
-                self._constraints = Constraints(self.tokenizer, vocabulary, self.end_tokens)
+                self._constraints = Constraints(self.tokenizer, self.vocabulary, self.end_tokens)
             return self._constraints

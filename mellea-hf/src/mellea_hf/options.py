@@ -10,6 +10,7 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core import ModelOption, OptionTable, UsageError
+from mellea_hf.option_values import read_value
 
 __all__ = ["DEFAULT_MAX_NEW_TOKENS", "OPTIONS", "WARPERS", "DecodingSettings", "read_options"]
 
@@ -46,18 +47,6 @@ WARPERS: Mapping[str, float] = {
 }
 """Options that shape the distribution of the next token, in transformers' order and with its defaults."""
 
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "temperature": (0.0, float("inf")),
-    "top_k": (0, float("inf")),
-    "top_p": (0.0, 1.0),
-    "top_h": (0.0, 1.0),
-    "min_p": (0.0, 1.0),
-    "typical_p": (0.0, 1.0),
-    "epsilon_cutoff": (0.0, 1.0),
-    "eta_cutoff": (0.0, 1.0),
-    "max_new_tokens": (1, float("inf")),
-}
-_WHOLE = ("top_k", "max_new_tokens", "seed")
 _OWN = frozenset({*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample"})
 # Known to transformers, but of no effect, or of another one, on text that is drawn and handed on token by
 # token.
@@ -101,7 +90,12 @@ class DecodingSettings:
 
 
 def read_options(
-    options: Mapping[str, Any], defaults: Mapping[str, Any], known: Collection[str], template: str = ""
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    known: Collection[str],
+    template: str = "",
+    *,
+    vocabulary: int | None = None,
 ) -> DecodingSettings:
     """Return the settings of a call.
 
@@ -113,29 +107,31 @@ def read_options(
         defaults: The model's own generation config.
         known: Names that transformers' ``GenerationConfig`` knows.
         template: The chat template, whose variables may be given too.
+        vocabulary: How many tokens the model knows; None checks no token ids.
 
     Raises:
         UsageError: An option is unknown, or its value is not one it can have.
     """
+    own: dict[str, Any] = {}
     config: dict[str, Any] = {}
     variables: dict[str, Any] = {}
     for name, value in options.items():
         if name in _OWN:
-            _check(name, value)
+            own[name] = read_value(name, value)
         elif name in known and name not in _REFUSED:
-            config[name] = value
+            config[name] = read_value(name, value, vocabulary)
         elif template and re.search(rf"(?<![\w.'\"]){re.escape(name)}\b", template):
             variables[name] = value
         else:
             raise _unknown(name, {*_OWN, *known} - _REFUSED)
     return DecodingSettings(
-        max_new_tokens=options.get("max_new_tokens", defaults.get("max_new_tokens")),
-        stops=_stops(options.get("stop_strings")),
-        sampled=_is_sampled(options, defaults),
+        max_new_tokens=own.get("max_new_tokens", defaults.get("max_new_tokens")),
+        stops=_stops(own.get("stop_strings")),
+        sampled=_is_sampled(own, defaults),
         warpers={
-            name: _first(options.get(name), defaults.get(name), neutral) for name, neutral in WARPERS.items()
+            name: _first(own.get(name), defaults.get(name), neutral) for name, neutral in WARPERS.items()
         },
-        seed=options.get("seed"),
+        seed=own.get("seed"),
         config=config,
         template=variables,
     )
@@ -151,14 +147,6 @@ def _is_sampled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool
 
 def _first(*values: Any) -> Any:
     return next(value for value in values if value is not None)
-
-
-def _check(name: str, value: object) -> None:
-    low, high = _RANGES.get(name, (float("-inf"), float("inf")))
-    if name in _WHOLE and (not isinstance(value, int) or isinstance(value, bool)):
-        raise UsageError(f"{name} is a whole number, not {value!r}.", backend="hf")
-    if name in _RANGES and not (isinstance(value, int | float) and low <= value <= high):
-        raise UsageError(f"{name} lies between {low:g} and {high:g}; {value!r} does not.", backend="hf")
 
 
 def _stops(value: object) -> tuple[str, ...]:
