@@ -124,7 +124,7 @@ def test_a_long_misfit_is_told_in_short():
         ({"type": "nonsense"}, "It is no JSON schema"),
         ({"$ref": "http://127.0.0.1:9/schema.json"}, "http://127.0.0.1:9/schema.json"),
         ({"$ref": "#/$defs/Missing"}, "Missing"),
-        ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "without end"),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "needs itself"),
     ],
 )
 def test_a_schema_that_cannot_be_checked_is_the_callers_fault(schema, words):

@@ -22,6 +22,12 @@ _MOST_MISFITS = 5
 """How many things that are wrong with an answer are told at once."""
 
 
+def _comes_to_an_end(_: object, attribute: Any, value: Mapping[str, Any]) -> None:
+    from mellea.core.schema_end import check_end  # noqa: PLC0415  only structured output needs it
+
+    check_end(value)
+
+
 @frozen
 class OutputSchema:
     """What structured output has to look like.
@@ -31,10 +37,13 @@ class OutputSchema:
         json_schema: The JSON schema.
         model: The pydantic class it comes from, when it comes from one.
         parser: Reads the JSON instead of the class; a ValueError that it raises says what is wrong.
+
+    Raises:
+        UsageError: The schema is nested too deeply, or no value of it comes to an end.
     """
 
     name: str
-    json_schema: Mapping[str, Any] = field(hash=False)
+    json_schema: Mapping[str, Any] = field(hash=False, validator=_comes_to_an_end)
     model: type[Any] | None = None
     parser: Callable[[str], Any] | None = field(default=None, eq=False, repr=False)
 
@@ -43,7 +52,7 @@ class OutputSchema:
         """Return the schema of a pydantic class or of a JSON schema given as a mapping.
 
         Raises:
-            UsageError: It is neither.
+            UsageError: It is neither, or no value of it comes to an end.
         """
         if isinstance(format, OutputSchema):
             return format
