@@ -68,7 +68,7 @@ _caller: ContextVar[_CallSite | None] = ContextVar("mellea_caller", default=None
 def warn_caller(warning: Warning) -> None:
     """Give a warning at the program's line: the one that awaits, else the synchronous verb's."""
     nowhere = _CallSite("sys", 1, "sys", {})  # as `warnings` calls it
-    site = _outside(sys._getframe(1)) or _caller.get() or nowhere  # noqa: SLF001  how `warnings` finds it too
+    site = _outside(sys._getframe(1)) or _caller.get() or nowhere  # noqa: SLF001  as `warnings` does
     warnings.warn_explicit(warning, None, site.filename, site.line, site.module, site.registry)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, frozen
@@ -10,9 +11,11 @@ from attrs import evolve, field, frozen
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import UsageError
+from mellea.core.text_like import TextLike
 from mellea.core.tool_call import ModelToolCall
 
 if TYPE_CHECKING:
+    from mellea.core.schema import OutputSchema
     from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["Message", "Role", "with_system_prompt"]
@@ -37,9 +40,16 @@ def _is_text(_: object, attribute: Any, value: Any) -> None:
         )
 
 
-@frozen
-class Message(Component["Message"]):
+_ALL_FIELDS = attrgetter(
+    "role", "content", "images", "audio", "documents", "tool_calls", "tool_call_id", "thinking"
+)
+
+
+@frozen(eq=False)
+class Message(TextLike, Component["Message"]):
     """One message of a conversation; an immutable component that reads its answer as an assistant message.
+
+    It compares, measures and formats like its ``text``; two messages are equal when all is.
 
     Args:
         role: ``system``, ``user``, ``assistant`` or ``tool``.
@@ -50,6 +60,7 @@ class Message(Component["Message"]):
         tool_calls: Calls that an assistant message asks for.
         tool_call_id: The call that a tool message answers.
         thinking: The reasoning that came with an assistant message.
+        schema: What the text of an assistant message has to look like; read as ``parsed``.
 
     Raises:
         UsageError: The role is unknown, or the content is not text.
@@ -63,9 +74,45 @@ class Message(Component["Message"]):
     tool_calls: tuple[ModelToolCall, ...] = field(default=(), converter=_tuple, kw_only=True)
     tool_call_id: str | None = field(default=None, kw_only=True)
     thinking: str | None = field(default=None, kw_only=True)
+    schema: OutputSchema | None = field(default=None, kw_only=True, repr=False)
+    _parsed: Any = field(default=None, init=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text, under the name that it has in every output."""
+        return self.content
+
+    @property
+    def value(self) -> str:
+        """The text."""
+        return self.content
+
+    @property
+    def parsed(self) -> Any:
+        """An instance of the ``format`` that the message was asked for with, else the text.
+
+        Raises:
+            OutputParseError: The text does not fit the format.
+        """
+        if self.schema is None:
+            return self.content
+        if self._parsed is None:
+            object.__setattr__(self, "_parsed", self.schema.parse(self.content))
+        return self._parsed
 
     def __str__(self) -> str:
         return self.content
+
+    def __bool__(self) -> bool:
+        return any((self.content, self.images, self.audio, self.documents, self.tool_calls))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.content == other
+        return _ALL_FIELDS(self) == _ALL_FIELDS(other) if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.content)
 
     def parts(self) -> list[Span]:
         """Return the documents and media blocks."""
@@ -86,7 +133,13 @@ class Message(Component["Message"]):
         )
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> Message:
-        return Message("assistant", str(computed), thinking=computed.thinking, tool_calls=computed.tool_calls)
+        return Message(
+            "assistant",
+            str(computed),
+            thinking=computed.thinking,
+            tool_calls=computed.tool_calls,
+            schema=computed.schema,
+        )
 
 
 def with_system_prompt(messages: Sequence[Message], text: str) -> list[Message]:

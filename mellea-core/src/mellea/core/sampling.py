@@ -130,6 +130,20 @@ class SamplingResult(Generic[S]):
         return str(self.chosen.output)
 
     @property
+    def text(self) -> str:
+        """The chosen text, under the name that it has in every output."""
+        return str(self.chosen.output)
+
+    @property
+    def parsed(self) -> S:
+        """What the chosen text means; see ``ModelOutputThunk.parsed``.
+
+        Raises:
+            OutputParseError: It does not fit the format or the component.
+        """
+        return self.chosen.output.parsed
+
+    @property
     def result_ctx(self) -> Context:
         """The conversation up to and with the chosen output."""
         return self.chosen.context

@@ -10,6 +10,7 @@ from mellea.core._output import Output
 from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.metadata import GenerateLog, GenerationMetadata, RawProviderResponse
+from mellea.core.text_like import TextLike
 
 if TYPE_CHECKING:
     from mellea.core.schema import OutputSchema
@@ -19,6 +20,10 @@ __all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser", "Sampled"]
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
+
+
+class _NoLengthError(UsageError, TypeError):
+    """A TypeError, so that ``list`` of what is on its way goes on to iterate over it."""
 
 
 class Parser(Protocol[S_co]):
@@ -64,8 +69,11 @@ class Sampled(Protocol):
         ...
 
 
-class ModelOutputThunk(Closeable, Generic[S]):
+class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     """The output of a model, computed or on its way.
+
+    Complete, it compares, measures and formats like its ``text``. ``str`` of one that is on its way waits for
+    it, or raises where that would block the loop which writes it.
 
     Any number of readers, in any thread and event loop, may await it, iterate over its pieces (each from the
     first one), or cancel it. A failed thunk raises the same error for every later reader. Leaving a
@@ -105,6 +113,7 @@ class ModelOutputThunk(Closeable, Generic[S]):
         self._schema = schema
         self._parsed: Any = None
         self._sampling: Sampled | None = None
+        self._hash: int | None = None
         self._unread: list[str] | None = None
         self._read = 0
         if self._output.done and type(self) is ModelOutputThunk:
@@ -219,7 +228,32 @@ class ModelOutputThunk(Closeable, Generic[S]):
         return GenerateLog(prompt, provider, dict(request.options), self.value, self._action, self)
 
     def __str__(self) -> str:
+        if not self._output.done:
+            return run_sync(self.avalue())
+        self._output.raise_error()
         return self.value or ""
+
+    def __len__(self) -> int:
+        if not self._output.done:
+            raise _NoLengthError("The output is not complete yet: it has no length.", hint="Await it first.")
+        return len(str(self))
+
+    def __bool__(self) -> bool:
+        return not self.is_computed() or bool(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not self.is_computed() or not isinstance(other, str | ModelOutputThunk):
+            return NotImplemented
+        if isinstance(other, ModelOutputThunk):
+            return other.is_computed() and self.value == other.value
+        return self.value == other
+
+    def __hash__(self) -> int:
+        if self._hash is None:  # remembered: what was put into a set on its way is still found there
+            self._hash = hash(self.value) if self.is_computed() else object.__hash__(self)
+        return self._hash
 
     def __repr__(self) -> str:
         state = "failed" if self.error else "computed" if self._output.done else "pending"

@@ -86,7 +86,7 @@ class History:
         self._epoch = 0
         self._lock = threading.RLock()
         self._open: list[_Open] = []
-        self._watched: set[ModelOutputThunk[Any]] = set()
+        self._watched: dict[int, ModelOutputThunk[Any]] = {}
         self._running: set[_Interruptible] = set()
 
     def replace(self, ctx: Context) -> None:
@@ -128,11 +128,11 @@ class History:
     @contextmanager
     def watching(self, thunk: ModelOutputThunk[Any]) -> Iterator[None]:
         """Count a thunk as pending while somebody waits for it."""
-        self._watched.add(thunk)
+        self._watched[id(thunk)] = thunk
         try:
             yield
         finally:
-            self._watched.discard(thunk)
+            self._watched.pop(id(thunk), None)
 
     def interruptible(self) -> AbstractContextManager[None]:
         """Let ``interrupt`` end what runs in a block, with a ``GenerationCancelledError``."""
@@ -147,7 +147,7 @@ class History:
         """Return the thunks that are still on their way."""
         return [
             thunk
-            for thunk in (*self._watched, *(turn.thunk for turn in self._open))
+            for thunk in (*self._watched.values(), *(turn.thunk for turn in self._open))
             if not thunk.is_computed()
         ]
 
