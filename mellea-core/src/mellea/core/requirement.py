@@ -20,6 +20,7 @@ from mellea.core.validation import (
     ValidationFunction,
     ValidationResult,
     Verdict,
+    as_bool,
     default_output_to_bool,
 )
 
@@ -137,6 +138,8 @@ class Requirement(Component[str]):
             return _as_result(verdict, time.perf_counter() - started)
         except Exception as error:  # noqa: BLE001  a check that raises is a failed check
             reason = f"The check {self.name!r} raised {type(error).__name__}: {error}"
+            if isinstance(error, AttributeError | TypeError) and type(ctx).__name__ in str(error):
+                reason += ". It is given the context; wrap one that wants the text: simple_validate(check)"
             return ValidationResult(
                 False,
                 reason=reason,
@@ -181,14 +184,18 @@ def reqify(requirement: str | Requirement) -> Requirement:
 
 
 def _as_result(verdict: object, seconds: float) -> ValidationResult:
-    if isinstance(verdict, bool):
-        return ValidationResult(verdict, seconds=seconds)
     if isinstance(verdict, ValidationResult):
         return evolve(verdict, seconds=seconds)
-    if isinstance(verdict, tuple) and len(verdict) == 2 and isinstance(verdict[0], bool):
-        return ValidationResult(verdict[0], reason=str(verdict[1]), seconds=seconds)
-    kind = type(verdict).__name__
-    raise TypeError(f"it returned {kind} instead of a verdict (bool, (bool, reason) or ValidationResult)")
+    result, reason = verdict if isinstance(verdict, tuple) and len(verdict) == 2 else (verdict, None)
+    try:
+        met = as_bool(result)
+    except TypeError:
+        raise TypeError(
+            f"it returned {type(verdict).__name__} instead of a verdict "
+            "(bool, (bool, reason) or ValidationResult)"
+        ) from None
+    # Whoever returns both says why it fails, in one expression for either case.
+    return ValidationResult(met, reason=None if met or reason is None else str(reason), seconds=seconds)
 
 
 def _check_takes_one(function: Any, what: str) -> None:

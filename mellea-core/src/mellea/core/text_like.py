@@ -29,7 +29,7 @@ class TextLike:
             kind = type(self).__name__
             if name in _TEXT_METHODS:
                 raise AttributeError(
-                    f"{kind!r} object has no attribute {name!r}: it is no str. Its text is: .text.{name}(...)",
+                    f"{kind!r} object has no attribute {name!r}: it is no str. Use .text.{name}(...)",
                     name=name,
                     obj=self,
                 )

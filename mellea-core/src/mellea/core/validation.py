@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import field, frozen
 
 from mellea.core.context import Context
+from mellea.core.errors import UsageError
 from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
 
@@ -17,8 +18,53 @@ __all__ = [
     "ValidationFunction",
     "ValidationResult",
     "Verdict",
+    "as_bool",
     "default_output_to_bool",
 ]
+
+
+class _NoVerdictError(UsageError, TypeError):
+    pass
+
+
+def as_bool(value: object) -> bool:
+    """Return a bool as it is, and one of numpy or torch as Python's own.
+
+    Raises:
+        UsageError: (also a TypeError) It is none.
+    """
+    one = value if isinstance(value, bool) else _scalar(value)
+    if not isinstance(one, bool):
+        raise _NoVerdictError(
+            f"A verdict is True or False, not {_short(value)}.", hint="Convert it: bool(...)."
+        )
+    return one
+
+
+def _as_score(value: object) -> float | None:
+    one = value if value is None or isinstance(value, int | float) else _scalar(value)
+    if one is not None and not isinstance(one, int | float):
+        raise _NoVerdictError(
+            f"A score is a number, not {_short(value)}.", hint="Convert it, or leave it out."
+        )
+    return one if one is None or isinstance(one, int) else float(one)
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _scalar(value: object) -> object:
+    """Return what numpy and torch hold in a value of one element; other values as they are."""
+    item = getattr(value, "item", None)
+    if not callable(item) or not hasattr(value, "dtype"):
+        return value
+    try:
+        one: object = item()
+    except (TypeError, ValueError, RuntimeError):  # it has more than one
+        return value
+    return one
 
 
 @frozen
@@ -35,11 +81,14 @@ class ValidationResult:
         seconds: Time that it took.
         skipped: Whether the check was spared, because a cheaper one had failed already.
         looks_like_bug: Whether the check raised what a mistake in its code raises, such as a ``NameError``.
+
+    Raises:
+        UsageError: (also a TypeError) The result is no bool, or the score no number.
     """
 
-    result: bool
+    result: bool = field(converter=as_bool)
     reason: str | None = field(default=None, kw_only=True)
-    score: float | None = field(default=None, kw_only=True)
+    score: float | None = field(default=None, kw_only=True, converter=_as_score)
     thunk: ModelOutputThunk[Any] | None = field(default=None, kw_only=True, eq=False, repr=False)
     context: Context | None = field(default=None, kw_only=True, eq=False, repr=False)
     usage: Usage | None = field(default=None, kw_only=True, eq=False, repr=False)

@@ -7,12 +7,15 @@ for ``help`` and editors.
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from mellea.core.component import Span
+from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
@@ -164,8 +167,9 @@ def with_options(options: Any, **defaults: Any) -> Callable[[F], F]:
         defaults: Their defaults, where these are this verb's own.
     """
 
-    def decorate(verb: F) -> F:
-        signature = inspect.signature(verb)
+    def decorate(written: F) -> F:
+        verb = _telling_unknown_options(written)
+        signature = inspect.signature(written)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         named = [
             inspect.Parameter(
@@ -186,6 +190,36 @@ def with_options(options: Any, **defaults: Any) -> Callable[[F], F]:
         return verb
 
     return decorate
+
+
+class _UnknownOptionError(UsageError, TypeError):
+    pass
+
+
+def _telling_unknown_options(verb: F) -> F:
+    """Return a verb that says which option it does not know, and which one may be meant."""
+
+    def check(options: Iterable[str]) -> None:
+        known = inspect.signature(told).parameters
+        if unknown := [name for name in options if name not in known]:
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            keywords = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]
+            guess = f"Did you mean {near[0]!r}? " if near else ""
+            raise _UnknownOptionError(
+                f"{verb.__name__} takes no option {unknown[0]!r}.",
+                hint=f"{guess}It takes {', '.join(keywords)}.",
+            )
+
+    def sync(*args: Any, **options: Any) -> Any:
+        check(options)
+        return verb(*args, **options)
+
+    async def awaited(*args: Any, **options: Any) -> Any:
+        check(options)
+        return await verb(*args, **options)
+
+    told = functools.wraps(verb)(awaited if inspect.iscoroutinefunction(verb) else sync)
+    return cast("F", told)
 
 
 def _completed(doc: str, names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Unpack, cast
 
 from mellea.core.backend import Backend
-from mellea.core.blocks import make_image_block
+from mellea.core.blocks import CBlock, make_image_block
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -260,7 +260,7 @@ async def ainstruct(
         UsageError: The call cannot be carried out; nothing was sent.
         ProviderError: The provider failed.
     """
-    instruction = Instruction(description, **parts)
+    instruction = _task(description, parts)
     chosen = strategy
     if not return_sampling_results:
         chosen = needed_strategy(strategy, instruction.requirements, format)
@@ -304,7 +304,20 @@ async def astream_instruct(
         UsageError: The call cannot be carried out; nothing was sent.
     """
     config = GenerateConfig(format, model_options, tool_calls, stream=True)
-    return await start_generation(Instruction(description, **parts), context, backend, config)
+    return await start_generation(_task(description, parts), context, backend, config)
+
+
+def _task(description: str | Span, parts: InstructionParts) -> Instruction:
+    """Return a task as a component.
+
+    Raises:
+        UsageError: It asks for nothing.
+    """
+    made = Instruction(description, **parts)
+    asked = (made.description, made.prefix, *made.images, *made.audio)
+    if not any(str(part).strip() if type(part) is CBlock else part is not None for part in asked):
+        raise UsageError("The task is empty.", hint="Say what the model is to do.")
+    return made
 
 
 def user_message(

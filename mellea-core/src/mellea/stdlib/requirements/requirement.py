@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,13 +16,14 @@ from mellea.core.requirement import (
     default_output_to_bool,
     reqify,
 )
+from mellea.core.validation import as_bool
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
 
-__all__ = ["LLMaJRequirement", "check", "req", "reqify", "simple_validate"]
+__all__ = ["LLMaJRequirement", "check", "explained", "req", "reqify", "simple_validate"]
 
-TextVerdict: TypeAlias = "bool | tuple[bool, str]"
+TextVerdict: TypeAlias = "bool | tuple[bool, str] | ValidationResult"
 
 
 class LLMaJRequirement(Requirement):
@@ -65,7 +67,8 @@ def simple_validate(
     """Return a validation function that looks at the output's text alone.
 
     Args:
-        fn: Takes the text and returns a bool, or a bool and a reason; may be asynchronous.
+        fn: Takes the text and returns a bool, a bool and the reason of a failure, or a
+            ``ValidationResult``; may be asynchronous.
         reason: The reason to give for a failure that comes without one.
 
     Raises:
@@ -94,5 +97,21 @@ def simple_validate(
     return validate
 
 
+def explained(check: Callable[[str], tuple[bool, str]]) -> Callable[[str], ValidationResult]:
+    """Return a check of a text whose reason says why it is met, too."""
+
+    @functools.wraps(check)
+    def explaining(text: str) -> ValidationResult:
+        met, reason = check(text)
+        return ValidationResult(met, reason=reason)
+
+    return explaining
+
+
 def _with_reason(verdict: Any, reason: str | None) -> Any:
-    return ValidationResult(False, reason=reason) if verdict is False and reason else verdict
+    if not reason or isinstance(verdict, tuple | ValidationResult) or verdict is None:
+        return verdict
+    try:
+        return verdict if as_bool(verdict) else ValidationResult(False, reason=reason)
+    except TypeError:
+        return verdict  # whoever looks at it says what is wrong with it

@@ -13,7 +13,7 @@ from mellea.core.json_text import json_in
 from mellea.core.requirement import Requirement
 from mellea.core.schema import OutputSchema
 from mellea.core.schema_check import check_schema
-from mellea.stdlib.requirements.requirement import simple_validate
+from mellea.stdlib.requirements.requirement import explained, simple_validate
 
 __all__ = ["as_markdown_list", "fits_schema", "is_json", "is_markdown_list", "is_markdown_table"]
 
@@ -28,7 +28,7 @@ def is_json(*, check_only: bool = False) -> Requirement:
     """
     return Requirement(
         "Answer with one JSON value and nothing else.",
-        simple_validate(_parses),
+        simple_validate(explained(_parses)),
         check_only=check_only,
         repair=_json_alone,
     )
@@ -57,7 +57,7 @@ def fits_schema(schema: type[Any] | Mapping[str, Any], *, check_only: bool = Fal
     described = (
         f"Answer with JSON that fits this schema: {json.dumps(dict(wanted.json_schema), ensure_ascii=False)}"
     )
-    return Requirement(described, simple_validate(fits), check_only=check_only, repair=_json_alone)
+    return Requirement(described, simple_validate(explained(fits)), check_only=check_only, repair=_json_alone)
 
 
 def _parses(text: str) -> tuple[bool, str]:
@@ -123,6 +123,6 @@ is_markdown_list = Requirement(
 """The requirement that the output is a markdown list."""
 
 is_markdown_table = Requirement(
-    "Format the answer as a markdown table and nothing else.", simple_validate(_is_table)
+    "Format the answer as a markdown table and nothing else.", simple_validate(explained(_is_table))
 )
 """The requirement that the output is a markdown table."""

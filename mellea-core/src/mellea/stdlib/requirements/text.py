@@ -15,7 +15,7 @@ from mellea.stdlib.requirements._early_stop import (
     growing_words,
     watch_for,
 )
-from mellea.stdlib.requirements.requirement import simple_validate
+from mellea.stdlib.requirements.requirement import explained, simple_validate
 
 __all__ = ["avoids", "character_count", "contains", "matches", "one_of", "sentence_count", "word_count"]
 
@@ -50,7 +50,7 @@ def _counted(
     last = at_least if at_most is None else at_most
     return EarlyRequirement(
         f"Use {' and '.join(bounds)} {noun}{'' if last == 1 else 's'}.",
-        simple_validate(within),
+        simple_validate(explained(within)),
         counted_by(growing, noun, at_least, at_most),
         check_only=check_only,
     )
@@ -116,7 +116,7 @@ def matches(pattern: str, description: str | None = None, *, check_only: bool = 
 
     return Requirement(
         description or f"The answer matches the regular expression {pattern}",
-        simple_validate(fits),
+        simple_validate(explained(fits)),
         check_only=check_only,
     )
 
@@ -153,7 +153,7 @@ def one_of(choices: Iterable[str], *, check_only: bool = False) -> Requirement:
 
     return Requirement(
         f"Answer with one of these and nothing else: {', '.join(options)}",
-        simple_validate(is_choice),
+        simple_validate(explained(is_choice)),
         check_only=check_only,
         repair=mentioned,
     )
@@ -171,7 +171,9 @@ def contains(*texts: str, check_only: bool = False) -> Requirement:
         missing = [wanted for wanted in texts if wanted.casefold() not in text.casefold()]
         return not missing, f"it lacks {', '.join(map(repr, missing))}" if missing else "it lacks nothing"
 
-    return Requirement(f"Mention {', '.join(texts)}.", simple_validate(has_all), check_only=check_only)
+    return Requirement(
+        f"Mention {', '.join(texts)}.", simple_validate(explained(has_all)), check_only=check_only
+    )
 
 
 def avoids(*texts: str, check_only: bool = False) -> Requirement:
@@ -193,7 +195,10 @@ def avoids(*texts: str, check_only: bool = False) -> Requirement:
         )
 
     return EarlyRequirement(
-        f"Do not use: {', '.join(texts)}.", simple_validate(has_none), watch_for(texts), check_only=check_only
+        f"Do not use: {', '.join(texts)}.",
+        simple_validate(explained(has_none)),
+        watch_for(texts),
+        check_only=check_only,
     )
 
 

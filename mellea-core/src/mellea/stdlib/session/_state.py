@@ -55,9 +55,9 @@ class SessionState:
         plugins: Iterable[Any] | None = None,
         owns_backend: bool = False,
     ) -> None:
-        if not hasattr(backend, "generate_from_context"):
+        if isinstance(backend, type) or not hasattr(backend, "generate_from_context"):
             raise UsageError(
-                f"{type(backend).__name__} is no backend.",
+                f"{(backend if isinstance(backend, type) else type(backend)).__name__} is no backend.",
                 hint="Pass an instance of a Backend, or use start_session.",
             )
         self.id = session_id or str(uuid.uuid4())

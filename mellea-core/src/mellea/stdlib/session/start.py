@@ -95,6 +95,11 @@ def _open_backend(
     if backend is not None and backend_name is not None:
         raise UsageError("Both backend and backend_name are given.", hint="Leave backend_name out.")
     chosen = backend if backend is not None else backend_name
+    if isinstance(chosen, type):
+        raise UsageError(
+            f"{chosen.__name__} is a class, no backend yet.",
+            hint=f"Pass an instance, {chosen.__name__}(...), or a name, such as {_name_of(chosen)!r}.",
+        )
     if chosen is not None and not isinstance(chosen, str):
         if model_id is not None or kwargs:
             raise UsageError(
@@ -113,6 +118,10 @@ def _open_backend(
         arguments["model_id"] = model_id
     opened: Backend = create("backend", name, Backend, arguments=arguments, plugins=plugins)
     return opened
+
+
+def _name_of(backend: type) -> str:
+    return str(getattr(backend, "provider", DEFAULT_BACKEND))
 
 
 def _open_context(
