@@ -38,6 +38,20 @@ def test_streamed_answer_is_printed(run):
     assert (done.returncode, done.stdout, done.stderr) == (0, "one two three\n", "")
 
 
+@pytest.mark.parametrize("how", [(), ("--stream",)])
+def test_answer_that_would_steer_the_terminal_is_shown_as_text(run, how):
+    done = run("one\x1b[31m \u202etwo\x9b2J", *TOY, *how)
+
+    assert done.stdout == "one\\x1b[31m \\u202etwo\\x9b2J\n"
+
+
+def test_answer_in_json_cannot_steer_the_terminal(run):
+    done = run("one\x1b[31m \u202etwo\x9b2J", *TOY, "--json")
+
+    assert not {"\x1b", "\x9b", "\u202e"} & set(done.stdout)
+    assert json.loads(done.stdout)["text"].split() == ["one\x1b[31m", "\u202etwo\x9b2J"]
+
+
 def test_prompt_is_read_from_standard_input(run):
     done = run("-", *TOY, stdin="one\ntwo\n")
 

@@ -2,14 +2,15 @@
 
 import io
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellea.core import UsageError
+from mellea.core import RequirementsNotMetError, UsageError
 from mellea.core.trace import as_tree, print_tree, read_trace
-from mellea.stdlib.requirements import req
+from mellea.stdlib.requirements import check, req
 from tests.trace.traces import MARKUP, failed, result_of, varied
 
 
@@ -71,6 +72,79 @@ def test_signs_that_steer_a_terminal_are_written_out():
 
     assert not {"\x1b", "\x07", "\u202e"} & set(tree)
     assert r"a\x1b[31m\x07\u202eb" in tree
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    for name in ("NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    return Terminal()
+
+
+@pytest.mark.parametrize("columns", [50, 80, 200])
+def test_tree_is_as_wide_as_the_terminal(terminal, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    result_of("word " * 200, requirements=[check("never " * 40, lambda ctx: (False, "no " * 80))]).show(
+        terminal
+    )
+
+    widths = [len(line) for line in terminal.getvalue().splitlines()]
+    assert columns - 8 < max(widths[2:]) <= columns
+
+
+def test_tree_has_colours_on_a_terminal(terminal):
+    varied().show(terminal)
+
+    shown = terminal.getvalue()
+    assert "\x1b[32m✓\x1b[0m attempt 5" in shown
+    assert "\x1b[31m✗\x1b[0m attempt 1" in shown
+    assert "\x1b[1;36m← chosen\x1b[0m" in shown
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert len(plain.splitlines()) == len(shown.splitlines())
+    assert "\x1b" not in plain
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_tree_has_no_colours_where_they_are_not_wanted(terminal, monkeypatch, setting):
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    varied().show(terminal)
+
+    assert "\x1b" not in terminal.getvalue()
+
+
+def test_tree_in_a_pipe_is_plain_whatever_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    file = io.StringIO()
+    result = varied()
+    result.show(file)
+
+    assert file.getvalue() == as_tree(result.to_dict()) + "\n"
+
+
+def test_table_shows_signs_that_steer_a_terminal_as_text():
+    table = result_of(
+        "a\x1b[31mb", requirements=[check("no \x1b[2J", lambda ctx: (False, "\x9b31m"))]
+    ).table()
+
+    assert not {"\x1b", "\x9b"} & set(table)
+    assert r"a\x1b[31mb" in table
+
+
+def test_error_shows_signs_that_steer_a_terminal_as_text():
+    result = result_of("a", requirements=[check("no \x1b[2J", lambda ctx: (False, "\x9b31m\nsecond"))])
+
+    with pytest.raises(RequirementsNotMetError) as caught:
+        result.raise_for_failure()
+    assert not {"\x1b", "\x9b"} & set(str(caught.value))
+    assert "\nsecond" in str(caught.value)
 
 
 def test_show_prints_the_tree(capsys):

@@ -77,7 +77,9 @@ def print_error(error: Exception) -> None:
     sys.stdout.flush()
     if os.environ.get("MELLEA_DEBUG", "") not in ("", "0"):
         traceback.print_exception(error)
-    print(f"mellea: {' '.join(str(error).split())}", file=sys.stderr)
+    from mellea.core.terminal import visible  # noqa: PLC0415  help and version do without the core
+
+    print(f"mellea: {visible(' '.join(str(error).split()))}", file=sys.stderr)
 
 
 def _show_warning(
@@ -88,7 +90,9 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"mellea: warning: {' '.join(str(message).split())}", file=file or sys.stderr)
+    from mellea.core.terminal import visible  # noqa: PLC0415  help and version do without the core
+
+    print(f"mellea: warning: {visible(' '.join(str(message).split()))}", file=file or sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

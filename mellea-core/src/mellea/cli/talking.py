@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -14,12 +15,16 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.message import Message
 from mellea.core.options import ModelOption
+from mellea.core.terminal import visible
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.chat import ChatContext
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.session import MelleaSession, start_session
 
 __all__ = ["chat", "run"]
+
+_STEERING = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What steers a terminal and may stand in JSON as it is."""
 
 _HELP = """\
 /reset  forget the conversation
@@ -38,7 +43,7 @@ def run(arguments: Namespace) -> int:
             _print_pieces(m.stream_chat(prompt))
         else:
             output = m.act(Message("user", prompt))
-            print(_as_json(output) if arguments.json else output.value)
+            print(_as_json(output) if arguments.json else visible(output.text, lines=True))
     return 0
 
 
@@ -78,13 +83,13 @@ def _session(arguments: Namespace, ctx: Context) -> MelleaSession:
 def _print_pieces(output: ModelOutputThunk[Any]) -> None:
     """Print an answer while it is being written."""
     for piece in output:
-        print(piece, end="", flush=True)
+        print(visible(piece, lines=True), end="", flush=True)
     print()
 
 
 def _as_json(output: ModelOutputThunk[Any]) -> str:
     about = output.generation
-    return json.dumps(
+    told = json.dumps(
         {
             "text": output.value,
             "thinking": output.thinking,
@@ -97,6 +102,7 @@ def _as_json(output: ModelOutputThunk[Any]) -> str:
         indent=2,
         ensure_ascii=False,
     )
+    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", told)
 
 
 def _typed_lines() -> Iterator[str]:

@@ -16,13 +16,14 @@ from mellea.core.context import Context
 from mellea.core.errors import RequirementsNotMetError
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage, total_usage
+from mellea.core.terminal import visible
 from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
     import os
 
     from mellea.core.backend import Backend
-    from mellea.core.trace import Writable
+    from mellea.core.terminal import Writable
 
 __all__ = ["Attempt", "Budget", "SamplingResult", "SamplingStrategy", "Spending", "no_attempt", "total_usage"]
 
@@ -198,10 +199,16 @@ class SamplingResult(Generic[S]):
             result=self,
         )
 
+    @property
+    def misses_requirements(self) -> bool:
+        """Whether a requirement that was checked is not met; an answer that cannot be read misses none."""
+        return any(not result.result and not result.skipped for _, result in self.chosen.results)
+
     def shortcoming(self) -> str:
         """Return in words what the chosen attempt lacks."""
         missing = "; ".join(
-            f"{name.rstrip('.')}: {reason.rstrip('.')}" for name, reason in self.chosen.failures()
+            visible(f"{name.rstrip('.')}: {reason.rstrip('.')}", lines=True)
+            for name, reason in self.chosen.failures()
         )
         tried = (
             "The only attempt" if len(self.attempts) == 1 else f"The best of {len(self.attempts)} attempts"
@@ -293,7 +300,7 @@ def _row(number: int, attempt: Attempt[Any], chosen: bool) -> tuple[str, ...]:
 
 def _shortened(text: str, length: int) -> str:
     """Return a text in one line of bounded length."""
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return line if len(line) <= length else f"{line[: length - 3]}..."
 
 

@@ -52,6 +52,11 @@ class Sampled(Protocol):
         """Why the chosen one was chosen."""
         ...
 
+    @property
+    def misses_requirements(self) -> bool:
+        """Whether a requirement that was checked is not met."""
+        ...
+
     def shortcoming(self) -> str:
         """Return in words what the chosen attempt lacks."""
         ...

@@ -16,14 +16,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
+from mellea.core.terminal import Writable, has_colours, terminal_width, visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["Writable", "as_html", "as_tree", "print_tree", "read_trace", "write_text"]
+__all__ = ["as_html", "as_tree", "print_tree", "read_trace", "write_text"]
 
 _WIDTH = 100
 _NUMBER = (int, float)
@@ -53,44 +54,48 @@ _IN_ASCII = str.maketrans(
     {"✓": "+", "✗": "x", "–": "-", "├": "|", "└": "`", "─": "-", "│": "|", "←": "<-", "…": "..."}  # noqa: RUF001
 )
 
+_COLOURS = {
+    re.compile(r"^([├└│─ ]*)(✓)(?= )"): "32",
+    re.compile(r"^([├└│─ ]*)(✗)(?= )"): "31",
+    re.compile(r"^([├└│─ ]*)(–)(?= )"): "2",  # noqa: RUF001  a dash as a mark
+    re.compile(r"()(\[[^\[\]]* (?:ms|s|tokens)\])$"): "2",
+    re.compile(r"()(← chosen)$"): "1;36",
+}
 
-class Writable(Protocol):
-    """Anything that text can be written to."""
 
-    def write(self, text: str, /) -> object:
-        """Write the text."""
-
-
-def as_tree(trace: Mapping[str, Any]) -> str:
+def as_tree(trace: Mapping[str, Any], width: int = _WIDTH + 4) -> str:
     """Return the attempts of a trace as a tree of text.
 
     Each requirement with its verdict, reason, time and tokens.
 
     Args:
         trace: What ``SamplingResult.to_dict`` gives.
+        width: The longest line.
     """
     attempts = trace["attempts"]
     lanes = _has_lanes(trace)
     spent = sum(_tokens(attempt) for attempt in attempts)
     number = f"{len(attempts)} attempt{'' if len(attempts) == 1 else 's'}"
-    lines = [_visible(f"{_mark(trace['success'])} {number}, {spent} tokens: {trace['why']}")]
+    lines = [visible(f"{_mark(trace['success'])} {number}, {spent} tokens: {trace['why']}")]
     for index, attempt in enumerate(attempts):
         last = index + 1 == len(attempts)
         title = _attempt_head(index, attempt, lanes=lanes, chosen=index == trace["result_index"])
-        lines.append(f"{'└─' if last else '├─'} {_visible(title)}")
-        lines += [f"{'   ' if last else '│  '}{line}" for line in _attempt_lines(attempt)]
+        lines.append(f"{'└─' if last else '├─'} {visible(title)}")
+        lines += [f"{'   ' if last else '│  '}{line}" for line in _attempt_lines(attempt, width - 4)]
     return "\n".join(lines)
 
 
 def print_tree(trace: Mapping[str, Any], file: Writable | None = None) -> None:
-    """Write the tree of a trace, in signs that the file can show.
+    """Write the tree of a trace, in signs that the file can show: as wide as its terminal, in colours.
 
     Args:
         trace: What ``SamplingResult.to_dict`` gives.
         file: Where to; by default the standard output.
     """
     target = sys.stdout if file is None else file
-    tree = as_tree(trace)
+    tree = as_tree(trace, terminal_width(target, _WIDTH + 4))
+    if has_colours(target):
+        tree = "\n".join(map(_coloured, tree.splitlines()))
     encoding = getattr(target, "encoding", None) or "utf-8"
     try:
         tree.encode(encoding)
@@ -99,19 +104,19 @@ def print_tree(trace: Mapping[str, Any], file: Writable | None = None) -> None:
     target.write(f"{tree}\n")
 
 
+def _coloured(line: str) -> str:
+    """Return a line of the tree with its mark in green or red, and what it took in grey."""
+    for pattern, colour in _COLOURS.items():
+        line = pattern.sub(rf"\1\033[{colour}m\2\033[0m", line)
+    return line
+
+
 def _tokens(attempt: Mapping[str, Any]) -> int:
     return int(attempt["usage"].get("total_tokens") or 0)
 
 
 def _mark(met: bool, skipped: bool = False) -> str:
     return "–" if skipped else "✓" if met else "✗"  # noqa: RUF001  a dash as a mark
-
-
-def _visible(text: str) -> str:
-    """Return a text in one line that cannot steer a terminal: control signs are written out."""
-    return re.sub(
-        r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", lambda sign: repr(sign[0])[1:-1], text
-    )
 
 
 def _has_lanes(trace: Mapping[str, Any]) -> bool:
@@ -138,12 +143,12 @@ def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen
     return f"{mark} attempt {index + 1}:{where} {spent}{fixed}{'  ← chosen' if chosen else ''}"
 
 
-def _attempt_lines(attempt: Mapping[str, Any]) -> Iterator[str]:
-    yield from _wrapped(attempt["text"], max_lines=3) or ["(no text)"]
+def _attempt_lines(attempt: Mapping[str, Any], width: int) -> Iterator[str]:
+    yield from _wrapped(attempt["text"], width, max_lines=3) or ["(no text)"]
     if attempt["error"]:
-        yield from _wrapped(f"✗ cannot be read: {attempt['error']}", max_lines=3)
+        yield from _wrapped(f"✗ cannot be read: {attempt['error']}", width, max_lines=3)
     yield from (
-        line for requirement in attempt["requirements"] for line in _wrapped(_check_line(requirement))
+        line for requirement in attempt["requirements"] for line in _wrapped(_check_line(requirement), width)
     )
 
 
@@ -157,10 +162,10 @@ def _check_line(requirement: Mapping[str, Any]) -> str:
     return f"{_mark(requirement['met'], requirement['skipped'])} {said}{spent}"
 
 
-def _wrapped(text: str, max_lines: int | None = None) -> list[str]:
-    line = _visible(" ".join(text.split()))
+def _wrapped(text: str, width: int, max_lines: int | None = None) -> list[str]:
+    line = visible(" ".join(text.split()))
     return textwrap.wrap(
-        line, _WIDTH, subsequent_indent="" if max_lines else "    ", max_lines=max_lines, placeholder=" …"
+        line, width, subsequent_indent="" if max_lines else "    ", max_lines=max_lines, placeholder=" …"
     )
 
 

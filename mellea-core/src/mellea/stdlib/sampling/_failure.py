@@ -26,5 +26,5 @@ def warn_of_failure(output: ModelOutputThunk[Any], hint: str = _REMEDY) -> None:
         RequirementsNotMetWarning: The output does not.
     """
     sampling = output.sampling
-    if sampling is not None and not sampling.success:
+    if sampling is not None and sampling.misses_requirements:  # what cannot be read says so when it is read
         warn_caller(RequirementsNotMetWarning(f"{sampling.shortcoming()} {hint}", result=sampling))

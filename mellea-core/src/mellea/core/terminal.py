@@ -1,0 +1,59 @@
+"""What text may do to a terminal, and what a terminal can show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import Protocol
+
+__all__ = ["Writable", "has_colours", "is_terminal", "terminal_width", "visible"]
+
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Writable(Protocol):
+    """Anything that text can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write the text."""
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    r"""Return a text that cannot steer a terminal: control signs are written out, as in ``\x1b``.
+
+    Args:
+        text: Any text, such as a model's.
+        lines: Whether line ends and tabs stay as they are.
+    """
+    pattern = _STEERING_IN_LINES if lines else _STEERING
+    return pattern.sub(lambda sign: repr(sign[0])[1:-1], text.replace("\r\n", "\n") if lines else text)
+
+
+def is_terminal(file: object) -> bool:
+    """Tell whether a person reads what is written to a file."""
+    isatty = getattr(file, "isatty", None)
+    try:
+        return callable(isatty) and bool(isatty())
+    except ValueError:  # it is closed
+        return False
+
+
+def has_colours(file: object) -> bool:
+    """Tell whether a file shows colours: a terminal, unless ``NO_COLOR`` is set or ``TERM`` says ``dumb``."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not is_terminal(file):
+        return False
+    return os.name != "nt" or "WT_SESSION" in os.environ
+
+
+def terminal_width(file: object, otherwise: int) -> int:
+    """Return the columns of the terminal behind a file, at least 40.
+
+    Args:
+        file: What is written to.
+        otherwise: The columns where it is no terminal.
+    """
+    if not is_terminal(file):
+        return otherwise
+    return max(shutil.get_terminal_size((otherwise, 24)).columns, 40)
