@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from mellea.core._chunk_stream import TimeLimits, bounded, stream_chunks
+from mellea.core._chunk_stream import bounded, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.capabilities import Capability
@@ -33,6 +33,7 @@ from mellea.core.options import ModelOption, report_unsupported, translate_optio
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
+from mellea.core.time_limits import TimeLimits
 
 if TYPE_CHECKING:
     from mellea.core.context import Context
