@@ -1,0 +1,97 @@
+"""Addresses of servers: well-formed ones, those of this machine, and the proxy on the way to the others."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from mellea.core.errors import MelleaError, UsageError
+from mellea.core.redaction import redacted
+
+__all__ = ["check_address", "is_this_machine", "mentioning_proxy", "proxy_for"]
+
+E = TypeVar("E", bound=MelleaError)
+_AT_THE_PROXY = frozenset({407, 502, 503, 504})
+"""Statuses with which a proxy answers by itself."""
+
+
+def check_address(address: str, *, backend: str, example: str) -> None:
+    """Refuse what is no address of an HTTP server.
+
+    Args:
+        address: With its scheme.
+        backend: Name of the backend, for the error.
+        example: A right one.
+
+    Raises:
+        UsageError: The scheme is another, or host or port are none.
+    """
+    try:
+        parts = urlsplit(address)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError, TypeError):
+        right = False
+    if not right:
+        raise UsageError(
+            f"{redacted(str(address))!r} is no address of a server.",
+            hint=f"Pass one like {example}.",
+            backend=backend,
+        )
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Tell whether a host is this machine: 127.0.0.0/8, ``::1``, ``localhost`` or a name that ends in it."""
+    name = (host or "").strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        found = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None) or found
+    return mapped.is_loopback or mapped.is_unspecified
+
+
+def proxy_for(address: str) -> str | None:
+    """Return the proxy of the environment through which requests to an address go; None for none.
+
+    What runs on this machine is never asked through one, whatever ``NO_PROXY`` says.
+    """
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  it loads with the first backend that asks
+
+    parts = urlsplit(address)
+    if not parts.hostname or is_this_machine(parts.hostname):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def mentioning_proxy(error: E, address: str) -> E:
+    """Return an error of the way to a server; if a proxy stands on that way, the error names it.
+
+    Args:
+        error: No connection, a time-out, or an answer that may be the proxy's own; others stay as they are.
+        address: The server's.
+    """
+    about_the_way = isinstance(error, ConnectionError | TimeoutError) or error.status in _AT_THE_PROXY
+    proxy = proxy_for(address) if about_the_way else None
+    if proxy is None:
+        return error
+    variable = _variable_of(proxy)
+    error.message = f"{error.message} The way there is the proxy {redacted(proxy)}{variable}."
+    error.hint = f"{error.hint or ''} To do without the proxy, name the server in NO_PROXY.".strip()
+    error.args = (f"{error.message} {error.hint}",)
+    return error
+
+
+def _variable_of(proxy: str) -> str:
+    """Return which variable names a proxy, where one does."""
+    bare = proxy.partition("://")[2]
+    names = sorted(name for name in os.environ if name.lower().endswith("_proxy"))
+    named = [name for name in names if os.environ[name] in (proxy, bare)]
+    return f" ({named[0]})" if named else ""
