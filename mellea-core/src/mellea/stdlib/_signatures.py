@@ -32,6 +32,7 @@ __all__ = [
     "StreamOptions",
     "TransformOptions",
     "ValidateOptions",
+    "waiting",
     "with_options",
 ]
 
@@ -159,6 +160,11 @@ _ORDER = {name: place for place, name in enumerate(_DOCUMENTED)}
 _DEFAULTS = {"tool_calls": False, "return_sampling_results": False}  # of all others it is None
 
 
+def waiting(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a verb that waits for the output, whatever they say of it."""
+    return {**options, "await_result": True}
+
+
 def with_options(options: Any, **defaults: Any) -> Callable[[F], F]:
     """Show the options of a verb in its signature and its docstring.
 
@@ -201,7 +207,9 @@ def _telling_unknown_options(verb: F) -> F:
 
     def check(options: Iterable[str]) -> None:
         known = inspect.signature(told).parameters
-        if unknown := [name for name in options if name not in known]:
+        # A synchronous verb waits, and may be told to.
+        tolerated = () if inspect.iscoroutinefunction(verb) else ("await_result",)
+        if unknown := [name for name in options if name not in known and name not in tolerated]:
             near = difflib.get_close_matches(unknown[0], known, n=1)
             keywords = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]
             guess = f"Did you mean {near[0]!r}? " if near else ""

@@ -33,6 +33,7 @@ from mellea.stdlib._signatures import (
     StreamOptions,
     TransformOptions,
     ValidateOptions,
+    waiting,
     with_options,
 )
 from mellea.stdlib.components.instruction import Instruction
@@ -545,7 +546,7 @@ def act(
     action: Component[S] | Span | str, context: Context, backend: Backend, **options: Unpack[ActOptions]
 ) -> tuple[Any, Context]:
     """Synchronous twin of ``aact``; it waits for the output."""
-    return run_sync(aact(action, context, backend, await_result=True, **options))
+    return run_sync(aact(action, context, backend, **waiting(options)))
 
 
 @with_options(SampledInstructOptions, strategy=DEFAULT_STRATEGY)
@@ -553,7 +554,7 @@ def instruct(
     description: str | Span, context: Context, backend: Backend, **options: Unpack[SampledInstructOptions]
 ) -> tuple[Any, Context]:
     """Synchronous twin of ``ainstruct``; it waits for the output."""
-    return run_sync(ainstruct(description, context, backend, await_result=True, **options))
+    return run_sync(ainstruct(description, context, backend, **waiting(options)))
 
 
 @with_options(QueryOptions, strategy=DEFAULT_STRATEGY)
@@ -561,7 +562,7 @@ def query(
     obj: Any, query: str, context: Context, backend: Backend, **options: Unpack[QueryOptions]
 ) -> tuple[ModelOutputThunk[Any], Context]:
     """Synchronous twin of ``aquery``; it waits for the answer."""
-    return run_sync(aquery(obj, query, context, backend, await_result=True, **options))
+    return run_sync(aquery(obj, query, context, backend, **waiting(options)))
 
 
 chat = synchronous(achat)

@@ -23,6 +23,7 @@ from mellea.stdlib._signatures import (
     StreamOptions,
     TransformOptions,
     ValidateOptions,
+    waiting,
     with_options,
 )
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY
@@ -141,7 +142,7 @@ class MelleaSession(SessionState):
     @with_options(ActOptions)
     def act(self, action: Any, **options: Any) -> Any:
         """Synchronous twin of ``aact``; it waits for the output."""
-        return run_sync(self.aact(action, **{**options, "await_result": True}))
+        return run_sync(self.aact(action, **waiting(options)))
 
     @overload
     async def ainstruct(
@@ -234,7 +235,7 @@ class MelleaSession(SessionState):
     @with_options(SampledInstructOptions, strategy=DEFAULT_STRATEGY)
     def instruct(self, description: str | Span, **options: Any) -> Any:
         """Synchronous twin of ``ainstruct``; it waits for the output."""
-        return run_sync(self.ainstruct(description, **{**options, "await_result": True}))
+        return run_sync(self.ainstruct(description, **waiting(options)))
 
     @with_options(ValidateOptions)
     async def avalidate(
@@ -282,7 +283,7 @@ class MelleaSession(SessionState):
     @with_options(QueryOptions, strategy=DEFAULT_STRATEGY)
     def query(self, obj: Any, query: str, **options: Unpack[QueryOptions]) -> ModelOutputThunk[Any]:
         """Synchronous twin of ``aquery``; it waits for the answer."""
-        return run_sync(self.aquery(obj, query, **options, await_result=True))
+        return run_sync(self.aquery(obj, query, **waiting(options)))
 
     @with_options(TransformOptions, strategy=DEFAULT_STRATEGY)
     async def atransform(self, obj: Any, transformation: str, **options: Unpack[TransformOptions]) -> Any:
