@@ -1,0 +1,51 @@
+"""Forms: what language of texts a requirement admits, so that it can steer and not only judge."""
+
+from mellea.core.steering.forms.base import Form
+from mellea.core.steering.forms.choosing import Matches, OneOf
+from mellea.core.steering.forms.counting import Characters, Paragraphs, Sentences, Words
+from mellea.core.steering.forms.framing import (
+    Bullets,
+    Headings,
+    Highlights,
+    Numbered,
+    Placeholders,
+    Postscript,
+    Quoted,
+    Title,
+)
+from mellea.core.steering.forms.wording import (
+    Avoids,
+    AvoidsCharacters,
+    BeginsWith,
+    Case,
+    Contains,
+    EndsWith,
+    InScript,
+    Numbers,
+)
+
+__all__ = [
+    "Avoids",
+    "AvoidsCharacters",
+    "BeginsWith",
+    "Bullets",
+    "Case",
+    "Characters",
+    "Contains",
+    "EndsWith",
+    "Form",
+    "Headings",
+    "Highlights",
+    "InScript",
+    "Matches",
+    "Numbered",
+    "Numbers",
+    "OneOf",
+    "Paragraphs",
+    "Placeholders",
+    "Postscript",
+    "Quoted",
+    "Sentences",
+    "Title",
+    "Words",
+]

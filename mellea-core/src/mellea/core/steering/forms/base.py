@@ -1,0 +1,61 @@
+"""What a form is."""
+
+from __future__ import annotations
+
+from mellea.core.errors import UsageError
+from mellea.core.steering.plan import NotSteerableError, TextPlan
+
+__all__ = ["Form", "some_text", "whole_number"]
+
+
+class Form:
+    """What language of texts a requirement admits.
+
+    A form of your own overrides ``describe`` and ``check``, and ``edit`` if a plan can take it.
+    """
+
+    guides: str = ""
+    """Why the plan only leads towards the form, so that it must be checked all the same; empty where the plan keeps it."""
+
+    def describe(self) -> str:
+        """Return the form in words, as an instruction."""
+        raise NotImplementedError
+
+    def check(self, text: str) -> tuple[bool, str]:
+        """Return whether a text has the form, and what was seen."""
+        raise NotImplementedError
+
+    def edit(self, plan: TextPlan) -> TextPlan:
+        """Return the plan with what the form settles.
+
+        Raises:
+            NotSteerableError: A plan cannot say this.
+            ContradictionError: A form before says the opposite.
+        """
+        raise NotSteerableError("no plan can say it.")
+
+
+def some_text(text: object, name: str) -> str:
+    """Return a text that is one and not blank.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not isinstance(text, str) or not text.strip() or text != text.strip():
+        raise UsageError(
+            f"{name} takes a text without space around it, not {text!r}.", hint="Pass the words themselves."
+        )
+    return text
+
+
+def whole_number(number: object, name: str, least: int = 0) -> int:
+    """Return a number that is whole and not too small.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        raise UsageError(
+            f"{name} is {number!r}, which is no count.", hint=f"Pass a whole number, {least} or more."
+        )
+    return number

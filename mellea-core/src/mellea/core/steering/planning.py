@@ -1,0 +1,108 @@
+"""From the forms of a call to one plan, its pattern, and what each form may count on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from attrs import field, frozen
+
+from mellea.core.steering.alphabet import joined, scripts_in
+from mellea.core.steering.forms import Form
+from mellea.core.steering.layout import layout, roomed
+from mellea.core.steering.pattern import anchored
+from mellea.core.steering.plan import NotSteerableError, TextPlan
+
+__all__ = ["Outcome", "Steering", "steer"]
+
+_LARGEST = 60_000
+"""Signs of a pattern that a server still takes in a few hundredths of a second."""
+
+
+@frozen
+class Outcome:
+    """What became of a form.
+
+    Args:
+        form: The form.
+        steered: Whether every text of the plan has it.
+        why: Why it is left to checking; empty where it is steered.
+    """
+
+    form: Form
+    steered: bool
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.form.describe()} {'Steered' if self.steered else 'Checked'}{': ' + self.why if self.why else ''}."
+
+
+@frozen
+class Steering:
+    """How the forms of a call steer it.
+
+    Args:
+        plan: The plan of the text.
+        outcomes: What became of each form, in the order in which they were given.
+        pattern: The pattern to be sent as that of a JSON string; None if no form steers.
+    """
+
+    plan: TextPlan
+    outcomes: tuple[Outcome, ...]
+    pattern: str | None = field(repr=False)
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that a text of the plan should take, as a bound for the call's limit on tokens.
+
+        A word is counted with the tokens that a word of its script takes at most in running text, so that the bound is above
+        what real texts come to by some margin.
+        """
+        return roomed(self.plan).top * self.plan.script.tokens + 40
+
+    def describe(self) -> str:
+        """Return the plan in words, for the prompt: what the pattern asks for and no form says."""
+        if self.pattern is None or self.plan.whole is not None:
+            return ""
+        plan, words = self.plan, roomed(self.plan)
+        said = []
+        if plan.items is None and not plan.headings:
+            said.append("Write plain sentences, without lists or headings.")
+        if not plan.owner("words"):
+            said.append(f"Write about {min(max(words.least + 30, 60), words.most or 60)} words.")
+        return " ".join(said)
+
+
+def steer(forms: Iterable[Form], prompt: str = "") -> Steering:
+    """Return how some forms steer a call.
+
+    Args:
+        forms: The forms of its requirements.
+        prompt: The prompt, whose script and longest words the text may have too.
+
+    Raises:
+        ContradictionError: No text can meet two of the forms.
+    """
+    return _steer(tuple(forms), prompt)
+
+
+@lru_cache(256)
+def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
+    longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
+    plan = TextPlan(script=joined(scripts_in(prompt)), longest_word=min(longest, 30))
+    pattern: str | None = None
+    outcomes: dict[int, Outcome] = {}
+    for index in sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place)):
+        form = forms[index]
+        try:
+            edited = form.edit(plan)
+            written = anchored(layout(edited))
+            if len(written) > _LARGEST:
+                raise NotSteerableError("the pattern of all would be too large.")
+        except NotSteerableError as error:
+            outcomes[index] = Outcome(form, False, error.message.rstrip("."))
+        else:
+            plan, pattern = edited, written
+            outcomes[index] = Outcome(form, not form.guides, form.guides)
+    return Steering(plan, tuple(outcomes[index] for index in range(len(forms))), pattern)

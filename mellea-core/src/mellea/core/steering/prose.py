@@ -1,0 +1,311 @@
+"""Prose of a plan: sentences that keep a total of words, or are counted themselves, and in which something must occur.
+
+What must occur may come wherever the model likes it. If it has not come after some words, the sentence is ended and the next one
+begins with it; where there is no room for that, a sentence begins with it at once. It never breaks into a sentence that was on
+its way to something else, because a model that is held up there runs words together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import permutations
+
+from attrs import frozen
+
+from mellea.core.steering.lexis import Lexis
+from mellea.core.steering.pattern import Literal, Node, anchored, choice, repeat, sequence
+from mellea.core.steering.plan import Bounds, Insert, NotSteerableError
+
+__all__ = ["Prose", "prose", "sentence"]
+
+_FINISH = 26
+"""Words left to end a sentence in, where there is room for them."""
+
+_LEAD = 24
+"""Words after which a sentence must begin with what has not occurred yet."""
+
+_SENTENCE = Bounds(5, 44)
+"""Words of a sentence where nothing else is asked; the most is well above what models like to write."""
+
+_HASTE = 3
+"""Words before a bound that must be short, so that a model that would go on does not run them together."""
+
+_SHORT = 200
+"""Signs of a word's pattern up to which all orders of three things are written out."""
+
+
+@frozen
+class Prose:
+    """What prose is wanted.
+
+    Args:
+        words: Bounds on its words, the upper one never open.
+        sentences: Bounds on its sentences; None where their number is free.
+        inserts: What must occur in it.
+        opening: Its first words.
+        closing: Its last words, with the mark at the end if there is one.
+        ordered: Whether what must occur keeps its order.
+    """
+
+    words: Bounds
+    sentences: Bounds | None = None
+    inserts: tuple[Insert, ...] = ()
+    opening: str = ""
+    closing: str = ""
+    ordered: bool = False
+
+    @property
+    def most(self) -> int:
+        """The most words."""
+        return self.words.top
+
+
+def prose(lexis: Lexis, wanted: Prose) -> Node:
+    """Return the pattern of such prose.
+
+    Raises:
+        NotSteerableError: It cannot be done.
+    """
+    return _Running(lexis, wanted).node() if wanted.sentences is None else _Counted(lexis, wanted).node()
+
+
+def sentence(
+    lexis: Lexis, words: Bounds, inserts: tuple[Insert, ...] = (), opening: str = "", closing: str = ""
+) -> Node:
+    """Return the pattern of one sentence with so many words, which begins with what must occur in it.
+
+    Raises:
+        NotSteerableError: It cannot be done.
+    """
+    low, high, head = _begun(lexis, inserts, opening)
+    least, most = words.least, words.most if words.most is not None else 44
+    return sequence(head, _ended(lexis, max(0 if closing else 4, least) - low, most - high, closing))
+
+
+def _begun(lexis: Lexis, inserts: tuple[Insert, ...], opening: str) -> tuple[int, int, Node]:
+    """Return the least and most words of a beginning with all inserts in this order, and its pattern."""
+    if not inserts:
+        given = len(opening.split()) if opening else 1
+        return given, given, Literal(opening) if opening else lexis.first
+    first, *others = inserts
+    if opening:
+        words = len(opening.split())
+        low, high = words + 1 + first.least, words + 6 + first.most
+        head = sequence(
+            opening,
+            repeat(sequence(lexis.glue, lexis.middle), 0, 5),
+            lexis.space,
+            choice(*lexis.links),
+            lexis.space,
+            first.node,
+        )
+    else:
+        low, high, head = first.least, first.most + first.article, first.opening
+    for other in others:
+        head = sequence(head, lexis.space, choice(*lexis.links), lexis.space, other.node)
+        low, high = low + 1 + other.least, high + 1 + other.most
+    return low, high, head
+
+
+def _ended(lexis: Lexis, least: int, most: int, closing: str) -> Node:
+    """Return the rest of a sentence, of so many words."""
+    within = sequence(lexis.glue, lexis.middle)
+    if closing:
+        given = len(closing.split())
+        return sequence(_times(within, max(0, least - given), most - given), lexis.space, closing)
+    least = max(1, least)
+    if most - least <= _HASTE:
+        return sequence(_times(within, least - 1, most - 1), lexis.glue, lexis.last, lexis.ends)
+    calm = sequence(_times(within, least - 1, most - 1 - _HASTE), lexis.glue, lexis.last)
+    haste = sequence(
+        _times(within, most - _HASTE, most - _HASTE),
+        repeat(sequence(lexis.glue, lexis.brief), 0, _HASTE - 1),
+        lexis.glue,
+    )
+    return sequence(choice(calm, sequence(haste, lexis.brief_last)), lexis.ends)
+
+
+def _times(node: Node, least: int, most: int) -> Node:
+    if most < max(0, least):
+        raise NotSteerableError("the numbers of words leave no room.")
+    return repeat(node, max(0, least), most)
+
+
+def _orders(wanted: Prose, lexis: Lexis) -> list[tuple[Insert, ...]]:
+    """Return the orders in which what must occur may come: all, where they are few and a word is written shortly."""
+    most = 3 if len(anchored(lexis.middle)) < _SHORT else 2
+    if wanted.ordered or len(wanted.inserts) > most:
+        return [wanted.inserts]
+    return list(dict.fromkeys(permutations(wanted.inserts)))
+
+
+@frozen
+class _Running:
+    """Prose whose sentences end where the model ends them."""
+
+    lexis: Lexis
+    wanted: Prose
+
+    def node(self) -> Node:
+        """Return the pattern: what leads to all that must occur, then the rest, told apart by the words so far."""
+        leads: dict[tuple[int, int], list[Node]] = {}
+        for order in _orders(self.wanted, self.lexis):
+            roomy = self._lead(order)
+            low, high, node = _begun(self.lexis, order, self.wanted.opening) if roomy is None else roomy
+            leads.setdefault((low, high), []).append(node)
+        ways = []
+        for (low, high), nodes in leads.items():
+            with suppress(NotSteerableError):
+                ways.append(sequence(choice(*nodes), self._tail(low, high)))
+        if not ways:
+            raise NotSteerableError(f"{self.wanted.words} words leave no room for what must occur.")
+        return choice(*ways)
+
+    @property
+    def _within(self) -> Node:
+        """A further word of the same sentence."""
+        return sequence(self.lexis.glue, self.lexis.middle)
+
+    @property
+    def _onward(self) -> Node:
+        """A further word, of the same sentence or of the next."""
+        return choice(self._within, sequence(self.lexis.ends, self.lexis.between, self.lexis.first))
+
+    def _lead(self, inserts: tuple[Insert, ...]) -> tuple[int, int, Node] | None:
+        """Return what leads to all inserts wherever they come, with its least and most words; None where there is no room."""
+        if not inserts:
+            return None
+        opening, within = self.wanted.opening, self._within
+        given = len(opening.split()) if opening else 1
+        widest = sum(insert.most + insert.article for insert in inserts)
+        spare = self.wanted.most - self.wanted.words.least
+        slack = (
+            min(spare, self.wanted.most - given - widest - _FINISH - len(self.wanted.closing.split())) - 8
+        ) // len(inserts)
+        finish = min(_FINISH, slack - 6)
+        if finish < 18:
+            return None
+        lead = min(_LEAD, slack - finish)
+        low, high, parts = given, given, [Literal(opening) if opening else self.lexis.first]
+        for index, insert in enumerate(inserts):
+            near = 2 if index else 0
+            ended = sequence(repeat(within, 0, finish), self.lexis.ends, self.lexis.between, insert.opening)
+            reached = choice(sequence(self.lexis.space, insert.node), ended)
+            parts.append(sequence(repeat(self._onward, near, max(near, lead)), reached))
+            low, high = (
+                low + near + insert.least,
+                high + max(near, lead) + finish + insert.most + insert.article,
+            )
+        if not opening:
+            parts = [choice(sequence(*parts[:2]), inserts[0].opening), *parts[2:]]
+            low -= 1
+        return low, high, sequence(*parts)
+
+    def _tail(self, low: int, high: int) -> Node:
+        """Return the words after all that must occur, up to the end."""
+        words, closing = self.wanted.words, self.wanted.closing
+        given = len(closing.split())
+        least, most = max(1, words.least - low), self.wanted.most - high
+        if most < max(least, given + 1):
+            raise NotSteerableError(f"{words} words leave no room for what must occur.")
+        finish = min(40, most - least + 1)
+        if finish >= _FINISH:
+            return sequence(
+                _times(self._onward, least - 1, most - finish), _ended(self.lexis, 1, finish, closing)
+            )
+        run = min(least - 1, max(0, most - _FINISH))
+        return sequence(_times(self._onward, run, run), _ended(self.lexis, least - run, most - run, closing))
+
+
+@frozen
+class _Counted:
+    """Prose of so many sentences."""
+
+    lexis: Lexis
+    wanted: Prose
+
+    def node(self) -> Node:
+        """Return the pattern."""
+        wanted = self.wanted
+        sentences = wanted.sentences or Bounds()
+        least = max(1, sentences.least)
+        most = least + 3 if sentences.most is None else sentences.most
+        if sentences.least == 0:
+            least = min(most, max(1, len(wanted.inserts)))
+        ways: list[Node] = []
+        for order in _orders(wanted, self.lexis):
+            ways += self._roomy(order, least, most) or self._from(_spread(order, least), most, 0, 0, 0)
+        if not ways:
+            raise NotSteerableError(f"{wanted.words} words leave no room for {wanted.sentences} sentences.")
+        return choice(*ways)
+
+    def _roomy(self, inserts: tuple[Insert, ...], least: int, most: int) -> list[Node]:
+        """Return the way where every sentence may be as long as the model likes; none where the words do not allow it."""
+        wanted = self.wanted
+        floor = max(_SENTENCE.least, -(-wanted.words.least // least))
+        while most > least and max(30, floor + 15) * most > wanted.most:
+            most -= 1
+        longest = min(max(44, floor + 20), wanted.most // most)
+        if longest < max(30, floor + 15) or (wanted.closing and most == 1):
+            return []
+        bounds = Bounds(floor, longest)
+        parts: list[Node] = []
+        shares = _spread(inserts, least)
+        free = sentence(self.lexis, bounds)
+        for index, share in enumerate(shares):
+            opening = wanted.opening if index == 0 else ""
+            closing = wanted.closing if index == most - 1 else ""
+            parts += [self.lexis.between, sentence(self.lexis, bounds, share, opening, closing)]
+        spare = most - least
+        if wanted.closing and spare:
+            last = sentence(self.lexis, bounds, (), "", wanted.closing)
+            parts += [repeat(sequence(self.lexis.between, free), 0, spare - 1), self.lexis.between, last]
+        else:
+            parts.append(repeat(sequence(self.lexis.between, free), 0, spare))
+        return [sequence(*parts[1:])]
+
+    def _from(
+        self, shares: list[tuple[Insert, ...]], most: int, index: int, low: int, high: int
+    ) -> list[Node]:
+        """Return the ways on from a sentence, with so many words behind it."""
+        left, lacking = self.wanted.most - high, max(0, self.wanted.words.least - low)
+        share = shares[index] if index < len(shares) else ()
+        must = max(0, len(shares) - index - 1)
+        joint = self.lexis.between if index else Literal("")
+        opening = self.wanted.opening if index == 0 else ""
+        ways: list[Node] = []
+        if must == 0:
+            bounds = Bounds(max(_SENTENCE.least, lacking), min(left, max(44, lacking + 20)))
+            with suppress(NotSteerableError):
+                ways.append(
+                    sequence(joint, sentence(self.lexis, bounds, share, opening, self.wanted.closing))
+                )
+        if index + 1 < most and (must or left >= 2 * 18):
+            for bounds in self._lengths(left, max(1, must), lacking):
+                rest = self._from(shares, most, index + 1, low + bounds.least, high + bounds.top)
+                if rest:
+                    with suppress(NotSteerableError):
+                        ways.append(
+                            sequence(joint, sentence(self.lexis, bounds, share, opening), choice(*rest))
+                        )
+        return ways
+
+    def _lengths(self, left: int, further: int, lacking: int) -> Iterable[Bounds]:
+        """Return lengths that a sentence before the last may have, so that those after it have some room too."""
+        least = max(_SENTENCE.least, min(left // (further + 1) - 8, -(-lacking // (further + 1))))
+        most = min(34, left - further * 12)
+        step = max(5, (most - least) // 2 + 1)
+        return [
+            Bounds(begin, min(most, begin + step - 1))
+            for begin in range(least, most + 1, step)
+            if begin + 3 <= most
+        ]
+
+
+def _spread(inserts: tuple[Insert, ...], count: int) -> list[tuple[Insert, ...]]:
+    """Return the inserts in shares for so many sentences, in their order, the first sentence without one where it can be."""
+    ahead = max(0, min(1, count - len(inserts)))
+    size, extra = divmod(len(inserts), count - ahead)
+    ends = [(index + 1) * size + min(index + 1, extra) for index in range(count - ahead)]
+    return [()] * ahead + [inserts[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,73 @@
+"""Words with some left out: a trie of the words to avoid, turned around.
+
+A pattern of the servers' dialect cannot say "not this word". It can say "a word that differs from it at some letter, goes on
+after it, or ends before it", which is what walking the trie of all words to avoid writes down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from attrs import frozen
+
+from mellea.core.steering.pattern import Letters, Node, choice, optional, repeat, sequence
+
+__all__ = ["Spelling", "word_without"]
+
+
+@frozen(cache_hash=True)
+class Spelling:
+    """How a word is spelled.
+
+    Args:
+        first: What its first letter may be.
+        rest: What the others may be.
+        least: How many letters it has at least.
+        most: How many letters it has at most.
+    """
+
+    first: Letters
+    rest: Letters
+    least: int = 1
+    most: int = 15
+
+
+def word_without(spelling: Spelling, avoided: Iterable[str] = ()) -> Node:
+    """Return the words of a spelling, whatever their case none of those to avoid."""
+    return _step(spelling, frozenset(word.lower() for word in avoided if 0 < len(word) <= spelling.most), 0)
+
+
+@lru_cache(4096)
+def _step(spelling: Spelling, words: frozenset[str], depth: int) -> Node:
+    """Return what may stand from a depth on, at least one letter."""
+    letters = spelling.first if depth == 0 else spelling.rest
+    if not any(words):
+        return _free(letters, spelling, depth)
+    following: dict[frozenset[str], list[str]] = {}
+    for initial in sorted({word[0] for word in words if word}):
+        following.setdefault(frozenset(word[1:] for word in words if word[:1] == initial), []).append(initial)
+    taken = "".join(
+        each + each.upper() for group in following.values() for each in group if len(each.upper()) == 1
+    )
+    options = []
+    others = letters.without(taken)
+    if others.ranges:
+        options.append(_free(others, spelling, depth))
+    for endings, initials in following.items():
+        both = "".join(each + each.upper() for each in initials)
+        group = Letters.among("".join(each for each in both if each in letters))
+        if not group.ranges:
+            continue
+        further = _step(spelling, endings, depth + 1) if depth + 1 < spelling.most else None
+        may_end = "" not in endings and depth + 1 >= spelling.least
+        if further is not None:
+            options.append(sequence(group, optional(further) if may_end else further))
+        elif may_end:
+            options.append(group)
+    return choice(*options)
+
+
+def _free(first: Letters, spelling: Spelling, depth: int) -> Node:
+    least, most = max(0, spelling.least - depth - 1), spelling.most - depth - 1
+    return sequence(first, repeat(spelling.rest, least, most)) if most > 0 else first
