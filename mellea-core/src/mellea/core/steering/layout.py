@@ -39,21 +39,26 @@ def roomed(plan: TextPlan) -> Bounds:
     return Bounds(least, most)
 
 
-def layout(plan: TextPlan) -> Node:
+def layout(plan: TextPlan, *, ordered: bool = False) -> Node:
     """Return the pattern of the texts of a plan.
+
+    Args:
+        plan: The plan.
+        ordered: Whether what must occur comes in the order in which it is asked for, which makes the pattern smaller.
 
     Raises:
         NotSteerableError: The parts of the plan do not go together; the message says why.
     """
     if plan.whole is not None:
         return plan.whole
-    return _Layout(plan, lexis_of(plan)).node()
+    return _Layout(plan, lexis_of(plan), ordered).node()
 
 
 @frozen
 class _Layout:
     plan: TextPlan
     lexis: Lexis
+    ordered: bool
     before: str = field(init=False)
     after: str = field(init=False)
 
@@ -132,7 +137,7 @@ class _Layout:
                 wanted[index],
                 opening * (index == 0),
                 closing * (index == count - 1),
-                ordered=count > 1,
+                ordered=self.ordered or count > 1,
             )
             written = prose(self.lexis, block)
             blocks.append(

@@ -16,6 +16,9 @@ from mellea.core.steering.plan import NotSteerableError, TextPlan
 
 __all__ = ["Outcome", "Steering", "steer"]
 
+_LARGE = 20_000
+"""Signs of a pattern from which on a smaller one is looked for."""
+
 _LARGEST = 60_000
 """Signs of a pattern that a server still takes in a few hundredths of a second."""
 
@@ -87,6 +90,15 @@ def steer(forms: Iterable[Form], prompt: str = "") -> Steering:
     return _steer(tuple(forms), prompt)
 
 
+def _written(plan: TextPlan) -> str:
+    written = anchored(layout(plan))
+    if len(written) > _LARGE:
+        written = min(written, anchored(layout(plan, ordered=True)), key=len)
+    if len(written) > _LARGEST:
+        raise NotSteerableError("the pattern of all would be too large.")
+    return written
+
+
 @lru_cache(256)
 def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
@@ -97,9 +109,7 @@ def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
         form = forms[index]
         try:
             edited = form.edit(plan)
-            written = anchored(layout(edited))
-            if len(written) > _LARGEST:
-                raise NotSteerableError("the pattern of all would be too large.")
+            written = _written(edited)
         except NotSteerableError as error:
             outcomes[index] = Outcome(form, False, error.message.rstrip("."))
         else:

@@ -305,7 +305,7 @@ class _Counted:
 
 def _spread(inserts: tuple[Insert, ...], count: int) -> list[tuple[Insert, ...]]:
     """Return the inserts in shares for so many sentences, in their order, the first sentence without one where it can be."""
-    ahead = max(0, min(1, count - len(inserts)))
+    ahead = 1 if 0 < len(inserts) < count else 0
     size, extra = divmod(len(inserts), count - ahead)
     ends = [(index + 1) * size + min(index + 1, extra) for index in range(count - ahead)]
     return [()] * ahead + [inserts[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,153 @@
+"""Every form: texts drawn from its pattern have it, and texts that break it are not admitted; alone and in pairs."""
+
+import json
+import re
+from itertools import combinations
+from random import Random
+
+import pytest
+
+from mellea.core.steering import (
+    Avoids,
+    AvoidsCharacters,
+    BeginsWith,
+    Bullets,
+    Case,
+    Contains,
+    ContradictionError,
+    EndsWith,
+    Headings,
+    Highlights,
+    InScript,
+    Matches,
+    Numbered,
+    Numbers,
+    OneOf,
+    Paragraphs,
+    Placeholders,
+    Postscript,
+    Quoted,
+    Sentences,
+    Title,
+    Words,
+    steer,
+)
+from mellea.core.steering.layout import layout
+from tests.core.steering.drawing import admits, drawn
+
+FORMS = [
+    Words(at_least=45),
+    Words(at_most=40),
+    Words(50, 60),
+    Words(30, 30),
+    Sentences(3, 3),
+    Sentences(at_least=4),
+    Sentences(at_most=2),
+    Paragraphs(3, 3),
+    Paragraphs(at_least=2),
+    BeginsWith("In the old town"),
+    BeginsWith("Dear friends, hello!"),
+    EndsWith("That is all."),
+    EndsWith("ever after."),
+    EndsWith("?"),
+    Contains("river"),
+    Contains("river bank", 2),
+    Contains("river", 2, 2),
+    Contains("river", 1, 3),
+    Avoids(["the", "rain", "again"]),
+    AvoidsCharacters(","),
+    AvoidsCharacters("qz!"),
+    Case("lower"),
+    Case("upper"),
+    Case("title"),
+    Numbers(0),
+    Numbers(3),
+    InScript("Latin"),
+    InScript("Greek"),
+    Bullets(3),
+    Numbered(4),
+    Headings(["Past", "Future"]),
+    Title(),
+    Postscript(),
+    Quoted(),
+    Placeholders(3),
+    Highlights(2),
+]
+WHOLE = [OneOf(["yes", "no", "it depends"]), Matches(r"[A-Z]\d{3}(-[a-z]+)?|none")]
+
+
+def mutations(text: str, dice: Random) -> list[str]:
+    """Return texts that differ from one by a little."""
+    words = text.split(" ")
+    place = dice.randrange(len(words))
+    return [
+        " ".join(words[:place] + words[place + 1 :]),
+        " ".join([*words[:place], "river", *words[place:]]),
+        " ".join([*words[:place], "the 7 rain,", *words[place:]]),
+        text.swapcase(),
+        text.replace(".", "?").replace("!", "?"),
+        f"{text} More of it.",
+        f'"{text}"',
+        f"Well, {text}",
+        text.replace("\n\n", "\n").replace("* ", "").replace("[", "").replace("]", ""),
+        text[: len(text) // 2],
+    ]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Texts of all kinds, and what comes of them by small changes."""
+    dice = Random(7)
+    plain = [text for form in FORMS for text in drawn(steer([form]).plan, 4)]
+    return [*plain, *(each for text in plain for each in mutations(text, dice)), "yes, no", "maybe", "A12", "none at all"]
+
+
+@pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
+def test_texts_of_a_forms_pattern_have_the_form(form):
+    steering = steer([form])
+
+    assert [outcome.steered for outcome in steering.outcomes] == [True]
+    wrong = [(text, form.check(text)) for text in drawn(steering.plan, 300) if not form.check(text)[0]]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
+def test_texts_that_break_a_form_are_not_admitted(form, texts):
+    node = layout(steer([form]).plan)
+    broken = [text for text in texts if text and not form.check(text)[0]]
+
+    assert len(broken) >= 50
+    assert [text for text in broken if admits(node, text)] == []
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(FORMS, 2)), ids=str)
+def test_pairs_of_forms_are_steered_together_or_said_not_to_be(first, second):
+    try:
+        steering = steer([first, second])
+    except ContradictionError as error:
+        assert {error.first, error.second} == {first, second}
+        return
+    kept = [outcome.form for outcome in steering.outcomes if outcome.steered]
+    assert first in kept or second in kept
+    wrong = [(text, form) for text in drawn(steering.plan, 8) for form in kept if not form.check(text)[0]]
+    assert wrong == []
+    assert all(outcome.why for outcome in steering.outcomes if not outcome.steered)
+
+
+@pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
+def test_pattern_as_it_is_sent_admits_the_texts_as_json_writes_them(form):
+    steering = steer([form])
+
+    for text in drawn(steering.plan, 5):
+        assert re.fullmatch(steering.pattern, json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+@pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
+def test_pattern_keeps_to_what_servers_keep(form):
+    pattern = steer([form]).pattern
+
+    assert pattern.startswith("^")
+    assert pattern.endswith("$")
+    assert not re.search(r"\(\?|\\[dwsbDWSBpP]|\[\^|(?<!\\)\.", pattern)
+    assert not re.search(r"\(\||\|\)|\|\|", pattern)
+    assert len(pattern) < 20_000
