@@ -26,7 +26,9 @@ def draw(node: Node, dice: Random) -> str:
         case Repeat(inner, least, most):
             far = most if most is not None and dice.random() < 0.3 else least + _FURTHEST
             most = far if most is None else min(most, far)
-            return "".join(draw(inner, dice) for _ in range(dice.choice((least, most, dice.randint(least, most)))))
+            return "".join(
+                draw(inner, dice) for _ in range(dice.choice((least, most, dice.randint(least, most))))
+            )
 
 
 def drawn(plan: TextPlan, number: int, seed: int = 1) -> list[str]:

@@ -73,6 +73,7 @@ FORMS = [
     Placeholders(3),
     Highlights(2),
 ]
+ONE_OF_A_KIND = list({type(form): form for form in FORMS}.values())
 WHOLE = [OneOf(["yes", "no", "it depends"]), Matches(r"[A-Z]\d{3}(-[a-z]+)?|none")]
 
 
@@ -99,7 +100,15 @@ def texts():
     """Texts of all kinds, and what comes of them by small changes."""
     dice = Random(7)
     plain = [text for form in FORMS for text in drawn(steer([form]).plan, 4)]
-    return [*plain, *(each for text in plain for each in mutations(text, dice)), "yes, no", "maybe", "A12", "none at all"]
+    plain += drawn(steer([InScript("Cyrillic")]).plan, 30)
+    return [
+        *plain,
+        *(each for text in plain for each in mutations(text, dice)),
+        "yes, no",
+        "maybe",
+        "A12",
+        "none at all",
+    ]
 
 
 @pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
@@ -117,19 +126,29 @@ def test_texts_that_break_a_form_are_not_admitted(form, texts):
     broken = [text for text in texts if text and not form.check(text)[0]]
 
     assert len(broken) >= 50
-    assert [text for text in broken if admits(node, text)] == []
+    assert [text for text in Random(3).sample(broken, 50) if admits(node, text)] == []
 
 
-@pytest.mark.parametrize(("first", "second"), list(combinations(FORMS, 2)), ids=str)
-def test_pairs_of_forms_are_steered_together_or_said_not_to_be(first, second):
+def planned(first, second):
+    """Return how two forms steer, or None if they contradict each other."""
     try:
-        steering = steer([first, second])
+        return steer([first, second])
     except ContradictionError as error:
-        assert {error.first, error.second} == {first, second}
+        return (
+            None
+            if {error.first, error.second} == {first, second}
+            else pytest.fail(f"it names others: {error}")
+        )
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(ONE_OF_A_KIND, 2)), ids=str)
+def test_pairs_of_forms_are_steered_together_or_said_not_to_be(first, second):
+    steering = planned(first, second)
+    if steering is None:
         return
     kept = [outcome.form for outcome in steering.outcomes if outcome.steered]
     assert first in kept or second in kept
-    wrong = [(text, form) for text in drawn(steering.plan, 8) for form in kept if not form.check(text)[0]]
+    wrong = [(text, form) for text in drawn(steering.plan, 6) for form in kept if not form.check(text)[0]]
     assert wrong == []
     assert all(outcome.why for outcome in steering.outcomes if not outcome.steered)
 
@@ -148,6 +167,7 @@ def test_pattern_keeps_to_what_servers_keep(form):
 
     assert pattern.startswith("^")
     assert pattern.endswith("$")
-    assert not re.search(r"\(\?|\\[dwsbDWSBpP]|\[\^|(?<!\\)\.", pattern)
+    assert not re.search(r"\(\?|\\[dwsbDWSBpP]|\[\^", pattern)
+    assert not re.search(r"(?<!\\)\.", re.sub(r"\[[^\]]*\]", "", pattern))
     assert not re.search(r"\(\||\|\)|\|\|", pattern)
     assert len(pattern) < 20_000

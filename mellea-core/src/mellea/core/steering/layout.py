@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.steering.lexis import Lexis, lexis_of
-from mellea.core.steering.pattern import Letters, Node, choice, repeat, sequence
+from mellea.core.steering.pattern import Letters, Literal, Node, choice, repeat, sequence
 from mellea.core.steering.plan import Bounds, Insert, NotSteerableError, TextPlan, Wanted
 from mellea.core.steering.prose import Prose, prose, sentence
 
@@ -17,6 +17,8 @@ FLOOR = 24
 _CEILING = 130
 _PER_SENTENCE = 30
 _ITEM = Bounds(6, 26)
+_QUESTION = Bounds(5, 18)
+_QUESTION_MARKS = "?;\uff1f"
 _MARKS = tuple(".!?…。\uff01\uff1f।؟:;")
 
 
@@ -51,7 +53,10 @@ def layout(plan: TextPlan, *, ordered: bool = False) -> Node:
     """
     if plan.whole is not None:
         return plan.whole
-    return _Layout(plan, lexis_of(plan), ordered).node()
+    lexis = lexis_of(plan)
+    if plan.last_mark and plan.last_mark not in _QUESTION_MARKS:
+        lexis = evolve(lexis, ends=Literal(plan.last_mark))
+    return _Layout(plan, lexis, ordered).node()
 
 
 @frozen
@@ -101,8 +106,20 @@ class _Layout:
         plan = self.plan
         headings = sum(len(heading.split()) + 1 for heading in plan.headings)
         marks = plan.items.count if plan.items else 0
-        around = len(self.before.split()) + len(self.after.split())
+        around = len(self.before.split()) + len(self.after.split()) + _QUESTION.top * self._asks
         return 4 * plan.title + _POSTSCRIPT * bool(plan.postscript) + headings + marks + around
+
+    @property
+    def _asks(self) -> bool:
+        """Whether a question stands at the end because the last mark is that of one."""
+        return bool(self.plan.last_mark) and not self.after and self.plan.last_mark in _QUESTION_MARKS
+
+    def _last(self, body: Node, joint: Node | str) -> Node:
+        """Return the body with what makes it end with the mark that is asked for."""
+        if not self._asks:
+            return body
+        asked = evolve(self.lexis, first=self.lexis.asking, ends=Literal(self.plan.last_mark))
+        return sequence(body, joint, sentence(asked, _QUESTION))
 
     def _inserts(self) -> tuple[Insert, ...]:
         return tuple(_insert(wanted, self.plan, self.lexis) for wanted in self.plan.wanted)
@@ -111,7 +128,7 @@ class _Layout:
         """Return the body with the whole sentences that begin and end the text."""
         before: list[Node | str] = [self.before, joint or self.lexis.between] if self.before else []
         after: list[Node | str] = [joint or self.lexis.between, self.after] if self.after else []
-        return sequence(*before, body, *after)
+        return sequence(*before, self._last(body, joint or self.lexis.between), *after)
 
     def _sections(self, words: Bounds) -> Node:
         plan = self.plan
@@ -148,7 +165,7 @@ class _Layout:
 
     def _counts(self, count: int) -> list[Bounds | None]:
         """Return the bounds on the sentences of each of so many paragraphs."""
-        sentences, fixed = self.plan.sentences, bool(self.before) + bool(self.after)
+        sentences, fixed = self.plan.sentences, bool(self.before) + bool(self.after) + self._asks
         if sentences == Bounds():
             return [None] * count
         least = max(count, sentences.least - fixed)
@@ -172,7 +189,7 @@ class _Layout:
         if plan.end and not self.after:
             raise NotSteerableError("the last item would have to end with it.")
         if plan.sentences != Bounds() and (
-            items.numbered or count + bool(self.before) + bool(self.after) not in plan.sentences
+            items.numbered or count + bool(self.before) + bool(self.after) + self._asks not in plan.sentences
         ):
             raise NotSteerableError("the items would not make that number of sentences.")
         share = Bounds(
@@ -214,7 +231,8 @@ def _insert(wanted: Wanted, plan: TextPlan, lexis: Lexis) -> Insert:
             capital = text[:1].upper() + text[1:] if plan.case is None else text
             bare, article = sequence(text), plan.cased("The ")
             free = (
-                "Latin" in plan.script.name
+                plan.english
+                and "Latin" in plan.script.name
                 and plan.obstacle(article) is None
                 and not wanted.text[:1].isupper()
             )

@@ -18,6 +18,9 @@ _NUMBER = sequence(Letters.of("19"), repeat(Letters.of("09"), 0, 3))
 _BRIEF = 8
 """Most letters of a short word."""
 
+_PLAIN = 20
+"""Ranges of letters up to which a trie of many words is still small."""
+
 _LINKS = {
     "Latin": ("and", "or", "with", "of", "for", "in"),
     "Greek": ("και", "με"),
@@ -26,6 +29,7 @@ _LINKS = {
     "Devanagari": ("और", "या"),
     "Hangul": ("및",),
 }
+_QUESTIONS = ("What", "How", "Why", "When", "Where", "Who", "Can", "Do", "Would", "Is", "Are", "Have", "Will")
 _ELISIONS = ("s", "t", "re", "ve", "ll", "d", "m")
 
 
@@ -46,6 +50,7 @@ class Lexis:
         brief: A short word inside a sentence.
         brief_last: A short word that may end a sentence.
         tag: A word between marks.
+        asking: A word that begins a question.
     """
 
     first: Node
@@ -60,6 +65,7 @@ class Lexis:
     brief: Node
     brief_last: Node
     tag: Node
+    asking: Node
 
 
 def lexis_of(plan: TextPlan) -> Lexis:
@@ -72,7 +78,7 @@ def lexis_of(plan: TextPlan) -> Lexis:
     absent = plan.absent + "".join(each for each in plan.absent.swapcase() if len(each) == 1)
     lower = script.lower.without(absent)
     upper = (script.upper or script.lower).without(absent)
-    ends = "".join(mark for mark in (plan.ends or script.ends) if mark not in plan.absent)
+    ends = "".join(mark for mark in script.ends if mark not in plan.absent)
     if not ends or not lower.ranges or not upper.ranges:
         raise NotSteerableError("no letter, or no mark that ends a sentence, would be left.")
     first, anywhere, rest = _cases(plan, lower, upper)
@@ -94,6 +100,7 @@ def lexis_of(plan: TextPlan) -> Lexis:
             sequence(glue, character),
             character,
             repeat(character, 2, 6),
+            character,
         )
     most = plan.longest_word
     middle = _word(plan, Spelling(anywhere, rest, 1, most), plan.left_out)
@@ -110,33 +117,35 @@ def lexis_of(plan: TextPlan) -> Lexis:
         joint=shared(
             word_without(Spelling(upper, upper if plan.case == "upper" else lower, 1, 12), plan.left_out)
         ),
-        links=tuple(Literal(_cased(plan, link)) for link in _links(plan)),
+        links=tuple(map(Literal, _links(plan))),
         brief=word_without(Spelling(anywhere, rest, 1, _BRIEF), plan.left_out),
         brief_last=_last(plan, anywhere, upper, rest, _BRIEF),
+        asking=_asking(plan) or shared(_word(plan, Spelling(first, rest, 1, most), plan.left_out)),
         tag=shared(word_without(Spelling(anywhere, rest, 3, 10), plan.left_out)),
     )
 
 
 def _links(plan: TextPlan) -> tuple[str, ...]:
-    """Return the words that link two nouns; Latin ones are taken for English."""
-    links = _LINKS.get(plan.script.name.split()[-1], ("-",))
-    free = tuple(
-        link for link in links if link not in plan.left_out and not set(link) & set(plan.absent.lower())
-    )
-    if not free:
-        raise NotSteerableError("no word is left that could link two others.")
-    return free
+    """Return words that link two nouns, a sign where the language has none that is known."""
+    name = plan.script.name.split()[-1]
+    known = _LINKS.get(name, ()) if plan.english or name != "Latin" else ()
+    absent = set(plan.absent.lower())
+    free = tuple(plan.cased(link) for link in known if link not in plan.left_out and not set(link) & absent)
+    return free or ("&",)
 
 
-def _cased(plan: TextPlan, word: str) -> str:
-    return {"upper": word.upper(), "title": word.title()}.get(plan.case or "", word)
+def _asking(plan: TextPlan) -> Node | None:
+    """Return English words that begin a question; None where there are none."""
+    words = [word for word in map(plan.cased, _QUESTIONS) if plan.obstacle(word) is None]
+    return choice(*words) if plan.english and words else None
 
 
 def _last(plan: TextPlan, anywhere: Letters, upper: Letters, rest: Letters, most: int) -> Node:
     """Return the words that may end a sentence; those in capitals are names."""
+    stops = NEVER_LAST if plan.english and len(rest.ranges) <= _PLAIN else ()
     if plan.case is not None or plan.script.upper is None:
-        return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *NEVER_LAST)))
-    small = word_without(Spelling(rest, rest, 2, most), (*plan.left_out, *NEVER_LAST))
+        return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
+    small = word_without(Spelling(rest, rest, 2, most), (*plan.left_out, *stops))
     return shared(choice(small, word_without(Spelling(upper, rest, 2, most), plan.left_out)))
 
 

@@ -128,13 +128,14 @@ class TextPlan:
         wanted: What must occur.
         begin: Its first characters.
         end: Its last characters.
-        ends: Marks that may end a sentence; None for those of the script.
         quoted: Whether quotation marks stand around all.
         title: Whether it begins with a title in double angular brackets.
         postscript: The mark of a postscript; empty for none.
         items: The list that is its body; None for prose.
         headings: Headings of its sections.
+        last_mark: The mark at the very end; empty for any.
         longest_word: Most letters of a word.
+        english: Whether English words may help to write it.
         whole: The pattern of the whole text, where a form gives it.
         owners: The form that settled a field, by the field's name.
     """
@@ -151,13 +152,14 @@ class TextPlan:
     wanted: tuple[Wanted, ...] = ()
     begin: str = ""
     end: str = ""
-    ends: str | None = None
     quoted: bool = False
     title: bool = False
     postscript: str = ""
     items: Items | None = None
     headings: tuple[str, ...] = ()
+    last_mark: str = ""
     longest_word: int = 15
+    english: bool = True
     whole: Node | None = None
     owners: tuple[tuple[str, Form], ...] = field(default=(), repr=False)
 
@@ -190,7 +192,12 @@ class TextPlan:
     @property
     def given(self) -> tuple[tuple[str, str], ...]:
         """The texts that the plan writes to the letter, each with the name of what settled it."""
-        texts = [("begin", self.begin), ("end", self.end), ("postscript", self.postscript)]
+        texts = [
+            ("begin", self.begin),
+            ("end", self.end),
+            ("last_mark", self.last_mark),
+            ("postscript", self.postscript),
+        ]
         texts += [(f"wanted {each.text}", each.text) for each in self.wanted if each.text]
         return tuple(
             (name, text) for name, text in (*texts, *(("headings", each) for each in self.headings)) if text

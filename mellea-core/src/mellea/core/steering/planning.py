@@ -16,6 +16,11 @@ from mellea.core.steering.plan import NotSteerableError, TextPlan
 
 __all__ = ["Outcome", "Steering", "steer"]
 
+_ENGLISH = frozenset(
+    ["the", "a", "an", "of", "to", "and", "write", "about", "with", "for", "what", "how", "why", "is", "me"]
+)
+"""Words by one of which a prompt is taken for English."""
+
 _LARGE = 20_000
 """Signs of a pattern from which on a smaller one is looked for."""
 
@@ -102,7 +107,9 @@ def _written(plan: TextPlan) -> str:
 @lru_cache(256)
 def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
-    plan = TextPlan(script=joined(scripts_in(prompt)), longest_word=min(longest, 30))
+    words = re.findall(r"[a-z]+", prompt.lower())
+    english = not words or not _ENGLISH.isdisjoint(words)
+    plan = TextPlan(script=joined(scripts_in(prompt)), longest_word=min(longest, 30), english=english)
     pattern: str | None = None
     outcomes: dict[int, Outcome] = {}
     for index in sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place)):

@@ -156,6 +156,8 @@ class Postscript(Form):
         """Settle the postscript."""
         if plan.end:
             raise plan.contradiction(self, "end")
+        if plan.last_mark:
+            raise NotSteerableError("the postscript would have to end with it.")
         if plan.case == "title":
             raise NotSteerableError("the mark is no word in title case.")
         plan.written(self, self.mark)
@@ -179,11 +181,9 @@ class Quoted(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the quotation marks."""
-        for name in ("begin", "end"):
+        for name in ("begin", "end", "last_mark"):
             if getattr(plan, name):
                 raise plan.contradiction(self, name)
-        if plan.owner("ends") is not None:
-            raise plan.contradiction(self, "ends")
         if '"' in plan.absent:
             raise plan.contradiction(self, "absent")
         return plan.edited(self, quoted=True)

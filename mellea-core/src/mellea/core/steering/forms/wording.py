@@ -68,12 +68,18 @@ class EndsWith(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the end."""
+        if plan.postscript and self.text in plan.script.ends:
+            raise NotSteerableError("the postscript would have to end with it.")
         for name in ("quoted", "postscript"):
             if plan.owner(name) is not None:
                 raise plan.contradiction(self, name)
-        if self.text in plan.script.ends:
-            return plan.settled(self, "ends", self.text)
         plan.written(self, self.text)
+        if self.text in plan.script.ends:
+            if plan.end and not plan.end.endswith(self.text):
+                raise plan.contradiction(self, "end")
+            return plan.settled(self, "last_mark", self.text)
+        if plan.last_mark and not self.text.endswith(plan.last_mark):
+            raise plan.contradiction(self, "last_mark")
         return plan.settled(self, "end", self.text)
 
 
@@ -124,6 +130,8 @@ class Contains(Form):
         if self.at_least > _MOST:
             raise NotSteerableError(f"a plan makes a word occur {_MOST} times at most.")
         plan.written(self, plan.cased(self.text))
+        if plan.owner("in script") and any(each.isalpha() and each not in plan.script for each in self.text):
+            raise plan.contradiction(self, "in script")
         wanted = (*plan.wanted, *[Wanted("text", self.text)] * self.at_least)
         script = (
             joined((plan.script, *scripts_in(self.text))) if any(map(script_of, self.text)) else plan.script
@@ -212,10 +220,7 @@ class AvoidsCharacters(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Leave the characters out."""
-        edited = plan.edited(self, absent=plan.absent + self.characters)
-        if plan.owner("ends") and set(plan.ends or "") <= set(edited.absent):
-            raise plan.contradiction(self, "ends")
-        return edited.consistent(self)
+        return plan.edited(self, absent=plan.absent + self.characters).consistent(self)
 
 
 @frozen
@@ -327,4 +332,4 @@ class InScript(Form):
         for name, text in plan.given:
             if any(each.isalpha() and each not in script for each in text):
                 raise plan.contradiction(self, name)
-        return plan.edited(self, script=script)
+        return plan.edited(self, "in script", script=script)
