@@ -15,6 +15,9 @@ FLOOR = 24
 """Words of a text where nothing says how long it is."""
 
 _CEILING = 130
+_CEILING_IN_CAPITALS = 60
+"""Words of a text in capitals, which models do not keep up for long."""
+
 _PER_SENTENCE = 30
 _ITEM = Bounds(6, 26)
 _QUESTION = Bounds(5, 18)
@@ -30,9 +33,10 @@ def roomed(plan: TextPlan) -> Bounds:
         return Bounds(least, words.most)
     parts = max(1, plan.paragraphs.least, len(plan.headings), plan.items.count if plan.items else 1)
     sentences = plan.sentences.most or plan.sentences.least + 3 * bool(plan.sentences.least)
+    ceiling, spare = (_CEILING, 70) if plan.case in {None, "lower"} else (_CEILING_IN_CAPITALS, 30)
     most = max(
-        _CEILING,
-        least + 70,
+        ceiling,
+        least + spare,
         least * 3 // 2,
         parts * 60,
         sentences * _PER_SENTENCE,
@@ -80,7 +84,8 @@ class _Layout:
         plan, lexis = self.plan, self.lexis
         words = roomed(plan)
         words = Bounds(words.least, words.top - self._extra())
-        parts: list[Node | str] = ['"'] if plan.quoted else []
+        apart = "\n" if plan.items or plan.headings else ""  # a quotation mark would hide what begins a line
+        parts: list[Node | str] = [f'"{apart}'] if plan.quoted else []
         if plan.title:
             parts += [
                 "<<",
@@ -93,7 +98,7 @@ class _Layout:
                 raise NotSteerableError("the point of a postscript would count as the end of a sentence.")
             parts += ["\n\n", plan.postscript, " ", sentence(lexis, Bounds(5, _POSTSCRIPT - 1))]
         if plan.quoted:
-            parts.append('"')
+            parts.append(f'{apart}"')
         return sequence(*parts)
 
     @property
@@ -126,7 +131,8 @@ class _Layout:
 
     def _frame(self, body: Node, joint: str) -> Node:
         """Return the body with the whole sentences that begin and end the text."""
-        before: list[Node | str] = [self.before, joint or self.lexis.between] if self.before else []
+        ahead = "\n\n" if self.plan.headings else joint or self.lexis.between
+        before: list[Node | str] = [self.before, ahead] if self.before else []
         after: list[Node | str] = [joint or self.lexis.between, self.after] if self.after else []
         return sequence(*before, self._last(body, joint or self.lexis.between), *after)
 
@@ -135,6 +141,7 @@ class _Layout:
         paragraphs = plan.paragraphs
         ahead = 1 if plan.postscript else 0
         count = len(plan.headings) or max(1, paragraphs.least - ahead)
+        ahead += bool(self.before and plan.headings)
         if paragraphs != Bounds() and count + ahead not in paragraphs:
             raise NotSteerableError(
                 "the headings, or the postscript, would make another number of paragraphs."

@@ -82,7 +82,9 @@ def lexis_of(plan: TextPlan) -> Lexis:
     if not ends or not lower.ranges or not upper.ranges:
         raise NotSteerableError("no letter, or no mark that ends a sentence, would be left.")
     first, anywhere, rest = _cases(plan, lower, upper)
-    commas = script.comma and script.comma not in plan.absent
+    commas = (
+        script.comma and script.comma not in plan.absent and plan.case not in {"upper", "title"}
+    )  # models list then
     space = Literal(" " if script.spaced else "")
     glue = sequence(optional(Literal(script.comma)), space) if commas else space
     if not script.spaced:
@@ -137,7 +139,7 @@ def _links(plan: TextPlan) -> tuple[str, ...]:
 def _asking(plan: TextPlan) -> Node | None:
     """Return English words that begin a question; None where there are none."""
     words = [word for word in map(plan.cased, _QUESTIONS) if plan.obstacle(word) is None]
-    return choice(*words) if plan.english and words else None
+    return choice(*words) if plan.english and words and "Latin" in plan.script.name else None
 
 
 def _last(plan: TextPlan, anywhere: Letters, upper: Letters, rest: Letters, most: int) -> Node:

@@ -211,6 +211,8 @@ class TextPlan:
             return f"avoided {min(words & {word.casefold() for word in self.avoided})}"
         if any(each in lowered for each in self.absent.casefold()):
             return "absent"
+        if self.owner("in script") and any(each.isalpha() and each not in self.script for each in text):
+            return "in script"
         if self.owner("digits") is not None and not self.digits and any(each.isdigit() for each in text):
             return "digits"
         cased = {"lower": text.lower(), "upper": text.upper(), "title": text.title()}.get(

@@ -130,8 +130,6 @@ class Contains(Form):
         if self.at_least > _MOST:
             raise NotSteerableError(f"a plan makes a word occur {_MOST} times at most.")
         plan.written(self, plan.cased(self.text))
-        if plan.owner("in script") and any(each.isalpha() and each not in plan.script for each in self.text):
-            raise plan.contradiction(self, "in script")
         wanted = (*plan.wanted, *[Wanted("text", self.text)] * self.at_least)
         script = (
             joined((plan.script, *scripts_in(self.text))) if any(map(script_of, self.text)) else plan.script
@@ -328,8 +326,6 @@ class InScript(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the letters."""
-        script = SCRIPTS[self.name]
-        for name, text in plan.given:
-            if any(each.isalpha() and each not in script for each in text):
-                raise plan.contradiction(self, name)
-        return plan.edited(self, "in script", script=script)
+        if plan.owner("in script") and plan.script != SCRIPTS[self.name]:
+            raise plan.contradiction(self, "in script")
+        return plan.edited(self, "in script", script=SCRIPTS[self.name]).consistent(self)
