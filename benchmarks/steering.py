@@ -205,67 +205,40 @@ def clean(text: str, prompt: str) -> bool:
 
 
 class Bench:
-    """Carries out tasks on a server, in several ways."""
+    """Carries out tasks on a server, in several ways. What two ways have in common is asked once."""
 
     def __init__(self, client: Client, tasks: Sequence[Task]) -> None:
         self.client = client
         self.tasks = tasks
         self.planned: list[float] = []
 
-    def all(
-        self, way: Callable[[Task, int], list[Answer]], pick: Callable[[Task, list[Answer]], Answer]
-    ) -> list[Outcome]:
-        """Return what a way makes of every task."""
-        outcomes = []
-        for number, task in enumerate(self.tasks):
-            answers = way(task, number)
-            best = pick(task, answers)
-            outcomes.append(
-                Outcome(
-                    task.strict(best.text) and not best.cut,
-                    clean(best.text, task.prompt),
-                    len(answers),
-                    sum(answer.tokens for answer in answers),
-                    sum(answer.seconds for answer in answers),
-                    statistics.median(answer.rate for answer in answers),
-                )
-            )
-        return outcomes
-
-    def free(self, task: Task, seed: int, calls: int = 1) -> list[Answer]:
-        """Draw freely."""
+    def free(self, task: Task, number: int) -> list[Answer]:
+        """Draw freely, as often as there are calls."""
         asked = [{"role": "user", "content": task.prompt}]
-        return [self.client.ask(asked, 100 * seed + draw) for draw in range(calls)]
+        return [self.client.ask(asked, 100 * number + draw) for draw in range(CALLS)]
 
-    def rejection(self, task: Task, seed: int) -> list[Answer]:
-        """Draw freely until all rules are kept."""
-        answers: list[Answer] = []
-        while len(answers) < CALLS and not (answers and task.strict(answers[-1].text)):
-            answers += [
-                self.client.ask([{"role": "user", "content": task.prompt}], 100 * seed + len(answers))
-            ]
-        return answers
-
-    def repair(self, task: Task, seed: int) -> list[Answer]:
-        """Say which rules were broken, and ask again."""
+    def repair(self, task: Task, number: int, first: Answer) -> list[Answer]:
+        """Say which rules the first answer broke, and ask again, until all are kept."""
         messages = [{"role": "user", "content": task.prompt}]
-        answers: list[Answer] = []
-        while len(answers) < CALLS and not (answers and task.strict(answers[-1].text)):
-            answers.append(self.client.ask(messages, 100 * seed + len(answers)))
+        answers = [first]
+        while len(answers) < CALLS and not task.strict(answers[-1].text):
             broken = [rule.text for rule in task.rules if not rule.holds(answers[-1].text)]
-            said = (
-                "The answer does not meet these requirements:\n"
-                + "\n".join(f"- {text}" for text in broken)
-                + "\nWrite it again."
+            said = "\n".join(
+                [
+                    "The answer does not meet these requirements:",
+                    *(f"- {text}" for text in broken),
+                    "Write it again.",
+                ]
             )
             messages += [
                 {"role": "assistant", "content": answers[-1].text},
                 {"role": "user", "content": said},
             ]
+            answers.append(self.client.ask(messages, 100 * number + len(answers)))
         return answers
 
-    def steered(self, task: Task, seed: int, calls: int = 1) -> list[Answer]:
-        """Draw steered; with more than one call, until the forms and the guards are content."""
+    def steered(self, task: Task, number: int, calls: int = CALLS) -> list[Answer]:
+        """Draw steered, until the forms and the guards are content."""
         start = time.perf_counter()
         forms = forms_of(task.rules)
         steering = steer(forms, task.ask)
@@ -273,8 +246,28 @@ class Bench:
         asked = [{"role": "user", "content": f"{task.prompt}\n{steering.describe()}".strip()}]
         answers: list[Answer] = []
         while len(answers) < calls and not (answers and _content(answers[-1], forms, task)):
-            answers.append(self.client.ask(asked, 100 * seed + len(answers), steering))
+            answers.append(self.client.ask(asked, 100 * number + len(answers), steering))
         return answers
+
+
+def judged(task: Task, answers: Sequence[Answer], best: Answer) -> Outcome:
+    """Return what a way made of a task, with its answers and the one that it returns."""
+    return Outcome(
+        task.strict(best.text) and not best.cut,
+        clean(best.text, task.prompt),
+        len(answers),
+        sum(answer.tokens for answer in answers),
+        sum(answer.seconds for answer in answers),
+        statistics.median(answer.rate for answer in answers),
+    )
+
+
+def until_strict(task: Task, answers: Sequence[Answer]) -> list[Answer]:
+    """Return the answers up to the first that keeps all rules."""
+    first = next(
+        (index for index, answer in enumerate(answers) if task.strict(answer.text)), len(answers) - 1
+    )
+    return list(answers[: first + 1])
 
 
 def _guards(task: Task) -> Guards:
@@ -289,7 +282,7 @@ def _content(answer: Answer, forms: Sequence[Form], task: Task) -> bool:
     )
 
 
-def _guarded(task: Task, answers: list[Answer]) -> Answer:
+def guarded(task: Task, answers: Sequence[Answer]) -> Answer:
     """Return the best of several by forms and guards."""
     forms = forms_of(task.rules)
 
@@ -300,11 +293,8 @@ def _guarded(task: Task, answers: list[Answer]) -> Answer:
     return max(answers, key=rank)
 
 
-def _last(task: Task, answers: list[Answer]) -> Answer:
-    return answers[-1]
-
-
-def _oracle(task: Task, answers: list[Answer]) -> Answer:
+def oracle(task: Task, answers: Sequence[Answer]) -> Answer:
+    """Return the best of several by the measure itself."""
     return max(answers, key=lambda answer: (task.strict(answer.text), clean(answer.text, task.prompt)))
 
 
@@ -321,26 +311,41 @@ def _interval(hits: int, total: int) -> str:
 def rows(plan: Plan, base_url: str | None = None) -> Iterator[Row]:
     """Measure every way on the half of the tasks that is held out; a quick plan takes a dozen of them."""
     tasks = [task for task in TASKS if task.held_out][: _QUICK if plan.quick else None]
+    ways: dict[str, list[Outcome]] = {}
     with _served(base_url) as url:
         bench = Bench(Client(url), tasks)
-        free = bench.all(bench.free, _last)
-        yield from _shares("free, one call", free)
-        yield from _shares(
-            f"free, best of {CALLS}", bench.all(lambda task, seed: bench.free(task, seed, CALLS), _oracle)
-        )
-        yield from _shares(f"free, rejection, up to {CALLS} calls", bench.all(bench.rejection, _oracle))
-        yield from _shares(f"free, repair, up to {CALLS} calls", bench.all(bench.repair, _oracle))
-        steered = bench.all(bench.steered, _last)
-        yield from _shares("steered, one call", steered, strict=97, both=80)
-        guarded = bench.all(lambda task, seed: bench.steered(task, seed, CALLS), _guarded)
-        yield from _shares(f"steered, guards, up to {CALLS} calls", guarded, both=97)
-        rates = [statistics.median(each.rate for each in side if each.rate) for side in (steered, free)]
-        yield Row("steered tokens a second, against free", *rates, "tokens/s", bound=0.9, at_least=True)
-        slow = statistics.quantiles(bench.planned, n=20)[-1] * 1e3
-        yield Row("making a pattern, 95th percentile", slow, 0.0, "ms", by="difference", bound=50.0)
-        yield Row(
-            "requests that the server refused", bench.client.refused, 0.0, "", by="difference", bound=0.0
-        )
+        for number, task in enumerate(tasks):
+            for name, outcome in _ways(bench, task, number):
+                ways.setdefault(name, []).append(outcome)
+    bounds: dict[str, dict[str, float]] = {_STEERED: {"strict": 97, "both": 80}, _GUARDED: {"both": 97}}
+    for name, outcomes in ways.items():
+        yield from _shares(name, outcomes, **bounds.get(name, {}))
+    steered, free = (
+        statistics.median(each.rate for each in ways[name] if each.rate) for name in (_STEERED, _FREE)
+    )
+    yield Row("steered tokens a second, against free", steered, free, "tokens/s", bound=0.9, at_least=True)
+    slow = statistics.quantiles(bench.planned, n=20)[-1] * 1e3
+    yield Row("making a pattern, 95th percentile", slow, 0.0, "ms", by="difference", bound=50.0)
+    yield Row("requests that the server refused", bench.client.refused, 0.0, "", by="difference", bound=0.0)
+
+
+_FREE = "free, one call"
+_STEERED = "steered, one call"
+_GUARDED = f"steered, guards, up to {CALLS} calls"
+
+
+def _ways(bench: Bench, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
+    """Yield what each way makes of a task."""
+    drawn = bench.free(task, number)
+    yield _FREE, judged(task, drawn[:1], drawn[0])
+    yield f"free, best of {CALLS}", judged(task, drawn, oracle(task, drawn))
+    rejected = until_strict(task, drawn)
+    yield f"free, rejection, up to {CALLS} calls", judged(task, rejected, oracle(task, rejected))
+    repaired = bench.repair(task, number, drawn[0])
+    yield f"free, repair, up to {CALLS} calls", judged(task, repaired, oracle(task, repaired))
+    steered = bench.steered(task, number)
+    yield _STEERED, judged(task, steered[:1], steered[0])
+    yield _GUARDED, judged(task, steered, guarded(task, steered))
 
 
 def _shares(
@@ -356,7 +361,7 @@ def _shares(
         ("clean", None, lambda each: each.clean),
         ("both", both, lambda each: each.strict and each.clean),
     )
-    for what, bound, judge in judged:
+    for what, bound, judge in measures:
         hits = sum(map(judge, outcomes))
         note = f"{hits} of {total}, {_interval(hits, total)}" + (f"; {spent}" if what == "both" else "")
         yield Row(

@@ -162,6 +162,7 @@ class _Layout:
                 opening * (index == 0),
                 closing * (index == count - 1),
                 ordered=self.ordered or count > 1,
+                longest=44 if plan.case in {None, "lower"} else 20,
             )
             written = prose(self.lexis, block)
             blocks.append(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from mellea.core.steering.common import COMMON
 from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence, shared
 from mellea.core.steering.plan import NotSteerableError, TextPlan
 from mellea.core.steering.stops import NEVER_LAST
-from mellea.core.steering.tries import Spelling, word_without
+from mellea.core.steering.tries import Spelling, word_among, word_without
 
 __all__ = ["Lexis", "lexis_of"]
 
@@ -17,6 +18,9 @@ _HYPHENATED = 9
 _NUMBER = sequence(Letters.of("19"), repeat(Letters.of("09"), 0, 3))
 _BRIEF = 8
 """Most letters of a short word."""
+
+_ENOUGH = 100
+"""Words that a text can be written with."""
 
 _PLAIN = 20
 """Ranges of letters up to which a trie of many words is still small."""
@@ -47,7 +51,7 @@ class Lexis:
         between: What stands between two sentences.
         joint: A word of a heading or a title.
         links: Words that link one noun to another.
-        brief: A short word inside a sentence.
+        brief: A short word inside a sentence; None where all words are known ones.
         brief_last: A short word that may end a sentence.
         tag: A word between marks.
         asking: A word that begins a question.
@@ -62,7 +66,7 @@ class Lexis:
     between: Node
     joint: Node
     links: tuple[Node, ...]
-    brief: Node
+    brief: Node | None
     brief_last: Node
     tag: Node
     asking: Node
@@ -120,10 +124,14 @@ def lexis_of(plan: TextPlan) -> Lexis:
             word_without(Spelling(upper, upper if plan.case == "upper" else lower, 1, 12), plan.left_out)
         ),
         links=tuple(map(Literal, _links(plan))),
-        brief=word_without(Spelling(anywhere, rest, 1, _BRIEF), plan.left_out),
+        brief=None
+        if _known(plan, 1, ())
+        else word_without(Spelling(anywhere, rest, 1, _BRIEF), plan.left_out),
         brief_last=_last(plan, anywhere, upper, rest, _BRIEF),
         asking=_asking(plan) or shared(_word(plan, Spelling(first, rest, 1, most), plan.left_out)),
-        tag=shared(word_without(Spelling(anywhere, rest, 3, 10), plan.left_out)),
+        tag=shared(
+            _known(plan, 3, plan.left_out) or word_without(Spelling(anywhere, rest, 3, 10), plan.left_out)
+        ),
     )
 
 
@@ -145,6 +153,9 @@ def _asking(plan: TextPlan) -> Node | None:
 def _last(plan: TextPlan, anywhere: Letters, upper: Letters, rest: Letters, most: int) -> Node:
     """Return the words that may end a sentence; those in capitals are names."""
     stops = NEVER_LAST if plan.english and len(rest.ranges) <= _PLAIN else ()
+    known = _known(plan, 2, (*plan.left_out, *stops))
+    if known is not None:
+        return shared(known)
     if plan.case is not None or plan.script.upper is None:
         return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
     small = word_without(Spelling(rest, rest, 2, most), (*plan.left_out, *stops))
@@ -164,7 +175,22 @@ def _cases(plan: TextPlan, lower: Letters, upper: Letters) -> tuple[Letters, Let
             return upper, lower if plan.script.upper is None else upper | lower, lower
 
 
+def _known(plan: TextPlan, least: int, avoided: tuple[str, ...]) -> Node | None:
+    """Return the words that a text in capitals keeps to; None for any other text."""
+    if plan.case != "upper" or not plan.english or plan.script.name != "Latin":
+        return None
+    out = {word.lower() for word in avoided}
+    words = [
+        word for word in dict.fromkeys((*COMMON, *plan.familiar)) if len(word) >= least and word not in out
+    ]
+    free = frozenset(word.upper() for word in words if not set(word) & set(plan.absent.lower()))
+    return word_among(free) if len(free) >= _ENOUGH else None
+
+
 def _word(plan: TextPlan, spelling: Spelling, avoided: tuple[str, ...]) -> Node:
+    known = _known(plan, spelling.least, avoided)
+    if known is not None:
+        return known
     word = word_without(spelling, avoided)
     if plan.case == "title" or "Latin" not in plan.script.name:
         return word

@@ -136,6 +136,7 @@ class TextPlan:
         last_mark: The mark at the very end; empty for any.
         longest_word: Most letters of a word.
         english: Whether English words may help to write it.
+        familiar: Words of the prompt, in small letters.
         whole: The pattern of the whole text, where a form gives it.
         owners: The form that settled a field, by the field's name.
     """
@@ -160,6 +161,7 @@ class TextPlan:
     last_mark: str = ""
     longest_word: int = 15
     english: bool = True
+    familiar: tuple[str, ...] = ()
     whole: Node | None = None
     owners: tuple[tuple[str, Form], ...] = field(default=(), repr=False)
 

@@ -24,7 +24,7 @@ _ENGLISH = frozenset(
 _LARGE = 20_000
 """Signs of a pattern from which on a smaller one is looked for."""
 
-_LARGEST = 60_000
+_LARGEST = 90_000
 """Signs of a pattern that a server still takes in a few hundredths of a second."""
 
 
@@ -109,7 +109,12 @@ def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
     words = re.findall(r"[a-z]+", prompt.lower())
     english = not words or not _ENGLISH.isdisjoint(words)
-    plan = TextPlan(script=joined(scripts_in(prompt)), longest_word=min(longest, 30), english=english)
+    plan = TextPlan(
+        script=joined(scripts_in(prompt)),
+        longest_word=min(longest, 30),
+        english=english,
+        familiar=tuple(dict.fromkeys(words)),
+    )
     pattern: str | None = None
     outcomes: dict[int, Outcome] = {}
     for index in sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place)):

@@ -46,6 +46,7 @@ class Prose:
         opening: Its first words.
         closing: Its last words, with the mark at the end if there is one.
         ordered: Whether what must occur keeps its order.
+        longest: The most words of a sentence where its sentences are counted; well above what models like to write.
     """
 
     words: Bounds
@@ -54,6 +55,7 @@ class Prose:
     opening: str = ""
     closing: str = ""
     ordered: bool = False
+    longest: int = 44
 
     @property
     def most(self) -> int:
@@ -115,7 +117,7 @@ def _ended(lexis: Lexis, least: int, most: int, closing: str) -> Node:
         given = len(closing.split())
         return sequence(_times(within, max(0, least - given), most - given), lexis.space, closing)
     least = max(1, least)
-    if most - least <= _HASTE:
+    if most - least <= _HASTE or lexis.brief is None:
         return sequence(_times(within, least - 1, most - 1), lexis.glue, lexis.last, lexis.ends)
     calm = sequence(_times(within, least - 1, most - 1 - _HASTE), lexis.glue, lexis.last)
     haste = sequence(
@@ -244,10 +246,10 @@ class _Counted:
         """Return the way where every sentence may be as long as the model likes; none where the words do not allow it."""
         wanted = self.wanted
         floor = max(_SENTENCE.least, -(-wanted.words.least // least))
-        while most > least and max(30, floor + 15) * most > wanted.most:
+        while most > least and min(max(30, floor + 15), wanted.longest) * most > wanted.most:
             most -= 1
-        longest = min(max(44, floor + 20), wanted.most // most)
-        if longest < max(30, floor + 15) or (wanted.closing and most == 1):
+        longest = min(max(wanted.longest, floor + 20), wanted.most // most)
+        if longest < min(max(30, floor + 15), wanted.longest) or (wanted.closing and most == 1):
             return []
         bounds = Bounds(floor, longest)
         parts: list[Node] = []

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from attrs import frozen
 
 from mellea.core.steering.pattern import Letters, Node, choice, optional, repeat, sequence
 
-__all__ = ["Spelling", "word_without"]
+__all__ = ["Spelling", "word_among", "word_without"]
 
 
 @frozen(cache_hash=True)
@@ -36,6 +38,26 @@ class Spelling:
 def word_without(spelling: Spelling, avoided: Iterable[str] = ()) -> Node:
     """Return the words of a spelling, whatever their case none of those to avoid."""
     return _step(spelling, frozenset(word.lower() for word in avoided if 0 < len(word) <= spelling.most), 0)
+
+
+@lru_cache(64)
+def word_among(words: frozenset[str]) -> Node:
+    """Return these words and no others, those that begin alike written together."""
+    return _among(sorted(words))
+
+
+def _among(words: list[str]) -> Node:
+    """Return the endings of words in alphabetical order that begin alike."""
+    options, single = [], ""
+    for initial, group in groupby((word for word in words if word), key=itemgetter(0)):
+        endings = [word[1:] for word in group]
+        if endings == [""]:
+            single += initial
+        else:
+            options.append(sequence(initial, _among(endings)))
+    if single:
+        options.append(Letters.among(single))
+    return optional(choice(*options)) if "" in words else choice(*options)
 
 
 @lru_cache(4096)
