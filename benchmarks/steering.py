@@ -1,7 +1,8 @@
 """What steering wins: tasks with rules on a real llama.cpp server, free and steered, by plain HTTP.
 
-Every way gets the same prompt. *Strict* is a text that keeps every rule by the tasks' own checkers. *Clean* is one of 20 words or
-more, mostly letters, with few pairs of words that come again, few words nobody knows, and a last sentence that does not break off.
+Every way gets the same prompt. *Strict* is a text that keeps every rule by the tasks' own checkers. *Clean*
+is one of 20 words or more, mostly letters, with few pairs of words that come again, few words nobody knows,
+and a last sentence that does not break off.
 """
 
 from __future__ import annotations
@@ -355,8 +356,9 @@ def _shares(
     tokens, seconds = (
         sum(getattr(each, what) for each in outcomes) / total for what in ("tokens", "seconds")
     )
-    spent = f"{sum(each.calls for each in outcomes) / total:.1f} calls, {tokens:.0f} tokens, {seconds:.1f} s a task"
-    judged = (
+    calls = sum(each.calls for each in outcomes) / total
+    spent = f"{calls:.1f} calls, {tokens:.0f} tokens, {seconds:.1f} s a task"
+    measures = (
         ("strict", strict, lambda each: each.strict),
         ("clean", None, lambda each: each.clean),
         ("both", both, lambda each: each.strict and each.clean),

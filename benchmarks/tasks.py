@@ -1,7 +1,8 @@
 """Tasks with rules that plain code can check: what to write, and two to four rules of some thirty kinds.
 
-The checkers are written from the words of the rules, not from the forms that steer. Half of the tasks, chosen by a hash of
-their names, are for development; the other half is for the result and not to be looked at before.
+The checkers are written from the words of the rules, not from the forms that steer. Half of the tasks, chosen
+by a hash of their names, are for development; the other half is for the result and not to be looked at
+before.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ MANIFEST = BackendManifest(
     capabilities=(
         Capability.STREAMING,
         Capability.JSON_SCHEMA,
+        Capability.REGEX,
         Capability.RAW,
         Capability.SEED,
         Capability.IMAGES,

@@ -22,6 +22,7 @@ from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from mellea.core import (
     Backend,
+    Capability,
     ChatRequest,
     Chunk,
     Completion,
@@ -59,6 +60,10 @@ _LLAMA_CPP = re.compile(r"fp_ollama|b[0-9]+-[0-9a-f]+")
 """How Ollama, and llama.cpp's own server, sign their answers."""
 
 
+_KEEP_PATTERNS = frozenset({"llamacpp", "library"})
+"""What servers that keep patterns say of the owner of their models: llama.cpp's, and Ollama's."""
+
+
 class OpenAIBackend(Backend):
     """OpenAI, or an OpenAI-compatible server.
 
@@ -72,6 +77,9 @@ class OpenAIBackend(Backend):
         model_options: Options of every call.
         api_key: The key. By default ``OPENAI_API_KEY``; only OpenAI's own endpoint insists on one.
         default_extra_body: Fields added to the body of every request.
+        keeps_patterns: Whether the server holds a JSON string to the pattern of its schema, so that
+            requirements can steer. By default it is asked once what it is, by ``/models``: llama.cpp's and
+            Ollama's do.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         schema_dialect: Which words of JSON schemas the server keeps. By default OpenAI's strict mode at its
             own host, llama.cpp's once an answer says that it comes from there or from Ollama, else all.
@@ -95,6 +103,7 @@ class OpenAIBackend(Backend):
         *,
         api_key: str | None = None,
         default_extra_body: Mapping[str, Any] | None = None,
+        keeps_patterns: bool | None = None,
         strict_options: bool = False,
         schema_dialect: SchemaDialect | None = None,
         **client_options: Any,
@@ -109,6 +118,7 @@ class OpenAIBackend(Backend):
             SchemaDialect.OPENAI_STRICT if self._is_openai else SchemaDialect.PLAIN
         )
         self._extra_body = dict(default_extra_body or {})
+        self._keeps_patterns = False if self._is_openai and keeps_patterns is None else keeps_patterns
         self._client_options = _checked(client_options) | {
             "api_key": self._key(api_key),
             "base_url": self.base_url,
@@ -130,6 +140,24 @@ class OpenAIBackend(Backend):
 
     def _new_client(self) -> AsyncOpenAI:
         return AsyncOpenAI(**self._client_options, http_client=DefaultAioHttpClient(verify=self._trust))
+
+    async def supports(self, capability: Capability) -> bool:
+        """Tell whether the server can do something. Whether it keeps patterns it is asked, once."""
+        if capability is not Capability.REGEX:
+            return await super().supports(capability)
+        if self._keeps_patterns is None:
+            self._keeps_patterns = await self._asked_what_it_is() in _KEEP_PATTERNS
+        return self._keeps_patterns
+
+    async def _asked_what_it_is(self) -> str:
+        """Return who owns the server's models in its own words; empty where it does not say."""
+        client = await self._clients.get()
+        try:
+            response = await client.get("/models", cast_to=httpx2.Response, options={"max_retries": 0})
+            entries = _json(response, self)["data"]
+            return str(next((entry.get("owned_by") for entry in entries), ""))
+        except (openai.OpenAIError, MelleaError, KeyError, TypeError, AttributeError):
+            return ""
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``."""

@@ -8,7 +8,7 @@ from mellea.core.steering.layout import layout
 from mellea.core.steering.pattern import Choice, Letters, Literal, Node, Repeat, Sequence
 from mellea.core.steering.plan import TextPlan
 
-_FURTHEST = 12
+_FURTHEST = 5
 
 
 def draw(node: Node, dice: Random) -> str:
@@ -24,7 +24,7 @@ def draw(node: Node, dice: Random) -> str:
         case Choice(options):
             return draw(dice.choice(options), dice)
         case Repeat(inner, least, most):
-            far = most if most is not None and dice.random() < 0.3 else least + _FURTHEST
+            far = most if most is not None and dice.random() < 0.1 else least + _FURTHEST
             most = far if most is None else min(most, far)
             return "".join(
                 draw(inner, dice) for _ in range(dice.choice((least, most, dice.randint(least, most))))

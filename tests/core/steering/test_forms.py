@@ -1,4 +1,7 @@
-"""Every form: texts drawn from its pattern have it, and texts that break it are not admitted; alone and in pairs."""
+"""Every form: texts drawn from its pattern have it, and texts that break it are not admitted.
+
+Alone and in pairs.
+"""
 
 import json
 import re

@@ -2,7 +2,10 @@ import pytest
 
 from mellea.core.steering import Guards
 
-GOOD = "The river runs through the old town and brings fresh fish to every market. Children play on its banks until the evening bell rings loudly."
+GOOD = (
+    "The river runs through the old town and brings fresh fish to every market. "
+    "Children play on its banks until the evening bell rings loudly."
+)
 
 
 def test_good_text_has_no_fault():

@@ -12,6 +12,7 @@ from mellea.core._output import Output, SentRequest
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
+from mellea.core.steering.decode import TextDecoder
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 
 __all__ = ["ThunkWriter"]
@@ -24,11 +25,17 @@ class ThunkWriter:
         action: What reads the text; None for plain text.
         schema: What the text has to look like.
         generation: What is known of the generation before it begins.
+        decoder: Turns the pieces that come into pieces of the text, where they are those of a JSON string.
     """
 
     def __init__(
-        self, action: Parser[Any] | None, schema: OutputSchema | None, generation: GenerationMetadata
+        self,
+        action: Parser[Any] | None,
+        schema: OutputSchema | None,
+        generation: GenerationMetadata,
+        decoder: TextDecoder | None = None,
     ) -> None:
+        self._decoder = decoder
         self._output = Output(None, generation=generation)
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
@@ -70,8 +77,9 @@ class ThunkWriter:
             output.raw = chunk.raw
         if chunk.thinking:
             output.thinking.append(chunk.thinking)
-        if chunk.text:
-            output.push(chunk.text)
+        text = chunk.text if self._decoder is None else self._decoder.feed(chunk.text)
+        if text:
+            output.push(text)
 
     def finish(self, started: float) -> None:
         """Close the thunk with the text so far.
@@ -80,6 +88,8 @@ class ThunkWriter:
             started: When the request was sent, by ``time.perf_counter``.
         """
         output = self._output
+        if self._decoder is not None and (rest := self._decoder.flush()):
+            output.push(rest)
         output.generation = evolve(output.generation, seconds=time.perf_counter() - started)
         output.complete(self._become_computed)
 

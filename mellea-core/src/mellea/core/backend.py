@@ -10,6 +10,7 @@ from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.model_api import ModelAPI
 from mellea.core.schema import OutputSchema
+from mellea.core.text_pattern import TextPattern
 
 if TYPE_CHECKING:
     from mellea.core.component import Span
@@ -75,7 +76,8 @@ class Backend(ModelAPI):
             action, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
         thunk.attach_parsers(
-            generation.parser_of(action), None if format is None else OutputSchema.of(format)
+            generation.parser_of(action),
+            None if format is None or isinstance(format, TextPattern) else OutputSchema.of(format),
         )
         return thunk, after
 

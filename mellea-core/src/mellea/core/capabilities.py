@@ -17,6 +17,8 @@ class Capability(enum.StrEnum):
     """
     JSON_SCHEMA = "json_schema"
     """Constrains the output to a JSON schema while decoding."""
+    REGEX = "regex"
+    """Holds text to a regular expression while decoding, given as the pattern of a JSON string."""
     RAW = "raw"
     """Completes plain text, without a chat template."""
     SEED = "seed"

@@ -32,6 +32,8 @@ from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.schema import OutputSchema
+from mellea.core.steering.decode import TextDecoder
+from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.time_limits import TimeLimits
 
@@ -51,7 +53,7 @@ def start_chat(
     """
     action = blockify(action)
     request, options = _checked(backend, action, config)
-    writer = _writer(backend, action, request)
+    writer = _writer(backend, action, request, config)
     writer.start(_fill(backend, writer, action, ctx, request, options))
     return writer.thunk
 
@@ -74,7 +76,7 @@ async def sample_n(
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
     action = blockify(action)
     request, options = _checked(backend, action, config.under({ModelOption.STREAM: False}))
-    writers = [_writer(backend, action, request) for _ in range(n)]
+    writers = [_writer(backend, action, request, config) for _ in range(n)]
     request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
     started, answered = time.perf_counter(), set()
     async with aclosing(stream_chunks(backend, request, TimeLimits.of(options, stream=False))) as chunks:
@@ -93,6 +95,9 @@ def _checked(backend: ModelAPI, action: Span, config: GenerateConfig) -> tuple[C
 
     Everything that can be checked before the messages are known is checked here.
     """
+    held = config.format if isinstance(config.format, TextPattern) else None
+    if held is not None:
+        config = held.bounded(config.over(backend.model_options, table=backend.options))
     options, native = _options(backend, config)
     _check_tool_names(options.get(ModelOption.TOOLS))
     if (config.tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
@@ -100,7 +105,7 @@ def _checked(backend: ModelAPI, action: Span, config: GenerateConfig) -> tuple[C
     _check_blocks(backend, action)
     wanted = config.stream or options.get(ModelOption.STREAM, False)
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
-    schema = OutputSchema.of(config.format) if config.format is not None else None
+    schema = _schema_of(config)
     return ChatRequest(backend.model_id, (), native, schema, stream), options
 
 
@@ -122,13 +127,21 @@ def parser_of(action: Span) -> Component[Any] | None:
     return action if is_component(action) else None
 
 
-def _writer(backend: ModelAPI, action: Span, request: ChatRequest) -> ThunkWriter:
+def _schema_of(config: GenerateConfig) -> OutputSchema | None:
+    if isinstance(config.format, TextPattern):
+        return config.format.schema()
+    return OutputSchema.of(config.format) if config.format is not None else None
+
+
+def _writer(backend: ModelAPI, action: Span, request: ChatRequest, config: GenerateConfig) -> ThunkWriter:
     known = GenerationMetadata(
         model=backend.model_id,
         provider=backend.provider,
         streaming=request.stream,
         unenforced=_unenforced(backend, request.schema),
     )
+    if isinstance(config.format, TextPattern):
+        return ThunkWriter(parser_of(action), None, known, TextDecoder())
     return ThunkWriter(parser_of(action), request.schema, known)
 
 
@@ -242,7 +255,7 @@ async def complete(
             strict=backend.strict_options,
             reported=backend.reported_options(),
         )
-    schema = OutputSchema.of(config.format) if config.format is not None else None
+    schema = _schema_of(config)
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         raise missing_capability(backend, Capability.JSON_SCHEMA, " for plain completion")
     spans = [blockify(action) for action in actions]

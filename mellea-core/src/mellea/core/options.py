@@ -46,6 +46,8 @@ class ModelOption:
     """The longest wait for the next piece, in seconds; None waits for ever."""
     TIMEOUT: ClassVar[str] = "@@@timeout@@@"
     """The longest that one generation may take in all, in seconds; 1,800 unless set, None for no bound."""
+    STEER: ClassVar[str] = "@@@steer@@@"
+    """Whether requirements that have a form steer the decoding, where the backend can; True unless set."""
     TOOLS: ClassVar[str] = "@@@tools@@@"
     """Tools offered to the model."""
     TOOL_CHOICE: ClassVar[str] = "tool_choice"
@@ -63,6 +65,7 @@ CORE_OPTIONS = frozenset(
         ModelOption.STREAM,
         ModelOption.STREAM_TIMEOUT,
         ModelOption.TIMEOUT,
+        ModelOption.STEER,
         ModelOption.TOOLS,
     }
 )

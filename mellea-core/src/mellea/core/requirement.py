@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -26,6 +26,7 @@ from mellea.core.validation import (
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
+    from mellea.core.steering.forms import Form
 
 __all__ = [
     "PartialValidationResult",
@@ -65,6 +66,8 @@ class Requirement(Component[str]):
         check_only: Whether to keep the description out of the prompt.
         repair: Mends a text that fails the check, without a model; tried before the model is asked again.
         judge: The backend that judges; by default the one that wrote.
+        form: What language of texts the requirement admits, so that it can steer the decoding; several where
+            all must hold.
 
     Raises:
         UsageError: The check takes other arguments than one context, or there is nothing to check.
@@ -79,6 +82,7 @@ class Requirement(Component[str]):
         check_only: bool = False,
         repair: Callable[[str], str] | None = None,
         judge: Backend | None = None,
+        form: Form | Sequence[Form] = (),
     ) -> None:
         if description is not None and not isinstance(description, str):
             raise UsageError(f"A requirement's description is text, not {type(description).__name__}.")
@@ -91,6 +95,7 @@ class Requirement(Component[str]):
         self.check_only = check_only
         self.repair = repair
         self.judge = judge
+        self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
 
     @property
     def is_free(self) -> bool:

@@ -101,11 +101,13 @@ class SamplingResult(Generic[S]):
         attempts: In the order in which they ended.
         result_index: The chosen one.
         why: Why it was chosen.
+        steering: For each requirement that has a form, by its name: ``steered``, or ``checked: `` and why.
     """
 
     attempts: tuple[Attempt[S], ...]
     result_index: int
     why: str
+    steering: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property
     def chosen(self) -> Attempt[S]:

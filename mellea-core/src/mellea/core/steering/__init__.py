@@ -1,4 +1,7 @@
-"""Requirements that steer decoding: forms, the plan of a text that they make, and the pattern that a server holds a model to."""
+"""Requirements that steer decoding.
+
+Forms, the plan of a text that they make, and the pattern that a server holds a model to.
+"""
 
 from mellea.core.steering import forms
 from mellea.core.steering.decode import TextDecoder

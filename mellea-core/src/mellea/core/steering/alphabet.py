@@ -20,7 +20,8 @@ class Script:
         ends: Marks that end a sentence.
         comma: The mark inside a sentence; empty for none.
         spaced: Whether words are divided by spaces.
-        tokens: How many tokens a word, or a character where words are not divided, takes at most, as a bound for planning.
+        tokens: How many tokens a word, or a character where words are not divided, takes at most, as a bound
+            for planning.
     """
 
     name: str
@@ -35,7 +36,10 @@ class Script:
         return character in self.lower or (self.upper is not None and character in self.upper)
 
 
-_ACCENTS = "āăąćĉċčďđēĕėęěĝğġģĥħĩīĭį\u0131ĵķĺļľłńņňŋōŏőœŕŗřśŝşšţťũūŭůűųŵŷźżžșțấạảầẩẫậắằặẹẻẽếềểễệỉịọỏốồổỗộớờởợụủứừửữựỳỵ"
+_ACCENTS = (
+    "āăąćĉċčďđēĕėęěĝğġģĥħĩīĭį\u0131ĵķĺļľłńņňŋōŏőœŕŗřśŝşšţť"
+    "ũūŭůűųŵŷźżžșțấạảầẩẫậắằặẹẻẽếềểễệỉịọỏốồổỗộớờởợụủứừửữựỳỵ"
+)
 _LATIN = Letters.of("az"), Letters.of("AZ")
 _ACCENTED = (
     Letters.of("azßöøÿ") | Letters.among(_ACCENTS),
@@ -91,7 +95,10 @@ def script_of(character: str) -> Script | None:
 
 
 def scripts_in(text: str) -> tuple[Script, ...]:
-    """Return the scripts of a text, the most frequent first; a text without known letters is taken for Latin."""
+    """Return the scripts of a text, the most frequent first.
+
+    A text without known letters is taken for Latin.
+    """
     counts: dict[str, int] = {}
     for character in text:
         script = script_of(character)

@@ -1,7 +1,7 @@
 """Common English words.
 
-Models know words in capitals as pieces only, and make up new ones from them. In capitals a text keeps to these
-words, those of the prompt, and those that are asked for.
+Models know words in capitals as pieces only, and make up new ones from them. In capitals a text keeps to
+these words, those of the prompt, and those that are asked for.
 """
 
 from __future__ import annotations

@@ -15,16 +15,18 @@ _HIGH, _LOW, _END = 0xD800, 0xDC00, 0xE000
 
 
 class TextDecoder:
-    """Turns the pieces of a JSON string, or of an object with one property that is one, into pieces of its text.
+    """Turns the pieces of a JSON string, or of an object whose one property is one, into pieces of its text.
 
-    Escapes and surrogate pairs may be split anywhere between the pieces. What follows the closing quotation mark is dropped.
-    Half a surrogate pair becomes the replacement character.
+    Escapes and surrogate pairs may be split anywhere between the pieces. What follows the closing quotation
+    mark is dropped. Half a surrogate pair becomes the replacement character. A text that is no JSON, from a
+    server that does not keep patterns, is handed on as it is.
     """
 
     def __init__(self) -> None:
         self._rest = ""
         self._begun = False
         self._done = False
+        self._plain = False
 
     @property
     def complete(self) -> bool:
@@ -33,18 +35,26 @@ class TextDecoder:
 
     def feed(self, piece: str) -> str:
         """Take the next piece, and return the text that is certain now."""
+        if self._plain:
+            return piece
         self._rest += piece
         if self._done:
             return ""
         if not self._begun:
             head = _HEAD.match(self._rest)
+            if head is None and self._rest.strip() and self._rest.lstrip()[0] not in '"{':
+                self._plain, plain, self._rest = True, self._rest, ""
+                return plain
             if head is None:
                 return ""
             self._begun, self._rest = True, self._rest[head.end() :]
         return self._decoded()
 
     def flush(self) -> str:
-        """Return what is left when nothing follows any more: of a text that was cut, half an escape is dropped."""
+        """Return what is left when nothing follows any more.
+
+        Of a text that was cut, half an escape is dropped.
+        """
         rest, self._rest = self._rest, ""
         return (
             "\ufffd"

@@ -25,8 +25,8 @@ def node_of(expression: str) -> Node:
     """Return the pattern of an expression that is to match the whole text.
 
     Raises:
-        NotSteerableError: It has a part that servers do not keep: look-around, boundaries, references, negated classes of
-            rare kinds.
+        NotSteerableError: It has a part that servers do not keep: look-around, boundaries, references,
+            negated classes of rare kinds.
     """
     body = expression.removeprefix("^")
     body = body[:-1] if body.endswith("$") and not body.endswith("\\$") else body

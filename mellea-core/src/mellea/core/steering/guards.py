@@ -1,4 +1,7 @@
-"""Guards: what makes a text bad although it meets its rules. They are checks after the call, on which a strategy draws again."""
+"""Guards: what makes a text bad although it meets its rules.
+
+They are checks after the call, on which a strategy draws again.
+"""
 
 from __future__ import annotations
 

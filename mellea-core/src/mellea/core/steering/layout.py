@@ -26,7 +26,7 @@ _MARKS = tuple(".!?…。\uff01\uff1f।؟:;")
 
 
 def roomed(plan: TextPlan) -> Bounds:
-    """Return the bounds on the words of the whole text that a plan is carried out with, the upper one never open."""
+    """Return the bounds on the words of the whole text that a plan is carried out with, none of them open."""
     words = plan.words
     least = words.least or (FLOOR if words.most is None else min(FLOOR, words.most * 2 // 3))
     if words.most is not None:
@@ -50,7 +50,8 @@ def layout(plan: TextPlan, *, ordered: bool = False) -> Node:
 
     Args:
         plan: The plan.
-        ordered: Whether what must occur comes in the order in which it is asked for, which makes the pattern smaller.
+        ordered: Whether what must occur comes in the order in which it is asked for, which makes the pattern
+            smaller.
 
     Raises:
         NotSteerableError: The parts of the plan do not go together; the message says why.

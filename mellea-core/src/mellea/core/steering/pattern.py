@@ -1,8 +1,9 @@
 """Patterns of texts as values, and how they are written in the dialect that servers keep.
 
-A server that constrains by a grammar (llama.cpp's and Ollama's) keeps the ``pattern`` of a JSON string if it is anchored at both
-ends and made of literals, classes, groups, alternatives and counts. The pattern is held against the string as JSON writes it, so
-what JSON escapes is written out here: a new line is a backslash and an n, a quotation mark a backslash and the mark.
+A server that constrains by a grammar (llama.cpp's and Ollama's) keeps the ``pattern`` of a JSON string if it
+is anchored at both ends and made of literals, classes, groups, alternatives and counts. The pattern is held
+against the string as JSON writes it, so what JSON escapes is written out here: a new line is a backslash and
+an n, a quotation mark a backslash and the mark.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Letters:
     """One character out of ranges.
 
     Args:
-        ranges: Pairs of first and last character; neither quotation mark, backslash nor a control character is in them.
+        ranges: Pairs of first and last character; neither quotation mark, backslash nor a control character
+            is in them.
     """
 
     ranges: tuple[tuple[str, str], ...]
@@ -139,7 +141,10 @@ def repeat(node: Node, least: int, most: int | None) -> Node:
 
 
 def shared(node: Node) -> Node:
-    """Return the node in a form that servers keep once, however often it stands in a pattern: counted, once."""
+    """Return the node in a form that servers keep once, however often it stands in a pattern.
+
+    Counted, once.
+    """
     return Repeat(node, 1, 1)
 
 

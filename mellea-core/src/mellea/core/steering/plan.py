@@ -1,13 +1,13 @@
 """The plan of a text: what it is made of, as far as requirements and habits settle it.
 
-Each form edits the plan, or says why it cannot. ``planning`` does that for all forms of a call; ``layout`` turns a plan into a
-pattern.
+Each form edits the plan, or says why it cannot. ``planning`` does that for all forms of a call; ``layout``
+turns a plan into a pattern.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from attrs import evolve, field, frozen
 
@@ -15,10 +15,15 @@ from mellea.core.errors import UsageError
 from mellea.core.steering.alphabet import SCRIPTS, Script
 from mellea.core.steering.pattern import Node
 
-if TYPE_CHECKING:
-    from mellea.core.steering.forms import Form
-
 __all__ = ["Bounds", "ContradictionError", "Insert", "Items", "NotSteerableError", "TextPlan", "Wanted"]
+
+
+class Settling(Protocol):
+    """What settles a part of a plan: a form."""
+
+    def describe(self) -> str:
+        """Return it in words, as an instruction."""
+        ...
 
 
 class ContradictionError(UsageError):
@@ -29,7 +34,7 @@ class ContradictionError(UsageError):
         second: The other.
     """
 
-    def __init__(self, message: str, *, first: Form, second: Form, **fields: object) -> None:
+    def __init__(self, message: str, *, first: Settling, second: Settling, **fields: object) -> None:
         super().__init__(message, **fields)  # type: ignore[arg-type]
         self.first = first
         self.second = second
@@ -163,13 +168,13 @@ class TextPlan:
     english: bool = True
     familiar: tuple[str, ...] = ()
     whole: Node | None = None
-    owners: tuple[tuple[str, Form], ...] = field(default=(), repr=False)
+    owners: tuple[tuple[str, Settling], ...] = field(default=(), repr=False)
 
-    def owner(self, *names: str) -> Form | None:
+    def owner(self, *names: str) -> Settling | None:
         """Return the form that settled one of some fields last."""
         return next((form for name, form in reversed(self.owners) if name in names), None)
 
-    def edited(self, form: Form, *also: str, **changes: object) -> TextPlan:
+    def edited(self, form: Settling, *also: str, **changes: object) -> TextPlan:
         """Return the plan with fields that a form settles.
 
         Args:
@@ -180,7 +185,7 @@ class TextPlan:
         owners = (*self.owners, *((name, form) for name in (*also, *changes)))
         return evolve(self, **changes, owners=owners)  # type: ignore[arg-type]
 
-    def settled(self, form: Form, name: str, value: object) -> TextPlan:
+    def settled(self, form: Settling, name: str, value: object) -> TextPlan:
         """Return the plan with a field that only one form may settle.
 
         Raises:
@@ -227,7 +232,7 @@ class TextPlan:
         """The words that the model may not write by itself."""
         return (*self.avoided, *self.limited)
 
-    def written(self, form: Form, text: str) -> None:
+    def written(self, form: Settling, text: str) -> None:
         """Make sure that a text may be written to the letter.
 
         Raises:
@@ -237,7 +242,7 @@ class TextPlan:
         if name is not None:
             raise self.contradiction(form, name)
 
-    def consistent(self, form: Form) -> TextPlan:
+    def consistent(self, form: Settling) -> TextPlan:
         """Return the plan if no text given before is forbidden by it now.
 
         Raises:
@@ -258,7 +263,7 @@ class TextPlan:
         )
 
     def bounded(
-        self, form: Form, name: Literal["words", "sentences", "paragraphs"], bounds: Bounds
+        self, form: Settling, name: Literal["words", "sentences", "paragraphs"], bounds: Bounds
     ) -> TextPlan:
         """Return the plan with further bounds on a count.
 
@@ -270,7 +275,7 @@ class TextPlan:
             raise self.contradiction(form, name)
         return self.edited(form, **{name: both})
 
-    def contradiction(self, form: Form, *names: str) -> ContradictionError:
+    def contradiction(self, form: Settling, *names: str) -> ContradictionError:
         """Return the error for a form and the one that settled a field before."""
         first = self.owner(*names) or form
         return ContradictionError(

@@ -43,7 +43,8 @@ class Outcome:
     why: str = ""
 
     def __str__(self) -> str:
-        return f"{self.form.describe()} {'Steered' if self.steered else 'Checked'}{': ' + self.why if self.why else ''}."
+        fate = "Steered" if self.steered else "Checked"
+        return f"{self.form.describe()} {fate}{': ' + self.why if self.why else ''}."
 
 
 @frozen
@@ -64,8 +65,8 @@ class Steering:
     def longest(self) -> int:
         """The most tokens that a text of the plan should take, as a bound for the call's limit on tokens.
 
-        A word is counted with the tokens that a word of its script takes at most in running text, so that the bound is above
-        what real texts come to by some margin.
+        A word is counted with the tokens that a word of its script takes at most in running text, so that the
+        bound is above what real texts come to by some margin.
         """
         return roomed(self.plan).top * self.plan.script.tokens + 40
 

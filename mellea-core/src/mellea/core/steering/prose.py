@@ -1,8 +1,11 @@
-"""Prose of a plan: sentences that keep a total of words, or are counted themselves, and in which something must occur.
+"""Prose of a plan.
 
-What must occur may come wherever the model likes it. If it has not come after some words, the sentence is ended and the next one
-begins with it; where there is no room for that, a sentence begins with it at once. It never breaks into a sentence that was on
-its way to something else, because a model that is held up there runs words together.
+Sentences that keep a total of words, or are counted themselves, and in which something must occur.
+
+What must occur may come wherever the model likes it. If it has not come after some words, the sentence is
+ended and the next one begins with it; where there is no room for that, a sentence begins with it at once. It
+never breaks into a sentence that was on its way to something else, because a model that is held up there runs
+words together.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ class Prose:
         opening: Its first words.
         closing: Its last words, with the mark at the end if there is one.
         ordered: Whether what must occur keeps its order.
-        longest: The most words of a sentence where its sentences are counted; well above what models like to write.
+        longest: The most words of a sentence where its sentences are counted; well above what models like to
+            write.
     """
 
     words: Bounds
@@ -135,7 +139,10 @@ def _times(node: Node, least: int, most: int) -> Node:
 
 
 def _orders(wanted: Prose, lexis: Lexis) -> list[tuple[Insert, ...]]:
-    """Return the orders in which what must occur may come: all, where they are few and a word is written shortly."""
+    """Return the orders in which what must occur may come.
+
+    All, where they are few and a word is written shortly.
+    """
     most = 3 if len(anchored(lexis.middle)) < _SHORT else 2
     if wanted.ordered or len(wanted.inserts) > most:
         return [wanted.inserts]
@@ -150,7 +157,10 @@ class _Running:
     wanted: Prose
 
     def node(self) -> Node:
-        """Return the pattern: what leads to all that must occur, then the rest, told apart by the words so far."""
+        """Return the pattern.
+
+        What leads to all that must occur, then the rest, told apart by the words so far.
+        """
         leads: dict[tuple[int, int], list[Node]] = {}
         for order in _orders(self.wanted, self.lexis):
             roomy = self._lead(order)
@@ -175,7 +185,10 @@ class _Running:
         return choice(self._within, sequence(self.lexis.ends, self.lexis.between, self.lexis.first))
 
     def _lead(self, inserts: tuple[Insert, ...]) -> tuple[int, int, Node] | None:
-        """Return what leads to all inserts wherever they come, with its least and most words; None where there is no room."""
+        """Return what leads to all inserts wherever they come, with its least and most words.
+
+        None where there is no room.
+        """
         if not inserts:
             return None
         opening, within = self.wanted.opening, self._within
@@ -243,7 +256,10 @@ class _Counted:
         return choice(*ways)
 
     def _roomy(self, inserts: tuple[Insert, ...], least: int, most: int) -> list[Node]:
-        """Return the way where every sentence may be as long as the model likes; none where the words do not allow it."""
+        """Return the way where every sentence may be as long as the model likes.
+
+        None where the words do not allow it.
+        """
         wanted = self.wanted
         floor = max(_SENTENCE.least, -(-wanted.words.least // least))
         while most > least and min(max(30, floor + 15), wanted.longest) * most > wanted.most:
@@ -294,7 +310,7 @@ class _Counted:
         return ways
 
     def _lengths(self, left: int, further: int, lacking: int) -> Iterable[Bounds]:
-        """Return lengths that a sentence before the last may have, so that those after it have some room too."""
+        """Return lengths that a sentence before the last may have, with some room left for those after it."""
         least = max(_SENTENCE.least, min(left // (further + 1) - 8, -(-lacking // (further + 1))))
         most = min(34, left - further * 12)
         step = max(5, (most - least) // 2 + 1)
@@ -306,7 +322,7 @@ class _Counted:
 
 
 def _spread(inserts: tuple[Insert, ...], count: int) -> list[tuple[Insert, ...]]:
-    """Return the inserts in shares for so many sentences, in their order, the first sentence without one where it can be."""
+    """Return the inserts in shares for so many sentences, in order; the first has none where it can."""
     ahead = 1 if 0 < len(inserts) < count else 0
     size, extra = divmod(len(inserts), count - ahead)
     ends = [(index + 1) * size + min(index + 1, extra) for index in range(count - ahead)]

@@ -1,7 +1,8 @@
 """Words with some left out: a trie of the words to avoid, turned around.
 
-A pattern of the servers' dialect cannot say "not this word". It can say "a word that differs from it at some letter, goes on
-after it, or ends before it", which is what walking the trie of all words to avoid writes down.
+A pattern of the servers' dialect cannot say "not this word". It can say "a word that differs from it at some
+letter, goes on after it, or ends before it", which is what walking the trie of all words to avoid writes
+down.
 """
 
 from __future__ import annotations

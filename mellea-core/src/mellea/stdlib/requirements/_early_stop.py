@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from mellea.core.context import Context
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationFunction
+from mellea.core.steering.forms import Form
 from mellea.stdlib.chunking import SentenceChunking
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class EarlyRequirement(Requirement):
         validation_fn: The check of the complete text.
         watch: Makes the watcher of one text.
         check_only: Whether to keep the description out of the prompt.
+        form: What language of texts it admits.
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class EarlyRequirement(Requirement):
         watch: Callable[[], Watcher],
         *,
         check_only: bool = False,
+        form: Form | Sequence[Form] = (),
     ) -> None:
-        super().__init__(description, validation_fn, check_only=check_only)
+        super().__init__(description, validation_fn, check_only=check_only, form=form)
         self._watch = watch
         self._watcher: Watcher | None = None
 

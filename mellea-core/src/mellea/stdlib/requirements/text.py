@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement
+from mellea.core.steering.forms import Avoids, Characters, Contains, Matches, OneOf, Sentences, Words
 from mellea.stdlib.requirements._early_stop import (
     EarlyRequirement,
     counted_by,
@@ -27,6 +28,7 @@ def _counted(
     at_most: int | None,
     *,
     check_only: bool,
+    form: type[Words | Sentences | Characters],
 ) -> Requirement:
     if at_least is None and at_most is None:
         raise UsageError(f"No bound on the {noun}s is given.", hint="Pass at_least=..., at_most=... or both.")
@@ -53,6 +55,7 @@ def _counted(
         simple_validate(explained(within)),
         counted_by(growing, noun, at_least, at_most),
         check_only=check_only,
+        form=form(at_least or 0, at_most) if at_least or at_most else (),
     )
 
 
@@ -64,7 +67,7 @@ def word_count(
     Raises:
         UsageError: No bound is given, one is no count, or they exclude each other.
     """
-    return _counted("word", growing_words, at_least, at_most, check_only=check_only)
+    return _counted("word", growing_words, at_least, at_most, check_only=check_only, form=Words)
 
 
 def character_count(
@@ -75,7 +78,9 @@ def character_count(
     Raises:
         UsageError: No bound is given, one is no count, or they exclude each other.
     """
-    return _counted("character", growing_characters, at_least, at_most, check_only=check_only)
+    return _counted(
+        "character", growing_characters, at_least, at_most, check_only=check_only, form=Characters
+    )
 
 
 def sentence_count(
@@ -88,7 +93,7 @@ def sentence_count(
     Raises:
         UsageError: No bound is given, one is no count, or they exclude each other.
     """
-    return _counted("sentence", growing_sentences, at_least, at_most, check_only=check_only)
+    return _counted("sentence", growing_sentences, at_least, at_most, check_only=check_only, form=Sentences)
 
 
 def matches(pattern: str, description: str | None = None, *, check_only: bool = False) -> Requirement:
@@ -118,6 +123,7 @@ def matches(pattern: str, description: str | None = None, *, check_only: bool = 
         description or f"The answer matches the regular expression {pattern}",
         simple_validate(explained(fits)),
         check_only=check_only,
+        form=Matches(pattern),
     )
 
 
@@ -156,6 +162,7 @@ def one_of(choices: Iterable[str], *, check_only: bool = False) -> Requirement:
         simple_validate(explained(is_choice)),
         check_only=check_only,
         repair=mentioned,
+        form=OneOf(options),
     )
 
 
@@ -172,7 +179,10 @@ def contains(*texts: str, check_only: bool = False) -> Requirement:
         return not missing, f"it lacks {', '.join(map(repr, missing))}" if missing else "it lacks nothing"
 
     return Requirement(
-        f"Mention {', '.join(texts)}.", simple_validate(explained(has_all)), check_only=check_only
+        f"Mention {', '.join(texts)}.",
+        simple_validate(explained(has_all)),
+        check_only=check_only,
+        form=tuple(map(Contains, texts)),
     )
 
 
@@ -199,6 +209,7 @@ def avoids(*texts: str, check_only: bool = False) -> Requirement:
         simple_validate(explained(has_none)),
         watch_for(texts),
         check_only=check_only,
+        form=Avoids(texts),
     )
 
 

@@ -36,6 +36,7 @@ from mellea.stdlib.sampling._attempt import (
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
+from mellea.stdlib.sampling._steering import steer_request
 
 __all__ = [
     "BaseSamplingStrategy",
@@ -94,6 +95,12 @@ class BaseSamplingStrategy(SamplingStrategy):
     def __repr__(self) -> str:
         lanes = f", concurrency_budget={self.concurrency_budget}" if self.concurrency_budget != 1 else ""
         return f"{type(self).__name__}(loop_budget={self.loop_budget}{lanes})"
+
+    steers = True
+    """Whether requirements that have a form steer the attempts.
+
+    A strategy that asks in a way of its own says no.
+    """
 
     # What a subclass decides
 
@@ -218,11 +225,13 @@ class BaseSamplingStrategy(SamplingStrategy):
             Spending(budget or self.budget or Budget()),
             validation_ctx=validation_ctx,
         )
+        call, steering = await steer_request(call) if self.steers else (call, None)
         attempts, error = await self._attempts(call)
         if not attempts:
             raise error or no_attempt(call.spending)
         index, why = await self.choose(call, attempts, error)
-        return SamplingResult(tuple(_rooted(attempt, call) for attempt in attempts), index, why)
+        rooted = tuple(_rooted(attempt, call) for attempt in attempts)
+        return SamplingResult(rooted, index, why, steering.outcomes if steering is not None else {})
 
     def _lane_count(self) -> int:
         return self.concurrency_budget

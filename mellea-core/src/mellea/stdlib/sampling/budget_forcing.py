@@ -54,6 +54,8 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
         UsageError: A number of tokens is negative.
     """
 
+    steers = False
+
     def __init__(
         self,
         *,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mellea.core.errors import UsageError
 from mellea.core.steering.plan import NotSteerableError, TextPlan
 
-__all__ = ["Form", "some_text", "whole_number"]
+__all__ = ["Form", "as_texts", "some_text", "whole_number"]
 
 
 class Form:
@@ -15,15 +17,20 @@ class Form:
     """
 
     guides: str = ""
-    """Why the plan only leads towards the form, so that it must be checked all the same; empty where the plan keeps it."""
+    """Why the plan only leads towards the form, so that it must be checked all the same.
+
+    Empty where the plan keeps it.
+    """
 
     def describe(self) -> str:
-        """Return the form in words, as an instruction."""
-        raise NotImplementedError
+        """Return the form in words, as an instruction; a form of your own overrides it."""
+        raise UsageError(
+            f"{type(self).__name__} does not say itself in words.", hint="Give it a describe method."
+        )
 
     def check(self, text: str) -> tuple[bool, str]:
-        """Return whether a text has the form, and what was seen."""
-        raise NotImplementedError
+        """Return whether a text has the form, and what was seen; a form of your own overrides it."""
+        raise UsageError(f"{type(self).__name__} has no check.", hint="Give it a check method.")
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Return the plan with what the form settles.
@@ -59,3 +66,8 @@ def whole_number(number: object, name: str, least: int = 0) -> int:
             f"{name} is {number!r}, which is no count.", hint=f"Pass a whole number, {least} or more."
         )
     return number
+
+
+def as_texts(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return texts as a tuple."""
+    return tuple(texts)

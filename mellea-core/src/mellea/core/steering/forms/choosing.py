@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.expressions import node_of
-from mellea.core.steering.forms.base import Form, some_text
+from mellea.core.steering.forms.base import Form, as_texts, some_text
 from mellea.core.steering.pattern import choice
 from mellea.core.steering.plan import NotSteerableError, TextPlan
 
@@ -26,7 +26,7 @@ def _whole(form: Form, plan: TextPlan) -> None:
 class OneOf(Form):
     """One of several texts, whatever its case."""
 
-    choices: tuple[str, ...] = field(converter=tuple)
+    choices: tuple[str, ...] = field(converter=as_texts)
 
     def __attrs_post_init__(self) -> None:
         if not self.choices:

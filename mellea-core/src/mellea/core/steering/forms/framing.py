@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from attrs import field, frozen
 
 from mellea.core.errors import UsageError
-from mellea.core.steering.forms.base import Form, some_text, whole_number
+from mellea.core.steering.forms.base import Form, as_texts, some_text, whole_number
 from mellea.core.steering.plan import Items, NotSteerableError, TextPlan, Wanted
 
 __all__ = ["Bullets", "Headings", "Highlights", "Numbered", "Placeholders", "Postscript", "Quoted", "Title"]
@@ -47,7 +47,8 @@ class Bullets(_List):
 
     def describe(self) -> str:
         """Return the form in words."""
-        return f"Write exactly {self.count} bullet point{'s' * (self.count > 1)}, each on a line that begins with *."
+        points = f"{self.count} bullet point{'s' * (self.count > 1)}"
+        return f"Write exactly {points}, each on a line that begins with *."
 
     def check(self, text: str) -> tuple[bool, str]:
         """Return whether there are exactly so many lines with a bullet."""
@@ -75,7 +76,7 @@ class Numbered(_List):
 class Headings(Form):
     """Sections with these headings, in this order, each on a line of its own."""
 
-    names: tuple[str, ...] = field(converter=tuple)
+    names: tuple[str, ...] = field(converter=as_texts)
 
     def __attrs_post_init__(self) -> None:
         if not self.names:
@@ -216,7 +217,8 @@ class Placeholders(_Marked):
 
     def describe(self) -> str:
         """Return the form in words."""
-        return f"Use at least {self.at_least} placeholder{'s' * (self.at_least > 1)} in square brackets, such as [name]."
+        several = f"{self.at_least} placeholder{'s' * (self.at_least > 1)}"
+        return f"Use at least {several} in square brackets, such as [name]."
 
     def check(self, text: str) -> tuple[bool, str]:
         """Return whether there are so many."""
@@ -233,7 +235,8 @@ class Highlights(_Marked):
 
     def describe(self) -> str:
         """Return the form in words."""
-        return f"Highlight at least {self.at_least} part{'s' * (self.at_least > 1)} with asterisks, such as *this part*."
+        several = f"{self.at_least} part{'s' * (self.at_least > 1)}"
+        return f"Highlight at least {several} with asterisks, such as *this part*."
 
     def check(self, text: str) -> tuple[bool, str]:
         """Return whether there are so many."""

@@ -1,4 +1,7 @@
-"""Forms about words and letters: where a text begins and ends, what occurs in it and what does not, case, script."""
+"""Forms about words and letters.
+
+Where a text begins and ends, what occurs in it and what does not, case, script.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.alphabet import SCRIPTS, joined, script_of, scripts_in
-from mellea.core.steering.forms.base import Form, some_text, whole_number
+from mellea.core.steering.forms.base import Form, as_texts, some_text, whole_number
 from mellea.core.steering.plan import NotSteerableError, TextPlan, Wanted
 
 __all__ = ["Avoids", "AvoidsCharacters", "BeginsWith", "Case", "Contains", "EndsWith", "InScript", "Numbers"]
@@ -152,7 +155,7 @@ class Contains(Form):
 class Avoids(Form):
     """Words and phrases that do not occur, whatever their case."""
 
-    words: tuple[str, ...] = field(converter=tuple)
+    words: tuple[str, ...] = field(converter=as_texts)
 
     def __attrs_post_init__(self) -> None:
         if not self.words:

@@ -1,0 +1,51 @@
+"""A pattern that a text is held to while it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, frozen
+
+from mellea.core.errors import UsageError
+from mellea.core.generate_config import GenerateConfig
+from mellea.core.options import ModelOption
+from mellea.core.schema import OutputSchema
+
+__all__ = ["TextPattern"]
+
+
+@frozen
+class TextPattern:
+    """A pattern for plain text, given as the ``format`` of a call.
+
+    It is sent as the pattern of a JSON string, which is how servers take patterns; readers get the text of
+    that string, piece by piece. Only for a backend that declares, or finds out, ``Capability.REGEX``.
+
+    Args:
+        pattern: The expression, in the dialect of llama.cpp's grammars, with JSON's escapes written out.
+        longest: Tokens that the longest text may take.
+    """
+
+    pattern: str = field(repr=False)
+    longest: int
+
+    def schema(self) -> OutputSchema:
+        """Return the schema that carries the pattern."""
+        held: dict[str, Any] = {"type": "string", "pattern": self.pattern}
+        return OutputSchema("text", held)
+
+    def bounded(self, config: GenerateConfig) -> GenerateConfig:
+        """Return the config with room for the longest text.
+
+        Raises:
+            UsageError: The call's own limit on tokens is too small.
+        """
+        limit = config.options.get(ModelOption.MAX_NEW_TOKENS)
+        if limit is None:
+            return config.under({ModelOption.MAX_NEW_TOKENS: self.longest})
+        if isinstance(limit, int) and limit < self.longest:
+            raise UsageError(
+                f"The requirements may take {self.longest} tokens, and MAX_NEW_TOKENS is {limit}; not sent.",
+                hint=f"Allow {self.longest}, ask for less, or set ModelOption.STEER to False.",
+            )
+        return config
