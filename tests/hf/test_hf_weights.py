@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 
-from mellea.core import ModelIdentifier, ModelNotFoundError, ProviderError, UsageError
+from mellea.core import (
+    GenerationCancelledError,
+    ModelIdentifier,
+    ModelNotFoundError,
+    ProviderError,
+    UsageError,
+)
 from mellea_hf import LocalHFBackend
-from mellea_hf.conversion import cache_folder, converted
-from mellea_hf.weights import DEFAULT_MODEL_ID, locate
+from mellea_hf.conversion import cache_folder, check_room, converted, discard
+from mellea_hf.interrupt import Interrupt
+from mellea_hf.weights import DEFAULT_MODEL_ID, load, locate
 from tests.hf import tiny
 from tests.hf.conftest import Client, on_engine
 
@@ -105,12 +114,177 @@ def test_leftovers_of_a_killed_conversion_are_removed(cache, gguf_file):
     assert not leftover.exists()
 
 
+def damaged(folder, how):
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    match how:
+        case "cut":
+            weights.write_bytes(content[: len(content) // 2])
+        case "zeroed":
+            weights.write_bytes(bytes(len(content)))
+        case "gone":
+            (folder / "tokenizer.json").unlink()
+        case "unlisted":  # as earlier releases left it, and then damaged
+            (folder / "conversion.json").unlink()
+            weights.write_bytes(content[:100])
+        case "listless":
+            (folder / "conversion.json").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("how", ["cut", "zeroed", "gone", "unlisted", "listless"])
+def test_damaged_conversion_is_made_anew(cache, gguf_file, how):
+    folder = damaged(on_engine(lambda: locate(str(gguf_file))), how)
+
+    LocalHFBackend(str(gguf_file)).close()
+
+    assert on_engine(lambda: locate(str(gguf_file))) == folder
+    assert [entry for entry in cache.iterdir() if entry.is_dir()] == [folder]
+
+
+def test_conversion_without_a_list_is_used_as_it_is(cache, gguf_file):
+    folder = on_engine(lambda: locate(str(gguf_file)))
+    (folder / "conversion.json").unlink()
+    made = (folder / "model.safetensors").stat().st_mtime_ns
+
+    LocalHFBackend(str(gguf_file)).close()
+
+    assert (folder / "model.safetensors").stat().st_mtime_ns == made
+
+
+def test_conversion_that_another_process_made_again_is_left_alone(cache, gguf_file):
+    folder = on_engine(lambda: locate(str(gguf_file)))
+
+    discard(folder, folder.stat().st_ino + 1)
+
+    assert folder.is_dir()
+
+
+def test_damaged_folder_of_the_users_own_is_left_alone(cache, tiny_folder):
+    damaged(tiny_folder, "zeroed")
+
+    with pytest.raises(ProviderError, match="could not be loaded"):
+        LocalHFBackend(str(tiny_folder))
+    assert (tiny_folder / "model.safetensors").exists()
+
+
+FULL_DISK = """
+import resource
+from mellea.core import ProviderError
+from mellea_hf import LocalHFBackend
+import torch, transformers.modeling_gguf_pytorch_utils
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+try:
+    LocalHFBackend({path!r})
+except ProviderError as error:
+    print(error)
+"""
+
+
+def test_disk_that_is_full_asks_for_room(cache, gguf_file):
+    output, _ = run(FULL_DISK.format(path=str(gguf_file)), MELLEA_CACHE=str(cache)).communicate()
+
+    assert f"{gguf_file} could not be converted into {cache}: " in output
+    assert "Make room there, or set MELLEA_CACHE to another folder." in output
+    assert not [entry for entry in cache.iterdir() if entry.is_dir()]
+
+
+def test_room_is_looked_for_beforehand(tmp_path):
+    with pytest.raises(OSError, match=r"1,000,000,000,000 MB are needed, and [0-9,]+ MB are free"):
+        check_room(tmp_path, 10**18)
+
+
+def test_process_that_never_ends_its_conversion_is_named(cache, gguf_file):
+    folder = on_engine(lambda: locate(str(gguf_file)))
+    folder.rename(cache / "elsewhere")
+
+    with FileLock(f"{folder}.lock"), pytest.raises(ProviderError, match=r"at work on .* for 0\.1 seconds"):
+        on_engine(lambda: converted(gguf_file, identity_of(gguf_file), patience=0.1))
+
+
+def identity_of(path):
+    return f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}"
+
+
+def test_killed_conversion_leaves_nothing_half_written(cache, gguf_file):
+    code = f"""
+import os, transformers
+from mellea_hf import LocalHFBackend
+import mellea_hf.conversion
+transformers.PreTrainedTokenizerFast.save_pretrained = lambda *_: os.kill(os.getpid(), 9)
+LocalHFBackend({str(gguf_file)!r})
+"""
+    killed = run(code, MELLEA_CACHE=str(cache))
+    killed.communicate()
+    left = {entry.suffix for entry in cache.iterdir()}
+
+    LocalHFBackend(str(gguf_file)).close()
+
+    assert (killed.returncode, left) == (-9, {".part", ".lock"})
+    assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 1
+
+
+class InterruptAt(Interrupt):
+    """Ends a load at one of the places where it asks."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.left = place
+
+    def check(self):
+        self.left -= 1
+        if self.left == 0:
+            self.set()
+        super().check()
+
+
+@pytest.mark.parametrize("place", [1, 2, 3, 10, 24])
+def test_load_that_nobody_waits_for_ends_and_leaves_nothing(cache, gguf_file, place):
+    interrupt = InterruptAt(place)
+
+    with pytest.raises(GenerationCancelledError):
+        on_engine(lambda: load(str(gguf_file), "cpu", None, interrupt))
+
+    assert interrupt.left <= 0
+    assert [entry.suffix for entry in cache.iterdir()] in ([], [".lock"])
+
+
+INTERRUPTED = """
+from mellea_hf import LocalHFBackend
+print("loading", flush=True)
+LocalHFBackend({path!r})
+"""
+
+
+def test_interrupt_while_loading_ends_the_program(cache, gguf_file):
+    folder = on_engine(lambda: locate(str(gguf_file)))
+    folder.rename(cache / "elsewhere")
+
+    with FileLock(f"{folder}.lock"):  # a load that does not end by itself
+        process = run(INTERRUPTED.format(path=str(gguf_file)), MELLEA_CACHE=str(cache))
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "Exception ignored" not in errors
+
+
 def test_file_that_is_no_gguf_is_an_error(cache, tmp_path):
     path = tmp_path / "broken.gguf"
-    path.write_bytes(b"not a model")
+    path.write_bytes(b"not a model" * 9)
+
+    with pytest.raises(ProviderError, match="cannot be read as a GGUF model: it does not begin with GGUF"):
+        LocalHFBackend(str(path))
+    assert not cache.exists()
+
+
+def test_file_that_is_damaged_behind_its_header_is_an_error(cache, gguf_file):
+    content = gguf_file.read_bytes()
+    gguf_file.write_bytes(content.replace(b"gpt2", b"gptx"))
 
     with pytest.raises(ProviderError, match="cannot be read as a GGUF model"):
-        LocalHFBackend(str(path))
+        LocalHFBackend(str(gguf_file))
     assert not [entry for entry in cache.iterdir() if entry.is_dir()]
 
 

@@ -31,15 +31,14 @@ from mellea.core import (
 from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
 from mellea_hf.answer import AnswerBuilder
+from mellea_hf.interrupt import Interrupt
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import OPTIONS, DecodingSettings
 from mellea_hf.plugin import MANIFEST
-from mellea_hf.weights import DEFAULT_MODEL_ID, load
+from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory, load
 
 __all__ = ["LocalHFBackend"]
-
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class LocalHFBackend(Backend):
@@ -94,9 +93,16 @@ class LocalHFBackend(Backend):
         self._pid = os.getpid()
         self._jobs: set[Job] = set()
         parts = custom_config
-        self._loaded: LoadedModel | None = engine.submit(
-            lambda: LoadedModel.of(*(parts or load(name, device, tokenizer_id))[:2], name)
-        ).result()
+        interrupt = Interrupt()
+        loading = engine.submit(
+            lambda: LoadedModel.of(*(parts or load(name, device, tokenizer_id, interrupt))[:2], name)
+        )
+        try:
+            self._loaded: LoadedModel | None = loading.result()
+        except BaseException:
+            interrupt.set()
+            loading.cancel()
+            raise
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation."""
@@ -153,9 +159,7 @@ class LocalHFBackend(Backend):
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for torch's running out of memory."""
-        if isinstance(error, MemoryError) or (
-            isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
-        ):
+        if is_out_of_memory(error):
             return RequestRejectedError(
                 f"There is not enough memory for this request to {self.model_id}.",
                 hint="Shorten the prompt, lower MAX_NEW_TOKENS, send fewer prompts at once, "

@@ -5,6 +5,7 @@ Never a pickle, never remote code.
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from typing import Any
 from tqdm import tqdm
 
 from mellea.core import AuthenticationError, MelleaError, ModelNotFoundError, ProviderError, UsageError
-from mellea_hf.conversion import converted, quiet_bars
+from mellea_hf.conversion import converted, discard, first_line, is_conversion, quiet_bars, unwritable
+from mellea_hf.interrupt import Interrupt
 
-__all__ = ["DEFAULT_MODEL_ID", "load", "locate"]
+__all__ = ["DEFAULT_MODEL_ID", "is_out_of_memory", "load", "locate"]
 
 DEFAULT_MODEL_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """The model that runs when none is named: small enough for any machine."""
@@ -28,41 +30,54 @@ _PACKAGED: Mapping[str, tuple[str, str, str]] = {
 
 _HUB_TIMEOUT = 5.0
 """The longest wait for the hub's answer on a file's version, in seconds."""
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["*/*", "consolidated*"]
 
 
-class _TerminalBar(tqdm):  # type: ignore[misc]  # tqdm is not typed
-    """A progress bar that shows only on a terminal."""
+def _terminal_bar(interrupt: Interrupt) -> type[Any]:
+    """Return progress bars that show only on a terminal, and end what they stand for on an interrupt."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.pop("name", None)
-        super().__init__(*args, **{**kwargs, "disable": None})
+    class TerminalBar(tqdm):  # type: ignore[misc]  # tqdm is not typed
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": None})
+
+        def update(self, n: float | None = 1) -> Any:
+            interrupt.check()
+            return super().update(n)
+
+    return TerminalBar
 
 
-def locate(model_id: str) -> Path:
+def locate(model_id: str, interrupt: Interrupt | None = None) -> Path:
     """Return the local folder of a model, downloaded or converted first where needed.
+
+    Args:
+        model_id: Hub id, folder, or GGUF file.
+        interrupt: Ends the work early.
 
     Raises:
         ModelNotFoundError: There is no such model, or no way to the hub.
         AuthenticationError: The hub wants a token for it.
-        ProviderError: A GGUF file cannot be converted.
+        ProviderError: A GGUF file cannot be converted, or there is no room.
     """
     path = Path(model_id).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         path = path.resolve()
         stat = path.stat()
-        return converted(path, f"{path}:{stat.st_size}:{stat.st_mtime_ns}")
+        return converted(path, f"{path}:{stat.st_size}:{stat.st_mtime_ns}", interrupt)
     if path.is_dir():
         return path
     if path.suffix == ".gguf" or path.is_absolute() or model_id.startswith((".", "~")):
         raise ModelNotFoundError(
             f"There is no file or folder {model_id}.", hint="Check the path.", backend="hf", model_id=model_id
         )
-    return _packaged(model_id) or _from_hub(model_id)
+    return _packaged(model_id, interrupt) or _from_hub(model_id, interrupt or Interrupt())
 
 
-def _packaged(model_id: str) -> Path | None:
+def _packaged(model_id: str, interrupt: Interrupt | None) -> Path | None:
     """Return the folder of weights that an installed package carries, without importing the package."""
     if model_id not in _PACKAGED:
         return None
@@ -72,14 +87,13 @@ def _packaged(model_id: str) -> Path | None:
         file = Path(folder) / name
         if file.is_file():
             # The version in place of the path: every environment with this wheel shares one conversion.
-            return converted(
-                file, f"{distribution}:{importlib.metadata.version(distribution)}:{file.stat().st_size}"
-            )
+            version = importlib.metadata.version(distribution)
+            return converted(file, f"{distribution}:{version}:{file.stat().st_size}", interrupt)
     return None
 
 
-def _from_hub(model_id: str) -> Path:
-    from huggingface_hub import errors, snapshot_download  # noqa: PLC0415  only for models that are not here
+def _from_hub(model_id: str, interrupt: Interrupt) -> Path:
+    from huggingface_hub import constants, errors, snapshot_download  # noqa: PLC0415  only for models that are not here
 
     blame: dict[str, Any] = {"backend": "hf", "model_id": model_id}
     try:
@@ -88,7 +102,7 @@ def _from_hub(model_id: str) -> Path:
             allow_patterns=_WANTED,
             ignore_patterns=_UNWANTED,
             etag_timeout=_HUB_TIMEOUT,
-            tqdm_class=_TerminalBar,
+            tqdm_class=_terminal_bar(interrupt),
         )
     except errors.GatedRepoError as error:
         raise AuthenticationError(
@@ -100,9 +114,20 @@ def _from_hub(model_id: str) -> Path:
         hint = "Check the spelling; for a private model, set HF_TOKEN."
         raise ModelNotFoundError(f"The hub has no model {model_id}.", hint=hint, **blame) from error
     except (OSError, errors.HfHubHTTPError) as error:
+        if getattr(error, "errno", None) in _DISK:
+            what = f"{model_id} could not be downloaded"
+            raise unwritable(Path(constants.HF_HUB_CACHE), what, error, "HF_HOME") from error
         raise ModelNotFoundError(
-            f"{model_id} is not on this machine, and the hub cannot be reached: {_first_line(error)}.",
+            f"{model_id} is not on this machine, and the hub cannot be reached: {first_line(error)}.",
             hint=_offline_hint(model_id),
+            **blame,
+        ) from error
+    except MelleaError:
+        raise
+    except Exception as error:
+        raise ProviderError(
+            f"The hub's answer for {model_id} cannot be read: {type(error).__name__}: {first_line(error)}.",
+            hint="Try again; check HF_ENDPOINT, and proxies on the way.",
             **blame,
         ) from error
     return Path(folder)
@@ -117,17 +142,21 @@ def _offline_hint(model_id: str) -> str:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-def load(model_id: str, device: str | None = None, tokenizer_id: str | None = None) -> tuple[Any, Any, Any]:
+def load(
+    model_id: str,
+    device: str | None = None,
+    tokenizer_id: str | None = None,
+    interrupt: Interrupt | None = None,
+) -> tuple[Any, Any, Any]:
     """Load a model, in float32 on the CPU and as it was saved elsewhere.
+
+    A conversion in the cache that cannot be loaded is made anew, once.
 
     Args:
         model_id: Hub id, folder, or GGUF file.
         device: A torch device; by default CUDA, else MPS, else the CPU.
         tokenizer_id: Where the tokenizer is, when it is elsewhere.
+        interrupt: Ends the work early.
 
     Returns:
         Tokenizer, model and torch device.
@@ -137,36 +166,74 @@ def load(model_id: str, device: str | None = None, tokenizer_id: str | None = No
         ProviderError: What is there cannot be loaded.
         UsageError: There is no such device.
     """
-    import torch  # noqa: PLC0415  heavy
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  heavy
-
+    interrupt = interrupt or Interrupt()
     target = _device(device)
-    folder = locate(model_id)
-    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    place = {} if target.type == "cpu" else {"device_map": {"": str(target)}}
+    names = dict.fromkeys((model_id, tokenizer_id or model_id))
+    folders = {name: locate(name, interrupt) for name in names}
+    inodes = {name: folder.stat().st_ino for name, folder in folders.items() if is_conversion(folder)}
     try:
-        with quiet_bars():
-            tokenizer = AutoTokenizer.from_pretrained(
-                locate(tokenizer_id) if tokenizer_id else folder, **safe
-            )
-            model = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=torch.float32 if target.type == "cpu" else "auto",
-                use_safetensors=True,
-                **place,
-                **safe,
-            )
+        return _loaded(folders, model_id, target, interrupt)
     except MelleaError:
         raise
     except Exception as error:
-        raise ProviderError(
-            f"{model_id} could not be loaded from {folder}: {type(error).__name__}: {_first_line(error)}.",
-            hint="It takes a causal language model with safetensors "
-            "(no pickled weights, no code of its own).",
+        if not inodes or is_out_of_memory(error):
+            raise _unloadable(model_id, folders[model_id], error) from error
+    for name, inode in inodes.items():
+        discard(folders[name], inode)
+        folders[name] = locate(name, interrupt)
+    try:
+        return _loaded(folders, model_id, target, interrupt)
+    except MelleaError:
+        raise
+    except Exception as error:
+        raise _unloadable(model_id, folders[model_id], error) from error
+
+
+def _loaded(
+    folders: Mapping[str, Path], model_id: str, target: Any, interrupt: Interrupt
+) -> tuple[Any, Any, Any]:
+    import torch  # noqa: PLC0415  heavy
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  heavy
+
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    place = {} if target.type == "cpu" else {"device_map": {"": str(target)}}
+    *_, tokens = folders.values()
+    with quiet_bars(interrupt):
+        tokenizer = AutoTokenizer.from_pretrained(tokens, **safe)
+        model = AutoModelForCausalLM.from_pretrained(
+            folders[model_id],
+            dtype=torch.float32 if target.type == "cpu" else "auto",
+            use_safetensors=True,
+            **place,
+            **safe,
+        )
+    return tokenizer, model, target
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether torch says with an error that memory does not suffice."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
+    )
+
+
+def _unloadable(model_id: str, folder: Path, error: Exception) -> ProviderError:
+    if is_out_of_memory(error):
+        return ProviderError(
+            f"There is not enough memory for {model_id}: {first_line(error)}.",
+            hint="Choose a smaller model, or end what else uses the memory.",
             backend="hf",
             model_id=model_id,
-        ) from error
-    return tokenizer, model, target
+        )
+    hint = "It takes a causal language model with safetensors (no pickled weights, no code of its own)."
+    if folder.parent.name == "snapshots":
+        hint += f" If the download is damaged, delete {folder.parent.parent}."
+    return ProviderError(
+        f"{model_id} could not be loaded from {folder}: {type(error).__name__}: {first_line(error)}.",
+        hint=hint,
+        backend="hf",
+        model_id=model_id,
+    )
 
 
 def _device(name: str | None) -> Any:
