@@ -1,11 +1,14 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
+from mellea import MelleaSession, start_session
 from mellea.core import Message, ModelOption, ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
 from mellea_ollama import OllamaModelBackend
+from tests.ollama.played import PlayedServer, whole
+from tests.servers.faults import running_fault_server
 from tests.servers.ollama import OllamaServer
 
 SHORT = {ModelOption.MAX_NEW_TOKENS: 12, ModelOption.TEMPERATURE: 0.0}
@@ -55,3 +58,25 @@ def ask(backend: OllamaModelBackend) -> Ask:
         return thunk
 
     return asked
+
+
+@pytest.fixture
+def played() -> Iterator[PlayedServer]:
+    """A server that answers as the test says."""
+    with running_fault_server(kind=PlayedServer) as server:
+        yield server
+
+
+@pytest.fixture
+def play(played: PlayedServer) -> Iterator[Callable[..., MelleaSession]]:
+    """Lets the server answer with these, and opens a session there."""
+    sessions = []
+
+    def opened(*replies: Any, model_id: str = "smollm2", **kwargs: Any) -> MelleaSession:
+        played.answers(*(replies or (whole("Fine."),)))
+        sessions.append(start_session("ollama", model_id, **{"base_url": played.url, **kwargs}))
+        return sessions[-1]
+
+    yield opened
+    for session in sessions:
+        session.close()

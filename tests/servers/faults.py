@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from attrs import define, field, frozen
@@ -116,10 +116,15 @@ def delta(text: str | None = None, finish_reason: str | None = None) -> str:
     return f"data: {json.dumps(event)}\n\n"
 
 
+Server = TypeVar("Server", bound=FaultServer)
+
+
 @contextmanager
-def running_fault_server(replies: Sequence[Reply] = (Reply(),)) -> Iterator[FaultServer]:
-    """Run the server in a thread until the block ends."""
-    server = FaultServer(replies=list(replies))
+def running_fault_server(
+    replies: Sequence[Reply] = (Reply(),), kind: type[Server] = FaultServer
+) -> Iterator[Server]:
+    """Run a server of this kind in a thread until the block ends."""
+    server = kind(replies=list(replies))
     loop = asyncio.new_event_loop()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)

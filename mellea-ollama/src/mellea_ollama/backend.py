@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
-
-from ollama import ChatResponse, GenerateResponse
+from typing import Any
 
 from mellea.core.backend import Backend
 from mellea.core.blocks import ImageUrlBlock
 from mellea.core.capabilities import Capability, SchemaDialect
-from mellea.core.errors import CapabilityError, MelleaError, ServerError, UsageError, stream_interrupted
-from mellea.core.event_loop import LoopLocal, gather_or_cancel
+from mellea.core.errors import (
+    CapabilityError,
+    MelleaError,
+    RepetitionError,
+    ServerError,
+    UsageError,
+    stream_interrupted,
+)
+from mellea.core.event_loop import LoopLocal, gather_or_cancel, run_sync
 from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message
 from mellea.core.model_identifier import ModelIdentifier
-from mellea.core.options import ModelOption, OptionTable
 from mellea.core.request import ChatRequest, CompletionRequest
-from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.response import Chunk, Completion
 from mellea.core.schema import OutputSchema
-from mellea_ollama.client import BACKEND, WireClient, http_settings, translate
+from mellea.core.time_limits import seconds_left
+from mellea_ollama.address import BACKEND, Access
+from mellea_ollama.answers import Part, chunk_of, completion_of, text_of
+from mellea_ollama.client import WireClient, translate
+from mellea_ollama.options import TABLE, TOP_LEVEL
 from mellea_ollama.plugin import MANIFEST
-from mellea_ollama.server import ensure_model, name_of, resolve_host
+from mellea_ollama.server import ensure_model, name_of
 
 __all__ = ["OllamaModelBackend"]
 
 DEFAULT_MODEL_ID = "granite4.1:3b"
 EMPTY_ATTEMPTS = 3
 EMPTY_PAUSE = 0.2
-_TOP_LEVEL = frozenset({"think", "keep_alive", "format", "truncate", "shift", "logprobs", "top_logprobs"})
-"""Native options that stand beside ``options`` in a request."""
-Part = TypeVar("Part", ChatResponse, GenerateResponse)
-
-
-def _stop(value: str | Sequence[str]) -> Mapping[str, Any]:
-    return {"stop": [value] if isinstance(value, str) else list(value)}
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+"""Between two requests to a busy server, in seconds: the pause doubles from the first to the longest."""
+_LONGEST_PIECE = 40
+"""Characters of the longest piece that is looked for where a model seems to repeat itself."""
+_TIMES = 5
+"""How often it stands there, at least."""
+_BUSY = re.compile(r"busy|pending requests|queue", re.IGNORECASE)
 
 
 class OllamaModelBackend(Backend):
@@ -47,12 +57,16 @@ class OllamaModelBackend(Backend):
     Args:
         model_id: The model, with or without its tag, or an identifier that has an ``ollama_name``.
         formatter: Turns spans into messages; by default a ``TemplateFormatter`` for the model.
-        base_url: The server's address; by default that of ``OLLAMA_HOST``, else ``http://127.0.0.1:11434``.
+        base_url: The server's address, with or without ``/v1`` or ``/api`` at the end; by default that of
+            ``OLLAMA_HOST``, else ``http://127.0.0.1:11434``. A proxy of the environment is used unless the
+            server is on this machine.
         model_options: Options of every call, which sessions and calls override.
         timeout: The longest wait between two bytes of an answer, in seconds; None waits for ever.
         keep_alive: How long the model stays loaded after a call: seconds, or text such as ``"10m"``; the
             server's default if None.
         pull: Whether a missing model is pulled.
+        api_key: The key of a server behind a gateway, or of Ollama's own; by default ``OLLAMA_API_KEY``.
+        headers: Headers of every request, for whatever stands before the server.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
 
     Raises:
@@ -64,29 +78,7 @@ class OllamaModelBackend(Backend):
     provider = BACKEND
     capabilities = MANIFEST.capabilities
     schema_dialect = SchemaDialect.LLAMA_CPP
-    options = OptionTable(
-        names={
-            ModelOption.MAX_NEW_TOKENS: "num_predict",
-            ModelOption.TEMPERATURE: "temperature",
-            ModelOption.SEED: "seed",
-            ModelOption.STOP_SEQUENCES: _stop,
-            ModelOption.CONTEXT_WINDOW: "num_ctx",
-            ModelOption.THINKING: "think",
-        },
-        spellings={
-            "num_predict": ModelOption.MAX_NEW_TOKENS,
-            "max_tokens": ModelOption.MAX_NEW_TOKENS,
-            "max_completion_tokens": ModelOption.MAX_NEW_TOKENS,
-            "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
-            "seed": ModelOption.SEED,
-            "stop": ModelOption.STOP_SEQUENCES,
-            "num_ctx": ModelOption.CONTEXT_WINDOW,
-            "think": ModelOption.THINKING,
-            "system": ModelOption.SYSTEM_PROMPT,
-            "stream": ModelOption.STREAM,
-            "tools": ModelOption.TOOLS,
-        },
-    )
+    options = TABLE
 
     def __init__(
         self,
@@ -98,36 +90,27 @@ class OllamaModelBackend(Backend):
         *,
         keep_alive: float | str | None = None,
         pull: bool = True,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
         strict_options: bool = False,
     ) -> None:
         super().__init__(
             name_of(model_id), formatter, model_options=model_options, strict_options=strict_options
         )
-        self.base_url = resolve_host(base_url)
+        self._access = Access.of(base_url, api_key=api_key, headers=headers, timeout=timeout)
+        self.base_url = self._access.url
         self._keep_alive = keep_alive
-        self._model_can: Sequence[str] | None = None
-        self._clients = LoopLocal(
-            lambda: WireClient(self.base_url, **http_settings(timeout)), WireClient.close
-        )
-        ensure_model(self.base_url, self.model_id, timeout=timeout, pull=pull)
+        self._clients = LoopLocal(lambda: WireClient(self._access, self.model_id), WireClient.close)
+        self._model_can = run_sync(ensure_model(self._access, self.model_id, pull=pull)).capabilities
 
     async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a conversation with ``/api/chat``."""
         messages = [self._message(message) for message in request.messages]
-        if any("images" in message for message in messages):
-            await self._check_vision()
         body = {**self._body(request.options, request.schema, stream=request.stream), "messages": messages}
-        async with aclosing(self._answer(ChatResponse, "/api/chat", body)) as parts:
+        await self._check_abilities(body)
+        async with aclosing(self._answer("/api/chat", body)) as parts:
             async for part in parts:
-                said = part.message
-                yield Chunk(
-                    text=said.content or "",
-                    thinking=said.thinking or "",
-                    finish_reason=part.done_reason,
-                    usage=_usage(part),
-                    response_model=part.model,
-                    raw=part,
-                )
+                yield chunk_of(part, self.model_id)
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts with ``/api/generate``, concurrently."""
@@ -144,9 +127,8 @@ class OllamaModelBackend(Backend):
         )
 
     async def _complete_one(self, body: Mapping[str, Any]) -> Completion:
-        async with aclosing(self._answer(GenerateResponse, "/api/generate", body)) as parts:
-            part = await anext(parts)
-            return Completion(part.response or "", part.done_reason, _usage(part))
+        async with aclosing(self._answer("/api/generate", body)) as parts:
+            return completion_of(await anext(parts), self.model_id)
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of the client or of the HTTP library below it."""
@@ -156,22 +138,26 @@ class OllamaModelBackend(Backend):
         """Close the clients."""
         await self._clients.aclose()
 
-    async def _answer(
-        self, kind: type[Part], path: str, body: Mapping[str, Any]
-    ) -> AsyncGenerator[Part, None]:
+    async def _answer(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
         """Iterate over the parts of an answer, and see to it that it is one.
 
         Complete, and not just a loaded model.
         """
         for attempt in range(EMPTY_ATTEMPTS):
-            client, last, nothing = await self._clients.get(), None, True
-            async with aclosing(client.parts(kind, path, body)) as parts:
+            said: list[str] = []
+            done, nothing = False, True
+            async with aclosing(self._asked(path, body)) as parts:
                 async for part in parts:
-                    last, nothing = part, nothing and _is_empty(part)
-                    if not nothing:
+                    text = text_of(part)
+                    said.append(text)
+                    done = bool(part.get("done"))
+                    nothing = nothing and not (
+                        text or part.get("eval_count") or part.get("done_reason") == "length"
+                    )
+                    if not nothing and (done or body["stream"]):
                         yield part
-            if last is None or not last.done:
-                raise stream_interrupted(backend=BACKEND, model_id=self.model_id)
+            if not done:
+                raise self._broken_off("".join(said))
             if not nothing:
                 return
             # A server that is busy loading the model may answer at once, with nothing.
@@ -183,17 +169,57 @@ class OllamaModelBackend(Backend):
             model_id=self.model_id,
         )
 
+    async def _asked(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
+        """Iterate over the parts of an answer as they come. A server with a full queue is asked again.
+
+        Only a request that nothing has come of is: the server refuses it before it works on it.
+        """
+        client, pause = await self._clients.get(), FIRST_PAUSE
+        while True:
+            try:
+                if not body["stream"]:
+                    yield await client.whole(path, body)
+                    return
+                async with aclosing(client.lines(path, body)) as parts:
+                    async for part in parts:
+                        yield part
+                return
+            except ServerError as error:
+                wait = pause if error.retry_after is None else max(pause, error.retry_after)
+                if error.status != 503 or not _BUSY.search(error.message) or wait >= seconds_left():
+                    raise
+            await asyncio.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _broken_off(self, text: str) -> MelleaError:
+        """Return the error for an answer that ended without its last line.
+
+        A server that ends, or a connection that breaks, is told before; this is how the server ends the
+        answer of a model that repeats itself, and how a gateway may cut one.
+        """
+        where: dict[str, Any] = {"backend": BACKEND, "model_id": self.model_id}
+        if not _repeats_itself(text):
+            return stream_interrupted(**where)
+        return RepetitionError(
+            f"The model {self.model_id!r} repeats itself, and Ollama broke its answer off, as it does "
+            "after 30 equal pieces in a row.",
+            hint="Ask again with another seed or a higher temperature, or ask for less of the same "
+            "in the format.",
+            text=text,
+            **where,
+        )
+
     def _body(
         self, options: Mapping[str, Any], schema: OutputSchema | None, *, stream: bool
     ) -> dict[str, Any]:
         """Return what every request holds."""
-        # By default the server drops the start of a prompt that is too long, without a word; this way it is
-        # an error.
-        body: dict[str, Any] = {"model": self.model_id, "stream": stream, "truncate": False}
+        # Else the server drops the start of a prompt that is too long, and of one that becomes so while it
+        # writes, without a word: this way the first is an error, and the second ends with "length".
+        body: dict[str, Any] = {"model": self.model_id, "stream": stream, "truncate": False, "shift": False}
         if self._keep_alive is not None:
             body["keep_alive"] = self._keep_alive
-        body.update({key: value for key, value in options.items() if key in _TOP_LEVEL})
-        body["options"] = {key: value for key, value in options.items() if key not in _TOP_LEVEL}
+        body.update({key: value for key, value in options.items() if key in TOP_LEVEL})
+        body["options"] = {key: value for key, value in options.items() if key not in TOP_LEVEL}
         if schema is not None:
             body["format"] = dict(schema.in_dialect(self.schema_dialect).schema)
         return body
@@ -218,35 +244,48 @@ class OllamaModelBackend(Backend):
         data: str = image.base64_data
         return data
 
-    async def _check_vision(self) -> None:
-        """Refuse an image for a model that reads text only.
+    async def _check_abilities(self, body: Mapping[str, Any]) -> None:
+        """Refuse at once what the model cannot do.
 
         Servers that do not tell are left to answer themselves.
         """
-        if self._model_can is None:
-            shown = await (await self._clients.get()).show(self.model_id)
-            self._model_can = shown.capabilities or ()
-        if self._model_can and "vision" not in self._model_can:
-            raise CapabilityError(
-                f"Model {self.model_id!r} reads text only, and the prompt holds an image; nothing was sent.",
-                hint="Choose a vision model, or leave the image out.",
-                missing=Capability.IMAGES.value,
-                backend=BACKEND,
-                model_id=self.model_id,
-            )
+        shows_image = any("images" in message for message in body["messages"])
+        if self._model_can is None and shows_image:
+            shown = await (await self._clients.get()).whole("/api/show", {"model": self.model_id})
+            self._model_can = tuple(map(str, shown.get("capabilities") or ()))
+        if not self._model_can:
+            return
+        wants = {"completion": True, "thinking": bool(body.get("think")), "vision": shows_image}
+        for ability, wanted in wants.items():
+            if wanted and ability not in self._model_can:
+                missing, why, hint = _LACKS[ability]
+                raise CapabilityError(
+                    f"Model {self.model_id!r} {why}; nothing was sent.",
+                    hint=hint,
+                    missing=missing,
+                    backend=BACKEND,
+                    model_id=self.model_id,
+                )
 
 
-def _is_empty(part: ChatResponse | GenerateResponse) -> bool:
-    """Tell whether a part carries neither text nor the mark that the model has generated, if only its end."""
-    said = (
-        (part.message.content, part.message.thinking)
-        if isinstance(part, ChatResponse)
-        else (part.response, part.thinking)
-    )
-    return not (any(said) or part.eval_count or part.done_reason == "length")
+def _repeats_itself(text: str) -> bool:
+    """Tell whether a text ends with the same piece, or with nothing but blanks, again and again."""
+    sizes = range(1, min(_LONGEST_PIECE, len(text) // _TIMES) + 1)
+    is_blank = len(text) > _LONGEST_PIECE and not text[-_LONGEST_PIECE:].strip()
+    return is_blank or any(text.endswith(text[-size:] * _TIMES) for size in sizes)
 
 
-def _usage(part: ChatResponse | GenerateResponse) -> Usage | None:
-    if not part.done:
-        return None
-    return Usage(part.prompt_eval_count or 0, part.eval_count or 0)
+_LACKS = {
+    "completion": ("chat", "does not chat: it only embeds", "Choose a model that chats."),
+    "thinking": (
+        Capability.THINKING.value,
+        "does not think, and THINKING asks it to",
+        "Leave THINKING out, or choose a model that reasons.",
+    ),
+    "vision": (
+        Capability.IMAGES.value,
+        "reads text only, and the prompt holds an image",
+        "Choose a vision model, or leave the image out.",
+    ),
+}
+"""What is missing, in the server's word: in ours, why that matters, and what to do."""

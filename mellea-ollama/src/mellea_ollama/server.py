@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import difflib
 import logging
-import os
-import re
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Self
 
-import httpx
-from ollama import Client, ResponseError
+from attrs import frozen
 
 from mellea.core.errors import (
     MelleaError,
     ModelNotFoundError,
     ProviderConnectionError,
+    ProviderError,
+    ProviderTimeoutError,
     StreamInterruptedError,
-    UsageError,
 )
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.model_names import model_name
-from mellea_ollama.client import BACKEND, http_settings, malformed, translate
+from mellea_ollama.address import BACKEND, Access
+from mellea_ollama.client import WireClient, malformed, translate
 
-__all__ = ["DEFAULT_HOST", "ensure_model", "full_name", "name_of", "resolve_host"]
+__all__ = ["Installed", "ensure_model", "full_name", "name_of"]
 
-DEFAULT_HOST = "http://127.0.0.1:11434"
-_USER = re.compile(r"^(\w+://)?[^/@]*@")
+_SHOWN = 8
+"""The most models that an error names."""
 _log = logging.getLogger(__name__)
 
 
-def resolve_host(base_url: str | None) -> str:
-    """Return the server's address: the one given, that of ``OLLAMA_HOST``, or the default.
+@frozen
+class Installed:
+    """A model that a server has.
 
-    Raises:
-        UsageError: It is no address.
+    Args:
+        name: Its name, with the tag.
+        capabilities: What it can do, in the server's words; None if the server does not tell.
     """
-    host = base_url or os.environ.get("OLLAMA_HOST") or DEFAULT_HOST
-    try:
-        # The client leaves out a user name and password; neither may they stand in an error or a repr.
-        host = _USER.sub(r"\1", host)
-        with Client(host, **http_settings(None)):
-            return host
-    except (ValueError, TypeError, httpx.InvalidURL) as error:
-        raise UsageError(
-            f"{host!r} is no address of a server.", hint=f"Pass one like {DEFAULT_HOST}.", backend=BACKEND
-        ) from error
+
+    name: str
+    capabilities: tuple[str, ...] | None
 
 
 def name_of(model_id: str | ModelIdentifier) -> str:
@@ -76,81 +69,105 @@ def full_name(name: str) -> str:
     return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
 
 
-def ensure_model(host: str, model_id: str, *, timeout: float | None, pull: bool) -> None:
-    """Check that the server is there and has the model; pull the model if it is missing.
+async def ensure_model(access: Access, model_id: str, *, pull: bool) -> Installed:
+    """Return the model as the server lists it; it is pulled if it is missing.
 
     Raises:
         ProviderConnectionError: No Ollama server answers.
         ModelNotFoundError: The model is missing, and may not or cannot be pulled.
     """
-    with Client(host, **http_settings(timeout)) as client, _our_errors(host, model_id):
-        installed = _installed(client, host, model_id)
-        if full_name(model_id) in {full_name(name) for name in installed}:
-            return
-        if not pull:
-            raise _missing(model_id, installed)
-        _log.info("Ollama at %s has no model %s; pulling it", host, model_id)
-        try:
-            _pull(client, model_id)
-        except ResponseError as error:
-            raise ModelNotFoundError(
-                f"Ollama at {host} has no model {model_id!r} and could not pull it: {error.error}.",
-                hint=f"Check the name on ollama.com/library, or look what `ollama pull {model_id}` says.",
-                backend=BACKEND,
-                model_id=model_id,
-            ) from error
-
-
-@contextmanager
-def _our_errors(host: str, model_id: str) -> Iterator[None]:
+    client = WireClient(access, model_id)
     try:
-        yield
+        return await _ensured(client, access, model_id, pull=pull)
     except MelleaError:
         raise
-    except (ValueError, AttributeError, TypeError) as error:
-        raise malformed(error, model_id) from error
     except Exception as error:
-        ours = translate(error, host=host, model_id=model_id)
+        ours = translate(error, host=access.url, model_id=model_id)
         if ours is None:
             raise
         raise ours from error
+    finally:
+        await client.close()
 
 
-def _installed(client: Client, host: str, model_id: str) -> list[str]:
+async def _ensured(client: WireClient, access: Access, model_id: str, *, pull: bool) -> Installed:
+    models = await _installed(client, access, model_id)
+    if found := _named(models, model_id):
+        return found
+    if not pull:
+        raise _missing(access, model_id, models)
+    _log.info("Ollama at %s has no model %s; pulling it", access.url, model_id)
     try:
-        return [entry.model for entry in client.list().models if entry.model]
-    except ResponseError as error:
-        if error.status_code not in {404, 405}:
-            raise
-        raise ProviderConnectionError(
-            f"What answers at {host} is no Ollama server: it has no /api/tags.",
-            hint="Pass the server's own address as base_url, without /v1.",
+        await _pull(client, model_id)
+    except (ProviderConnectionError, ProviderTimeoutError):
+        raise
+    except ProviderError as error:
+        raise ModelNotFoundError(
+            f"Ollama at {access.url} has no model {model_id!r} and could not pull it: "
+            f"{error.message.partition(': ')[2]} {_told(models, model_id)}",
+            hint="Check the name on ollama.com/library, and that the server reaches its registry: "
+            f"ollama pull {model_id}",
             backend=BACKEND,
             model_id=model_id,
         ) from error
+    found = _named(await _installed(client, access, model_id), model_id)
+    return found or Installed(full_name(model_id), None)
 
 
-def _missing(model_id: str, installed: Iterable[str]) -> ModelNotFoundError:
-    names = sorted(installed)
-    near = difflib.get_close_matches(full_name(model_id), names, n=3, cutoff=0.3) or names[:3]
-    there = (
-        f" Installed are {', '.join(near)}{' and others' if len(names) > len(near) else ''}." if near else ""
-    )
+async def _installed(client: WireClient, access: Access, model_id: str) -> list[Installed]:
+    try:
+        listed = (await client.whole("/api/tags")).get("models")
+    except MelleaError as error:
+        if error.status not in {404, 405}:
+            raise
+        raise ProviderConnectionError(
+            f"What answers at {access.url} is no Ollama server: it has no /api/tags.",
+            hint="Pass the server's own address as base_url.",
+            backend=BACKEND,
+            model_id=model_id,
+        ) from error
+    if not isinstance(listed or [], list):
+        raise malformed("the list of its models is none", model_id)
+    models = []
+    for entry in listed or []:
+        name = entry.get("model") or entry.get("name") if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            can = entry.get("capabilities")
+            models.append(Installed(name, tuple(map(str, can)) if isinstance(can, list) and can else None))
+    return models
+
+
+def _named(models: Sequence[Installed], model_id: str) -> Installed | None:
+    wanted = full_name(model_id)
+    return next((model for model in models if full_name(model.name) == wanted), None)
+
+
+def _told(models: Sequence[Installed], model_id: str) -> str:
+    """Return in words which models there are, the likest first."""
+    names = sorted(model.name for model in models)
+    if not names:
+        return "No model is installed."
+    near = difflib.get_close_matches(full_name(model_id), names, n=3, cutoff=0.5)
+    shown = [*near, *(name for name in names if name not in near)][:_SHOWN]
+    return f"Installed are {', '.join(shown)}{' and others' if len(names) > len(shown) else ''}."
+
+
+def _missing(access: Access, model_id: str, models: Sequence[Installed]) -> ModelNotFoundError:
     return ModelNotFoundError(
-        f"The Ollama server has no model {model_id!r}.{there}",
+        f"Ollama at {access.url} has no model {model_id!r}. {_told(models, model_id)}",
         hint=f"Pull it with: ollama pull {model_id} (or leave out pull=False).",
         backend=BACKEND,
         model_id=model_id,
     )
 
 
-def _pull(client: Client, model_id: str) -> None:
+async def _pull(client: WireClient, model_id: str) -> None:
     """Pull a model, with a progress bar for each layer if someone looks on."""
     status = ""
     with _Bars(model_id) as bars:
-        for progress in client.pull(model_id, stream=True):
-            status = progress.status or status
-            bars.show(progress.digest, progress.completed, progress.total)
+        async for progress in client.lines("/api/pull", {"model": model_id, "stream": True}):
+            status = str(progress.get("status") or status)
+            bars.show(progress.get("digest"), progress.get("completed"), progress.get("total"))
     if status != "success":
         raise StreamInterruptedError(
             f"The pull of {model_id!r} ended before it was complete; the last word was {status!r}.",

@@ -11,6 +11,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     ├── ModelError                                  the model
     │   ├── OutputParseError (ValueError)
     │   │   └── ComponentParseError
+    │   ├── RepetitionError
     │   ├── RequirementsNotMetError
     │   └── StreamRestartedError (RuntimeError)
     ├── ProviderError                               the provider, or the way to it
@@ -67,6 +68,7 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RefusalError",
+    "RepetitionError",
     "RequestRejectedError",
     "RequirementsNotMetError",
     "ServerError",
@@ -163,6 +165,20 @@ class OutputParseError(ModelError, ValueError):
 
 class ComponentParseError(OutputParseError):
     """A component could not parse the output made for it."""
+
+
+class RepetitionError(ModelError):
+    """The model said the same again and again, and the provider broke its answer off.
+
+    Args:
+        text: The text so far.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, text: str = "", **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.text = text
 
 
 class RequirementsNotMetError(ModelError):

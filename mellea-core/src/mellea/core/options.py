@@ -84,10 +84,13 @@ class OptionTable:
         names: Native name of each common option, or a function from its value to native options.
             A common option that is not here is not supported.
         spellings: Native spellings that users may write, and the common option they stand for.
+        native: The provider's other options, as far as they are known. An option that is in none of the
+            three is passed on as it is; one whose name is nearly one of them is reported.
     """
 
     names: Mapping[str, str | Callable[[Any], Mapping[str, Any]]]
     spellings: Mapping[str, str]
+    native: frozenset[str] = frozenset()
 
     def canonical(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the options with native spellings replaced by the common names; a common name wins."""
