@@ -11,7 +11,7 @@ from mellea.core import (
     UnsupportedOptionError,
     UsageError,
 )
-from mellea.core.options import merge_options, translate_options
+from mellea.core.options import UnknownOptionWarning, merge_options, translate_options
 
 TABLE = OptionTable(
     {
@@ -125,3 +125,73 @@ def test_unsupported_option_is_an_error_in_strict_mode_every_time():
     with pytest.raises(UnsupportedOptionError, match=r"LOGITS.*choose another backend\.$") as caught:
         translated({ModelOption.LOGITS: True}, strict=True, reported=reported)
     assert caught.value.backend == "test"
+
+
+# Values that say nothing, and names that nobody knows
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_tokens": 0},
+        {ModelOption.MAX_NEW_TOKENS: 0},
+        {ModelOption.MAX_NEW_TOKENS: False},
+        {ModelOption.STOP_SEQUENCES: ""},
+        {ModelOption.STOP_SEQUENCES: ["a", ""]},
+        {ModelOption.STOP_SEQUENCES: [1]},
+        {ModelOption.STOP_SEQUENCES: 7},
+    ],
+)
+def test_no_tokens_and_empty_stops_are_refused(options):
+    with pytest.raises(UsageError, match="nothing was sent"):
+        translated(TABLE.canonical(options))
+
+
+@pytest.mark.parametrize("stops", ["a", ["a"], ("a", "b"), [], None])
+def test_stops_of_text_are_taken(stops):
+    translate_options({ModelOption.STOP_SEQUENCES: stops}, KNOWING, backend="b", strict=False, reported=set())
+
+
+KNOWING = OptionTable(
+    {ModelOption.TEMPERATURE: "temperature", ModelOption.STOP_SEQUENCES: "stop"},
+    {"num_ctx": ModelOption.CONTEXT_WINDOW, "stop": ModelOption.STOP_SEQUENCES},
+    native=frozenset({"min_p", "top_k"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("num_contex", "'num_ctx'"),
+        ("tempreature", "'temperature'"),
+        ("TEMPERATURE", "'temperature'"),
+        ("stops", "'stop'"),
+        ("stream_time_out", "ModelOption.STREAM_TIMEOUT"),
+        ("Top_K", "'top_k'"),
+    ],
+)
+def test_name_that_is_nearly_a_known_one_is_reported_once_and_passed_on(name, meant):
+    reported = set()
+
+    with pytest.warns(UnknownOptionWarning, match=meant) as caught:
+        sent = translate_options({name: 1}, KNOWING, backend="b", strict=False, reported=reported)
+    translate_options({name: 1}, KNOWING, backend="b", strict=False, reported=reported)
+
+    assert sent == {name: 1}
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("name", ["min_p", "top_k", "min_k", "top_a", "n", "keep_alive", "brand_new_option"])
+def test_other_names_pass_in_silence(name):
+    assert translate_options({name: 1}, KNOWING, backend="b", strict=True, reported=set()) == {name: 1}
+
+
+def test_misspelled_option_is_an_error_in_strict_mode():
+    with pytest.raises(UnsupportedOptionError, match="num_ctx"):
+        translate_options({"num_contex": 1}, KNOWING, backend="b", strict=True, reported=set())
+
+
+def test_backend_that_looks_after_unknown_options_is_left_to_it():
+    table = OptionTable({ModelOption.TEMPERATURE: "temperature"}, {}, native=None)
+
+    assert translate_options({"tempreature": 1}, table, backend="b", strict=False, reported=set())

@@ -4,7 +4,8 @@ import warnings
 
 import pytest
 
-from mellea.core import ModelOption, OptionNotSupportedWarning, UnsupportedOptionError
+from mellea.core import ModelOption, OptionNotSupportedWarning, UnsupportedOptionError, UsageError
+from mellea.core.options import UnknownOptionWarning
 
 
 async def test_common_options_arrive_under_ollamas_names(ask, server):
@@ -85,3 +86,39 @@ async def test_unsupported_option_is_an_error_in_strict_mode(make, ask, server):
         await ask("Hello.", of=strict, **{ModelOption.LOGITS: True})
 
     assert server.sent("/api/chat") == []
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_predict": 0}, {"max_tokens": 0}, {"stop": ""}, {"stop": ["a", ""]}]
+)
+def test_no_tokens_and_empty_stops_are_refused_before_anything_is_sent(play, played, options):
+    m = play()
+
+    with pytest.raises(UsageError, match="nothing was sent"):
+        m.chat("Hi", model_options=options)
+
+    assert played.requests == []
+
+
+def test_option_that_nobody_knows_is_sent_and_reported_with_the_nearest_name(play, played):
+    m = play()
+
+    with pytest.warns(UnknownOptionWarning, match=r"'num_contex'.*'num_ctx'"):
+        m.chat("Hi", model_options={"num_contex": 9000})
+
+    assert played.requests[-1]["options"] == {"num_contex": 9000}
+
+
+def test_options_of_the_server_are_known(play, played):
+    options = {
+        "min_p": 0.1,
+        "repeat_last_n": 64,
+        "mirostat": 0,
+        "num_thread": 2,
+        "main_gpu": 0,
+        "brand_new": 1,
+    }
+
+    play().chat("Hi", model_options=options)
+
+    assert played.requests[-1]["options"] == options

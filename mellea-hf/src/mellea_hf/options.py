@@ -32,6 +32,7 @@ OPTIONS = OptionTable(
         "seed": ModelOption.SEED,
         "stop_strings": ModelOption.STOP_SEQUENCES,
     },
+    native=None,
 )
 """transformers' names of the common options."""
 

@@ -23,6 +23,7 @@ from mellea.core import (
     ModelOption,
 )
 from mellea.core.chat_completions import chat_body, chunk_from, completions_from
+from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.options import OptionTable, report_unsupported
@@ -54,6 +55,34 @@ def _thinking(value: Any) -> Mapping[str, Any]:
     return {"reasoning_effort": value if isinstance(value, str) else "medium" if value else "none"}
 
 
+_OWN = frozenset(
+    {
+        "additional_drop_params",
+        "allowed_openai_params",
+        "api_base",
+        "api_key",
+        "api_version",
+        "azure_ad_token",
+        "cache",
+        "caching",
+        "custom_llm_provider",
+        "deployment_id",
+        "drop_params",
+        "fallbacks",
+        "guardrail_config",
+        "hf_model_name",
+        "mock_response",
+        "organization",
+        "safety_settings",
+        "stop_sequences",
+        "system",
+        "vertex_credentials",
+        "vertex_location",
+        "vertex_project",
+    }
+)
+"""LiteLLM's own arguments, and those of the providers that it passes on."""
+
 _TABLE = OptionTable(
     names={
         ModelOption.MAX_NEW_TOKENS: "max_tokens",
@@ -65,17 +94,20 @@ _TABLE = OptionTable(
     spellings={
         "max_tokens": ModelOption.MAX_NEW_TOKENS,
         "max_completion_tokens": ModelOption.MAX_NEW_TOKENS,
+        "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
         "seed": ModelOption.SEED,
         "stop": ModelOption.STOP_SEQUENCES,
         "stream": ModelOption.STREAM,
         "reasoning_effort": ModelOption.THINKING,
         "tools": ModelOption.TOOLS,
     },
+    native=CHAT_OPTIONS | _OWN,
 )
 _OLLAMA_TABLE = evolve(
     _TABLE,
     names={**_TABLE.names, ModelOption.CONTEXT_WINDOW: "num_ctx"},
     spellings={**_TABLE.spellings, "num_ctx": ModelOption.CONTEXT_WINDOW},
+    native=CHAT_OPTIONS | _OWN | {"format", "num_gpu", "num_predict", "num_thread", "shift", "truncate"},
 )
 
 

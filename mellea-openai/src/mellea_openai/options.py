@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mellea.core import ModelOption, OptionTable
+from mellea.core.chat_options import CHAT_OPTIONS
 
 __all__ = ["option_table"]
 
@@ -42,4 +43,5 @@ def option_table(*, is_openai: bool) -> OptionTable:
             "reasoning_effort": ModelOption.THINKING,
             "tools": ModelOption.TOOLS,
         },
+        native=CHAT_OPTIONS,
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import frozen
 
+from mellea.core.call_site import warn_caller
 from mellea.core.errors import UnsupportedOptionError, UsageError
 
 __all__ = [
     "ModelOption",
     "OptionNotSupportedWarning",
     "OptionTable",
+    "UnknownOptionWarning",
     "merge_options",
     "report_unsupported",
     "translate_options",
@@ -72,8 +73,17 @@ CORE_OPTIONS = frozenset(
 """Options that the core carries out itself, so that no backend translates them."""
 
 
+_NEAR = 0.81
+"""How alike a name is to the one that it probably means: ``num_contex`` to ``num_ctx``, not ``min_k`` to
+``min_p``."""
+
+
 class OptionNotSupportedWarning(UserWarning):
     """A model option was left out because the backend cannot honour it."""
+
+
+class UnknownOptionWarning(UserWarning):
+    """A model option whose name is nearly that of another one was passed on as it is."""
 
 
 @frozen
@@ -85,12 +95,26 @@ class OptionTable:
             A common option that is not here is not supported.
         spellings: Native spellings that users may write, and the common option they stand for.
         native: The provider's other options, as far as they are known. An option that is in none of the
-            three is passed on as it is; one whose name is nearly one of them is reported.
+            three is passed on as it is, and reported if its name is nearly one of them. None for a backend
+            that looks after unknown options by itself.
     """
 
     names: Mapping[str, str | Callable[[Any], Mapping[str, Any]]]
     spellings: Mapping[str, str]
-    native: frozenset[str] = frozenset()
+    native: frozenset[str] | None = frozenset()
+
+    def nearest(self, name: str) -> str | None:
+        """Return the option that a misspelled name is likely to mean; None for a name that may be right."""
+        own = {value for value in self.names.values() if isinstance(value, str)}
+        if self.native is None or name in own or name in self.native:
+            return None
+        from difflib import get_close_matches  # noqa: PLC0415  only unknown options need it
+
+        meant = {known.lower(): repr(known) for known in (*self.spellings, *own, *self.native)}
+        for value in (*self.names, *CORE_OPTIONS):
+            meant.setdefault(_COMMON[value].lower(), f"ModelOption.{_COMMON[value]}")
+        found = get_close_matches(name.lower(), meant, n=1, cutoff=_NEAR)
+        return meant[found[0]] if found else None
 
     def canonical(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the options with native spellings replaced by the common names; a common name wins."""
@@ -129,13 +153,17 @@ def translate_options(
         reported: Options already reported for this backend; extended here, so that each is reported once.
 
     Raises:
-        UnsupportedOptionError: In strict mode, an option that the backend cannot honour.
+        UsageError: No token may be generated, or a stop sequence is empty or no text.
+        UnsupportedOptionError: In strict mode, an option that the backend cannot honour, or whose name is
+            nearly that of another one.
 
     Warns:
-        OptionNotSupportedWarning: Otherwise, once for each such option.
+        OptionNotSupportedWarning: Otherwise, once for each option that the backend cannot honour.
+        UnknownOptionWarning: Otherwise, once for each whose name is nearly that of another one.
     """
     native: dict[str, Any] = {}
     unsupported: list[str] = []
+    _check_values(options, backend)
     for key, value in options.items():
         if key in CORE_OPTIONS or value is None:
             continue
@@ -145,6 +173,9 @@ def translate_options(
                 unsupported.append(_COMMON[key])
             else:
                 native[key] = value
+                if key not in reported and (nearest := table.nearest(key)) is not None:
+                    _report_unknown(key, nearest, backend=backend, strict=strict)
+                reported.add(key)
         elif isinstance(target, str):
             native[target] = value
         else:
@@ -168,4 +199,36 @@ def report_unsupported(names: Iterable[str], *, backend: str, strict: bool, repo
             what, hint="Leave the option out, or choose another backend.", backend=backend
         )
     reported.update(new)
-    warnings.warn(f"{what} The call goes on without.", OptionNotSupportedWarning, stacklevel=2)
+    warn_caller(OptionNotSupportedWarning(f"{what} The call goes on without."))
+
+
+def _report_unknown(name: str, nearest: str, *, backend: str, strict: bool) -> None:
+    what = f"Backend {backend!r} knows no option {name!r}; did you mean {nearest}?"
+    if strict:
+        raise UnsupportedOptionError(what, hint="Correct the name, or leave the option out.", backend=backend)
+    warn_caller(UnknownOptionWarning(f"{what} It is passed on as it is."))
+
+
+def _check_values(options: Mapping[str, Any], backend: str) -> None:
+    """Refuse what says nothing, and means something else to every provider.
+
+    No tokens at all are no limit to one and an error to another; an empty stop ends at once, or never.
+    """
+    limit = options.get(ModelOption.MAX_NEW_TOKENS)
+    if isinstance(limit, int | float) and limit == 0:
+        raise UsageError(
+            "MAX_NEW_TOKENS is 0, so that nothing could be generated; nothing was sent.",
+            hint="Pass 1 or more, or leave it out.",
+            backend=backend,
+        )
+    stops = options.get(ModelOption.STOP_SEQUENCES)
+    each: Sequence[Any] = (stops,) if isinstance(stops, str) else stops or ()
+    if isinstance(each, bytes) or not isinstance(each, Sequence | set | frozenset):
+        each = (each,)
+    wrong = next((stop for stop in each if not isinstance(stop, str) or not stop), None)
+    if stops is not None and wrong is not None:
+        raise UsageError(
+            f"STOP_SEQUENCES holds {wrong!r}, which is no text that could end an answer; nothing was sent.",
+            hint="Pass a text, or a list of texts, none of them empty.",
+            backend=backend,
+        )
