@@ -51,13 +51,14 @@ class LlamaServer:
         root_url: Its address, such as ``http://127.0.0.1:8080``.
         model_id: The name of its one model.
         context_window: Tokens that one request may use.
-        tells: Whether an answer of its chat interface says, under ``__verbose``, how it was computed.
+        for_ollama: Whether it is the runner of an Ollama server: an answer of its chat interface says, under
+            ``__verbose``, how it was computed; it embeds texts; and a text that fills the window goes on.
     """
 
     root_url: str
     model_id: str = MODEL_ID
     context_window: int = 2048
-    tells: bool = False
+    for_ollama: bool = False
 
     @property
     def base_url(self) -> str:
@@ -87,12 +88,12 @@ class LlamaServer:
 
 
 @contextmanager
-def running_llama_server(*, context_window: int = 2048, tells: bool = False) -> Iterator[LlamaServer]:
+def running_llama_server(*, context_window: int = 2048, for_ollama: bool = False) -> Iterator[LlamaServer]:
     """Run llama-server on a free loopback port for as long as the block lasts.
 
     Args:
         context_window: Tokens that one request may use.
-        tells: Whether an answer of its chat interface says how it was computed.
+        for_ollama: Whether it is the runner of an Ollama server.
 
     Raises:
         RuntimeError: A wheel is missing, or the server does not become healthy; the message says whom to
@@ -100,7 +101,9 @@ def running_llama_server(*, context_window: int = 2048, tells: bool = False) -> 
     """
     _require_wheel()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
-        server = LlamaServer(f"http://127.0.0.1:{_free_port()}", context_window=context_window, tells=tells)
+        server = LlamaServer(
+            f"http://127.0.0.1:{_free_port()}", context_window=context_window, for_ollama=for_ollama
+        )
         process = subprocess.Popen(
             _command(server, smollm2_file()),
             cwd=ROOT,
@@ -150,7 +153,7 @@ def _file_of(package: str, path: str, *, install: str) -> Path:
 def _command(server: LlamaServer, model: Path) -> list[str]:
     what = ["--model", str(model), "--alias", server.model_id]
     size = ["--slots", str(SLOTS), "--window", str(server.context_window)]
-    more = ["--tells"] if server.tells else []
+    more = ["--for-ollama"] if server.for_ollama else []
     port = server.root_url.rpartition(":")[2]
     return [sys.executable, "-m", "tests.servers.llama_child", *what, *size, *more, "--port", port]
 

@@ -24,8 +24,11 @@ def main() -> None:
         # One thread waits for no other, and none spins: whatever else uses the cores, tokens keep coming.
         threads.n_threads, threads.poll = 1, 0
     settings.use_jinja, settings.ui = True, False
-    if asked.tells:
-        settings.verbosity = TELLING
+    # Reusing a computed prefix changes the last digits of the scores, and with them what a seed draws.
+    settings.cache_prompt = False
+    if asked.for_ollama:
+        settings.verbosity, settings.ctx_shift = TELLING, True
+        settings.embedding, settings.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     settings.endpoint_slots = settings.endpoint_metrics = True
     server = xllamacpp.Server(settings)
     _quieten()
@@ -47,7 +50,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--slots", type=int, required=True, help="requests at a time")
     parser.add_argument("--window", type=int, required=True, help="tokens that each of them may use")
-    parser.add_argument("--tells", action="store_true", help="say in each chat's answer how it was computed")
+    parser.add_argument(
+        "--for-ollama", action="store_true", help="tell how answers were computed, embed, go on"
+    )
     return parser.parse_args()
 
 

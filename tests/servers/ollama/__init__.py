@@ -1,12 +1,16 @@
-"""A server that speaks Ollama's protocol in front of llama-server, so that its tests get real tokens.
+"""A server that speaks Ollama's protocol in front of llama-server, so that tests of the Ollama backend get real tokens.
 
-In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top::
+In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the repository::
 
     python -m tests.servers.ollama           # prints the address, serves until interrupted
 
-Its models are SmolLM2 under several names; ``MODELS`` says which can what, ``PULLABLE`` what can be pulled.
-Every request is kept in ``server.requests``. ``server.faults`` holds what the next requests to a generating
-endpoint run into.
+Its models are SmolLM2 under several names; ``MODELS`` says which can what, ``PULLABLE`` what can be pulled. Every request
+is kept in ``server.requests``. ``server.faults`` holds what the next requests to a generating endpoint run into, and
+``server.words`` what the model says next, word for word. What a real server answers stands in ``facts.json``, and
+``tests/servers/test_ollama_facts.py`` holds this one to it.
+
+A request goes from ``api`` or ``openai_routes`` (the endpoints) over ``answers`` (the checks, and the fields of an answer) to
+``generation`` (reasoning, tool calls, formats) and ``runner`` (llama-server); ``sending`` sends what comes back.
 """
 
 from __future__ import annotations
@@ -15,26 +19,31 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 from attrs import Factory, define, frozen
 
-from tests.servers.llama import LlamaServer, running_llama_server, serve_by_hand
-from tests.servers.ollama_api import application
-from tests.servers.ollama_names import full_name
+from tests.servers.llama import LlamaServer, running_llama_server
+from tests.servers.ollama.api import application
+from tests.servers.ollama.errors import RejectedError
+from tests.servers.ollama.faults import BUSY, Fault, runner_dies, server_ends
+from tests.servers.ollama.models import MODELS, PULLABLE, WINDOW, Loaded
+from tests.servers.ollama.names import full_name
 
-__all__ = ["MODELS", "PULLABLE", "Fault", "OllamaServer", "Recorded", "running_ollama_server"]
+__all__ = [
+    "BUSY",
+    "MODELS",
+    "PULLABLE",
+    "Fault",
+    "OllamaServer",
+    "Recorded",
+    "runner_dies",
+    "running_ollama_server",
+    "server_ends",
+]
 
-MODELS: Mapping[str, tuple[str, ...]] = {
-    "smollm2:latest": ("completion",),
-    "smollm2.1:135m": ("completion",),
-    "smollm2-thinking:latest": ("completion", "thinking"),
-    "smollm2-vision:latest": ("completion", "vision"),
-}
-"""What is installed at first, and what it can do. The thinking model's first words count as its reasoning."""
-PULLABLE: Mapping[str, tuple[str, ...]] = {"smollm2-extra:latest": ("completion",)}
-"""What ``/api/pull`` finds."""
+_GENERATING = {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions"}
 
 
 @frozen
@@ -45,29 +54,6 @@ class Recorded:
     body: Mapping[str, Any]
 
 
-@frozen
-class Fault:
-    """What goes wrong with one request.
-
-    Args:
-        kind: ``status``: an HTTP status before anything is generated. ``error``: an error line. ``cut``: the
-            connection is reset. ``end``: the answer ends without its last line. ``malformed``: a line that is
-            no JSON. ``stall``: nothing more comes. ``load``: the model is loaded and nothing generated.
-        after: Pieces that are sent properly before.
-        status: Status of ``status``.
-        message: Error text of ``status`` and ``error``.
-        headers: Headers of ``status``.
-        path: The endpoint; by default any that generates.
-    """
-
-    kind: Literal["status", "error", "cut", "end", "malformed", "stall", "load"]
-    after: int = 0
-    status: int = 500
-    message: str = "scripted fault"
-    headers: Mapping[str, str] = {}
-    path: str | None = None
-
-
 @define
 class OllamaServer:
     """A running server.
@@ -76,22 +62,29 @@ class OllamaServer:
         llama: What generates.
         base_url: Its address.
         models: What is installed: capabilities by full name.
+        loaded: What is in memory, by full name.
         requests: What came in, oldest first.
         faults: What the next requests run into, first to last.
+        words: What the model says in the next generations, first to last, as it would write it itself: with its own tags for
+            reasoning and tool calls. It says it token by token.
     """
 
     llama: LlamaServer
     base_url: str = ""
     models: dict[str, tuple[str, ...]] = Factory(lambda: dict(MODELS))
+    loaded: dict[str, Loaded] = Factory(dict)
     requests: list[Recorded] = Factory(list)
     faults: list[Fault] = Factory(list)
+    words: list[str] = Factory(list)
 
     def reset(self) -> None:
         """Return to the state at the start."""
         self.models.clear()
         self.models.update(MODELS)
+        self.loaded.clear()
         self.requests.clear()
         self.faults.clear()
+        self.words.clear()
 
     def sent(self, path: str) -> list[Mapping[str, Any]]:
         """Return the bodies of the requests to an endpoint."""
@@ -103,11 +96,22 @@ class OllamaServer:
         self.requests.append(Recorded(path, body))
 
     def take_fault(self, path: str) -> Fault | None:
-        """Return the next fault if it is meant for this endpoint."""
+        """Return the next fault if it is meant for this endpoint.
+
+        Raises:
+            RejectedError: It is a status.
+        """
         wanted = self.faults[0].path if self.faults else None
-        if self.faults and (wanted == path or (wanted is None and path in {"/api/chat", "/api/generate"})):
-            return self.faults.pop(0)
-        return None
+        if not self.faults or not (wanted == path or (wanted is None and path in _GENERATING)):
+            return None
+        fault = self.faults.pop(0)
+        if fault.kind == "status":
+            raise RejectedError(fault.status, fault.message, fault.headers)
+        return fault
+
+    def next_words(self) -> str | None:
+        """Return what the model is to say now; None if it speaks for itself."""
+        return self.words.pop(0) if self.words else None
 
     def capabilities_of(self, name: str) -> tuple[str, ...] | None:
         """Return what an installed model can do, None if there is no such model."""
@@ -122,14 +126,19 @@ class OllamaServer:
 
 
 @contextmanager
-def running_ollama_server() -> Iterator[OllamaServer]:
-    """Run the server, on a free loopback port, and the runner behind it, for as long as the block lasts."""
-    with running_llama_server(tells=True) as llama, _running(OllamaServer(llama)) as server:
+def running_ollama_server(port: int = 0) -> Iterator[OllamaServer]:
+    """Run the server, and the runner behind it, for as long as the block lasts.
+
+    Args:
+        port: Where it listens, on the loopback address; 0 for a free one.
+    """
+    runner = running_llama_server(context_window=WINDOW, for_ollama=True)
+    with runner as llama, _running(OllamaServer(llama), port) as server:
         yield server
 
 
 @contextmanager
-def _running(server: OllamaServer) -> Iterator[OllamaServer]:
+def _running(server: OllamaServer, port: int) -> Iterator[OllamaServer]:
     loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:
@@ -138,7 +147,7 @@ def _running(server: OllamaServer) -> Iterator[OllamaServer]:
             application(server), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
         )
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         started.set()
         await stop.wait()
@@ -157,9 +166,3 @@ def _running(server: OllamaServer) -> Iterator[OllamaServer]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(timeout=10)
-
-
-if __name__ == "__main__":
-    serve_by_hand(
-        running_ollama_server(), lambda server: f"{server.base_url} serves {', '.join(server.models)}"
-    )
