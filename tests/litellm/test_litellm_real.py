@@ -9,7 +9,7 @@ from mellea.core import CapabilityError, CBlock
 SHORT = {ModelOption.MAX_NEW_TOKENS: 12, ModelOption.TEMPERATURE: 0.0, ModelOption.SEED: 1}
 
 
-class City(BaseModel):
+class City(BaseModel, extra="forbid"):
     name: str
 
 

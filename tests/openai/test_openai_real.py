@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from mellea.core import CBlock
 
 
-class City(BaseModel):
+class City(BaseModel, extra="forbid"):
     name: str = Field(max_length=12)
     country: str = Field(max_length=12)
 
@@ -14,7 +14,7 @@ async def test_raw_completion_is_constrained_by_a_schema(open_session):
     backend = open_session().backend
 
     (thunk,) = await backend.generate_from_raw(
-        [CBlock("The city of Paris:")], format=City, model_options={"max_tokens": 60}
+        [CBlock("The city of Paris:")], format=City, model_options={"max_tokens": 250}
     )
 
     assert isinstance(thunk.parsed, City)

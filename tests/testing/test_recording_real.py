@@ -12,7 +12,7 @@ KEY = "sk-secret-of-the-test-1234"
 SHORT = {ModelOption.MAX_NEW_TOKENS: 8}
 
 
-class City(BaseModel):
+class City(BaseModel, extra="forbid"):
     name: str = Field(max_length=12)
 
 

@@ -13,7 +13,7 @@ STORY = "Write a long story about a fisherman and the sea."
 OPTIONS = {ModelOption.MAX_NEW_TOKENS: 200, ModelOption.TEMPERATURE: 0.0, ModelOption.SEED: 1}
 
 
-class City(BaseModel):
+class City(BaseModel, extra="forbid"):
     name: str = Field(max_length=12)
     country: str = Field(max_length=12)
 
