@@ -90,7 +90,8 @@ def test_one_option_may_become_several():
 
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: not key.startswith("@@@")), st.integers()))
 def test_unknown_options_are_passed_on(options):
-    expected = {key: value for key, value in options.items() if key not in {"temperature", "tool_choice"}}
+    known = {"temperature", "tool_choice", "n", "best_of"}
+    expected = {key: value for key, value in options.items() if key not in known}
     assert translated(expected) == expected
 
 
@@ -195,3 +196,10 @@ def test_backend_that_looks_after_unknown_options_is_left_to_it():
     table = OptionTable({ModelOption.TEMPERATURE: "temperature"}, {}, native=None)
 
     assert translate_options({"tempreature": 1}, table, backend="b", strict=False, reported=set())
+
+
+@pytest.mark.parametrize("name", ["n", "best_of", "num_return_sequences", "candidate_count"])
+def test_several_answers_in_place_of_one_are_refused(name):
+    with pytest.raises(UsageError, match="BestOfNSamplingStrategy"):
+        translated({name: 2})
+    assert translated({name: 1}) == {name: 1}

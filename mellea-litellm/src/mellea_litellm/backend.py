@@ -22,7 +22,7 @@ from mellea.core import (
     ModelIdentifier,
     ModelOption,
 )
-from mellea.core.chat_completions import chat_body, chunk_from, completions_from
+from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
 from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.event_loop import gather_or_cancel
@@ -181,7 +181,9 @@ class LiteLLMBackend(Backend):
         body = chat_body(request, self.schema_dialect)
         answer = await self._send("acompletion", body, route)
         if not request.stream:
-            yield self._chunk(answer, request)
+            where = {"backend": self.provider, "model_id": request.model_id}
+            for chunk in chunks_from(answer.model_dump(), **where):
+                yield chunk
             return
         response = http_response(answer)
         try:

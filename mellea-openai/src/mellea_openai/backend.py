@@ -167,12 +167,14 @@ class OpenAIBackend(Backend):
             response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
             data = _json(response, self)
             self._note_server(data)
-            for chunk in chunks_from(data, backend=self.provider, model_id=request.model_id):
+            for chunk in chunks_from(
+                data, backend=self.provider, model_id=request.model_id, secrets=self._secrets
+            ):
                 yield chunk
             return
         ended = False
         stream = await client.post(
-            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=_Events
         )
         async with stream:
             try:
@@ -182,7 +184,7 @@ class OpenAIBackend(Backend):
                     yield chunk
             except openai.APIConnectionError as error:
                 raise self._interrupted() from error
-        if not ended:
+        if not (ended or stream.done):
             raise self._interrupted()
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
@@ -215,7 +217,7 @@ class OpenAIBackend(Backend):
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         self._note_server(data)
-        return chunk_from(data, backend=self.provider, model_id=request.model_id)
+        return chunk_from(data, backend=self.provider, model_id=request.model_id, secrets=self._secrets)
 
     def _interrupted(self) -> StreamInterruptedError:
         return stream_interrupted(backend=self.provider, model_id=self.model_id)
@@ -232,6 +234,18 @@ class OpenAIBackend(Backend):
 
     def __repr__(self) -> str:
         return f"OpenAIBackend(model_id={self.model_id!r}, base_url={redacted(self.base_url)!r})"
+
+
+class _Events(AsyncStream[object]):
+    """The events of a stream, which knows whether the server said that they were all."""
+
+    done = False
+
+    async def _iter_events(self) -> AsyncIterator[Any]:
+        """Iterate over the raw events; of the end mark the SDK tells nobody."""
+        async for event in super()._iter_events():
+            self.done = self.done or event.data.startswith("[DONE]")
+            yield event
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from mellea.core._output import Output, SentRequest
+from mellea.core.errors import RefusalError
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
@@ -16,6 +17,9 @@ from mellea.core.steering.decode import TextDecoder
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 
 __all__ = ["ThunkWriter"]
+
+_FILTERED = frozenset({"content_filter", "refusal", "safety"})
+"""The reasons with which providers end an answer that they do not let through."""
 
 
 class ThunkWriter:
@@ -36,6 +40,7 @@ class ThunkWriter:
         decoder: TextDecoder | None = None,
     ) -> None:
         self._decoder = decoder
+        self._refusal = ""
         self._output = Output(None, generation=generation)
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
@@ -75,18 +80,37 @@ class ThunkWriter:
             output.generation = evolve(known, **changes)
         if chunk.raw is not None:
             output.raw = chunk.raw
+        self._refusal += chunk.refusal
         if chunk.thinking:
             output.thinking.append(chunk.thinking)
         text = chunk.text if self._decoder is None else self._decoder.feed(chunk.text)
         if text:
             output.push(text)
 
+    def refusal(self) -> RefusalError | None:
+        """Return the error for an answer that is a refusal, or that a filter has cut; None for any other."""
+        known, text = self._output.generation, self._output.text
+        where = {"backend": known.provider, "model_id": known.model}
+        if self._refusal:
+            what, words = f"{known.model} refuses to answer: {self._refusal.rstrip('.')}.", self._refusal
+        elif _FILTERED.intersection(known.finish_reasons):
+            so_far = f" after {text[:60]!r}" if text else ""
+            what, words = f"A filter of the provider of {known.model} has cut the answer{so_far}.", text
+        else:
+            return None
+        return RefusalError(what, hint="Change what is asked, or ask another model.", text=words, **where)
+
     def finish(self, started: float) -> None:
         """Close the thunk with the text so far.
 
         Args:
             started: When the request was sent, by ``time.perf_counter``.
+
+        Raises:
+            RefusalError: It is no answer but a refusal, or a filter has cut it.
         """
+        if (refusal := self.refusal()) is not None:
+            raise refusal
         output = self._output
         if self._decoder is not None and (rest := self._decoder.flush()):
             output.push(rest)

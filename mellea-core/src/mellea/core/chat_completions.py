@@ -10,6 +10,9 @@ from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock
 from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import MalformedResponseError, UsageError
 from mellea.core.message import Message
+from mellea.core.provider_errors import error_for_status
+from mellea.core.provider_words import error_of_answer
+from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.schema import OutputSchema
@@ -105,47 +108,88 @@ def response_format(schema: OutputSchema, dialect: SchemaDialect = SchemaDialect
     }
 
 
-def chunk_from(data: Any, *, backend: str, model_id: str) -> Chunk:
+def chunk_from(data: Any, *, backend: str, model_id: str, secrets: Iterable[str | None] = ()) -> Chunk:
     """Return the chunk for one answer, whole (``message``) or a piece of a stream (``delta``).
 
-    Raises:
-        MalformedResponseError: It is not what the protocol says.
-    """
-    return chunks_from(data, backend=backend, model_id=model_id)[0]
-
-
-def chunks_from(data: Any, *, backend: str, model_id: str) -> list[Chunk]:
-    """Return one chunk for each answer in the data, at least one.
-
-    What all of them spent is told by the first.
+    A piece may hold no choice, or a choice without a delta: usage alone, or what a filter has looked at.
 
     Raises:
+        MelleaError: It is an error of the provider's.
         MalformedResponseError: It is not what the protocol says.
     """
+    return _chunks(data, backend, model_id, secrets)[0]
+
+
+def chunks_from(data: Any, *, backend: str, model_id: str, secrets: Iterable[str | None] = ()) -> list[Chunk]:
+    """Return one chunk for each answer in a whole response; what all of them spent is told by the first.
+
+    Raises:
+        MelleaError: It is an error of the provider's.
+        MalformedResponseError: It is not what the protocol says, or there is no answer in it.
+    """
+    chunks = _chunks(data, backend, model_id, secrets)
+    choices = data.get("choices")
+    if not choices or not all(isinstance(choice.get("message"), Mapping) for choice in choices):
+        raise malformed_response(data, backend=backend, model_id=model_id)
+    return chunks
+
+
+def _chunks(data: Any, backend: str, model_id: str, secrets: Iterable[str | None]) -> list[Chunk]:
+    error = error_of_answer(data)
+    if error is not None:
+        raise error_for_status(None, error, backend=backend, model_id=model_id, secrets=secrets)
     try:
         usage = usage_from(data.get("usage"))
-        choices = data["choices"]
-        if not choices:
-            return [Chunk(usage=usage, raw=data)]
-        return [_chunk(data, choice, usage if place == 0 else None) for place, choice in enumerate(choices)]
-    except (AttributeError, KeyError, IndexError, TypeError) as error:
-        raise malformed_response(data, backend=backend, model_id=model_id) from error
+        choices = data.get("choices") or [{}]
+        return [
+            _chunk(data, choice, usage if place == 0 else None, place) for place, choice in enumerate(choices)
+        ]
+    except (AttributeError, TypeError) as wrong:
+        raise malformed_response(data, backend=backend, model_id=model_id) from wrong
 
 
-def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None) -> Chunk:
-    said = choice.get("delta")
-    if said is None:
-        said = choice["message"]
+def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None, place: int) -> Chunk:
+    said = choice.get("delta") or choice.get("message") or {}
+    text, thinking = _text_and_thinking(said.get("content"))
+    reasoning = said.get("reasoning_content") or said.get("reasoning")
+    particular = said.get("provider_specific_fields") or {}  # where LiteLLM keeps what it does not know
+    index = choice.get("index")
     return Chunk(
-        text=said.get("content") or "",
-        thinking=said.get("reasoning_content") or said.get("reasoning") or "",
-        finish_reason=choice.get("finish_reason"),
+        text=text,
+        thinking=reasoning if isinstance(reasoning, str) else thinking,
+        finish_reason=choice.get("finish_reason") or None,
         usage=usage,
-        response_id=data.get("id"),
-        response_model=data.get("model"),
+        response_id=_text_or_none(data.get("id")),
+        response_model=_text_or_none(data.get("model")),
         raw=data,
-        index=choice.get("index") or 0,
+        index=index if type(index) is int and index >= 0 else place,
+        refusal=said.get("refusal") or particular.get("refusal") or "",
     )
+
+
+def _text_and_thinking(content: Any) -> tuple[str, str]:
+    """Return the text and the reasoning of a content, which may come in parts.
+
+    Raises:
+        TypeError: It is neither text nor parts.
+    """
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    if not isinstance(content, list):
+        raise TypeError(f"content is {type(content).__name__}")
+    texts, thoughts = [], []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif part.get("type") in ("thinking", "reasoning"):
+            thoughts.append(_text_and_thinking(part.get("thinking") or part.get("reasoning"))[0])
+    return "".join(texts), "".join(thoughts)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def completions_from(data: Any, count: int, *, backend: str, model_id: str) -> list[Completion]:
@@ -155,33 +199,52 @@ def completions_from(data: Any, count: int, *, backend: str, model_id: str) -> l
         MalformedResponseError: It is not what the protocol says, or completions are missing.
     """
     try:
+        error = error_of_answer(data)
+        if error is not None:
+            raise error_for_status(None, error, backend=backend, model_id=model_id)
         choices = sorted(data["choices"], key=lambda choice: choice["index"])
         if len(choices) != count:
             raise malformed_response(data, backend=backend, model_id=model_id)
         usage = usage_from(data.get("usage")) if count == 1 else None
-        return [Completion(choice["text"], choice.get("finish_reason"), usage) for choice in choices]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise malformed_response(data, backend=backend, model_id=model_id) from error
+        if not all(isinstance(choice["text"], str) for choice in choices):
+            raise malformed_response(data, backend=backend, model_id=model_id)
+        return [Completion(choice["text"], choice.get("finish_reason") or None, usage) for choice in choices]
+    except (AttributeError, KeyError, TypeError) as wrong:
+        raise malformed_response(data, backend=backend, model_id=model_id) from wrong
 
 
-def usage_from(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Return the tokens spent, or None if the provider does not say."""
-    if not usage:
+def usage_from(usage: Any) -> Usage | None:
+    """Return the tokens spent, or None if the provider does not say, or says what cannot be."""
+    if not isinstance(usage, Mapping) or not usage:
         return None
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
-    return Usage(
-        usage.get("prompt_tokens") or 0,
-        usage.get("completion_tokens") or 0,
-        prompt.get("cached_tokens") or 0,
-        completion.get("reasoning_tokens") or 0,
-    )
+    counts = [
+        _count(within.get(name) if isinstance(within, Mapping) else None)
+        for within, name in (
+            (usage, "prompt_tokens"),
+            (usage, "completion_tokens"),
+            (usage.get("prompt_tokens_details"), "cached_tokens"),
+            (usage.get("completion_tokens_details"), "reasoning_tokens"),
+        )
+    ]
+    known = [count for count in counts if count is not None]
+    return Usage(*known) if len(known) == len(counts) else None
+
+
+def _count(value: Any) -> int | None:
+    """Return a number of tokens, 0 if there is none, and None for what is no number of tokens."""
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:18])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value >= 0 else None
 
 
 def malformed_response(data: Any, *, backend: str, model_id: str) -> MalformedResponseError:
     """Return the error for an answer that does not follow the protocol."""
     return MalformedResponseError(
-        f"Backend {backend!r} got an answer that is no chat completion: {str(data)[:200]}.",
+        f"Backend {backend!r} got an answer that is no chat completion: {redacted(str(data)[:200])}.",
         hint="Check that the base URL leads to an OpenAI-compatible server.",
         backend=backend,
         model_id=model_id,

@@ -84,10 +84,14 @@ async def sample_n(
             if chunk.index < n:
                 answered.add(chunk.index)
                 writers[chunk.index].feed(chunk, started)
-    for writer in writers:
-        writer.send(request)
-        writer.finish(started)
-    return [writers[index].thunk for index in sorted(answered)]
+    refused = [(index, refusal) for index in sorted(answered) if (refusal := writers[index].refusal())]
+    if refused and len(refused) == len(answered):
+        raise refused[0][1]
+    given = sorted(answered - {index for index, _ in refused})
+    for index in given:
+        writers[index].send(request)
+        writers[index].finish(started)
+    return [writers[index].thunk for index in given]
 
 
 def _checked(backend: ModelAPI, action: Span, config: GenerateConfig) -> tuple[ChatRequest, dict[str, Any]]:

@@ -161,6 +161,7 @@ def translate_options(
         OptionNotSupportedWarning: Otherwise, once for each option that the backend cannot honour.
         UnknownOptionWarning: Otherwise, once for each whose name is nearly that of another one.
     """
+    _refuse_several(options)
     native: dict[str, Any] = {}
     unsupported: list[str] = []
     _check_values(options, backend)
@@ -182,6 +183,20 @@ def translate_options(
             native.update(target(value))
     report_unsupported(unsupported, backend=backend, strict=strict, reported=reported)
     return native
+
+
+_SEVERAL = ("n", "best_of", "num_return_sequences", "candidate_count")
+"""Native names under which providers are asked for several answers at once."""
+
+
+def _refuse_several(options: Mapping[str, Any]) -> None:
+    """Refuse several answers in the place of one: they would run into each other."""
+    for name in _SEVERAL:
+        if options.get(name) not in (None, 1):
+            raise UsageError(
+                f"The option {name}={options[name]!r} asks for several answers, and a call gives one.",
+                hint="Use BestOfNSamplingStrategy, or a voting strategy, which draw several and choose.",
+            )
 
 
 def report_unsupported(names: Iterable[str], *, backend: str, strict: bool, reported: set[str]) -> None:

@@ -196,7 +196,7 @@ _BUSY = _Kind(
         r"currently loading|loading model|model is loading",
         r"no (?:slot|worker|server|instance)s?\b.{0,20}available",
     ),
-    frozenset({429, 500, 502, 503, 504, 529, None}),
+    frozenset({500, 502, 503, 504, 529, None}),
 )
 _SERVER = _Kind(
     ServerError,
@@ -355,7 +355,7 @@ def _kind(words: ProviderWords, codes: Iterable[str], status: int | None, asked:
     codes = set(codes)
     for kind in _NAMED:
         if kind.codes & codes and not (kind is _RATE and _never_fits(words.text)):
-            return kind
+            return _RATE if kind is _BUSY and status == 429 else kind
     if _never_fits(words.text):
         return evolve(_REQUEST, hint="The request alone is larger than the rate limit: shorten the prompt.")
     for kind in _WORDED:

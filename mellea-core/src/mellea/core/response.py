@@ -76,9 +76,10 @@ class Chunk:
         response_model: The model that answered, as the provider names it.
         raw: The provider's own value, for whoever wants to look.
         index: Which of several answers the piece belongs to.
+        refusal: The next piece of the words with which the model refuses to answer.
 
     Raises:
-        TypeError: The text, the reasoning or the finish reason is no text, or the index no number.
+        TypeError: The text, reasoning, refusal or finish reason is no text, or the index no number.
     """
 
     text: str = ""
@@ -89,8 +90,11 @@ class Chunk:
     response_model: str | None = None
     raw: Any = field(default=None, repr=False, eq=False)
     index: int = 0
+    refusal: str = ""
 
     def __attrs_post_init__(self) -> None:
+        if not isinstance(self.refusal, str):
+            raise TypeError(f"a chunk's refusal is text, not {self.refusal!r}")
         if not (isinstance(self.text, str) and isinstance(self.thinking, str)):
             raise TypeError(f"a chunk's text and thinking are text, not {self.text!r} and {self.thinking!r}")
         if not isinstance(self.finish_reason, str | None):

@@ -1,0 +1,216 @@
+"""What the openai and LiteLLM backends make of answers that are not simply text."""
+
+import json
+
+import pytest
+
+from mellea import ModelOption
+from mellea.core import Usage
+from mellea.core.errors import (
+    MalformedResponseError,
+    QuotaError,
+    RateLimitError,
+    RefusalError,
+    RequestRejectedError,
+    StreamInterruptedError,
+    UsageError,
+)
+from tests.chat_completions.routes import on_every_route, through_the_sdk
+from tests.servers.faults import Reply, completion, delta
+
+DONE = "data: [DONE]\n\n"
+
+
+def message(finish="stop", **fields):
+    choice = {"index": 0, "message": {"role": "assistant", **fields}, "finish_reason": finish}
+    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def event(**fields):
+    whole = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", **fields}
+    return f"data: {json.dumps(whole)}\n\n"
+
+
+def test_refusal_is_an_error_with_its_words(faults, faulty):
+    faults.answers(Reply(message(content=None, refusal="I will not write that.")))
+
+    with pytest.raises(RefusalError, match="I will not write that") as caught:
+        faulty.chat("Write it.")
+
+    assert caught.value.text == "I will not write that."
+    assert not caught.value.retryable
+    assert faulty.ctx.is_root_node
+
+
+def test_refusal_in_a_stream_is_an_error_with_its_words(faults, faulty, route):
+    if route.backend == "litellm":
+        return  # LiteLLM drops its pieces
+    pieces = [event(choices=[{"index": 0, "delta": {"refusal": part}}]) for part in ("I will ", "not.")]
+    faults.answers(Reply([*pieces, delta(None, "stop"), DONE]))
+
+    with pytest.raises(RefusalError, match="I will not"):
+        list(faulty.stream_chat("Write it."))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_answer_that_a_filter_cuts_is_an_error_with_the_text_so_far(faults, faulty, stream):
+    cut = (
+        [delta("It begins"), delta(None, "content_filter"), DONE]
+        if stream
+        else message("content_filter", content="It begins")
+    )
+    faults.answers(Reply(cut))
+
+    with pytest.raises(RefusalError, match="filter") as caught:
+        faulty.chat("Write it.", model_options={ModelOption.STREAM: stream})
+
+    assert caught.value.text == "It begins"
+
+
+@pytest.mark.parametrize("content", ["", None])
+def test_empty_text_with_a_reason_is_an_answer(faults, faulty, content):
+    faults.answers(Reply(message(content=content)))
+
+    assert faulty.chat("Quote what fits, or nothing.").content == ""
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of LiteLLM's own classes
+def test_text_in_parts_is_joined_and_reasoning_kept_apart(faults, faulty, route):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    parts = [thought, {"type": "text", "text": "It is "}, {"type": "text", "text": "blue."}]
+    faults.answers(Reply(message(content=parts)))
+
+    if route.backend == "litellm":  # LiteLLM does not read them
+        with pytest.raises(MalformedResponseError):
+            faulty.chat("What colour?")
+    else:
+        thunk = faulty.instruct("What colour?", strategy=None, await_result=True)
+        assert (thunk.value, thunk.thinking) == ("It is blue.", "hm")
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@through_the_sdk
+@pytest.mark.parametrize("content", [{"text": "blue"}, 3, [3]], ids=str)
+def test_content_that_is_no_text_is_an_error_of_ours(faults, faulty, content):
+    faults.answers(Reply(message(content=content)))
+
+    with pytest.raises(MalformedResponseError):
+        faulty.chat("What colour?")
+
+
+@pytest.mark.parametrize("choices", [[], None])
+def test_answer_without_choices_is_no_empty_text(faults, faulty, choices):
+    faults.answers(Reply({**message(content="x"), "choices": choices}))
+
+    with pytest.raises(MalformedResponseError):
+        faulty.chat("Hi.")
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        event(choices=[{"index": 0, "finish_reason": None, "content_filter_offsets": {"check_offset": 5}}]),
+        event(choices=[]),
+        event(choices=[], usage={"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}),
+    ],
+    ids=["no delta", "no choices", "usage alone"],
+)
+def test_chunk_without_a_piece_does_not_end_the_stream(faults, faulty, between):
+    faults.answers(Reply([delta("Good "), between, delta("day"), delta(None, "stop"), DONE]))
+
+    assert "".join(faulty.stream_chat("Greet.")) == "Good day"
+
+
+@through_the_sdk
+def test_usage_comes_without_choices_too(faults, faulty):
+    usage = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
+    faults.answers(Reply([delta("Good day"), delta(None, "stop"), event(usage=usage), DONE]))
+
+    thunk = faulty.stream_chat("Greet.")
+
+    assert "".join(thunk) == "Good day"
+    assert thunk.generation.usage == Usage(4, 2)
+
+
+def with_reason(text, reason):
+    return event(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": reason}])
+
+
+def test_cut_stream_with_empty_reasons_is_no_whole_answer(faults, faulty):
+    faults.answers(Reply([with_reason("The code is ", ""), with_reason("4", "")]))
+
+    with pytest.raises(StreamInterruptedError):
+        list(faulty.stream_chat("Say the code."))
+
+
+def test_stream_that_names_no_reason_ends_with_its_mark(faults, open_faulty, route):
+    if str(route) != "openai":
+        return  # LiteLLM makes a reason up, and hides the mark
+    faults.answers(Reply([with_reason("The code is ", ""), with_reason("4", ""), DONE]))
+
+    assert "".join(open_faulty().stream_chat("Say the code.")) == "The code is 4"
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens": "5", "completion_tokens": 2.0}, Usage(5, 2)),
+        ({"prompt_tokens": -5, "completion_tokens": 2}, None),
+        ({"prompt_tokens": "many", "completion_tokens": 2}, None),
+        ({"prompt_tokens": True}, None),
+        ([5], None),
+        ("5", None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_usage_is_numbers_of_tokens_or_unknown(usage, counted):
+    from mellea.core.chat_completions import chunks_from
+
+    answer = {**message(content="Hi."), "usage": usage}
+
+    assert chunks_from(answer, backend="b", model_id="m")[0].usage == counted
+
+
+def test_places_and_names_of_another_type_do_not_count():
+    from mellea.core.chat_completions import chunks_from
+
+    choices = [{**message(content=text)["choices"][0], "index": "zero"} for text in ("a", "b")]
+    chunks = chunks_from({"id": 3, "model": ["m"], "choices": choices}, backend="b", model_id="m")
+
+    assert [(chunk.index, chunk.response_id, chunk.response_model) for chunk in chunks] == [
+        (0, None, None),
+        (1, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"message": "Provider is busy", "code": 429}}, RateLimitError),
+        ({"error": {"message": "No credits left", "code": 402}}, QuotaError),
+        ({"error": {"message": "top_p is too big", "code": 400}}, RequestRejectedError),
+    ],
+    ids=["429", "402", "400"],
+)
+@through_the_sdk
+def test_error_inside_an_answer_is_that_error(faults, faulty, body, expected):
+    faults.answers(Reply(body))
+
+    with pytest.raises(expected):
+        faulty.chat("Hi.")
+
+
+@pytest.mark.parametrize("option", ["n", "best_of", "num_return_sequences"])
+@on_every_route
+def test_several_answers_in_one_are_refused(faults, faulty, option):
+    with pytest.raises(UsageError, match="BestOfNSamplingStrategy"):
+        faulty.chat("Hi.", model_options={option: 2})
+
+    assert not faults.requests
+
+
+def test_one_answer_may_be_asked_for(faults, faulty):
+    faults.answers(Reply(completion("hello")))
+
+    assert faulty.chat("Hi.", model_options={"n": 1}).content == "hello"
