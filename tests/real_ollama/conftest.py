@@ -1,7 +1,8 @@
 """Tests against any real Ollama server: ``OLLAMA_HOST=... make test-ollama MODEL=name``.
 
-They pull nothing and take the models they are told. What needs a model that none of them is, is left out, and the summary
-says so. Without ``--ollama-models`` they run against the test server, so that they themselves are tested.
+They pull nothing and take the models they are told. What needs a model that none of them is, is left out, and
+the summary says so. Without ``--ollama-models`` they run against the test server, so that they themselves are
+tested.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def real(request: pytest.FixtureRequest) -> Real:
 
 @pytest.fixture
 def make(real: Real) -> Iterator[Make]:
-    """Makes backends for a model that can do something, whose answers are short and greedy, and closes them."""
+    """Makes backends for a model that can do something, with short and greedy answers, and closes them."""
     backends = []
 
     def made(capability: str = "completion", **options: Any) -> OllamaModelBackend:

@@ -1,4 +1,7 @@
-"""The test server answers as a real Ollama server was seen to: statuses, kinds of content, fields, and words of errors."""
+"""The test server answers as a real Ollama server was seen to.
+
+Statuses, kinds of content, fields, and words of errors.
+"""
 
 import pytest
 

@@ -20,7 +20,10 @@ def client(server):
 
 @pytest.fixture
 def chat(client, server):
-    """Asks for a greedy chat, and returns the answer: whole unless it is told otherwise, and short unless it has words."""
+    """Asks for a greedy chat, and returns the answer.
+
+    Whole unless it is told otherwise, and short unless it has words.
+    """
 
     def ask(model="smollm2", *, stream=False, messages=HI, options=None, **fields):
         options = {"temperature": 0, "num_predict": 60 if server.words else 8, **(options or {})}

@@ -1,16 +1,18 @@
-"""A server that speaks Ollama's protocol in front of llama-server, so that tests of the Ollama backend get real tokens.
+"""A server that speaks Ollama's protocol in front of llama-server, for tests with real tokens.
 
-In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the repository::
+In a test take the fixture ``ollama_server`` (see ``tests.servers.fixtures``); by hand, from the top of the
+repository::
 
     python -m tests.servers.ollama           # prints the address, serves until interrupted
 
-Its models are SmolLM2 under several names; ``MODELS`` says which can what, ``PULLABLE`` what can be pulled. Every request
-is kept in ``server.requests``. ``server.faults`` holds what the next requests to a generating endpoint run into, and
-``server.words`` what the model says next, word for word. What a real server answers stands in ``facts.json``, and
-``tests/servers/test_ollama_facts.py`` holds this one to it.
+Its models are SmolLM2 under several names; ``MODELS`` says which can what, ``PULLABLE`` what can be pulled.
+Every request is kept in ``server.requests``. ``server.faults`` holds what the next requests to a generating
+endpoint run into, and ``server.words`` what the model says next, word for word. What a real server answers
+stands in ``facts.json``, and ``tests/servers/test_ollama_facts.py`` holds this one to it.
 
-A request goes from ``api`` or ``openai_routes`` (the endpoints) over ``answers`` (the checks, and the fields of an answer) to
-``generation`` (reasoning, tool calls, formats) and ``runner`` (llama-server); ``sending`` sends what comes back.
+A request goes from ``api`` or ``openai_routes`` (the endpoints) over ``answers`` (the checks, and the fields
+of an answer) to ``generation`` (reasoning, tool calls, formats) and ``runner`` (llama-server); ``sending``
+sends what comes back.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ class OllamaServer:
         loaded: What is in memory, by full name.
         requests: What came in, oldest first.
         faults: What the next requests run into, first to last.
-        words: What the model says in the next generations, first to last, as it would write it itself: with its own tags for
-            reasoning and tool calls. It says it token by token.
+        words: What the model says in the next generations, first to last, as it would write it itself: with
+            its own tags for reasoning and tool calls. It says it token by token.
     """
 
     llama: LlamaServer

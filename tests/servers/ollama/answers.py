@@ -1,4 +1,7 @@
-"""What ``/api/chat`` and ``/api/generate`` answer: the checks before a generation, and the parts of its answer."""
+"""What ``/api/chat`` and ``/api/generate`` answer.
+
+The checks before a generation, and the parts of its answer.
+"""
 
 from __future__ import annotations
 

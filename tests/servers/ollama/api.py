@@ -1,4 +1,7 @@
-"""The endpoints of Ollama's protocol: field names, statuses and the order of things as its server has them."""
+"""The endpoints of Ollama's protocol.
+
+Field names, statuses and the order of things as its server has them.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,8 @@ class _Api:
         self._server = server
 
     async def session(self, app: web.Application) -> AsyncIterator[None]:
-        # llama-server closes a connection when a stream has ended, and a request on it may be on its way already.
+        # llama-server closes a connection when a stream has ended, and a request on it may be on its way
+        # already.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             self.answers = Answers(self._server, Runner(self._server.llama, session))
             yield

@@ -1,9 +1,10 @@
 """What a real Ollama server answers, case by case, and how an answer is held against it.
 
-The cases are in ``facts.json``, with where they were seen. A case is a request (``ask``: method, path, body), what it is
-answered with (``status``, ``type``), and of the answer either its ``fields``, its ``error``, its ``lines`` or its ``text``.
-What a model says may differ: where the fields depend on it, ``words`` are what the model is made to say. ``before`` is a
-request that comes first. ``{700 words}`` in a text stands for so many words.
+The cases are in ``facts.json``, with where they were seen. A case is a request (``ask``: method, path, body),
+what it is answered with (``status``, ``type``), and of the answer either its ``fields``, its ``error``, its
+``lines`` or its ``text``. What a model says may differ: where the fields depend on it, ``words`` are what the
+model is made to say. ``before`` is a request that comes first. ``{700 words}`` in a text stands for so many
+words.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def values(answer: httpx.Response) -> Any:
 
 
 def fields(value: Any, path: str = "") -> set[str]:
-    """Return the names of all fields in a value, but for those of a tool's arguments, which a model chooses."""
+    """Return the names of all fields in a value, but for those that a model chooses: arguments of a tool."""
     if isinstance(value, list):
         return {name for inner in value for name in fields(inner, f"{path}[].")}
     if not isinstance(value, dict):

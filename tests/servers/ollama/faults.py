@@ -15,10 +15,10 @@ class Fault:
     """What goes wrong with one request.
 
     Args:
-        kind: ``status``: an HTTP status before anything is generated. ``error``: an error line, or a status if it would be
-            the first line. ``cut``: the connection is reset. ``close``: it is closed before the last chunk. ``end``: the
-            answer ends without its last line. ``malformed``: a line that is no JSON. ``stall``: nothing more comes.
-            ``load``: the model is loaded and nothing generated.
+        kind: ``status``: an HTTP status before anything is generated. ``error``: an error line, or a status
+            if it would be the first line. ``cut``: the connection is reset. ``close``: it is closed before
+            the last chunk. ``end``: the answer ends without its last line. ``malformed``: a line that is no
+            JSON. ``stall``: nothing more comes. ``load``: the model is loaded and nothing generated.
         after: Lines that are sent properly before.
         status: Status of ``status``.
         message: Error text of ``status`` and ``error``.
@@ -41,7 +41,7 @@ BUSY = Fault(
 
 
 def runner_dies(*, after: int = 0) -> Fault:
-    """Return the death of the process that generates, before the first line or in the middle of the stream."""
+    """Return the death of the process that generates, before or in the middle of the stream."""
     return Fault("error", after, message="an error was encountered while running the model: unexpected EOF")
 
 

@@ -35,7 +35,10 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "smollm2-vision:latest": ("completion", "vision"),
     "smollm2.1:135m": ("completion",),
 }
-"""What is installed at first, and what it can do. ``smollm2-vision`` takes images, and sees nothing in them."""
+"""What is installed at first, and what it can do.
+
+``smollm2-vision`` takes images, and sees nothing in them.
+"""
 PULLABLE: Mapping[str, tuple[str, ...]] = {"smollm2-extra:latest": ("completion",)}
 """What ``/api/pull`` finds."""
 WINDOW = 4096

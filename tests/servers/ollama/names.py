@@ -15,7 +15,10 @@ def is_name(name: str) -> bool:
 
 
 def full_name(name: str) -> str:
-    """Return a model's name with its tag, as Ollama lists it; ``latest`` when none is given, and case does not count."""
+    """Return a model's name with its tag, as Ollama lists it.
+
+    ``latest`` when none is given, and case does not count.
+    """
     short = name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
     return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
 

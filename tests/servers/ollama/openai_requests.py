@@ -25,7 +25,9 @@ Body = Mapping[str, Any]
 
 
 def native_chat(body: Body) -> dict[str, Any]:
-    """Return a chat as ``/api/chat`` takes it. It has no word for ``truncate``: a prompt that is too long is always cut.
+    """Return a chat as ``/api/chat`` takes it.
+
+    It has no word for ``truncate``: a prompt that is too long is always cut.
 
     Raises:
         RejectedError: The effort is a word that Ollama does not know.

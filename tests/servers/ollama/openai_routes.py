@@ -1,4 +1,7 @@
-"""The OpenAI interface of Ollama's server: its requests said in the native interface's words, and the answers back."""
+"""The OpenAI interface of Ollama's server.
+
+Its requests said in the native interface's words, and the answers back.
+"""
 
 from __future__ import annotations
 

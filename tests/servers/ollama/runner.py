@@ -86,8 +86,8 @@ class Runner:
     async def grammar(self, format: Any) -> str:
         """Return llama.cpp's own grammar of a request's format, empty for none.
 
-        The completion interface would take the schema itself, but holds the model to it with another library, which keeps
-        and refuses other things. The chat interface has the grammar made, and tells it.
+        The completion interface would take the schema itself, but holds the model to it with another library,
+        which keeps and refuses other things. The chat interface has the grammar made, and tells it.
 
         Raises:
             RejectedError: It is no format, or llama.cpp cannot make a grammar of it.
