@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import ClassVar
 
 import pytest
@@ -405,6 +406,56 @@ def test_file_that_is_no_cassette_is_refused(path, content, words):
     path.write_text(content)
 
     with pytest.raises(UsageError, match=words):
+        ReplayBackend(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"capabilities": None}, "backend has null as 'capabilities'"),
+        ({"capabilities": [1]}, "backend.capabilities holds something else than names"),
+        ({"options": {}}, "backend has an object as 'options'"),
+        ({"spellings": None}, "backend has null as 'spellings'"),
+        ({"model_options": []}, "backend has a list as 'model_options'"),
+        ({"strict_options": "yes"}, "backend has text as 'strict_options'"),
+    ],
+)
+def test_backend_changed_by_hand_is_refused_with_the_place(path, changed, words):
+    kept = {"format": "mellea-cassette", "version": 1, "calls": []}
+    path.write_text(json.dumps({**kept, "backend": {"provider": "a", "model_id": "b", **changed}}))
+
+    with pytest.raises(UsageError, match=re.escape(words)):
+        ReplayBackend(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"chunks": None}, "call 0 has null as 'chunks'"),
+        ({"chunks": [{"text": 1}]}, "call 0, chunks[0] has a number as 'text'"),
+        ({"chunks": [{}, {"index": -1}]}, "call 0, chunks[1] has a number out of range as 'index'"),
+        ({"chunks": [{"usage": {"prompt_tokens": 10**399}}]}, "chunks[0].usage has a number out of range"),
+        ({"chunks": [{"usage": {"prompt_tokens": "5"}}]}, "chunks[0].usage has text as 'prompt_tokens'"),
+        ({"chunks": [{"usage": {"words": 5}}]}, "has 'words', which is no count of tokens"),
+        ({"completions": [{}]}, "call 0, completions[0] has no 'text'"),
+        ({"tokens": 10**399}, "call 0 has a number out of range as 'tokens'"),
+        ({"error": {"type": "ServerError", "message": None}}, "call 0, error has null as 'message'"),
+        ({"error": {"type": "ServerError", "message": "x", "status": "500"}}, "error has text as 'status'"),
+        (
+            {"error": {"type": "RateLimitError", "message": "x", "retry_after": float("inf")}},
+            "as 'retry_after'",
+        ),
+        ({"complete": 1}, "call 0 has a number as 'complete'"),
+    ],
+)
+def test_call_changed_by_hand_is_refused_with_the_place(path, changed, words):
+    backend = {"provider": "a", "model_id": "b"}
+    call = {"kind": "chat", "request": {}, "complete": True, **changed}
+    path.write_text(
+        json.dumps({"format": "mellea-cassette", "version": 1, "backend": backend, "calls": [call]})
+    )
+
+    with pytest.raises(UsageError, match=re.escape(words)):
         ReplayBackend(path)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellea.core import RequirementsNotMetError, UsageError
-from mellea.core.trace import as_tree, print_tree, read_trace
+from mellea.core.trace import as_html, as_tree, print_tree, read_trace
 from mellea.stdlib.requirements import check, req
 from tests.trace.traces import MARKUP, failed, result_of, varied
 
@@ -233,7 +233,7 @@ ONE = varied().to_dict()
         ),
         (
             json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "usage": {"total_tokens": "x"}}]}),
-            "total_tokens is no number",
+            r"attempts\[0\]\.usage has text as 'total_tokens'",
         ),
         (
             json.dumps({**ONE, "attempts": [{**ONE["attempts"][0], "requirements": [{}]}]}),
@@ -244,6 +244,52 @@ ONE = varied().to_dict()
 def test_text_that_is_no_trace_is_refused_with_the_place(text, words):
     with pytest.raises(UsageError, match=rf"^x\.json .*{words}.*Write the file with result\.save\(path\)\.$"):
         read_trace(text, "x.json")
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "1e999", "-1e999", "NaN"])
+@pytest.mark.parametrize(
+    ("written", "where"),
+    [
+        ('"seconds": 0.5', r"attempts\[0\] has a number that is too large as 'seconds'"),
+        ('"total_tokens": 5', r"attempts\[0\]\.usage has .* as 'total_tokens'"),
+        ('"lane": 0', r"attempts\[0\] has .* as 'lane'"),
+        ('"tokens": 0', r"attempts\[0\]\.requirements\[0\] has .* as 'tokens'"),
+    ],
+)
+def test_number_that_cannot_be_is_refused_with_the_place(number, written, where):
+    first = {**ONE["attempts"][0], "seconds": 0.5, "usage": {"total_tokens": 5}}
+    text = json.dumps({**ONE, "attempts": [first], "result_index": 0})
+    assert written in text
+
+    with pytest.raises(UsageError, match=where):
+        read_trace(text.replace(written, f"{written.partition(': ')[0]}: {number}", 1))
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({"prompt": "x"}, r"attempts\[0\] has text as 'prompt'"),
+        ({"prompt": [{"role": "user"}]}, r"attempts\[0\]\.prompt\[0\] has no 'content'"),
+        ({"options": []}, r"attempts\[0\] has a list as 'options'"),
+        ({"seed": "1"}, r"attempts\[0\] has text as 'seed'"),
+        ({"feedback": 1}, r"attempts\[0\] has a number as 'feedback'"),
+        ({"model": {}}, r"attempts\[0\] has an object as 'model'"),
+    ],
+)
+def test_what_newer_traces_hold_is_checked_too(changed, where):
+    first = {**ONE["attempts"][0], **changed}
+
+    with pytest.raises(UsageError, match=where):
+        read_trace(json.dumps({**ONE, "attempts": [first], "result_index": 0}))
+
+
+def test_trace_without_what_newer_ones_hold_is_shown():
+    newer = ("prompt", "options", "seed", "feedback", "strategy", "started", "model")
+    first = {key: value for key, value in ONE["attempts"][0].items() if key not in newer}
+    older = read_trace(json.dumps({**ONE, "attempts": [first], "result_index": 0}))
+
+    assert as_tree(older)
+    assert "What was sent" not in as_html(older)
 
 
 JSON = st.recursive(

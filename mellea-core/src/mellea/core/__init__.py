@@ -1,6 +1,7 @@
 """Values and contracts: what a prompt is made of, what a backend is asked and answers, what can go wrong."""
 
 from mellea.core import errors
+from mellea.core.attempt import Attempt
 from mellea.core.backend import Backend, FormatterBackend
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
 from mellea.core.call_site import RequirementsNotMetWarning
@@ -29,7 +30,7 @@ from mellea.core.requirement import (
     default_output_to_bool,
 )
 from mellea.core.response import Chunk, Completion, Usage
-from mellea.core.sampling import Attempt, Budget, SamplingResult, SamplingStrategy
+from mellea.core.sampling import Budget, SamplingResult, SamplingStrategy
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.core.tool_call import ModelToolCall

@@ -31,6 +31,8 @@ from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
 from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.request_log import RequestLog, logged
+from mellea.core.response import total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
@@ -79,11 +81,14 @@ async def sample_n(
     writers = [_writer(backend, action, request, config) for _ in range(n)]
     request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
     started, answered = time.perf_counter(), set()
-    async with aclosing(stream_chunks(backend, request, TimeLimits.of(options, stream=False))) as chunks:
-        async for chunk in chunks:
-            if chunk.index < n:
-                answered.add(chunk.index)
-                writers[chunk.index].feed(chunk, started)
+    limits = TimeLimits.of(options, stream=False)
+    with logged(backend, request) as log:
+        async with aclosing(stream_chunks(backend, request, limits)) as chunks:
+            async for chunk in chunks:
+                if chunk.index < n:
+                    answered.add(chunk.index)
+                    writers[chunk.index].feed(chunk, started)
+        _note_answers(log, writers)
     refused = [(index, refusal) for index in sorted(answered) if (refusal := writers[index].refusal())]
     if refused and len(refused) == len(answered):
         raise refused[0][1]
@@ -184,10 +189,18 @@ async def _fill(
     writer.send(request)
     limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
-    async with aclosing(stream_chunks(backend, request, limits)) as chunks:
-        async for chunk in chunks:
-            writer.feed(chunk, started)
+    with logged(backend, request) as log:
+        async with aclosing(stream_chunks(backend, request, limits)) as chunks:
+            async for chunk in chunks:
+                writer.feed(chunk, started)
+        _note_answers(log, [writer])
     writer.finish(started)
+
+
+def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
+    known = writers[0].thunk.generation
+    ended = known.finish_reasons[-1] if known.finish_reasons else None
+    log.answered([writer.thunk.text for writer in writers], known.usage, ended)
 
 
 async def _rendered(
@@ -268,8 +281,11 @@ async def complete(
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
-    async with bounded(backend, TimeLimits.of(options, stream=False)):
-        completions = await backend.complete(request)
+    with logged(backend, request) as log:
+        async with bounded(backend, TimeLimits.of(options, stream=False)):
+            completions = await backend.complete(request)
+        spent = total_usage([completion.usage for completion in completions])
+        log.answered([completion.text for completion in completions], spent, None)
     if len(completions) != len(spans):
         raise MalformedResponseError(
             f"Backend {backend.provider!r} gave {len(completions)} completions for {len(spans)} prompts.",

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import UsageError
+from mellea.core.notebook import html_text
 from mellea.core.text_like import TextLike
 from mellea.core.tool_call import ModelToolCall
 
@@ -102,6 +103,9 @@ class Message(TextLike, Component["Message"]):
 
     def __str__(self) -> str:
         return self.content
+
+    def _repr_html_(self) -> str:
+        return html_text(self.content, self.role)
 
     def __bool__(self) -> bool:
         return any((self.content, self.images, self.audio, self.documents, self.tool_calls))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from mellea.core.attempt import Attempt
 from mellea.core.budget import Budget, Spending, no_attempt
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import RequirementsNotMetError
+from mellea.core.notebook import html_table
+from mellea.core.redaction import redacted
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage, total_usage
 from mellea.core.terminal import visible
@@ -28,69 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "Budget", "SamplingResult", "SamplingStrategy", "Spending", "no_attempt", "total_usage"]
 
 S = TypeVar("S")
-
-
-@frozen
-class Attempt(Generic[S]):
-    """One attempt at an answer.
-
-    Args:
-        action: What the model was asked.
-        context: The conversation after it, up to and with the output.
-        output: What it answered.
-        results: What each requirement says, in the order in which the requirements were given.
-        error: Why the output cannot be used, if it does not parse.
-        lane: Which of the concurrent lanes made it.
-        round: Which round of its lane it was.
-        usage: Tokens spent on it, judges included.
-        seconds: Time spent on it, judges included.
-        fixed_by: The requirement whose own fix made the output, if one did.
-    """
-
-    action: Span
-    context: Context = field(repr=False)
-    output: ModelOutputThunk[S]
-    results: tuple[tuple[Requirement, ValidationResult], ...] = ()
-    error: str | None = None
-    lane: int = 0
-    round: int = 0
-    usage: Usage = field(factory=Usage)
-    seconds: float = 0.0
-    fixed_by: str | None = None
-
-    @property
-    def success(self) -> bool:
-        """Whether the output parses and every requirement is met."""
-        return self.error is None and all(result.result for _, result in self.results)
-
-    @property
-    def rank(self) -> tuple[bool, int, float]:
-        """How good it is: it parses, the most requirements met, the highest score."""
-        return self.error is None, self.met, self.score
-
-    @property
-    def met(self) -> int:
-        """How many requirements are met."""
-        return sum(bool(result.result) for _, result in self.results)
-
-    @property
-    def score(self) -> float:
-        """The sum of the scores that the requirements give.
-
-        A score that is no number is the worst there is.
-        """
-        total = sum(result.score for _, result in self.results if result.score is not None)
-        return -math.inf if math.isnan(total) else float(total)
-
-    def failures(self) -> list[tuple[str, str]]:
-        """Return what is wrong with it: the requirement's name and the reason, for each that is not met."""
-        wrong = [("The answer can be read", self.error)] if self.error is not None else []
-        wrong += [
-            (requirement.name, result.reason or "not met")
-            for requirement, result in self.results
-            if not result.result
-        ]
-        return wrong
 
 
 @frozen
@@ -220,12 +159,12 @@ class SamplingResult(Generic[S]):
         return f"{tried} does not meet every requirement: {missing}.{blame}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that can be told of it as JSON values."""
+        """Return everything that can be told of it as JSON values, without the secrets in them."""
         return {
             "success": self.success,
             "result_index": self.result_index,
-            "why": self.why,
-            "attempts": [_attempt_to_dict(attempt) for attempt in self.attempts],
+            "why": redacted(self.why),
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
         }
 
     def to_json(self) -> str:
@@ -237,17 +176,58 @@ class SamplingResult(Generic[S]):
 
         A star marks the chosen one.
         """
-        rows: list[tuple[str, ...]] = [
-            ("", "attempt", "lane", "round", "met", "seconds", "tokens", "answer", "lacks")
-        ]
-        rows += [
-            _row(number, attempt, number == self.result_index) for number, attempt in enumerate(self.attempts)
-        ]
+        rows = self._cells()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         )
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        head = ("", "attempt", "lane", "round", "met", "seconds", "tokens", "answer", "lacks")
+        return [
+            head,
+            *(
+                _row(number, attempt, number == self.result_index)
+                for number, attempt in enumerate(self.attempts)
+            ),
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one flat mapping for each attempt, for a data frame: ``pandas.DataFrame(result.rows())``."""
+        return [
+            {
+                "attempt": number,
+                "chosen": number == self.result_index,
+                "success": attempt.success,
+                "text": str(attempt.output),
+                "error": attempt.error,
+                "lacks": "; ".join(name for name, _ in attempt.failures()),
+                "met": attempt.met,
+                "requirements": len(attempt.results),
+                "score": attempt.score,
+                "lane": attempt.lane,
+                "round": attempt.round,
+                "seconds": attempt.seconds,
+                "prompt_tokens": attempt.usage.prompt_tokens,
+                "completion_tokens": attempt.usage.completion_tokens,
+                "model": attempt.output.generation.model,
+                "strategy": attempt.strategy,
+                "seed": attempt.seed,
+            }
+            for number, attempt in enumerate(self.attempts)
+        ]
+
+    def without_prompts(self) -> SamplingResult[S]:
+        """Return the result without what was sent: each prompt holds the whole conversation so far."""
+        for attempt in self.attempts:
+            if attempt.output is not self.result:
+                attempt.output.release_prompt()
+        return evolve(self, attempts=tuple(evolve(attempt, sent=None) for attempt in self.attempts))
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._cells()
+        return html_table(head, rows, f"{'✓' if self.success else '✗'} {self.why}")
 
     def show(self, file: Writable | None = None) -> None:
         """Print the attempts as a tree: each requirement with its verdict, reason, time and tokens.
@@ -304,32 +284,6 @@ def _shortened(text: str, length: int) -> str:
     """Return a text in one line of bounded length."""
     line = visible(" ".join(text.split()))
     return line if len(line) <= length else f"{line[: length - 3]}..."
-
-
-def _attempt_to_dict(attempt: Attempt[Any]) -> dict[str, Any]:
-    return {
-        "success": attempt.success,
-        "text": str(attempt.output),
-        "error": attempt.error,
-        "model": attempt.output.generation.model,
-        "lane": attempt.lane,
-        "round": attempt.round,
-        "seconds": round(attempt.seconds, 6),
-        "usage": dict(attempt.usage),
-        "fixed_by": attempt.fixed_by,
-        "requirements": [
-            {
-                "requirement": requirement.name,
-                "met": result.result,
-                "reason": result.reason,
-                "score": result.score,
-                "skipped": result.skipped,
-                "seconds": round(result.seconds, 6),
-                "tokens": result.usage.total_tokens if result.usage is not None else 0,
-            }
-            for requirement, result in attempt.results
-        ],
-    }
 
 
 class SamplingStrategy(ABC):

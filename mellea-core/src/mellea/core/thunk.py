@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
-from mellea.core._output import Output
+from mellea.core._output import Output, SentRequest
+from mellea.core._sampled import Sampled
 from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.metadata import GenerateLog, GenerationMetadata, RawProviderResponse
+from mellea.core.notebook import html_text
 from mellea.core.text_like import TextLike
 
 if TYPE_CHECKING:
     from mellea.core.schema import OutputSchema
     from mellea.core.tool_call import ModelToolCall
 
-__all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser", "Sampled"]
+__all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser"]
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -31,46 +33,6 @@ class Parser(Protocol[S_co]):
 
     def parse(self, computed: ModelOutputThunk[Any], /) -> S_co:
         """Return what the text means."""
-        ...
-
-
-class Sampled(Protocol):
-    """Every attempt of the call that an output came from: a ``SamplingResult``."""
-
-    @property
-    def success(self) -> bool:
-        """Whether the chosen attempt meets every requirement."""
-        ...
-
-    @property
-    def attempts(self) -> Sequence[Any]:
-        """The attempts."""
-        ...
-
-    @property
-    def why(self) -> str:
-        """Why the chosen one was chosen."""
-        ...
-
-    @property
-    def misses_requirements(self) -> bool:
-        """Whether a requirement that was checked is not met."""
-        ...
-
-    def shortcoming(self) -> str:
-        """Return in words what the chosen attempt lacks."""
-        ...
-
-    def table(self) -> str:
-        """Return one line for each attempt."""
-        ...
-
-    def show(self) -> None:
-        """Print the attempts as a tree."""
-        ...
-
-    def to_json(self) -> str:
-        """Return the attempts as JSON text."""
         ...
 
 
@@ -220,6 +182,11 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         return self._sampling
 
     @property
+    def sent(self) -> SentRequest | None:
+        """The request as it was sent; None for a thunk that no backend made, or whose prompt was released."""
+        return self._output.request
+
+    @property
     def generate_log(self) -> GenerateLog | None:
         """The record of the generation.
 
@@ -242,6 +209,9 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         if not self._output.done:
             raise _NoLengthError("The output is not complete yet: it has no length.", hint="Await it first.")
         return len(str(self))
+
+    def _repr_html_(self) -> str | None:
+        return html_text(self.value or "") if self.is_computed() else None
 
     def __bool__(self) -> bool:
         return not self.is_computed() or bool(self.value)
@@ -392,6 +362,8 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def release_prompt(self) -> None:
         """Forget what was, or will be, sent: it holds the whole conversation so far."""
         self._output.release_prompt()
+        if self._sampling is not None:
+            self._sampling = self._sampling.without_prompts()
 
 
 class ComputedModelOutputThunk(ModelOutputThunk[S]):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["as_html", "as_tree", "print_tree", "read_trace", "write_text"]
 
 _WIDTH = 100
+_TOO_LARGE = 10**15
+"""No count and no time in seconds is as large as this."""
 _NUMBER = (int, float)
 _TEXT_OR_NONE = (str, type(None))
 _TRACE: dict[str, Any] = {"success": bool, "result_index": int, "why": str, "attempts": list}
@@ -41,6 +43,16 @@ _ATTEMPT: dict[str, Any] = {
     "fixed_by": _TEXT_OR_NONE,
     "requirements": list,
 }
+_OPTIONAL: dict[str, Any] = {  # those of an attempt that older traces do not have
+    "model": _TEXT_OR_NONE,
+    "started": _TEXT_OR_NONE,
+    "strategy": _TEXT_OR_NONE,
+    "feedback": _TEXT_OR_NONE,
+    "seed": (int, type(None)),
+    "options": (dict, type(None)),
+    "prompt": (list, type(None)),
+}
+_MESSAGE: dict[str, Any] = {"role": str, "content": str}
 _REQUIREMENT: dict[str, Any] = {
     "requirement": str,
     "met": bool,
@@ -178,7 +190,8 @@ def as_html(trace: Mapping[str, Any]) -> str:
         trace: What ``SamplingResult.to_dict`` gives.
     """
     spent = sum(_tokens(attempt) for attempt in trace["attempts"])
-    page = _page().render(trace=trace, tokens=spent, lanes=_has_lanes(trace), time=_time)
+    in_json = functools.partial(json.dumps, indent=2, ensure_ascii=False)
+    page = _page().render(trace=trace, tokens=spent, lanes=_has_lanes(trace), time=_time, in_json=in_json)
     return page.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no text that a file can hold
 
 
@@ -223,9 +236,14 @@ def _wrong_parts(trace: Any) -> Iterator[str]:
     """Iterate over what keeps a value from being a trace."""
     yield from _wrong_fields("it", trace, _TRACE)
     for number, attempt in enumerate(trace["attempts"]):
-        yield from _wrong_fields(f"attempts[{number}]", attempt, _ATTEMPT)
-        if not isinstance(attempt["usage"].get("total_tokens", 0), int):
-            yield f"attempts[{number}].usage.total_tokens is no number"
+        where = f"attempts[{number}]"
+        yield from _wrong_fields(where, attempt, _ATTEMPT)
+        there = {key: kinds for key, kinds in _OPTIONAL.items() if key in attempt}
+        yield from _wrong_fields(where, attempt, there)
+        total = {"total_tokens": (int, type(None))} if "total_tokens" in attempt["usage"] else {}
+        yield from _wrong_fields(f"{where}.usage", attempt["usage"], total)
+        for position, message in enumerate(attempt.get("prompt") or ()):
+            yield from _wrong_fields(f"{where}.prompt[{position}]", message, _MESSAGE)
         for position, requirement in enumerate(attempt["requirements"]):
             yield from _wrong_fields(
                 f"attempts[{number}].requirements[{position}]", requirement, _REQUIREMENT
@@ -243,6 +261,15 @@ def _wrong_fields(where: str, value: Any, fields: Mapping[str, Any]) -> Iterator
             yield f"{where} has no {key!r}"
         elif not isinstance(value[key], kinds) or (isinstance(value[key], bool) and kinds is not bool):
             yield f"{where} has {_json_kind(value[key])} as {key!r}"
+        elif _is_too_large(key, value[key]):
+            yield f"{where} has a number that is too large as {key!r}"
+
+
+def _is_too_large(key: str, value: Any) -> bool:
+    if key == "seed" or not isinstance(value, int | float):
+        return False
+    may_be_infinite = key == "score" and isinstance(value, float)
+    return not may_be_infinite and not abs(value) < _TOO_LARGE  # what is not a number is not less
 
 
 def _json_kind(value: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from mellea.core.errors import UsageError
 from mellea.core.trace import write_text
+from mellea.testing.cassette_shape import wrong_parts
 from mellea.testing.requests import canonical, nearest_difference
 
 __all__ = ["COUNT", "Cassette", "CassetteWriter", "read_cassette"]
@@ -200,29 +201,6 @@ def read_cassette(path: str | os.PathLike[str]) -> Cassette:
             f"{name} has version {version!r} of the format, and this release reads version {VERSION}.",
             hint=_RECORD_AGAIN,
         )
-    if wrong := _wrong_part(kept):
+    if wrong := next(wrong_parts(kept), None):
         raise UsageError(f"{name} is damaged: {wrong}.", hint=_RECORD_AGAIN)
     return Cassette(name, kept["backend"], kept["calls"])
-
-
-def _wrong_part(kept: Mapping[str, Any]) -> str | None:
-    """Return what keeps a file of the right format from being read, if anything."""
-    backend, calls = kept.get("backend"), kept.get("calls")
-    texts = ("provider", "model_id")
-    if not isinstance(backend, dict) or not all(isinstance(backend.get(key), str) for key in texts):
-        return "its backend has no name and model"
-    if not isinstance(calls, list):
-        return "it has no list of calls"
-    for number, call in enumerate(calls):
-        if (
-            not isinstance(call, dict)
-            or not isinstance(call.get("kind"), str)
-            or not isinstance(call.get("request"), dict)
-        ):
-            return f"call {number} has no kind and request"
-        if not isinstance(call.get("error"), dict | None) or not all(
-            isinstance(call.get(key, []), list) and all(isinstance(part, dict) for part in call.get(key, []))
-            for key in ("chunks", "completions")
-        ):
-            return f"call {number} has no answer that can be read"
-    return None

@@ -12,6 +12,7 @@ from mellea.core.budget import call_within_deadline
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import OutputParseError
+from mellea.core.message import Message
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage, total_usage
 from mellea.core.sampling import Attempt
@@ -68,6 +69,7 @@ async def judge_attempt(
     )
     for result in results:
         call.spending.add(result.usage)
+    seconds = time.perf_counter() - begun.started
     return Attempt(
         begun.action,
         after,
@@ -77,8 +79,20 @@ async def judge_attempt(
         begun.lane,
         begun.round,
         total_usage([spent, *(result.usage for result in results)]),
-        time.perf_counter() - begun.started,
+        seconds,
+        feedback=_feedback(begun.action, call.action),
+        seed=call.seed_for(begun.lane, begun.round),
+        started=time.time() - seconds,
+        sent=output.sent,
     )
+
+
+def _feedback(action: Span, first: Span) -> str | None:
+    """Return what an action tells of the attempt before, or None for what was asked first."""
+    told = getattr(action, "feedback", None)
+    if told is None and action is not first and isinstance(action, Message):
+        return action.content
+    return told if isinstance(told, str) else None
 
 
 async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attempt[Any]) -> Attempt[Any]:

@@ -230,8 +230,9 @@ class BaseSamplingStrategy(SamplingStrategy):
         if not attempts:
             raise error or no_attempt(call.spending)
         index, why = await self.choose(call, attempts, error)
-        rooted = tuple(_rooted(attempt, call) for attempt in attempts)
-        return SamplingResult(rooted, index, why, steering.outcomes if steering is not None else {})
+        rooted = (_rooted(attempt, call) for attempt in attempts)
+        told = tuple(evolve(attempt, strategy=attempt.strategy or repr(self)) for attempt in rooted)
+        return SamplingResult(told, index, why, steering.outcomes if steering is not None else {})
 
     def _lane_count(self) -> int:
         return self.concurrency_budget

@@ -105,6 +105,11 @@ class SamplingRequest:
         others = {key: value for key, value in self.options.items() if key != "seed"}
         return evolve(self.config, options=merge_options(others, {ModelOption.SEED: own}))
 
+    def seed_for(self, lane: int, round_: int) -> int | None:
+        """Return the seed of one attempt; None where it is left to the provider."""
+        seed = self.config_for(lane, round_).options.get(ModelOption.SEED, self.seed)
+        return seed if isinstance(seed, int) else None
+
     def seen_by_validators(self, action: Span, after: Context, output: Span) -> Context:
         """Return the conversation that the validators of an output see."""
         return after if self.validation_ctx is None else self.validation_ctx.add(action).add(output)

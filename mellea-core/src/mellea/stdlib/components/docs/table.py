@@ -10,6 +10,7 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core.errors import UsageError
+from mellea.core.notebook import html_table
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.components.mobject import MethodTool, MObject, Query, Transform, tools_of
 
@@ -104,6 +105,9 @@ class Table(MObject):
 
     def __str__(self) -> str:
         return self.to_markdown()
+
+    def _repr_html_(self) -> str:
+        return html_table(self.header, self.rows)
 
 
 Table.query_type = TableQuery

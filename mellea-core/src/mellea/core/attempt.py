@@ -1,0 +1,159 @@
+"""One attempt at an answer, and what can be told of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from attrs import field, frozen
+
+from mellea.core._output import SentMessage, SentRequest
+from mellea.core.component import Span
+from mellea.core.context import Context
+from mellea.core.notebook import html_table, html_text
+from mellea.core.redaction import redacted
+from mellea.core.requirement import Requirement, ValidationResult
+from mellea.core.response import Usage
+from mellea.core.thunk import ModelOutputThunk
+
+__all__ = ["Attempt"]
+
+S = TypeVar("S")
+
+
+@frozen
+class Attempt(Generic[S]):
+    """One attempt at an answer.
+
+    Args:
+        action: What the model was asked.
+        context: The conversation after it, up to and with the output.
+        output: What it answered.
+        results: What each requirement says, in the order in which the requirements were given.
+        error: Why the output cannot be used, if it does not parse.
+        lane: Which of the concurrent lanes made it.
+        round: Which round of its lane it was.
+        usage: Tokens spent on it, judges included.
+        seconds: Time spent on it, judges included.
+        fixed_by: The requirement whose own fix made the output, if one did.
+        feedback: What the model was told of the attempt before.
+        seed: The seed it was drawn with.
+        started: When it began, in seconds since 1970.
+        strategy: What made it.
+        sent: The request as it was sent; None where nobody keeps it any more.
+    """
+
+    action: Span
+    context: Context = field(repr=False)
+    output: ModelOutputThunk[S]
+    results: tuple[tuple[Requirement, ValidationResult], ...] = ()
+    error: str | None = None
+    lane: int = 0
+    round: int = 0
+    usage: Usage = field(factory=Usage)
+    seconds: float = 0.0
+    fixed_by: str | None = None
+    feedback: str | None = field(default=None, repr=False)
+    seed: int | None = field(default=None, repr=False)
+    started: float | None = field(default=None, repr=False, eq=False)
+    strategy: str | None = field(default=None, repr=False)
+    sent: SentRequest | None = field(default=None, repr=False, eq=False)
+
+    @property
+    def success(self) -> bool:
+        """Whether the output parses and every requirement is met."""
+        return self.error is None and all(result.result for _, result in self.results)
+
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        """How good it is: it parses, the most requirements met, the highest score."""
+        return self.error is None, self.met, self.score
+
+    @property
+    def met(self) -> int:
+        """How many requirements are met."""
+        return sum(bool(result.result) for _, result in self.results)
+
+    @property
+    def score(self) -> float:
+        """The sum of the scores that the requirements give.
+
+        A score that is no number is the worst there is.
+        """
+        total = sum(result.score for _, result in self.results if result.score is not None)
+        return -math.inf if math.isnan(total) else float(total)
+
+    def failures(self) -> list[tuple[str, str]]:
+        """Return what is wrong with it: the requirement's name and the reason, for each that is not met."""
+        wrong = [("The answer can be read", self.error)] if self.error is not None else []
+        wrong += [
+            (requirement.name, result.reason or "not met")
+            for requirement, result in self.results
+            if not result.result
+        ]
+        return wrong
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that can be told of it as JSON values, without the secrets in them."""
+        usage = self.usage
+        return redacted(
+            {
+                "success": self.success,
+                "text": str(self.output),
+                "error": self.error,
+                "model": self.output.generation.model,
+                "lane": self.lane,
+                "round": self.round,
+                "started": None if self.started is None else _moment(self.started),
+                "seconds": round(self.seconds, 6),
+                "usage": dict(usage),
+                "strategy": self.strategy,
+                "seed": self.seed,
+                "options": None if self.sent is None else _plain(self.sent.options),
+                "prompt": None if self.sent is None else [_told(message) for message in self.sent.messages],
+                "feedback": self.feedback,
+                "fixed_by": self.fixed_by,
+                "requirements": [_verdict(*pair) for pair in self.results],
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("✓" if result.result else "–" if result.skipped else "✗", requirement.name, result.reason or "")  # noqa: RUF001  a dash as a mark
+            for requirement, result in self.results
+        ]
+        if self.error is not None:
+            rows.insert(0, ("✗", "The answer can be read", self.error))
+        return html_text(str(self.output)) + html_table(("", "requirement", "reason"), rows)
+
+
+def _told(message: SentMessage) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}
+
+
+def _verdict(requirement: Requirement, result: ValidationResult) -> dict[str, Any]:
+    return {
+        "requirement": requirement.name,
+        "met": result.result,
+        "reason": result.reason,
+        "score": result.score,
+        "skipped": result.skipped,
+        "seconds": round(result.seconds, 6),
+        "tokens": result.usage.total_tokens if result.usage is not None else 0,
+    }
+
+
+def _moment(seconds: float) -> str:
+    from datetime import UTC, datetime  # noqa: PLC0415  ten milliseconds that only a trace costs
+
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: what it cannot is told in words."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)

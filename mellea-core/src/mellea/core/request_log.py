@@ -1,0 +1,83 @@
+"""One line in the standard log for each request, under ``mellea.requests``.
+
+At INFO what it took and how it ended; at DEBUG also the prompts and the answers, without the secrets in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from mellea.core.model_api import ModelAPI
+from mellea.core.redaction import redacted
+from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.response import Usage
+
+__all__ = ["RequestLog", "logged"]
+
+_log = logging.getLogger("mellea.requests")
+
+
+class RequestLog:
+    """What is noted of one request.
+
+    Args:
+        name: The backend and the model.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._started = time.perf_counter()
+
+    def asked(self, prompts: Sequence[str]) -> None:
+        """Note what is asked."""
+        if _log.isEnabledFor(logging.DEBUG):
+            for prompt in prompts:
+                _log.debug("%s is asked: %s", self._name, redacted(prompt))
+
+    def answered(self, texts: Sequence[str], usage: Usage | None, finish_reason: str | None) -> None:
+        """Note how a request ended well."""
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        tokens = (
+            f", {usage.prompt_tokens} tokens read and {usage.completion_tokens} written"
+            if usage is not None
+            else ""
+        )
+        ended = f", {finish_reason}" if finish_reason else ""
+        _log.info("%s answered in %.2f s%s%s", self._name, self._seconds, tokens, ended)
+        if _log.isEnabledFor(logging.DEBUG):
+            for text in texts:
+                _log.debug("%s says: %s", self._name, redacted(text))
+
+    def failed(self, error: BaseException) -> None:
+        """Note that a request failed. The provider's words may repeat the prompt, and are left out."""
+        status = getattr(error, "status", None)
+        kind = f"{type(error).__name__}{f' ({status})' if status else ''}"
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            _log.info("%s was cancelled after %.2f s", self._name, self._seconds)
+        else:
+            _log.info("%s failed after %.2f s: %s", self._name, self._seconds, kind)
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+
+@contextmanager
+def logged(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> Iterator[RequestLog]:
+    """Note a request when it begins and when it fails; who makes it notes the answer."""
+    log = RequestLog(f"{backend.provider} ({backend.model_id})")
+    log.asked(
+        [f"{message.role}: {message.content}" for message in request.messages]
+        if isinstance(request, ChatRequest)
+        else request.prompts
+    )
+    try:
+        yield log
+    except BaseException as error:
+        log.failed(error)
+        raise
