@@ -79,6 +79,7 @@ def test_capability_error_pickles_what_is_missing():
 
 
 RETRYABLE = {
+    "RepetitionError",
     "ProviderConnectionError",
     "StreamInterruptedError",
     "ProviderTimeoutError",

