@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
 from mellea.core._output import SentMessage, SentRequest
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.notebook import html_table, html_text
+from mellea.core.pickling import picklable_or_none
 from mellea.core.redaction import redacted
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage
@@ -59,6 +60,10 @@ class Attempt(Generic[S]):
     started: float | None = field(default=None, repr=False, eq=False)
     strategy: str | None = field(default=None, repr=False)
     sent: SentRequest | None = field(default=None, repr=False, eq=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = {name: getattr(self, name) for name in fields_dict(type(self))}
+        return _rebuilt, (type(self), {**own, "sent": picklable_or_none(self.sent)})
 
     @property
     def success(self) -> bool:
@@ -126,6 +131,10 @@ class Attempt(Generic[S]):
         if self.error is not None:
             rows.insert(0, ("✗", "The answer can be read", self.error))
         return html_text(str(self.output)) + html_table(("", "requirement", "reason"), rows)
+
+
+def _rebuilt(kind: type[Attempt[Any]], own: dict[str, Any]) -> Attempt[Any]:
+    return kind(**own)
 
 
 def _told(message: SentMessage) -> dict[str, str]:

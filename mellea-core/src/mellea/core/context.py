@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from attrs import frozen
 
@@ -174,9 +175,51 @@ class Context(ABC):
             return ContextTurn(self._previous.node_data, self._data)
         return ContextTurn(self._data, None)
 
+    # Copies, without a step of recursion for each turn
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin: Context | None = None
+        for node in self._chain():
+            if id(node) not in memo:
+                above = memo[id(node)] = type(node).__new__(type(node))
+                vars(above).update(copy.deepcopy(_own(node), memo), _previous=twin)
+            twin = memo[id(node)]
+        return cast("Self", twin)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt_chain, ([(type(node), _own(node)) for node in self._chain()],)
+
+    def _chain(self) -> list[Context]:
+        """Return this context and all before it, oldest first."""
+        nodes: list[Context] = []
+        node: Context | None = self
+        while node is not None:
+            nodes.append(node)
+            node = node.previous_node
+        return nodes[::-1]
+
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} ending in {self._data!r}>"
             if self._previous
             else f"<{type(self).__name__}, empty>"
         )
+
+
+def _own(node: Context) -> dict[str, Any]:
+    return {name: value for name, value in vars(node).items() if name != "_previous"}
+
+
+def _rebuilt_chain(nodes: Sequence[tuple[type[Context], dict[str, Any]]]) -> Context:
+    """Return the newest of pickled nodes, each on top of the one before."""
+    newest: Context | None = None
+    for kind, own in nodes:
+        node = kind.__new__(kind)
+        vars(node).update(own, _previous=newest)
+        newest = node
+    return cast("Context", newest)

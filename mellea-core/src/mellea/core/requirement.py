@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
@@ -14,6 +15,7 @@ from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.judge import judge
+from mellea.core.pickling import picklable_or_none
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.validation import (
     PartialValidationResult,
@@ -157,6 +159,24 @@ class Requirement(Component[str]):
         """The description, or the name of the check."""
         return self.description or str(getattr(self.validation_fn, "__name__", type(self).__name__))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what can be pickled; a check that cannot, like a lambda, becomes one that says so."""
+        state = {name: picklable_or_none(value) for name, value in vars(self).items()}
+        if self.validation_fn is not None and state["validation_fn"] is None:
+            state["validation_fn"] = _LostCheck(self.name)
+        return {**state, "output_to_bool": state["output_to_bool"] or default_output_to_bool}
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = memo[id(self)] = copy.copy(self)
+        kept = {name: value for name, value in vars(self).items() if name != "judge"}
+        vars(twin).update(copy.deepcopy(kept, memo))
+        return twin
+
     def parts(self) -> list[Span]:
         """Return nothing: a requirement is one text."""
         return []
@@ -170,6 +190,20 @@ class Requirement(Component[str]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}{', check_only=True' if self.check_only else ''})"
+
+
+class _LostCheck:
+    """Stands for a check that could not be pickled."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, ctx: Context) -> ValidationResult:
+        return ValidationResult(
+            False,
+            reason=f"The check {self.__name__!r} was lost when it was pickled: it is a lambda, or a function "
+            "within another one. Define it at the top level of a module",
+        )
 
 
 def reqify(requirement: str | Requirement) -> Requirement:

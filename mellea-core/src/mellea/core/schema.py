@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import MelleaError, OutputParseError, UsageError
+from mellea.core.pickling import picklable_or_none
 
 if TYPE_CHECKING:
     from mellea.core.schema_dialects import DialectSchema
@@ -46,6 +47,10 @@ class OutputSchema:
     json_schema: Mapping[str, Any] = field(hash=False, validator=_comes_to_an_end)
     model: type[Any] | None = None
     parser: Callable[[str], Any] | None = field(default=None, eq=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        model, parser = picklable_or_none(self.model), picklable_or_none(self.parser)
+        return type(self), (self.name, dict(self.json_schema), model, parser)
 
     @classmethod
     def of(cls, format: object) -> OutputSchema:

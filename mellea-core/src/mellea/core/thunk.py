@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from mellea.core._output import Output, SentRequest
 from mellea.core._sampled import Sampled
-from mellea.core.errors import GenerationCancelledError, UsageError
+from mellea.core.errors import GenerationCancelledError, OutputParseError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.metadata import GenerateLog, GenerationMetadata, RawProviderResponse
 from mellea.core.notebook import html_text
@@ -80,6 +81,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         self._schema = schema
         self._parsed: Any = None
         self._sampling: Sampled | None = None
+        self._met = True
         self._hash: int | None = None
         self._unread: list[str] | None = None
         self._read = 0
@@ -174,7 +176,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     @property
     def met(self) -> bool:
         """Whether every requirement that was checked is met; true where none was checked."""
-        return self._sampling is None or self._sampling.success
+        return self._met
 
     @property
     def sampling(self) -> Sampled | None:
@@ -236,12 +238,30 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     # Copies
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what came of a generation; not the request, the attempts, nor the provider's own value."""
+        if not self.is_computed():
+            raise self.error or UsageError(
+                "A thunk that is not computed yet cannot be pickled.", hint="Await it first."
+            )
+        with suppress(OutputParseError):
+            self.parsed  # noqa: B018  what reads the text may not exist where it is unpickled
+        output = self._copied(self.value)
+        known = (output.value, self._meta, self._parsed_repr, list(output.tool_calls))
+        more = {"schema": self._schema, "thinking": self.thinking, "generation": output.generation}
+        return _rebuilt, (type(self), known, more, {"_parsed": self._parsed, "_met": self.met})
+
     def __copy__(self) -> Self:
-        return self._twin(_sampling=self._sampling)
+        return self._twin(_sampling=self._sampling, _met=self._met)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self._twin()
-        kept = {"_meta": self._meta, "_parsed_repr": self._parsed_repr, "_parsed": self._parsed}
+        kept = {
+            "_met": self._met,
+            "_meta": self._meta,
+            "_parsed_repr": self._parsed_repr,
+            "_parsed": self._parsed,
+        }
         vars(twin).update(copy.deepcopy(kept, memo))
         return twin
 
@@ -352,7 +372,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     def note_sampling(self, sampling: Sampled) -> None:
         """Say which attempts this output was chosen from."""
-        self._sampling = sampling
+        self._sampling, self._met = sampling, sampling.success
 
     def attach_parsers(self, action: Parser[S] | None, schema: OutputSchema | None) -> None:
         """Say what reads the text, where the backend that made the thunk by itself did not."""
@@ -364,6 +384,14 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         self._output.release_prompt()
         if self._sampling is not None:
             self._sampling = self._sampling.without_prompts()
+
+
+def _rebuilt(
+    kind: type[ModelOutputThunk[Any]], known: tuple[Any, ...], more: dict[str, Any], state: dict[str, Any]
+) -> ModelOutputThunk[Any]:
+    thunk = kind(*known, **more)
+    vars(thunk).update(state)
+    return thunk
 
 
 class ComputedModelOutputThunk(ModelOutputThunk[S]):

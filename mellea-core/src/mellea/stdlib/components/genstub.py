@@ -15,7 +15,6 @@ checked against the requirements, and repaired by the sampling strategy.
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -96,6 +95,7 @@ class GenerativeStub(Generic[P, R, C]):
     """
 
     __qualname__: str
+    __name__: str
 
     def __init__(
         self, function: Callable[..., Any], settings: FunctionSettings, names: Mapping[str, Any]
@@ -118,9 +118,15 @@ class GenerativeStub(Generic[P, R, C]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None or self._declared.receiver is None:
             return self
-        bound = copy.copy(self)
-        vars(bound)["_receiver"] = (instance,)
+        bound = type(self).__new__(type(self))
+        vars(bound).update(vars(self), _receiver=(instance,))
         return bound
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle it by its name, as a function is."""
+        if self._receiver:
+            return getattr, (self._receiver[0], self.__name__)
+        return self.__qualname__
 
     @overload
     def __call__(self, m: SessionLike, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -259,6 +265,14 @@ class AsyncGenerativeStub(
     GenerativeStub[P, Coroutine[Any, Any, T], "Coroutine[Any, Any, tuple[T, Context]]"]
 ):
     """A typed function whose call is awaited."""
+
+    def __init__(
+        self, function: Callable[..., Any], settings: FunctionSettings, names: Mapping[str, Any]
+    ) -> None:
+        super().__init__(function, settings, names)
+        # With these `inspect.iscoroutinefunction` takes it for what it is, before Python 3.12 too.
+        told = {name: getattr(function, name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
+        vars(self).update(told)
 
     def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
         return call

@@ -83,18 +83,26 @@ def simple_validate(
     except ValueError:
         pass
 
-    async def awaited(verdict: Awaitable[Any]) -> Any:
-        return _with_reason(await verdict, reason)
+    return _TextCheck(fn, reason)
 
-    def validate(ctx: Context) -> Any:
+
+class _TextCheck:
+    """A check of the output's text alone; a class, so that it can be pickled where the function can."""
+
+    def __init__(self, fn: Callable[[str], Any], reason: str | None) -> None:
+        self.fn = fn
+        self.reason = reason
+        self.__name__ = getattr(fn, "__name__", "simple_validate")
+
+    def __call__(self, ctx: Context) -> Any:
         output = ctx.last_output()
         if output is None:
             return ValidationResult(False, reason="There is no output to check.")
-        verdict = fn(str(output))
-        return awaited(verdict) if inspect.isawaitable(verdict) else _with_reason(verdict, reason)
+        verdict = self.fn(str(output))
+        return self._awaited(verdict) if inspect.isawaitable(verdict) else _with_reason(verdict, self.reason)
 
-    validate.__name__ = getattr(fn, "__name__", "simple_validate")
-    return validate
+    async def _awaited(self, verdict: Awaitable[Any]) -> Any:
+        return _with_reason(await verdict, self.reason)
 
 
 def explained(check: Callable[[str], tuple[bool, str]]) -> Callable[[str], ValidationResult]:

@@ -1,0 +1,17 @@
+"""Pickling values that may hold what belongs to one process alone."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+__all__ = ["picklable_or_none"]
+
+
+def picklable_or_none(value: Any) -> Any:
+    """Return a value if it can be pickled, else None, such as for a lambda or a class made in a function."""
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001  pickling asks any class how, and each fails in its own way
+        return None
+    return value
