@@ -119,7 +119,7 @@ OLLAMA = """
 from mellea.plugins import BackendManifest, hookimpl
 @hookimpl
 def mellea_register_backends(register):
-    register(BackendManifest(name="ollama", summary="", factory="nowhere:Nothing"))
+    register(BackendManifest(name="ollama", summary="", factory="mellea.testing:ScriptedBackend"))
 """
 
 

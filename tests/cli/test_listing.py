@@ -84,6 +84,7 @@ def test_backends_as_json_say_everything(samples):
         "aliases": ["parrot"],
         "capabilities": ["streaming", "token_count"],
         "default_model_id": "parrot-1",
+        "factory": "toy.backend:ToyBackend",
         "problem": "",
         "remedy": "",
     }

@@ -89,9 +89,7 @@ def test_help_and_version_import_nothing_but_the_parser(samples, arguments):
     assert not HEAVY & imported_by(samples, *arguments)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["backends"], ["backends", "--json"], ["contexts"], ["strategies"], ["doctor"]]
-)
+@pytest.mark.parametrize("arguments", [["backends"], ["backends", "--json"], ["contexts"], ["strategies"]])
 def test_listings_import_no_backend_no_template_engine_and_no_schema_library(samples, arguments):
     assert not {"jinja2", "pydantic", "torch", "toy.backend", "lasttwo.context"} & imported_by(
         samples, *arguments

@@ -128,7 +128,11 @@ def test_option_that_is_not_supported_is_one_line_on_standard_error(run):
             "mellea: Backend 'ollama' is not installed. Install it with: pip install \"mellea-core[ollama]\"",
         ),
         (["one", *TOY, "-m", "cockatoo"], 1, "mellea: The toy provider has no model 'cockatoo'."),
-        (["one", *TOY, "-o", "sing=1"], 1, "mellea: Backend 'toy' failed: TypeError: "),
+        (
+            ["one", *TOY, "-o", "sing=1"],
+            1,
+            "mellea: Backend 'toy' (plugin 'toy' of toy-backend 1.0) failed: TypeError: ",
+        ),
         (["  ", *TOY], 2, "mellea: The prompt is empty."),
         (["-", *TOY], 2, "mellea: The prompt is empty."),
         (["one", "-b", " "], 2, "mellea: ' ' is no name of a backend."),

@@ -412,7 +412,7 @@ async def test_answer_that_drips_without_end_reaches_the_total_limit():
 
 
 async def test_backend_that_does_not_chat_says_so():
-    with pytest.raises(CapabilityError, match="Backend does not chat") as caught:
+    with pytest.raises(CapabilityError, match="does not chat: Backend has no stream_chat") as caught:
         await ask(Backend("m"))
     assert caught.value.__cause__ is not caught.value
 

@@ -134,7 +134,7 @@ def test_factory_that_makes_something_else_is_our_error(monkeypatch):
         __import__("sys").modules, "made_for_test", types.SimpleNamespace(Ours=lambda: "nonsense")
     )
 
-    with pytest.raises(UsageError, match="made a str"):
+    with pytest.raises(PluginLoadError, match="made a str"):
         get_strategy("ours", plugins=[plugin(factory="made_for_test:Ours")])
 
 

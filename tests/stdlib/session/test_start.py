@@ -166,7 +166,9 @@ def test_constructor_that_raises_is_an_error_of_the_plugin_with_its_cause():
 
 
 def test_factory_that_makes_something_else_is_refused():
-    with pytest.raises(UsageError, match=r"factory of 'confused' made a Confused\. Let it make a Backend\."):
+    with pytest.raises(
+        PluginLoadError, match=r"'confused' of this session cannot .* no Backend\. Name a subclass"
+    ):
         start_session("confused", plugins=PLUGINS)
 
 

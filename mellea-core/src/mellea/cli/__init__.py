@@ -106,6 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     json = argparse.ArgumentParser(add_help=False)
     json.add_argument("--json", action="store_true", help="print JSON")
+    check = argparse.ArgumentParser(add_help=False)
+    check.add_argument(
+        "--check", action="store_true", help="import each, and say what is wrong; status 1 if anything is"
+    )
     talking = _talking_options()
 
     def command(
@@ -136,9 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument(
         "--html", metavar="FILE", help="write them to this file as an HTML page, instead of printing them"
     )
-    command("backends", "mellea.cli.listing:backends", "list the installed backends", json)
-    command("contexts", "mellea.cli.listing:contexts", "list the installed context types", json)
-    command("strategies", "mellea.cli.listing:strategies", "list the installed sampling strategies", json)
+    listing = (json, check)
+    command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
+    command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
+    command("strategies", "mellea.cli.listing:strategies", "list the installed sampling strategies", *listing)
     command(
         "doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json
     )

@@ -1,8 +1,8 @@
 """``mellea doctor``: what is installed, what is reachable, and what to do.
 
-It looks at installed metadata, environment variables, folders and sockets. No backend and no provider's
-library is imported, no key is shown, and nothing but an address that a variable names (or Ollama's own, on
-this machine) is tried.
+It imports what the installed plugins name as their factories, and looks at metadata, environment variables,
+folders and sockets. No backend is opened, no key is shown, and nothing but an address that a variable names
+(or Ollama's own, on this machine) is tried.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 from attrs import asdict, evolve, frozen
 
 from mellea import __version__
-from mellea.cli.listing import paragraph, terminal_width
+from mellea.cli.listing import lenient_registry, paragraph, terminal_width
+from mellea.plugins.checks import checked_listing, is_broken
 from mellea.plugins.registry import PluginInfo, PluginRegistry
 from mellea.plugins.wellknown import WELL_KNOWN
 from mellea.stdlib.session.start import DEFAULT_BACKEND
@@ -62,13 +63,15 @@ class Finding:
 
 
 def doctor(arguments: Namespace) -> int:
-    """Report on this installation."""
-    # In strict mode the first broken plugin would end the report that is there to show it.
-    environ = {key: value for key, value in os.environ.items() if key != "MELLEA_STRICT_PLUGINS"}
-    registry = PluginRegistry(environ)
-    rows = registry.listing("backend")
+    """Report on this installation; the status is 1 when a plugin is broken."""
+    registry = lenient_registry()
+    rows = checked_listing(registry, "backend")
     findings = [_finding(name, look, rows) for name, look in _LOOKS.items()]
-    others = sorted({*rows, *registry.listing("context")}, key=lambda row: (row.name, row.distribution))
+    others = sorted(
+        {*rows, *checked_listing(registry, "context"), *_foreign_strategies(registry)},
+        key=lambda row: (row.name, row.distribution),
+    )
+    broken = any(is_broken(row) for row in others)
     others = [row for row in others if row.name not in _LOOKS]
     default = os.environ.get("MELLEA_BACKEND") or DEFAULT_BACKEND
     bare = default.rpartition(":")[2]
@@ -88,7 +91,12 @@ def doctor(arguments: Namespace) -> int:
         print(json.dumps(report, indent=2))
     else:
         _print_report(findings, others, default, advice)
-    return 0
+    return int(broken)
+
+
+def _foreign_strategies(registry: PluginRegistry) -> list[PluginInfo]:
+    """Return the strategies that do not come with the core."""
+    return [row for row in checked_listing(registry, "strategy") if row.distribution != "mellea-core"]
 
 
 def _finding(name: str, look: Callable[[], Finding], rows: Sequence[PluginInfo]) -> Finding:

@@ -97,7 +97,7 @@ def _no_generator(backend: ModelAPI, answer: object) -> MalformedResponseError:
 
 def _malformed(backend: ModelAPI, what: str, hint: str) -> MalformedResponseError:
     return MalformedResponseError(
-        f"{type(backend).__name__}.stream_chat of backend {backend.provider!r} {what}.",
+        f"{type(backend).__name__}.stream_chat of backend {backend.described()} {what}.",
         hint=hint,
         backend=backend.provider,
         model_id=backend.model_id,
@@ -114,7 +114,7 @@ def _translated(backend: ModelAPI, error: Exception) -> MelleaError:
             f"{type(backend).__name__}.translate_error raised {type(failure).__name__}: {failure}."
         )
     return ours or ProviderError(
-        f"Backend {backend.provider!r} failed: {type(error).__name__}: {error}.",
+        f"Backend {backend.described()} failed: {type(error).__name__}: {error}.",
         hint="The original error is chained to this one.",
         backend=backend.provider,
         model_id=backend.model_id,

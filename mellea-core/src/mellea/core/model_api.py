@@ -50,6 +50,10 @@ class ModelAPI(Closeable):
         str, Any
     ] = {}  # a default for subclasses that do not call __init__; never modified
     strict_options: bool = False
+    origin: str = ""
+    """The plugin that it comes from, for errors; set when it is opened by name."""
+    promised: Capabilities = frozenset()
+    """What that plugin's manifest says that it can do."""
     _formatter: ChatFormatter | None = None
     _reported: set[str] | None = None
 
@@ -71,14 +75,25 @@ class ModelAPI(Closeable):
         work.
         """
         raise CapabilityError(
-            f"{type(self).__name__} does not chat.",
+            f"Backend {self.described()} does not chat: {type(self).__name__} has no stream_chat.",
             missing="chat",
             hint="Choose a backend that implements stream_chat.",
+            backend=self.provider,
+            model_id=self.model_id,
         )
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts, in the order of the prompts. Implement it and declare ``Capability.RAW``."""
-        raise missing_capability(self, Capability.RAW)
+        if Capability.RAW not in self.capabilities:
+            raise missing_capability(self, Capability.RAW)
+        raise CapabilityError(
+            f"Backend {self.described()} declares 'raw', and {type(self).__name__} has no complete; "
+            "nothing was sent.",
+            missing=Capability.RAW.value,
+            hint="Implement complete, or leave the capability out.",
+            backend=self.provider,
+            model_id=self.model_id,
+        )
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the tokens of a conversation, or None if the backend cannot tell."""
@@ -103,6 +118,10 @@ class ModelAPI(Closeable):
             self._formatter = TemplateFormatter(self.model_id)
         return self._formatter
 
+    def described(self) -> str:
+        """Return how errors about its author's part speak of it: its name, and the plugin if there is one."""
+        return f"{self.provider!r} ({self.origin})" if self.origin else repr(self.provider)
+
     def reported_options(self) -> set[str]:
         """Return the names of the options that have been reported as not supported, to be added to."""
         if self._reported is None:  # made here, because a subclass need not call __init__
@@ -117,6 +136,10 @@ def missing_capability(
 
     Without a hint, a session names the backends that do.
     """
+    declared: Any = type(backend).capabilities
+    if capability in backend.promised and not isinstance(declared, property) and capability not in declared:
+        why = f"{why}, although the manifest of {backend.origin} does"
+        hint = f"Add it to {type(backend).__name__}.capabilities, or take it out of the manifest."
     return CapabilityError(
         f"Backend {backend.provider!r} does not declare {capability.value!r}{why}; nothing was sent.",
         hint=hint,

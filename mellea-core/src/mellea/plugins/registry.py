@@ -38,7 +38,7 @@ from mellea.plugins.wellknown import WELL_KNOWN, not_installed
 
 __all__ = ["Kind", "PluginInfo", "PluginRegistry", "registry"]
 
-Status = Literal["ok", "broken", "incompatible", "ambiguous", "denied"]
+Status = Literal["ok", "broken", "incompatible", "ambiguous", "denied", "unknown"]
 _LISTING: Mapping[Kind, str] = {
     "backend": "List what is installed with: mellea backends",
     "context": "List what is installed with: mellea contexts",
@@ -54,11 +54,13 @@ class PluginInfo:
         name: Name of what it provides; of the entry point, when the plugin cannot be read.
         distribution: The distribution that provides it.
         version: Its version.
-        status: ``ok``, ``broken``, ``incompatible``, ``ambiguous`` or ``denied``.
+        status: ``ok``, ``broken``, ``incompatible``, ``ambiguous`` or ``denied``; after a check also
+            ``unknown``, where only a call would tell what the factory makes.
         summary: Its own words.
         aliases: Its other names.
         capabilities: What it says it can do.
         default_model_id: The model that runs when none is named.
+        factory: Where its class is.
         problem: Why it is not ok.
         remedy: What to do then.
     """
@@ -71,6 +73,7 @@ class PluginInfo:
     aliases: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     default_model_id: str | None = None
+    factory: str = ""
     problem: str = ""
     remedy: str = ""
 
@@ -267,6 +270,7 @@ def _info(entry: Registration) -> PluginInfo:
         aliases=manifest.aliases,
         capabilities=tuple(sorted(capabilities)),
         default_model_id=manifest.default_model_id if isinstance(manifest, BackendManifest) else None,
+        factory=manifest.factory,
     )
 
 
