@@ -41,6 +41,8 @@ class FaultServer:
     url: str = ""
     replies: list[Reply] = field(factory=list)
     requests: list[Any] = field(factory=list)
+    headers: list[Mapping[str, str]] = field(factory=list)
+    queries: list[Mapping[str, str]] = field(factory=list)
     received: threading.Event = field(factory=threading.Event)
     client_left: threading.Event = field(factory=threading.Event)
 
@@ -52,11 +54,15 @@ class FaultServer:
         """Answer from now on with these."""
         self.replies[:] = replies
         self.requests.clear()
+        self.headers.clear()
+        self.queries.clear()
         self.received.clear()
         self.client_left.clear()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json() if request.can_read_body else None)
+        self.headers.append(request.headers)
+        self.queries.append(request.query)
         self.received.set()
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         pieces = _pieces(reply.body)

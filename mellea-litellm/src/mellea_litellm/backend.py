@@ -28,6 +28,7 @@ from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.redaction import secrets_of_address
+from mellea.core.sdk_options import SDKOptions
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
 from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST
@@ -156,6 +157,7 @@ class LiteLLMBackend(Backend):
         self._api_key = api_key
         self._timeout = timeout
         self._num_retries = num_retries
+        self._secrets = secrets_of_address(base_url)
         self._route: Route | None = None
         self._clients = Clients(timeout)
 
@@ -177,7 +179,7 @@ class LiteLLMBackend(Backend):
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``litellm.acompletion``."""
         route = await self._resolved()
-        request = evolve(request, options=self._honoured(request.options, route))
+        request = evolve(request, options=self._honoured(self._sdk_arguments(request.options), route))
         body = chat_body(request, self.schema_dialect)
         answer = await self._send("acompletion", body, route)
         if not request.stream:
@@ -214,7 +216,7 @@ class LiteLLMBackend(Backend):
                 model_id=self.model_id,
             )
         route = await self._resolved()
-        body = {"model": request.model_id, **self._honoured(request.options, route)}
+        body = {"model": request.model_id, **self._honoured(self._sdk_arguments(request.options), route)}
         batches = [list(request.prompts)] if route.batches else [[prompt] for prompt in request.prompts]
         calls = [
             self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route)
@@ -228,6 +230,12 @@ class LiteLLMBackend(Backend):
                 answer.model_dump(), len(batch), backend=self.provider, model_id=request.model_id
             )
         ]
+
+    def _sdk_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options as LiteLLM takes them; the secrets in them are known from now on."""
+        sdk = SDKOptions.taken_from(options)
+        self._secrets = tuple(dict.fromkeys([*self._secrets, *sdk.secrets]))
+        return sdk.arguments()
 
     def _honoured(self, options: Mapping[str, Any], route: Route) -> dict[str, Any]:
         """Return the options without the common ones that the model cannot honour, which are reported."""
@@ -285,7 +293,7 @@ class LiteLLMBackend(Backend):
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of LiteLLM's."""
         key = self._api_key or (self._route.api_key if self._route else None)
-        return translate(error, model_id=self.model_id, key=key, secrets=secrets_of_address(self.base_url))
+        return translate(error, model_id=self.model_id, key=key, secrets=self._secrets)
 
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""

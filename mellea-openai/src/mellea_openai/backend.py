@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
+from attrs import evolve
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from mellea.core import (
@@ -48,7 +49,9 @@ from mellea.core.errors import (
 from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
 from mellea.core.model_names import model_name
+from mellea.core.options import merge_nested
 from mellea.core.redaction import redacted, secrets_of_address
+from mellea.core.sdk_options import SDKOptions
 from mellea_openai.failures import translate
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
@@ -162,9 +165,14 @@ class OpenAIBackend(Backend):
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``."""
         client = await self._clients.get()
-        body = {**self._extra_body, **chat_body(request, self.schema_dialect)}
+        sdk = SDKOptions.taken_from(request.options)
+        request = evolve(request, options=sdk.fields)
+        body = sdk.body(merge_nested(self._extra_body, chat_body(request, self.schema_dialect)))
+        options = self._request_options(sdk)
         if not request.stream:
-            response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+            response = await client.post(
+                "/chat/completions", body=body, options=options, cast_to=httpx2.Response
+            )
             data = _json(response, self)
             self._note_server(data)
             for chunk in chunks_from(
@@ -174,7 +182,12 @@ class OpenAIBackend(Backend):
             return
         ended = False
         stream = await client.post(
-            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=_Events
+            "/chat/completions",
+            body=body,
+            options=options,
+            cast_to=object,
+            stream=True,
+            stream_cls=_Events,
         )
         async with stream:
             try:
@@ -190,10 +203,11 @@ class OpenAIBackend(Backend):
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts in one request through ``/completions``."""
         client = await self._clients.get()
-        options = dict(request.options)
+        sdk = SDKOptions.taken_from(request.options)
+        options = dict(sdk.fields)
         if "max_completion_tokens" in options:
             options["max_tokens"] = options.pop("max_completion_tokens")
-        body = {**self._extra_body, "model": request.model_id, "prompt": list(request.prompts), **options}
+        body = {"model": request.model_id, "prompt": list(request.prompts), **options}
         if request.schema is not None:
             said = request.schema.in_dialect(self.schema_dialect).schema
             # The protocol has no field for it: the first is llama-server's, the second vLLM's.
@@ -201,10 +215,19 @@ class OpenAIBackend(Backend):
                 "json_schema": said,
                 "structured_outputs": {"json": said},
             }
-        response = await client.post("/completions", body=body, cast_to=httpx2.Response)
+        body = sdk.body(merge_nested(self._extra_body, body))
+        response = await client.post(
+            "/completions", body=body, options=self._request_options(sdk), cast_to=httpx2.Response
+        )
         return completions_from(
             _json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id
         )
+
+    def _request_options(self, sdk: SDKOptions) -> Any:
+        """Return what the SDK takes beside a body; the secrets in it are known from now on."""
+        self._secrets = tuple(dict.fromkeys([*self._secrets, *sdk.secrets]))
+        timeout = {"timeout": sdk.given["timeout"]} if "timeout" in sdk.given else {}
+        return {"headers": sdk.headers, "params": sdk.query, **timeout}
 
     def _note_server(self, data: Any) -> None:
         """Learn from an answer which server gives it, for the schemas of later requests."""

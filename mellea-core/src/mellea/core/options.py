@@ -15,7 +15,9 @@ __all__ = [
     "OptionNotSupportedWarning",
     "OptionTable",
     "UnknownOptionWarning",
+    "merge_nested",
     "merge_options",
+    "refuse_several",
     "report_unsupported",
     "translate_options",
 ]
@@ -131,13 +133,45 @@ class OptionTable:
         return result
 
 
+_CONTAINERS = ("extra_body", "extra_headers", "extra_query", "chat_template_kwargs")
+"""Native options that hold options themselves, so that each layer may add some."""
+
+
 def merge_options(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the layers merged; later ones win. No layer is modified."""
+    """Return the layers merged; later ones win. No layer is modified.
+
+    What ``extra_body`` and its like hold are options themselves, and merged in the same way.
+    """
     merged: dict[str, Any] = {}
     for layer in layers:
         if layer:
+            both = [name for name in _CONTAINERS if name in merged and name in layer]
+            held = {name: _merged(merged[name], layer[name]) for name in both}
             merged.update(layer)
+            merged.update(held)
     return merged
+
+
+def merge_nested(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return mappings merged to their depth; later ones win. No layer is modified.
+
+    Two mappings of different ``type`` are different things: the later one stands as it is.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge_into(merged, layer or {})
+    return merged
+
+
+def _merge_into(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for name, value in layer.items():
+        merged[name] = _merged(merged[name], value) if name in merged else value
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return new
+    return merge_nested(old, new) if new.get("type", old.get("type")) == old.get("type") else new
 
 
 def translate_options(
@@ -161,7 +195,7 @@ def translate_options(
         OptionNotSupportedWarning: Otherwise, once for each option that the backend cannot honour.
         UnknownOptionWarning: Otherwise, once for each whose name is nearly that of another one.
     """
-    _refuse_several(options)
+    refuse_several(options)
     native: dict[str, Any] = {}
     unsupported: list[str] = []
     _check_values(options, backend)
@@ -173,14 +207,14 @@ def translate_options(
             if key in _COMMON:
                 unsupported.append(_COMMON[key])
             else:
-                native[key] = value
+                _merge_into(native, {key: value})
                 if key not in reported and (nearest := table.nearest(key)) is not None:
                     _report_unknown(key, nearest, backend=backend, strict=strict)
                 reported.add(key)
         elif isinstance(target, str):
-            native[target] = value
+            _merge_into(native, {target: value})
         else:
-            native.update(target(value))
+            _merge_into(native, target(value))
     report_unsupported(unsupported, backend=backend, strict=strict, reported=reported)
     return native
 
@@ -189,8 +223,12 @@ _SEVERAL = ("n", "best_of", "num_return_sequences", "candidate_count")
 """Native names under which providers are asked for several answers at once."""
 
 
-def _refuse_several(options: Mapping[str, Any]) -> None:
-    """Refuse several answers in the place of one: they would run into each other."""
+def refuse_several(options: Mapping[str, Any]) -> None:
+    """Refuse several answers in the place of one: they would run into each other.
+
+    Raises:
+        UsageError: An option asks for several answers.
+    """
     for name in _SEVERAL:
         if options.get(name) not in (None, 1):
             raise UsageError(

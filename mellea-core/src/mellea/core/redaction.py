@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-__all__ = ["BLANK", "redacted", "secrets_of_address"]
+__all__ = ["BLANK", "redacted", "secrets_of_address", "secrets_of_headers"]
 
 BLANK = "[hidden]"
 """What stands in place of a secret."""
@@ -43,6 +43,7 @@ _NAME = (
     r"(?:[\w-]{0,40}(?:api[-_]?key|secret|password|passwd|credential|access[-_]?token|auth[-_]?token)[\w-]{0,40}"
     r"|authorization|cookie)"
 )
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|password|cookie", re.IGNORECASE)
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _NAMED = re.compile(
     rf"""(?<![\w-])(?P<name>["']?{_NAME}["']?\s{{0,4}}[=:]\s{{0,4}}(?:b(?=["']))?)(?P<quote>["']?)(?P<scheme>(?:bearer|basic|token)\s{{1,4}})?"""
@@ -99,6 +100,12 @@ def secrets_of_address(address: str | None) -> tuple[str, ...]:
         return ()
     secret = parts.password or parts.username
     return (secret, unquote(secret)) if secret else ()
+
+
+def secrets_of_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keys in headers, with and without the word before them, as in ``Bearer KEY``."""
+    values = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+    return tuple(part for value in values for part in (value, value.rpartition(" ")[2]))
 
 
 def _counts(secret: str | None) -> bool:
