@@ -32,7 +32,10 @@ _SENTENCE = Bounds(5, 44)
 """Words of a sentence where nothing else is asked; the most is well above what models like to write."""
 
 _HASTE = 3
-"""Words before a bound that must be short, so that a model that would go on does not run them together."""
+"""Words before a bound that must be short, so that a model that would go on does not run them together.
+
+The last of them is none of the words that never end a sentence. Before that it is the model itself that ends one, and it
+does not do so after such a word; a trie at each place where a sentence may end would make the server slow."""
 
 _SHORT = 200
 """Signs of a word's pattern up to which all orders of three things are written out."""
@@ -123,13 +126,10 @@ def _ended(lexis: Lexis, least: int, most: int, closing: str) -> Node:
     least = max(1, least)
     if most - least <= _HASTE or lexis.brief is None:
         return sequence(_times(within, least - 1, most - 1), lexis.glue, lexis.last, lexis.ends)
-    calm = sequence(_times(within, least - 1, most - 1 - _HASTE), lexis.glue, lexis.last)
-    haste = sequence(
-        _times(within, most - _HASTE, most - _HASTE),
-        repeat(sequence(lexis.glue, lexis.brief), 0, _HASTE - 1),
-        lexis.glue,
-    )
-    return sequence(choice(calm, sequence(haste, lexis.brief_last)), lexis.ends)
+    calm = _times(within, least, most - _HASTE)
+    brief = repeat(sequence(lexis.glue, lexis.brief), 0, _HASTE - 1)
+    haste = sequence(repeat(within, most - _HASTE, most - _HASTE), brief, lexis.glue, lexis.brief_last)
+    return sequence(choice(calm, haste), lexis.ends)
 
 
 def _times(node: Node, least: int, most: int) -> Node:
