@@ -272,7 +272,7 @@ def until_strict(task: Task, answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _guards(task: Task) -> Guards:
-    return Guards(known_words(), task.prompt)
+    return Guards(known_words(), task.prompt, shortest=22, distinct=0.82, unknown=0.05)
 
 
 def _content(answer: Answer, forms: Sequence[Form], task: Task) -> bool:

@@ -230,7 +230,7 @@ def recorded(
 
 def _common_names(names: Any, spellings: Any) -> OptionTable:
     """Return a table that keeps the common names, so that a recording does not depend on the provider's."""
-    return OptionTable({str(name): str(name) for name in names}, dict(spellings))
+    return OptionTable({str(name): str(name) for name in names}, dict(spellings), native=None)
 
 
 def _described(backend: Backend) -> dict[str, Any]:

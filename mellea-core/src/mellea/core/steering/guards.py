@@ -17,6 +17,7 @@ __all__ = ["Guards"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _END = re.compile(r"[.!?…。\uff01\uff1f।؟:\"\u201d\u2019)\]*>]$")
+_SELDOM_LAST = ("a", "about", "if", "because", "so", "such", "very", "i", "who", "whose")
 _COUNTED_ON = 4
 _LISTED = 8
 
@@ -52,7 +53,7 @@ class Guards:
 
 
 def _short(guards: Guards, text: str) -> str:
-    number = len(text.split())
+    number = len(_WORD.findall(text))
     return f"it has {number} words, fewer than {guards.shortest}" if number < guards.shortest else ""
 
 
@@ -99,7 +100,11 @@ def _broken_off(guards: Guards, text: str) -> str:
     last = _WORD.findall(body)[-1:]
     if not _END.search(body):
         return "its last sentence breaks off"
-    return f"its last sentence ends with {last[0]!r}" if last and last[0].lower() in NEVER_LAST else ""
+    return (
+        f"its last sentence ends with {last[0]!r}"
+        if last and last[0].lower() in {*NEVER_LAST, *_SELDOM_LAST}
+        else ""
+    )
 
 
 def _counting(guards: Guards, text: str) -> str:
