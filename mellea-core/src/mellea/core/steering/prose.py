@@ -34,8 +34,9 @@ _SENTENCE = Bounds(5, 44)
 _HASTE = 3
 """Words before a bound that must be short, so that a model that would go on does not run them together.
 
-The last of them is none of the words that never end a sentence. Before that it is the model itself that ends one, and it
-does not do so after such a word; a trie at each place where a sentence may end would make the server slow."""
+The last of them is none of the words that never end a sentence. Before that it is the model itself that ends
+one, and it does not do so after such a word; a trie at each place where a sentence may end would make the
+server slow."""
 
 _SHORT = 200
 """Signs of a word's pattern up to which all orders of three things are written out."""
