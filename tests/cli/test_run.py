@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +53,40 @@ def test_answer_in_json_cannot_steer_the_terminal(run):
 
     assert not {"\x1b", "\x9b", "\u202e"} & set(done.stdout)
     assert json.loads(done.stdout)["text"].split() == ["one\x1b[31m", "\u202etwo\x9b2J"]
+
+
+@pytest.mark.parametrize("how", [(), ("--stream",)])
+def test_reasoning_without_an_answer_is_an_error_in_words(run, how):
+    done = run("<think> It is \x1b[31m4.", *TOY, *how)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "It is \\x1b[31m4.\nmellea: The model reasoned and gave no answer (finish reason 'stop'). "
+        "Raise --max-tokens, or pass -o THINKING=false.\n"
+    )
+
+
+def test_reasoning_without_an_answer_is_told_in_json_too(run):
+    done = run("<think> four", *TOY, "--json")
+
+    assert done.returncode == 1
+    assert (json.loads(done.stdout)["text"], json.loads(done.stdout)["thinking"].strip()) == ("", "four")
+    assert "gave no answer" in done.stderr
+
+
+def test_reasoning_is_dimmed_on_a_terminal(samples):
+    main_end, other_end = pty.openpty()
+    command = [sys.executable, "-S", "-m", "mellea.cli", "run", "<think> four", *TOY]
+    environment = samples.environment("toy-backend", TERM="xterm", NO_COLOR="")
+    done = subprocess.run(
+        command, check=False, env=environment, stdout=subprocess.PIPE, stderr=other_end, timeout=60
+    )
+    os.close(other_end)
+    shown = os.read(main_end, 65536).decode()
+    os.close(main_end)
+
+    assert done.returncode == 1
+    assert "\x1b[2mfour\x1b[0m" in shown
 
 
 def test_prompt_is_read_from_standard_input(run):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mellea.core import ModelOption
+from mellea import generative
+from mellea.core import ModelOption, NoAnswerWarning
 from mellea.core.errors import (
     CapabilityError,
     ContextWindowError,
@@ -11,6 +12,7 @@ from mellea.core.errors import (
     ServerError,
     StreamInterruptedError,
 )
+from mellea.stdlib.sampling import RejectionSamplingStrategy
 from tests.ollama.played import BUSY, line, stream, whole
 from tests.servers.faults import Reply
 
@@ -118,6 +120,48 @@ def test_answer_that_ends_early_without_repetition_is_an_interrupted_one(play):
 
     with pytest.raises(StreamInterruptedError):
         list(m.stream_chat("x"))
+
+
+@pytest.mark.parametrize("options", [{}, {ModelOption.TEMPERATURE: 0.0}, {ModelOption.SEED: 5}])
+def test_attempt_after_a_repetition_draws_with_another_seed(play, played, options):
+    m = play(whole(REPEATS, done=False), whole("Fine."))
+
+    result = m.act(
+        "x",
+        strategy=RejectionSamplingStrategy(loop_budget=2),
+        model_options=options,
+        return_sampling_results=True,
+    )
+
+    first, second = (sent["options"].get("seed") for sent in played.requests)
+    assert first != second
+    assert second is not None
+    assert result.value == "Fine."
+    assert "repeats itself" in result.attempts[0].error
+    assert str(result.attempts[0].output) == REPEATS
+
+
+@generative
+def total(question: str) -> int:
+    """Add."""
+
+
+def test_typed_function_asks_a_model_that_only_reasoned_again_without(play, played):
+    played.models["smollm2:latest"] = ["completion", "thinking"]
+    m = play(whole(thinking="It is 4."), whole('{"result": 4}'))
+
+    assert total(m, question="2+2") == 4
+    assert [sent.get("think") for sent in played.requests] == [None, False]
+
+
+def test_stream_of_reasoning_alone_warns_and_keeps_the_reasoning(play):
+    m = play(stream(line(thinking="It is"), line(thinking=" 4."), line(done=True)))
+
+    with pytest.warns(NoAnswerWarning), m.stream_chat("2+2?") as answer:
+        pieces = list(answer)
+
+    assert (pieces, answer.thinking) == ([], "It is 4.")
+    assert answer.generation.usage.completion_tokens == 8
 
 
 # What a model cannot do, and whose fault it is

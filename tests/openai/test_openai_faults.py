@@ -113,3 +113,22 @@ gc.collect()
 
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_reasoning_is_switched_off_by_effort_once_the_server_is_known_as_ollamas(faults, faulty):
+    faults.answers(Reply(completion("x", system_fingerprint="fp_ollama")))
+    m = faulty
+
+    m.chat("Hi")
+    m.chat("Hi", model_options={ModelOption.THINKING: False})
+
+    assert faults.requests[1]["reasoning_effort"] == "none"
+    assert "chat_template_kwargs" not in faults.requests[1]
+
+
+def test_reasoning_in_the_field_thinking_is_reasoning(faults, faulty):
+    whole = completion("4")
+    whole["choices"][0]["message"]["thinking"] = "2+2"
+    faults.answers(Reply(whole))
+
+    assert faulty.act("Hi").thinking == "2+2"

@@ -148,6 +148,7 @@ def _lacking(litellm: Any, name: str, provider: str, supported: list[str] | None
     if supported is not None:
         lacks |= {Capability.JSON_SCHEMA} if "response_format" not in supported else set()
         lacks |= {Capability.SEED} if "seed" not in supported else set()
+        lacks |= {Capability.THINKING} if not {"reasoning_effort", "thinking"} & {*supported} else set()
     if (
         name in litellm.model_cost or f"{provider}/{name}" in litellm.model_cost
     ):  # of other models it knows nothing

@@ -116,7 +116,8 @@ class OpenAIBackend(Backend):
         self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
         self._is_openai = urlsplit(self.base_url).hostname == OPENAI_HOST
         self.options: OptionTable = option_table(is_openai=self._is_openai)
-        self._finds_dialect = schema_dialect is None and not self._is_openai
+        self._finds_dialect = schema_dialect is None
+        self._knows_server = self._is_openai
         self.schema_dialect = schema_dialect or (
             SchemaDialect.OPENAI_STRICT if self._is_openai else SchemaDialect.PLAIN
         )
@@ -230,13 +231,18 @@ class OpenAIBackend(Backend):
         return {"headers": sdk.headers, "params": sdk.query, **timeout}
 
     def _note_server(self, data: Any) -> None:
-        """Learn from an answer which server gives it, for the schemas of later requests."""
-        if self._finds_dialect and isinstance(data, Mapping):
-            name = data.get("system_fingerprint")
-            if name is not None:
-                self._finds_dialect = False
-                if _LLAMA_CPP.fullmatch(str(name)):
-                    self.schema_dialect = SchemaDialect.LLAMA_CPP
+        """Learn from an answer which server gives it, for the schemas and options of later requests."""
+        if (
+            self._knows_server
+            or not isinstance(data, Mapping)
+            or not (name := data.get("system_fingerprint"))
+        ):
+            return
+        self._knows_server = True
+        if self._finds_dialect and _LLAMA_CPP.fullmatch(str(name)):
+            self.schema_dialect = SchemaDialect.LLAMA_CPP
+        if name == "fp_ollama":  # it has no switch in the chat template
+            self.options = option_table(is_openai=False, reasons_by_effort=True)
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         self._note_server(data)

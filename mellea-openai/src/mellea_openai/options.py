@@ -11,17 +11,21 @@ from mellea.core.chat_options import CHAT_OPTIONS
 __all__ = ["option_table"]
 
 
-def option_table(*, is_openai: bool) -> OptionTable:
+def option_table(*, is_openai: bool, reasons_by_effort: bool = False) -> OptionTable:
     """Return the option table of OpenAI's own endpoint, or of the compatible servers.
 
     They differ in two names: OpenAI wants ``max_completion_tokens`` and reasons by effort; the others want
     ``max_tokens`` and switch reasoning on and off in the chat template.
+
+    Args:
+        is_openai: Whether it is OpenAI's own.
+        reasons_by_effort: Whether another server switches reasoning as OpenAI does; Ollama is one.
     """
 
     def thinking(value: Any) -> Mapping[str, Any]:
         if isinstance(value, str):
             return {"reasoning_effort": value}
-        if is_openai:
+        if is_openai or reasons_by_effort:
             return {"reasoning_effort": "medium" if value else "none"}
         return {"chat_template_kwargs": {"enable_thinking": bool(value)}}
 

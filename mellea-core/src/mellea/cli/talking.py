@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
 from argparse import Namespace
@@ -15,6 +16,7 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.message import Message
 from mellea.core.options import ModelOption
+from mellea.core.reasoning import looking_after_answers
 from mellea.core.terminal import visible
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.chat import ChatContext
@@ -38,13 +40,18 @@ def run(arguments: Namespace) -> int:
     prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     if not prompt.strip():
         raise UsageError("The prompt is empty.", hint='Pass it as an argument, or pipe it in and pass "-".')
-    with _session(arguments, SimpleContext()) as m:
+    with _session(arguments, SimpleContext()) as m, looking_after_answers():
+        output: ModelOutputThunk[Any]
         if arguments.stream:
-            _print_pieces(m.stream_chat(prompt))
+            output = m.stream_chat(prompt)
+            _print_pieces(output)
         else:
             output = m.act(Message("user", prompt))
-            print(_as_json(output) if arguments.json else visible(output.text, lines=True))
-    return 0
+            if arguments.json:
+                print(_as_json(output))
+            elif not output.no_answer:
+                print(visible(output.text, lines=True))
+        return _print_missing(output, with_reasoning=not arguments.json)
 
 
 def chat(arguments: Namespace) -> int:
@@ -84,7 +91,26 @@ def _print_pieces(output: ModelOutputThunk[Any]) -> None:
     """Print an answer while it is being written."""
     for piece in output:
         print(visible(piece, lines=True), end="", flush=True)
-    print()
+    if not output.no_answer:
+        print()
+
+
+def _print_missing(output: ModelOutputThunk[Any], *, with_reasoning: bool = True) -> int:
+    """Say that there is no answer, after the reasoning that came instead, and return the exit status."""
+    if not output.no_answer:
+        return 0
+    sys.stdout.flush()
+    if with_reasoning and output.thinking:
+        print(_dimmed(visible(output.thinking.strip(), lines=True)), file=sys.stderr)
+    remedy = "Raise --max-tokens, or pass -o THINKING=false."
+    print(f"mellea: {output.no_answer} {remedy}", file=sys.stderr)
+    return 1
+
+
+def _dimmed(text: str) -> str:
+    """Return a text in a weaker colour where standard error is a terminal that has colours."""
+    plain = not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "dumb")
+    return text if plain else f"\x1b[2m{text}\x1b[0m"
 
 
 def _as_json(output: ModelOutputThunk[Any]) -> str:
@@ -138,8 +164,10 @@ def _answer(m: MelleaSession, text: str, *, interactive: bool) -> None:
     """
     output: ModelOutputThunk[Any] | None = None
     try:
-        output = m.stream_chat(text)
+        with looking_after_answers():
+            output = m.stream_chat(text)
         _print_pieces(output)
+        _print_missing(output)
     except KeyboardInterrupt:
         if output is not None:
             output.cancel()

@@ -21,7 +21,8 @@ from mellea.core.formatter import ChatFormatter, Formatter
 from mellea.core.message import Message
 from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
-from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable
+from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable, UnknownOptionWarning
+from mellea.core.reasoning import NoAnswerWarning
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.requirement import (
     PartialValidationResult,
@@ -65,6 +66,7 @@ __all__ = [
     "ModelOption",
     "ModelOutputThunk",
     "ModelToolCall",
+    "NoAnswerWarning",
     "OptionNotSupportedWarning",
     "OptionTable",
     "OutputSchema",
@@ -77,6 +79,7 @@ __all__ = [
     "SchemaDialect",
     "Span",
     "TemplateRepresentation",
+    "UnknownOptionWarning",
     "Usage",
     "ValidationResult",
     "blockify",

@@ -69,6 +69,8 @@ class Output(Broadcast):
         self.raw = raw
         self.request = request
         self.tool_calls = tuple(tool_calls)
+        self.no_answer: tuple[str, str] | None = None
+        """Why the text is no answer, and what to do about it."""
         self._keeps_prompt = True
         self._on_failure: list[Callable[[], None]] = []
 

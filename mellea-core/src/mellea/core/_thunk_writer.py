@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from attrs import evolve
 
-from mellea.core._output import Output, SentRequest
+from mellea.core._output import Output
 from mellea.core.errors import RefusalError
 from mellea.core.metadata import GenerationMetadata
+from mellea.core.reasoning import NoAnswerWarning, ReasoningFilter, only_reasoned
+from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
 from mellea.core.steering.decode import TextDecoder
@@ -30,6 +32,7 @@ class ThunkWriter:
         schema: What the text has to look like.
         generation: What is known of the generation before it begins.
         decoder: Turns the pieces that come into pieces of the text, where they are those of a JSON string.
+        warn: Warns the caller of an answer that is missing; None if somebody looks after it.
     """
 
     def __init__(
@@ -38,10 +41,13 @@ class ThunkWriter:
         schema: OutputSchema | None,
         generation: GenerationMetadata,
         decoder: TextDecoder | None = None,
+        warn: Callable[[Warning], None] | None = None,
     ) -> None:
         self._decoder = decoder
         self._refusal = ""
         self._output = Output(None, generation=generation)
+        self._warn = warn
+        self._reasoning: ReasoningFilter | None = None
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
         )
@@ -50,9 +56,13 @@ class ThunkWriter:
         """Let a coroutine on the running loop fill the thunk; if it fails, the thunk does."""
         self._output.start(produce, self._output.fail)
 
-    def send(self, request: SentRequest) -> None:
+    def send(self, request: ChatRequest) -> None:
         """Note what is sent."""
         self._output.note_request(request)
+        self._reasoning = ReasoningFilter(
+            lambda tag: any(tag in message.content for message in request.messages),
+            is_whole=not request.stream,
+        )
 
     def feed(self, chunk: Chunk, started: float) -> None:
         """Take one chunk of the answer. What comes after the end is left out.
@@ -83,9 +93,24 @@ class ThunkWriter:
         self._refusal += chunk.refusal
         if chunk.thinking:
             output.thinking.append(chunk.thinking)
+            if self._reasoning is not None:
+                self._reasoning.begin_answer()
         text = chunk.text if self._decoder is None else self._decoder.feed(chunk.text)
         if text:
-            output.push(text)
+            self._push(text)
+
+    def _push(self, piece: str) -> None:
+        reasoning = self._reasoning
+        if reasoning is None or reasoning.passes:
+            self._output.push(piece)
+        else:
+            self._take(*reasoning.feed(piece))
+
+    def _take(self, text: str, thinking: str) -> None:
+        if thinking:
+            self._output.thinking.append(thinking)
+        if text:
+            self._output.push(text)
 
     def refusal(self) -> RefusalError | None:
         """Return the error for an answer that is a refusal, or that a filter has cut; None for any other."""
@@ -113,9 +138,20 @@ class ThunkWriter:
             raise refusal
         output = self._output
         if self._decoder is not None and (rest := self._decoder.flush()):
-            output.push(rest)
+            self._push(rest)
         output.generation = evolve(output.generation, seconds=time.perf_counter() - started)
+        if self._reasoning is not None:
+            self._take(*self._reasoning.end())
+        if output.thinking and not output.tool_calls and not output.text.strip():
+            self._note_reasoning_alone()
         output.complete(self._become_computed)
+
+    def _note_reasoning_alone(self) -> None:
+        output, reasons = self._output, self._output.generation.finish_reasons
+        output.no_answer = only_reasoned(reasons[-1] if reasons else None)
+        if self._warn is not None and self.thunk.schema is None:
+            message, hint = output.no_answer
+            self._warn(NoAnswerWarning(f"{message} {hint}"))
 
     def _become_computed(self) -> None:
         if type(self.thunk) is ModelOutputThunk:

@@ -6,12 +6,13 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from attrs import frozen
 
-__all__ = ["RequirementsNotMetWarning", "calling_from_here", "warn_caller"]
+__all__ = ["RequirementsNotMetWarning", "calling_from_here", "warn_caller", "warner_from_here"]
 
 _OURS = frozenset({"mellea", "asyncio", "threading", "concurrent", "contextlib", "functools"})
 """Packages whose frames stand between a program's line and what is said of it."""
@@ -67,8 +68,16 @@ _caller: ContextVar[_CallSite | None] = ContextVar("mellea_caller", default=None
 
 def warn_caller(warning: Warning) -> None:
     """Give a warning at the program's line: the one that awaits, else the synchronous verb's."""
-    nowhere = _CallSite("sys", 1, "sys", {})  # as `warnings` calls it
-    site = _outside(sys._getframe(1)) or _caller.get() or nowhere  # noqa: SLF001  as `warnings` does
+    _warn_at(_outside(sys._getframe(1)) or _caller.get(), warning)  # noqa: SLF001  as `warnings` does
+
+
+def warner_from_here() -> Callable[[Warning], None]:
+    """Return what gives a warning at the program's line that is known now, when something is seen later."""
+    return partial(_warn_at, _outside(sys._getframe(1)) or _caller.get())  # noqa: SLF001
+
+
+def _warn_at(site: _CallSite | None, warning: Warning) -> None:
+    site = site or _CallSite("sys", 1, "sys", {})  # as `warnings` calls it
     warnings.warn_explicit(warning, None, site.filename, site.line, site.module, site.registry)
 
 

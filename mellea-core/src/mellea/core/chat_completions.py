@@ -151,7 +151,7 @@ def _chunks(data: Any, backend: str, model_id: str, secrets: Iterable[str | None
 def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None, place: int) -> Chunk:
     said = choice.get("delta") or choice.get("message") or {}
     text, thinking = _text_and_thinking(said.get("content"))
-    reasoning = said.get("reasoning_content") or said.get("reasoning")
+    reasoning = said.get("reasoning_content") or said.get("reasoning") or said.get("thinking")
     particular = said.get("provider_specific_fields") or {}  # where LiteLLM keeps what it does not know
     index = choice.get("index")
     return Chunk(

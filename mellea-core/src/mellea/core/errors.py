@@ -10,7 +10,8 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   └── ClosedError (RuntimeError)
     ├── ModelError                                  the model
     │   ├── OutputParseError (ValueError)
-    │   │   └── ComponentParseError
+    │   │   ├── ComponentParseError
+    │   │   └── NoAnswerError
     │   ├── RepetitionError
     │   ├── RequirementsNotMetError
     │   └── StreamRestartedError (RuntimeError)
@@ -58,6 +59,7 @@ __all__ = [
     "MelleaError",
     "ModelError",
     "ModelNotFoundError",
+    "NoAnswerError",
     "OutputParseError",
     "PluginApiError",
     "PluginError",
@@ -167,14 +169,16 @@ class ComponentParseError(OutputParseError):
     """A component could not parse the output made for it."""
 
 
+class NoAnswerError(OutputParseError):
+    """There is no answer to read: the model only reasoned, or was stopped while it repeated itself."""
+
+
 class RepetitionError(ModelError):
     """The model said the same again and again, and the provider broke its answer off.
 
     Args:
         text: The text so far.
     """
-
-    retryable = True
 
     def __init__(self, message: str, *, text: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)

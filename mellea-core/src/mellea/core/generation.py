@@ -19,6 +19,7 @@ from attrs import evolve
 from mellea.core._chunk_stream import bounded, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
+from mellea.core.call_site import warner_from_here
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
 from mellea.core.errors import (
@@ -30,6 +31,7 @@ from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
+from mellea.core.reasoning import warns_of_no_answer
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog, logged
 from mellea.core.response import total_usage
@@ -80,6 +82,8 @@ async def sample_n(
     request, options = _checked(backend, action, config.under({ModelOption.STREAM: False}))
     writers = [_writer(backend, action, request, config) for _ in range(n)]
     request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
+    for writer in writers:
+        writer.send(request)
     started, answered = time.perf_counter(), set()
     limits = TimeLimits.of(options, stream=False)
     with logged(backend, request) as log:
@@ -94,7 +98,6 @@ async def sample_n(
         raise refused[0][1]
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
-        writers[index].send(request)
         writers[index].finish(started)
     return [writers[index].thunk for index in given]
 
@@ -149,9 +152,10 @@ def _writer(backend: ModelAPI, action: Span, request: ChatRequest, config: Gener
         streaming=request.stream,
         unenforced=_unenforced(backend, request.schema),
     )
+    warn = warner_from_here() if warns_of_no_answer() else None
     if isinstance(config.format, TextPattern):
-        return ThunkWriter(parser_of(action), None, known, TextDecoder())
-    return ThunkWriter(parser_of(action), request.schema, known)
+        return ThunkWriter(parser_of(action), None, known, TextDecoder(), warn)
+    return ThunkWriter(parser_of(action), request.schema, known, warn=warn)
 
 
 def _unenforced(backend: ModelAPI, schema: OutputSchema | None) -> tuple[str, ...]:

@@ -90,7 +90,8 @@ def _verdict(description: str, value: Any, text: str) -> ValidationResult:
     """Return the verdict in a JSON value; an answer that cannot be read is a no that says so."""
     if isinstance(value, Mapping) and isinstance(met := value.get("met"), bool):
         return ValidationResult(met, reason=str(value.get("reason") or description))
-    return ValidationResult(False, reason=f"The judge's answer cannot be read: {json.dumps(text[:120])}")
+    unread = f"The judge's answer cannot be read: {json.dumps(text[:120])}"
+    return ValidationResult(False, reason=unread, undecided=True)
 
 
 def _verdict_in_words(description: str, output_to_bool: Callable[[Any], bool], text: str) -> ValidationResult:

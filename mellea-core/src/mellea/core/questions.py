@@ -17,10 +17,13 @@ from attrs import evolve, frozen
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span
 from mellea.core.context import Context
-from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.errors import OutputParseError, RepetitionError, UsageError
 from mellea.core.event_loop import gather_or_cancel
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
+from mellea.core.reasoning import looking_after_answers, without_reasoning
+from mellea.core.response import Usage, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.validation import ValidationResult
@@ -167,9 +170,15 @@ async def _ask_one(
 ) -> ValidationResult:
     in_words = Capability.JSON_SCHEMA not in backend.capabilities
     prompt = questionnaire.prompt(question, in_words=in_words)
-    thunk, seconds = await _ask(prompt, backend, options, None if in_words else question.schema)
-    verdict = question.read_words(str(thunk)) if in_words else question.read(_value(thunk), str(thunk))
-    return evolve(verdict, thunk=thunk, usage=thunk.generation.usage, seconds=seconds)
+    reply = await _ask(prompt, backend, options, None if in_words else question.schema)
+    thunk = reply.thunk
+    if thunk.no_answer is not None:
+        verdict = _no_verdict(thunk.no_answer)
+    elif in_words:
+        verdict = question.read_words(str(thunk))
+    else:
+        verdict = question.read(_value(thunk), str(thunk))
+    return evolve(verdict, thunk=thunk, usage=reply.usage, seconds=reply.seconds)
 
 
 async def _ask_together(
@@ -184,15 +193,32 @@ async def _ask_together(
         _object_schema({name: question.schema.json_schema for name, question in named.items()}),
         parser=json.loads,
     )
-    thunk, seconds = await _ask(
-        questionnaire.prompt_for_all(named), backend, options, schema, answers=len(named)
-    )
+    reply = await _ask(questionnaire.prompt_for_all(named), backend, options, schema, answers=len(named))
+    thunk = reply.thunk
     value = _value(thunk)
     values = value if isinstance(value, Mapping) else {}
-    first, *others = [
-        evolve(question.read(values.get(name), str(thunk)), thunk=thunk) for name, question in named.items()
+    verdicts = [
+        question.read(values.get(name), str(thunk))
+        if thunk.no_answer is None
+        else _no_verdict(thunk.no_answer)
+        for name, question in named.items()
     ]
-    return [evolve(first, usage=thunk.generation.usage, seconds=seconds), *others]
+    first, *others = [evolve(verdict, thunk=thunk) for verdict in verdicts]
+    return [evolve(first, usage=reply.usage, seconds=reply.seconds), *others]
+
+
+def _no_verdict(why: str) -> ValidationResult:
+    """Return what comes of a judge that gave no answer; it is no verdict of no."""
+    return ValidationResult(False, reason=f"The judge gave no verdict. {why}", undecided=True)
+
+
+@frozen
+class _Reply:
+    """What a judge replied, and what all requests for it took."""
+
+    thunk: ModelOutputThunk[Any]
+    usage: Usage | None
+    seconds: float
 
 
 async def _ask(
@@ -202,22 +228,43 @@ async def _ask(
     schema: OutputSchema | None,
     *,
     answers: int = 1,
-) -> tuple[ModelOutputThunk[Any], float]:
-    """Return a judge's complete reply, with room for so many answers, and the seconds that it took."""
+) -> _Reply:
+    """Return a judge's complete reply, with room for so many answers.
+
+    A judge that gave no answer is asked once more: without reasoning, if that was all, and with another seed,
+    if it repeated itself.
+    """
     started = time.perf_counter()
     room = answers * _ROOM
     bound = backend.options.canonical(backend.model_options).get(ModelOption.MAX_NEW_TOKENS)
     if isinstance(bound, int) and bound < room:  # it is meant for other answers, and would cut this one
         options = merge_options({ModelOption.MAX_NEW_TOKENS: room}, options)
-    thunk, _ = await backend.generate_from_context(
-        Message("user", prompt), _NothingShown(), format=schema, model_options=options
-    )
+    config = GenerateConfig(schema, options)
+    first = await _replied(prompt, backend, config)
+    if first.no_answer is None:
+        return _Reply(first, first.generation.usage, time.perf_counter() - started)
+    again = without_reasoning(config, backend) if first.thinking else config.under({ModelOption.SEED: 1})
+    if again is config:  # reasoning was asked for
+        return _Reply(first, first.generation.usage, time.perf_counter() - started)
+    second = await _replied(prompt, backend, again)
+    usages = [first.generation.usage, second.generation.usage]
+    return _Reply(second, total_usage(usages), time.perf_counter() - started)
+
+
+async def _replied(prompt: str, backend: Backend, config: GenerateConfig) -> ModelOutputThunk[Any]:
+    with looking_after_answers():
+        thunk, _ = await backend.generate_from_context(
+            Message("user", prompt), _NothingShown(), **config.keywords()
+        )
     try:
         await thunk.avalue()
+    except RepetitionError as error:
+        thunk = ModelOutputThunk(error.text)
+        thunk.note_no_answer(error.message, error.hint or "")
     except BaseException:
         await thunk.cancel_generation()
         raise
-    return thunk, time.perf_counter() - started
+    return thunk
 
 
 class _NothingShown(Context):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from mellea.core._output import Output, SentRequest
 from mellea.core._sampled import Sampled
-from mellea.core.errors import GenerationCancelledError, OutputParseError, UsageError
+from mellea.core.errors import GenerationCancelledError, NoAnswerError, OutputParseError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.metadata import GenerateLog, GenerationMetadata, RawProviderResponse
 from mellea.core.notebook import html_text
@@ -158,17 +158,26 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         return self._parsed_repr
 
     @property
+    def no_answer(self) -> str | None:
+        """Why the text is no answer, such as that the model reasoned and said nothing; None for an answer."""
+        return None if self._output.no_answer is None else self._output.no_answer[0]
+
+    @property
     def parsed(self) -> S:
         """The typed result: an instance of ``format`` when one was given, else ``parsed_repr``.
 
         Raises:
-            OutputParseError: The text does not fit the format or the component.
+            OutputParseError: The text does not fit the format or the component; a ``NoAnswerError`` if the
+                model only reasoned.
             UsageError: The text is not complete yet.
         """
         if not self.is_computed():
             raise self.error or UsageError("The output is not complete yet.", hint="Await the thunk first.")
         if self._schema is None:
             return cast("S", self.parsed_repr)
+        if self._output.no_answer is not None:
+            message, hint = self._output.no_answer
+            raise NoAnswerError(message, hint=hint)
         if self._parsed is None:
             self._parsed = self._schema.parse(self.value or "")
         return cast("S", self._parsed)
@@ -288,7 +297,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     def _copied(self, text: str | None) -> Output:
         known = self._output
-        return Output(
+        copied = Output(
             text,
             thinking=self.thinking,
             generation=known.generation,
@@ -296,6 +305,8 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             request=known.request,
             tool_calls=known.tool_calls,
         )
+        copied.no_answer = known.no_answer if text == known.value else None
+        return copied
 
     # Reading
 
@@ -369,6 +380,10 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call something when the generation fails or is cancelled, before any reader sees it."""
         self._output.on_failure(callback)
+
+    def note_no_answer(self, message: str, hint: str) -> None:
+        """Say why the text is no answer, and what to do about it."""
+        self._output.no_answer = message, hint
 
     def note_sampling(self, sampling: Sampled) -> None:
         """Say which attempts this output was chosen from."""

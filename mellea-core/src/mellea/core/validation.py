@@ -80,6 +80,7 @@ class ValidationResult:
         usage: Tokens that the check spent.
         seconds: Time that it took.
         skipped: Whether the check was spared, because a cheaper one had failed already.
+        undecided: Whether a judge was asked and gave no verdict, so that the result is no verdict of no.
         looks_like_bug: Whether the check raised what a mistake in its code raises, such as a ``NameError``.
 
     Raises:
@@ -94,6 +95,7 @@ class ValidationResult:
     usage: Usage | None = field(default=None, kw_only=True, eq=False, repr=False)
     seconds: float = field(default=0.0, kw_only=True, eq=False, repr=False)
     skipped: bool = field(default=False, kw_only=True)
+    undecided: bool = field(default=False, kw_only=True)
     looks_like_bug: bool = field(default=False, kw_only=True, eq=False, repr=False)
 
     def as_bool(self) -> bool:

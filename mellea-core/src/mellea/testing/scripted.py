@@ -60,6 +60,7 @@ class ScriptedBackend(Backend):
             ModelOption.TEMPERATURE: "temperature",
             ModelOption.SEED: "seed",
             ModelOption.STOP_SEQUENCES: "stop",
+            ModelOption.THINKING: "think",
         },
         {},
         native=None,  # a script takes any option

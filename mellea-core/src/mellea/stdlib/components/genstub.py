@@ -33,7 +33,7 @@ from typing import (
     overload,
 )
 
-from mellea.core.errors import OutputParseError, UsageError
+from mellea.core.errors import NoAnswerError, OutputParseError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
@@ -301,9 +301,11 @@ def _value(name: str, result: SamplingResult[Any]) -> Any:
         return result.result.parsed
     except OutputParseError as error:
         attempts = f"{len(result.attempts)} attempts" if len(result.attempts) > 1 else "one attempt"
-        raise OutputParseError(
+        raised = NoAnswerError if isinstance(error, NoAnswerError) else OutputParseError
+        more = "Raise the strategy's loop_budget, or MAX_NEW_TOKENS if the text was cut."
+        raise raised(
             f"{name} got no answer of its return type in {attempts}. {error.message}",
-            hint="Raise the strategy's loop_budget, or MAX_NEW_TOKENS if the text was cut.",
+            hint=error.hint if raised is NoAnswerError else more,
         ) from error
 
 

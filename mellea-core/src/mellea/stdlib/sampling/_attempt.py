@@ -149,6 +149,8 @@ def attempt_validations(attempt: Attempt[Any]) -> Validations:
 
 
 def _parse_error(output: ModelOutputThunk[Any]) -> str | None:
+    if output.no_answer is not None:
+        return output.no_answer
     try:
         output.parsed  # noqa: B018  reading it parses
     except OutputParseError as error:

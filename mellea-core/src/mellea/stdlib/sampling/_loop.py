@@ -19,8 +19,9 @@ from mellea.core.backend import Backend
 from mellea.core.budget import Budget, Spending, no_attempt
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
-from mellea.core.errors import MelleaError, ProviderError, UsageError
+from mellea.core.errors import MelleaError, ProviderError, RepetitionError, UsageError
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.reasoning import looking_after_answers
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
@@ -303,15 +304,28 @@ class BaseSamplingStrategy(SamplingStrategy):
             yield attempt
             if attempt.success or round_ + 1 == call.rounds or self.is_stuck(past):
                 return
+            call = call.after(attempt.output)
             action, ctx = self.repair(ctx, attempt.context, *_lists(past))
 
     async def _attempt(self, call: SamplingRequest, begun: AttemptStart) -> Attempt[Any]:
         """Generate, parse, validate; then let the requirements' own fixes try."""
-        output, after = await self.generate(call, begun.action, begun.context, begun.lane, begun.round)
+        with looking_after_answers():
+            output, after = await self._output(call, begun)
         usage = output.generation.usage
         call.spending.add(usage)
         attempt = await judge_attempt(call, begun, after, output, usage)
         return attempt if attempt.success else await apply_fixes(call, begun, attempt)
+
+    async def _output(
+        self, call: SamplingRequest, begun: AttemptStart
+    ) -> tuple[ModelOutputThunk[Any], Context]:
+        """Return an output; of a model that was stopped while it repeated itself, the text so far."""
+        try:
+            return await self.generate(call, begun.action, begun.context, begun.lane, begun.round)
+        except RepetitionError as error:
+            output: ModelOutputThunk[Any] = ModelOutputThunk(error.text)
+            output.note_no_answer(error.message, error.hint or "")
+            return output, begun.context.add(begun.action).add(output)
 
 
 def explain_failure(attempts: Sequence[Attempt[Any]]) -> str:

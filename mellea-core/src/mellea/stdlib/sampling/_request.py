@@ -15,6 +15,7 @@ from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption, merge_options
+from mellea.core.reasoning import without_reasoning
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.thunk import ModelOutputThunk
 
@@ -39,6 +40,7 @@ class SamplingRequest:
         spending: What the call has spent.
         first_round: Number of the first round; more than 0 when other backends have tried before.
         validation_ctx: The conversation that validators see instead of the one that the model saw.
+        reseeds: Whether the next attempt draws with a seed of its own even where a temperature is given.
         first: Gives a lane its first answer, where one request draws those of all lanes; None where too few
             came.
     """
@@ -56,6 +58,7 @@ class SamplingRequest:
     spending: Spending = field(repr=False)
     first_round: int = 0
     validation_ctx: Context | None = None
+    reseeds: bool = False
     first: Callable[[int], Awaitable[ModelOutputThunk[Any] | None]] | None = field(
         default=None, repr=False, eq=False
     )
@@ -98,7 +101,8 @@ class SamplingRequest:
             return self.config
         seed = self.seed
         if seed is None and (
-            Capability.SEED not in self.backend.capabilities or ModelOption.TEMPERATURE in self.merged
+            Capability.SEED not in self.backend.capabilities
+            or (ModelOption.TEMPERATURE in self.merged and not self.reseeds)
         ):
             return self.config
         own = ((seed or 0) + 1_000_003 * lane + 7_919 * round_) % 2**31
@@ -109,6 +113,18 @@ class SamplingRequest:
         """Return the seed of one attempt; None where it is left to the provider."""
         seed = self.config_for(lane, round_).options.get(ModelOption.SEED, self.seed)
         return seed if isinstance(seed, int) else None
+
+    def after(self, output: ModelOutputThunk[Any]) -> SamplingRequest:
+        """Return how to go on after an output: as before, unless it is no answer.
+
+        A model that only reasoned is asked without reasoning, unless the caller asked for that; one that
+        repeated itself draws anew.
+        """
+        if output.no_answer is None:
+            return self
+        if output.thinking:
+            return evolve(self, config=without_reasoning(self.config, self.backend))
+        return evolve(self, reseeds=True)
 
     def seen_by_validators(self, action: Span, after: Context, output: Span) -> Context:
         """Return the conversation that the validators of an output see."""

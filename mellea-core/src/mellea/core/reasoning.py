@@ -1,0 +1,159 @@
+"""Reasoning beside a model's answer: taken out of its text, and told from an answer where it is alone.
+
+Servers hand reasoning on in a field of its own, or leave it in the text, depending on the model, its template
+and their settings. Here both become the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from mellea.core.capabilities import Capability
+from mellea.core.options import ModelOption
+
+if TYPE_CHECKING:
+    from mellea.core.generate_config import GenerateConfig
+    from mellea.core.model_api import ModelAPI
+
+__all__ = [
+    "NoAnswerWarning",
+    "ReasoningFilter",
+    "looking_after_answers",
+    "only_reasoned",
+    "warns_of_no_answer",
+    "without_reasoning",
+]
+
+_TAGS = {
+    "<think>": "</think>",
+    "[THINK]": "[/THINK]",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+}
+"""What opens reasoning, and what closes it."""
+_MODELS_OWN = ("<think>", "[THINK]")
+"""Tags that models are trained on; the others may be what a prompt asks for, and then stay in the text."""
+_MOST_SPACE = 256
+"""Characters of blanks at the start of a text that are held back, since a tag may follow."""
+_CLOSED = re.compile(r"^[ \t]*(?:</think>|\[/THINK\])[ \t]*(?:\n|\Z)", re.MULTILINE)
+"""The end of reasoning that the chat template has opened, so that the text begins within it."""
+
+
+class NoAnswerWarning(UserWarning):
+    """The model reasoned and gave no answer, so that the text is empty."""
+
+
+class ReasoningFilter:
+    """Tells reasoning in tags at the start of a growing text from the answer behind it.
+
+    Args:
+        asked_for: Tells whether the prompt asks for a tag, which is then the caller's and stays in the text.
+        is_whole: Whether the text comes in one piece, so that reasoning without its opening tag can be seen.
+    """
+
+    def __init__(self, asked_for: Callable[[str], bool], *, is_whole: bool) -> None:
+        self._asked_for = asked_for
+        self._is_whole = is_whole
+        self._held = ""
+        self._closing = ""
+        self._is_after = False
+        self.passes = False
+        """Whether the answer has begun, so that everything is text from now on."""
+
+    def begin_answer(self) -> None:
+        """Note that reasoning came by another way, so that blanks before the answer are none of it."""
+        self._is_after = True
+
+    def feed(self, piece: str) -> tuple[str, str]:
+        """Return what of the text so far is known to be answer, and what reasoning."""
+        if self.passes:
+            return piece, ""
+        self._held += piece
+        thoughts: list[str] = []
+        while self._closing or self._opened():
+            thoughts.append(self._within())
+            if self._closing:  # the reasoning goes on
+                break
+        return self._answer(), "".join(thoughts)
+
+    def end(self) -> tuple[str, str]:
+        """Return what was held back, when nothing more comes: answer, and reasoning."""
+        held, self._held = self._held, ""
+        return ("", held) if self._closing else (held.lstrip() if self._is_after else held, "")
+
+    def _answer(self) -> str:
+        """Take what is held if the answer has begun."""
+        if not self.passes:
+            return ""
+        text, self._held = self._held, ""
+        return text
+
+    def _opened(self) -> bool:
+        """Look at the start of what is held; tell whether reasoning begins there."""
+        start = self._held.lstrip()
+        lowered = start.lower()
+        opening = next((tag for tag in _TAGS if lowered.startswith(tag.lower())), None)
+        if opening is not None and (opening in _MODELS_OWN or not self._asked_for(opening)):
+            self._held, self._closing = start[len(opening) :].lstrip("\n"), _TAGS[opening]
+            return True
+        if opening is None and self._is_whole and (end := _CLOSED.search(self._held)) is not None:
+            self._closing = end.group().strip()
+            return True
+        may_open = not start or any(tag.lower().startswith(lowered) for tag in _TAGS)
+        if opening is None and may_open and len(self._held) <= _MOST_SPACE:
+            return False
+        self._held = start if self._is_after else self._held
+        self.passes = True
+        return False
+
+    def _within(self) -> str:
+        """Return the reasoning in what is held, up to its end or to what may be its end."""
+        at = self._held.lower().find(self._closing.lower())
+        if at >= 0:
+            thought, self._held = self._held[:at], self._held[at + len(self._closing) :]
+            self._closing, self._is_after = "", True
+            return thought.rstrip()
+        kept = len(self._closing) - 1
+        thought, self._held = self._held[:-kept], self._held[-kept:]
+        return thought
+
+
+def only_reasoned(finish_reason: str | None) -> tuple[str, str]:
+    """Return in words that a model reasoned and gave no answer, and what to do about it."""
+    how = f" (finish reason {finish_reason!r})" if finish_reason else ""
+    remedy = "Raise MAX_NEW_TOKENS or CONTEXT_WINDOW, or ask" if finish_reason == "length" else "Ask"
+    return (
+        f"The model reasoned and gave no answer{how}.",
+        f"{remedy} without reasoning: ModelOption.THINKING: False.",
+    )
+
+
+def without_reasoning(config: GenerateConfig, backend: ModelAPI) -> GenerateConfig:
+    """Return how to ask a model again that only reasoned: without, unless the caller asked for reasoning."""
+    options = config.over(backend.model_options, table=backend.options).options
+    if ModelOption.THINKING in options or Capability.THINKING not in backend.capabilities:
+        return config
+    return config.under({ModelOption.THINKING: False})
+
+
+_looked_after: ContextVar[bool] = ContextVar("mellea_answers_looked_after", default=False)
+
+
+@contextmanager
+def looking_after_answers() -> Iterator[None]:
+    """Say that whoever asks sees to an answer that is missing, so that nobody is warned of it."""
+    token = _looked_after.set(True)
+    try:
+        yield
+    finally:
+        _looked_after.reset(token)
+
+
+def warns_of_no_answer() -> bool:
+    """Tell whether the one who asks is to be warned of an answer that is missing."""
+    return not _looked_after.get()
