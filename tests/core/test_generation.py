@@ -571,3 +571,21 @@ async def test_loop_that_ends_stops_the_work():
     assert backend.stopped.is_open()
     with pytest.raises(GenerationCancelledError):
         await thunk.avalue()
+
+
+async def test_half_a_character_is_refused_with_its_place():
+    backend = ScriptedBackend("yes")
+    ctx = ChatContext().add(Message("user", "Well \ud83d lamp"))
+
+    thunk, _ = await backend.generate_from_context(CBlock("Go on."), ctx)
+
+    with pytest.raises(UsageError, match=r"user message holds half a character .*position 5, after 'Well '"):
+        await thunk.avalue()
+    assert not backend.requests
+
+
+async def test_half_a_character_is_refused_in_a_plain_completion():
+    backend = ScriptedBackend("yes")
+
+    with pytest.raises(UsageError, match="half a character"):
+        await backend.generate_from_raw([CBlock("Well \udc00")])

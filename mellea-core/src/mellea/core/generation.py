@@ -220,6 +220,7 @@ async def _rendered(
         messages[-1] = _asking_for(request.schema, messages[-1])
         request = evolve(request, schema=None)
     _check_media(backend, messages)
+    _check_characters((f"{message.role} message", message.content) for message in messages)
     return evolve(request, messages=tuple(messages))
 
 
@@ -254,6 +255,20 @@ def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
             raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio")
 
 
+def _check_characters(texts: Iterable[tuple[str, str]]) -> None:
+    """Refuse half of a surrogate pair, which is no character and cannot be sent."""
+    for where, text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            before, half = text[max(0, error.start - 30) : error.start], text[error.start]
+            raise UsageError(
+                f"The {where} holds half a character ({half!a}) at position {error.start}, after {before!r}.",
+                hint="It comes from a text that was cut or decoded wrongly; to be rid of it: "
+                "text.encode(errors='replace').decode().",
+            ) from None
+
+
 def _asking_for(schema: OutputSchema, message: Message) -> Message:
     """Return the message with the schema written out, for a backend that cannot constrain its output."""
     wanted = schema.prompt()
@@ -284,6 +299,7 @@ async def complete(
         return []
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
+    _check_characters(("text to complete", prompt) for prompt in prompts)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
     with logged(backend, request) as log:
         async with bounded(backend, TimeLimits.of(options, stream=False)):
