@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellea.core.redaction import BLANK, redacted, secrets_of_address
+from mellea.core.errors import AuthenticationError
+from mellea.core.redaction import BLANK, blank_error, redacted, secrets_of_address, secrets_within
 
 KEY = "correct-horse-battery"
 
@@ -109,3 +110,38 @@ def test_long_texts_are_read_to_their_end(piece):
 def test_a_known_key_never_remains(before, key, after):
     if key.lower() not in BLANK:
         assert key not in redacted(f"{before}{key}{after}", [key])
+
+
+def test_secrets_are_found_by_the_names_they_stand_under():
+    holder = {
+        "_api_key": "one-key",
+        "_client_options": {
+            "api_key": "two-key",
+            "timeout": 3,
+            "default_headers": {"X-Team": "three-key", "Accept": "*/*"},
+        },
+        "_secrets": ("four-key", None),
+        "base_url": "http://ann:five-key@host",
+        "model_id": "a-model",
+        "password": 5,
+        3: "x",
+    }
+    assert set(secrets_within(holder)) == {"one-key", "two-key", "three-key", "four-key", "five-key"}
+
+
+def test_an_error_and_its_causes_are_blanked():
+    class OddError(Exception):
+        @property
+        def message(self):
+            return f"the key {KEY}"
+
+    error = AuthenticationError(f"The key {KEY} is wrong.", hint=f"Drop {KEY}.")
+    error.__cause__ = OSError(5, f"no {KEY}")
+    error.__cause__.__context__ = OddError(f"odd {KEY}", 3)
+    error.__cause__.__context__.__cause__ = error
+
+    blank_error(error, [KEY])
+
+    assert KEY not in f"{error} {error.message} {error.hint} {error.args}"
+    assert KEY not in str(error.__cause__.__context__)
+    assert error.__cause__.__context__.args == (f"odd {BLANK}", 3)

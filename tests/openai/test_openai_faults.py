@@ -132,3 +132,18 @@ def test_reasoning_in_the_field_thinking_is_reasoning(faults, faulty):
     faults.answers(Reply(whole))
 
     assert faulty.act("Hi").thinking == "2+2"
+
+
+def test_user_in_the_address_is_sent_as_a_header_and_shown_nowhere(faults):
+    faults.answers(Reply(completion("hello")))
+    address = faults.base_url.replace("://", "://ann:p%40ss@")
+
+    with start_session("openai", model_id="m", base_url=address) as session:
+        assert session.chat("Hi.").content == "hello"
+        assert session.backend.base_url == faults.base_url
+
+
+@pytest.mark.parametrize("address", ["http://[", "htp://127.0.0.1", "127.0.0.1:8000", "http://"])
+def test_address_that_is_none_is_the_callers_fault(address):
+    with pytest.raises(UsageError, match="no address of a server"):
+        start_session("openai", model_id="m", base_url=address)

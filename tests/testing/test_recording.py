@@ -333,7 +333,7 @@ async def test_keys_are_never_stored(path, monkeypatch):
     assert "pw@" not in kept
     assert '"max_tokens": 5' in kept
     replay = ReplayBackend(path)
-    with pytest.raises(ProviderError, match=r"The key \(not stored\)"):
+    with pytest.raises(ProviderError, match=r"The key \[hidden\]"):
         await ask(replay, model_options=options)
     assert str(await ask(replay, model_options={**options, "api_key": "another"})) == "ok"
 

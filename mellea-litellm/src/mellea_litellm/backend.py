@@ -32,7 +32,7 @@ from mellea.core.sdk_options import SDKOptions
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
 from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST
-from mellea_litellm.route import Route, load_litellm, model_string
+from mellea_litellm.route import Route, hidden, load_litellm, model_string
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -172,6 +172,7 @@ class LiteLLMBackend(Backend):
             self._route = await asyncio.to_thread(
                 Route.of, self.model_id, api_key=self._api_key, base_url=self.base_url, provider=provider
             )
+            hidden.secrets.update(filter(None, (self._route.api_key, *secrets_of_address(self.base_url))))
             self.capabilities = type(self).capabilities - self._route.lacks
             self.schema_dialect = self._route.schema_dialect
         return self._route

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mellea.core.addresses import refuse_redirect_async
 from mellea.core.event_loop import LoopLocal
 from mellea_litellm.route import Route
 
@@ -92,10 +93,13 @@ class Clients:
         return await self._clients.get()
 
     def _new_client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI  # noqa: PLC0415  LiteLLM has loaded it
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient  # noqa: PLC0415  LiteLLM has loaded it
 
         key, address = (self._route.api_key, self._route.base_url) if self._route else (None, None)
-        return AsyncOpenAI(api_key=key, base_url=address, timeout=self._timeout, max_retries=0)
+        http_client = DefaultAsyncHttpxClient(event_hooks={"response": [refuse_redirect_async]})
+        return AsyncOpenAI(
+            api_key=key, base_url=address, timeout=self._timeout, max_retries=0, http_client=http_client
+        )
 
     async def aclose(self) -> None:
         """Close the clients; a later call opens new ones."""

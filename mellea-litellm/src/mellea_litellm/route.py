@@ -16,8 +16,9 @@ from mellea.core import Capabilities, Capability, ModelIdentifier, SchemaDialect
 from mellea.core.errors import UsageError
 from mellea.core.model_identifier import NameKind
 from mellea.core.model_names import model_name
+from mellea.core.redaction import redacted
 
-__all__ = ["Route", "load_litellm", "model_string"]
+__all__ = ["Route", "hidden", "load_litellm", "model_string"]
 
 _PREFIXES: tuple[tuple[NameKind, str], ...] = (
     ("ollama_name", "ollama_chat/"),
@@ -27,6 +28,25 @@ _PREFIXES: tuple[tuple[NameKind, str], ...] = (
     ("hf_model_name", "huggingface/"),
 )
 """Names of a model in the order in which they are tried, and the provider that LiteLLM calls by that name."""
+
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+
+
+class _Hidden(logging.Filter):
+    """Blanks secrets in what LiteLLM logs, which is whole requests when it is asked for details."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Blank the secrets in a record, and let it pass."""
+        record.msg, record.args = redacted(record.getMessage(), self.secrets), ()
+        return True
+
+
+hidden = _Hidden()
+"""The filter of LiteLLM's loggers; it knows the keys of all backends."""
 
 _SDK_PROVIDERS = ("openai", "custom_openai", "text-completion-openai")
 """Providers that LiteLLM calls through the ``openai`` SDK, with any client it is handed."""
@@ -55,9 +75,11 @@ def load_litellm() -> Any:
     is_first_import = "litellm" not in sys.modules
     import litellm  # noqa: PLC0415  takes seconds
 
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(hidden)  # adding it again does nothing
     litellm.suppress_debug_info = True  # else every error prints an advertisement to stdout
     if is_first_import and not (os.environ.get("LITELLM_LOG") or os.environ.get("JSON_LOGS")):
-        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        for name in _LOGGERS:
             # Its own stderr handlers would say twice what the program's logging says anyway.
             logging.getLogger(name).handlers.clear()
     return litellm

@@ -32,6 +32,7 @@ from mellea.core import (
     OptionTable,
     SchemaDialect,
 )
+from mellea.core.addresses import check_address, refuse_redirect_async, without_user
 from mellea.core.chat_completions import (
     chat_body,
     chunk_from,
@@ -113,7 +114,9 @@ class OpenAIBackend(Backend):
     ) -> None:
         name = model_name(model_id, "openai_name", backend=self.provider, fallback="hf_model_name")
         super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
-        self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
+        address = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
+        check_address(address, backend=self.provider, example="http://127.0.0.1:8000/v1")
+        self.base_url, user = without_user(address)
         self._is_openai = urlsplit(self.base_url).hostname == OPENAI_HOST
         self.options: OptionTable = option_table(is_openai=self._is_openai)
         self._finds_dialect = schema_dialect is None
@@ -123,11 +126,12 @@ class OpenAIBackend(Backend):
         )
         self._extra_body = dict(default_extra_body or {})
         self._keeps_patterns = False if self._is_openai and keeps_patterns is None else keeps_patterns
-        self._client_options = _checked(client_options) | {
-            "api_key": self._key(api_key),
-            "base_url": self.base_url,
-        }
-        self._secrets = (self._client_options["api_key"], *secrets_of_address(self.base_url))
+        key = "none" if user is not None and api_key is None else self._key(api_key)
+        self._client_options = _checked(client_options) | {"api_key": key, "base_url": self.base_url}
+        if user is not None and api_key is None:
+            headers = {"Authorization": user} | dict(client_options.get("default_headers") or {})
+            self._client_options["default_headers"] = headers
+        self._secrets = (key, *secrets_of_address(address))
         self._trust = _trust(self.base_url)
         self._clients = LoopLocal(self._new_client, _close)
 
@@ -143,7 +147,9 @@ class OpenAIBackend(Backend):
         return key or "none"
 
     def _new_client(self) -> AsyncOpenAI:
-        return AsyncOpenAI(**self._client_options, http_client=DefaultAioHttpClient(verify=self._trust))
+        hooks = {"response": [refuse_redirect_async]}
+        http_client = DefaultAioHttpClient(verify=self._trust, event_hooks=hooks)
+        return AsyncOpenAI(**self._client_options, http_client=http_client)
 
     async def supports(self, capability: Capability) -> bool:
         """Tell whether the server can do something. Whether it keeps patterns it is asked, once."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -34,10 +35,14 @@ async def bounded(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[Clock]
         if clock.expired:
             raise limits.error(backend, idle=clock.was_idle) from None
         raise
-    except MelleaError:
+    except MelleaError as error:
+        _blank(error, backend)
         raise
     except Exception as error:
-        raise _translated(backend, error) from error
+        ours = _translated(backend, error)
+        ours.__cause__ = error
+        _blank(ours, backend)
+        raise ours from error
     finally:
         clock.stop()
 
@@ -102,6 +107,13 @@ def _malformed(backend: ModelAPI, what: str, hint: str) -> MalformedResponseErro
         backend=backend.provider,
         model_id=backend.model_id,
     )
+
+
+def _blank(error: MelleaError, backend: ModelAPI) -> None:
+    """Blank what a backend, or the environment, keeps under the name of a secret."""
+    from mellea.core.redaction import blank_error, secrets_within  # noqa: PLC0415  only failures need it
+
+    blank_error(error, [*secrets_within(vars(backend)), *secrets_within(os.environ)])
 
 
 def _translated(backend: ModelAPI, error: Exception) -> MelleaError:

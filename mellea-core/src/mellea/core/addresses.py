@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import unquote, urljoin, urlsplit
 
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.redaction import redacted
 
-__all__ = ["check_address", "is_this_machine", "mentioning_proxy", "proxy_for"]
+__all__ = [
+    "REDIRECTED",
+    "check_address",
+    "is_this_machine",
+    "mentioning_proxy",
+    "proxy_for",
+    "refuse_redirect",
+    "refuse_redirect_async",
+    "without_user",
+]
 
+REDIRECTED = "x-redirected-to"
+"""The header under which the address of a redirect is kept that is not followed."""
 E = TypeVar("E", bound=MelleaError)
 _AT_THE_PROXY = frozenset({407, 502, 503, 504})
 """Statuses with which a proxy answers by itself."""
@@ -39,6 +50,18 @@ def check_address(address: str, *, backend: str, example: str) -> None:
             hint=f"Pass one like {example}.",
             backend=backend,
         )
+
+
+def without_user(address: str) -> tuple[str, str | None]:
+    """Return an address without the user that it names, and the header that does, or None for no user."""
+    parts = urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return address, None
+    import base64  # noqa: PLC0415  hardly any address names a user
+
+    said = base64.b64encode(unquote(user).encode()).decode()
+    return parts._replace(netloc=host).geturl(), f"Basic {said}"
 
 
 def is_this_machine(host: str | None) -> bool:
@@ -87,6 +110,29 @@ def mentioning_proxy(error: E, address: str) -> E:
     error.hint = f"{error.hint or ''} To do without the proxy, name the server in NO_PROXY.".strip()
     error.args = (f"{error.message} {error.hint}",)
     return error
+
+
+def refuse_redirect(response: Any) -> None:
+    """Let no redirect lead a request, with its prompt and its headers, to another host.
+
+    A hook for the responses of an HTTP client: of a redirect to elsewhere it hides the address, so that the
+    client does not follow it, and hands the response on as it is.
+
+    Args:
+        response: An ``httpx`` response, or one like it.
+    """
+    target = response.headers.get("location")
+    if not target or not 300 <= response.status_code < 400:
+        return
+    here, there = urlsplit(str(response.url)), urlsplit(urljoin(str(response.url), target))
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        del response.headers["location"]
+        response.headers[REDIRECTED] = target
+
+
+async def refuse_redirect_async(response: Any) -> None:
+    """Do what ``refuse_redirect`` does, for an asynchronous client."""
+    refuse_redirect(response)
 
 
 def _variable_of(proxy: str) -> str:

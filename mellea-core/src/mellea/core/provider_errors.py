@@ -302,6 +302,8 @@ def error_for_status(
     lacking = _lacking(words, status)
     if lacking is not None:
         return CapabilityError(found, hint=_REMEDIES[lacking], missing=lacking, **fields)
+    if (target := named.get("x-redirected-to") or named.get("location")) and status and 300 <= status < 400:
+        found = f"{head}: go to {redacted(target, secrets)}."
     kind = _kind(words, codes, _effective(status, words.status), asked)
     hint = (hints or {}).get(kind.error, kind.hint)
     if kind.error is RateLimitError and asked is not None:
@@ -374,7 +376,8 @@ def _kind(words: ProviderWords, codes: Iterable[str], status: int | None, asked:
         return known
     if status is not None and 300 <= status < 400:
         return evolve(
-            _REQUEST, hint="It points to another address, which is not followed: set the base URL to it."
+            _REQUEST,
+            hint="It is not followed to another host: if you trust that one, set the base URL to it.",
         )
     return _SERVER if status is None or status >= 500 else _REQUEST
 

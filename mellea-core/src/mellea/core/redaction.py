@@ -7,12 +7,20 @@ provider's key.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-__all__ = ["BLANK", "redacted", "secrets_of_address", "secrets_of_headers"]
+__all__ = [
+    "BLANK",
+    "blank_error",
+    "redacted",
+    "secrets_of_address",
+    "secrets_of_headers",
+    "secrets_within",
+]
 
 BLANK = "[hidden]"
 """What stands in place of a secret."""
@@ -44,7 +52,16 @@ _NAME = (
     r"|authorization|cookie)"
 )
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|password|cookie", re.IGNORECASE)
-_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"api[-_]?key|secret|passw|credential|authorization|cookie|headers$"
+    r"|(?:^|[-_])(?:auth|access|bearer|hf|id|session|refresh)?[-_]?token$",
+    re.IGNORECASE,
+)
+"""Names of what is secret as a whole; every header is, for anything may be in it."""
+_PLAIN_HEADERS = frozenset(
+    {"accept", "accept-encoding", "accept-language", "connection", "content-type", "host", "user-agent"}
+)
+
 _NAMED = re.compile(
     rf"""(?<![\w-])(?P<name>["']?{_NAME}["']?\s{{0,4}}[=:]\s{{0,4}}(?:b(?=["']))?)(?P<quote>["']?)(?P<scheme>(?:bearer|basic|token)\s{{1,4}})?"""
     rf"""(?P<secret>[^\s"',;&)}}\]]{{1,4096}})""",
@@ -90,6 +107,42 @@ def redacted(value: T, secrets: Iterable[str | None] = ()) -> T:
     return result  # type: ignore[no-any-return]
 
 
+def secrets_within(values: Mapping[Any, Any]) -> Iterator[str]:
+    """Iterate over the texts that a mapping, or one inside it, holds under the name of a secret.
+
+    Args:
+        values: An object's attributes, the environment, options.
+    """
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from secrets_within(value)
+            if _is_secret(name):
+                named = {key: item for key, item in value.items() if str(key).lower() not in _PLAIN_HEADERS}
+                yield from (item for item in named.values() if isinstance(item, str))
+        elif isinstance(value, list | tuple) and _is_secret(name):
+            yield from (item for item in value if isinstance(item, str))
+        elif isinstance(value, str) and _is_secret(name):
+            yield value
+        elif isinstance(value, str) and "://" in value[:20] and "@" in value:
+            yield from secrets_of_address(value)
+
+
+def blank_error(error: BaseException, secrets: Iterable[str | None]) -> None:
+    """Blank the secrets in the words of an error and of all that are chained below it."""
+    known, seen = tuple(secrets), set[int]()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        for name in ("message", "hint"):
+            words = getattr(link, name, None)
+            if isinstance(words, str):
+                with contextlib.suppress(AttributeError, TypeError):  # some libraries let nobody set it
+                    setattr(link, name, redacted(words, known))
+        if any(isinstance(argument, str) for argument in link.args):
+            link.args = redacted(link.args, known)
+        link = link.__cause__ or link.__context__
+
+
 def secrets_of_address(address: str | None) -> tuple[str, ...]:
     """Return the password, or the user name that stands alone, in an address, in both ways of writing it."""
     if not address:
@@ -108,6 +161,10 @@ def secrets_of_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(part for value in values for part in (value, value.rpartition(" ")[2]))
 
 
+def _is_secret(name: object) -> bool:
+    return isinstance(name, str) and _SECRET_NAME.search(name) is not None
+
+
 def _counts(secret: str | None) -> bool:
     return secret is not None and len(secret) >= 4 and secret.lower() not in _PLACEHOLDERS
 
@@ -123,7 +180,7 @@ def _redacted(value: Any, known: list[re.Pattern[str]]) -> Any:
     if isinstance(value, Mapping):
         return {
             _redacted(name, known): BLANK
-            if isinstance(name, str) and _SECRET_NAME.fullmatch(name) and item
+            if isinstance(name, str) and _SECRET_NAME.search(name) and item
             else _redacted(item, known)
             for name, item in value.items()
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 __all__ = [
     "NOTES",
@@ -79,7 +78,7 @@ def pointed_at(reference: str, root: Mapping[str, Any]) -> Any:
         return None
     node: Any = root
     for step in reference[1:].split("/")[1:]:
-        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        name = _unquoted(step).replace("~1", "/").replace("~0", "~")
         if isinstance(node, Mapping) and name in node:
             node = node[name]
         elif (
@@ -92,6 +91,14 @@ def pointed_at(reference: str, root: Mapping[str, Any]) -> Any:
         else:
             return None
     return node if isinstance(node, Mapping | bool) else None
+
+
+def _unquoted(step: str) -> str:
+    if "%" not in step:
+        return step
+    from urllib.parse import unquote  # noqa: PLC0415  hardly any reference has such names
+
+    return unquote(step)
 
 
 def merged(schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

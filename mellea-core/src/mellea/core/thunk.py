@@ -206,9 +206,12 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         request = self._output.request
         if request is None:
             return None
+        from mellea.core.redaction import redacted  # noqa: PLC0415  few programs look at the log
+
         prompt = [{"role": message.role, "content": message.content} for message in request.messages]
         provider = self.generation.provider or ""
-        return GenerateLog(prompt, provider, dict(request.options), self.value, self._action, self)
+        options = redacted(dict(request.options))
+        return GenerateLog(prompt, provider, options, self.value, self._action, self)
 
     def __str__(self) -> str:
         if not self._output.done:

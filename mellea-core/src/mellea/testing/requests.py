@@ -7,7 +7,6 @@ import difflib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from attrs import fields
 
 from mellea.core.blocks import AudioBlock, ImageBlock
 from mellea.core.message import Message
+from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request import ChatRequest, CompletionRequest
 
 __all__ = [
@@ -27,15 +27,6 @@ __all__ = [
     "without_secrets_in_text",
 ]
 
-_NOT_STORED = "(not stored)"
-_SECRET_NAME = re.compile(
-    r"api[-_]?key|apikey|secret|passw|credential|authorization|cookie|headers$|(^|[-_])(auth|access|bearer|hf)?[-_]?token$",
-    re.IGNORECASE,
-)
-_SECRET_TEXT = re.compile(
-    r"(?i)\b(?:sk|pk|rk|xai)-[\w*-]{6,}|\b(?:hf|ghp|gsk)_[A-Za-z0-9*]{16,}|\bbearer\s+[^\s\"']+|(?<=://)[^/\s@]+(?=@)"
-)
-_SECRET_LENGTH = 8
 _SHOWN = 3
 _AROUND = 30
 
@@ -133,35 +124,13 @@ def _plain(value: Any) -> Any:
 
 def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as JSON, without the values of keys, tokens, passwords and headers at any depth."""
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: _NOT_STORED if _SECRET_NAME.search(key) else clean(item) for key, item in value.items()
-            }
-        if isinstance(value, str):
-            return _SECRET_TEXT.sub(_NOT_STORED, value)
-        return [clean(item) for item in value] if isinstance(value, list) else value
-
-    cleaned: dict[str, Any] = clean(_plain(options))
+    cleaned: dict[str, Any] = redacted(_plain(options))
     return cleaned
 
 
 def without_secrets_in_text(text: str, holder: object) -> str:
     """Return a message without what looks like a key or is a secret of the environment or the backend."""
-    held = {*_secrets(os.environ), *_secrets(getattr(holder, "__dict__", {}))}
-    for value in held:
-        text = text.replace(value, _NOT_STORED)
-    return _SECRET_TEXT.sub(_NOT_STORED, text)
-
-
-def _secrets(values: Mapping[Any, Any]) -> Iterator[str]:
-    """Iterate over the texts that a mapping, or one inside it, holds under the name of a secret."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _secrets(value)
-        elif isinstance(value, str) and len(value) >= _SECRET_LENGTH and _SECRET_NAME.search(str(name)):
-            yield value
+    return redacted(text, [*secrets_within(os.environ), *secrets_within(getattr(holder, "__dict__", {}))])
 
 
 def nearest_difference(request: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
