@@ -88,6 +88,7 @@ def test_one_option_may_become_several():
     assert translated({ModelOption.THINKING: "high"}) == {"think": True, "effort": "high"}
 
 
+@pytest.mark.filterwarnings("ignore::mellea.core.UnknownOptionWarning")
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: not key.startswith("@@@")), st.integers()))
 def test_unknown_options_are_passed_on(options):
     known = {"temperature", "tool_choice", "n", "best_of"}
