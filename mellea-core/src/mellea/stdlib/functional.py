@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Unpack, cast
 
 from mellea.core.backend import Backend
-from mellea.core.blocks import CBlock, make_image_block
+from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -20,10 +20,9 @@ from mellea.core.event_loop import run_sync, synchronous
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
 from mellea.core.requirement import Requirement, ValidationResult, reqify
-from mellea.core.sampling import SamplingResult, SamplingStrategy
-from mellea.core.templates import render_text
-from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
-from mellea.plugins.suggestions import suggest_backends
+from mellea.core.sampling import SamplingStrategy
+from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib._generate import sample, start_generation, user_message, wait_or_cancel
 from mellea.stdlib._signatures import (
     ActOptions,
     ChatOptions,
@@ -38,9 +37,8 @@ from mellea.stdlib._signatures import (
 )
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, as_strategy, needed_strategy
+from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
-from mellea.stdlib.sampling._request import requirements_of
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -68,71 +66,6 @@ __all__ = [
 ]
 
 S = TypeVar("S")
-
-
-async def start_generation(
-    action: Span | str,
-    context: Context,
-    backend: Backend,
-    config: GenerateConfig,
-) -> tuple[ModelOutputThunk[Any], Context]:
-    """Start a generation and return its thunk, on its way, with the context that contains both.
-
-    Args:
-        action: What the model is asked.
-        context: The conversation that led here.
-        backend: What generates.
-        config: How the output is to be generated.
-
-    Raises:
-        UsageError: The call cannot be carried out; nothing was sent.
-    """
-    prepared = await context.prepare(backend)
-    with suggest_backends():
-        return await backend.generate_from_context(blockify(action), prepared, **config.keywords())
-
-
-async def wait_or_cancel(thunk: ModelOutputThunk[S]) -> ComputedModelOutputThunk[S]:
-    """Wait for an output that nobody else has yet: whoever cancels the wait cancels the generation."""
-    try:
-        return await thunk.result()
-    except BaseException:
-        await thunk.cancel_generation()
-        raise
-
-
-async def sample(
-    action: Span | str,
-    context: Context,
-    backend: Backend,
-    config: GenerateConfig,
-    *,
-    requirements: Iterable[str | Requirement] | None = None,
-    strategy: str | SamplingStrategy | None = None,
-    strict: bool = False,
-) -> SamplingResult[Any]:
-    """Make attempts until one meets every requirement, as a strategy says.
-
-    Args:
-        action: What the model is asked.
-        context: The conversation that led here.
-        backend: What generates.
-        config: How the outputs are to be generated.
-        requirements: What the output must respect.
-        strategy: How attempts are made, or the name of a strategy; the default one for None.
-        strict: Whether it is an error that no attempt meets every requirement.
-
-    Raises:
-        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
-        BudgetError: The budget ended before the first attempt did.
-        ProviderError: The provider failed, and no attempt was a success.
-    """
-    chosen = as_strategy(strategy)
-    required = requirements_of(requirements)
-    with suggest_backends():
-        result = await chosen.sample(blockify(action), context, backend, required, **config.keywords())
-    result.result.note_sampling(result)
-    return result.raise_for_failure() if strict else result
 
 
 @with_options(ActOptions)
@@ -319,29 +252,6 @@ def _task(description: str | Span, parts: InstructionParts) -> Instruction:
     if not any(str(part).strip() if type(part) is CBlock else part is not None for part in asked):
         raise UsageError("The task is empty.", hint="Say what the model is to do.")
     return made
-
-
-def user_message(
-    content: str,
-    role: Role = "user",
-    *,
-    images: Iterable[Any] | None = None,
-    audio: Iterable[Any] | None = None,
-    documents: Iterable[Span | str] | None = None,
-    user_variables: Mapping[str, Any] | None = None,
-) -> Message:
-    """Return the message that ``chat`` sends; with ``user_variables`` the content is a template."""
-    for name, value in (("images", images), ("audio", audio), ("documents", documents)):
-        if isinstance(value, str):
-            raise UsageError(f"{name} is one text.", hint=f"Pass a list: {name}=[...].")
-    text = content if user_variables is None else render_text(content, user_variables)
-    return Message(
-        role,
-        text,
-        images=[make_image_block(image) for image in images or ()],
-        audio=audio,
-        documents=[blockify(document) for document in documents or ()],
-    )
 
 
 async def send_message(

@@ -21,7 +21,7 @@ from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import OptionTable
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib import functional
+from mellea.stdlib._generate import wait_or_cancel
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.session._history import History
@@ -194,7 +194,7 @@ class SessionState:
             self._check_open()
         if waits and not output.is_computed():
             with self._history.watching(output):
-                await functional.wait_or_cancel(output)
+                await wait_or_cancel(output)
         self._history.commit(begun, after, output)
         return result
 

@@ -20,8 +20,8 @@ from mellea.core.errors import GenerationCancelledError
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib._generate import start_generation
 from mellea.stdlib.chunking import Chunker, ChunkingStrategy
-from mellea.stdlib.functional import start_generation
 from mellea.stdlib.sampling._attempt import AttemptStart, Validations, attempt_validations, judge_attempt
 from mellea.stdlib.sampling._request import SamplingRequest
 from mellea.stdlib.streaming._quick_checks import looks_at_chunks, quick_checks
