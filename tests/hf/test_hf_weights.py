@@ -18,7 +18,7 @@ from mellea.core import (
     UsageError,
 )
 from mellea_hf import LocalHFBackend
-from mellea_hf.conversion import cache_folder, check_room, converted, discard
+from mellea_hf.conversion import cache_folder, check_room, convert, discard
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.weights import DEFAULT_MODEL_ID, load, locate
 from tests.hf import tiny
@@ -103,12 +103,12 @@ def test_processes_that_convert_at_once_share_one_conversion(cache, gguf_file):
 
 
 def test_leftovers_of_a_killed_conversion_are_removed(cache, gguf_file):
-    target = on_engine(lambda: converted(gguf_file, "one"))
+    target = on_engine(lambda: convert(gguf_file, "one"))
     leftover = cache / f"{target.name}.killed.part"
     leftover.mkdir()
     target.rename(cache / "elsewhere")
 
-    again = on_engine(lambda: converted(gguf_file, "one"))
+    again = on_engine(lambda: convert(gguf_file, "one"))
 
     assert again == target
     assert not leftover.exists()
@@ -199,7 +199,7 @@ def test_process_that_never_ends_its_conversion_is_named(cache, gguf_file):
     folder.rename(cache / "elsewhere")
 
     with FileLock(f"{folder}.lock"), pytest.raises(ProviderError, match=r"at work on .* for 0\.1 seconds"):
-        on_engine(lambda: converted(gguf_file, identity_of(gguf_file), patience=0.1))
+        on_engine(lambda: convert(gguf_file, identity_of(gguf_file), patience=0.1))
 
 
 def identity_of(path):

@@ -159,7 +159,7 @@ async def test_error_of_a_capability_that_is_missing_comes_again(path):
     with pytest.raises(CapabilityError) as again:
         await ask(ReplayBackend(path))
 
-    assert (again.value.missing, again.value.model_id) == ("chat", None)
+    assert (again.value.missing, again.value.model_id) == ("chat", "none")
 
 
 async def test_foreign_error_comes_again_as_the_error_that_callers_saw(path):

@@ -68,11 +68,11 @@ class AnswerBuilder:
     def finish(self, reason: str) -> None:
         """End the answer, unless it has ended: show what was held back."""
         if self.finish_reason is None:
-            self._show(self._scanner.push(self._undecoded()))
+            self._show(self._scanner.push(self._pending_text()))
             self._show(self._scanner.finish())
             self.finish_reason = "stop" if self._scanner.stopped else reason
 
-    def _undecoded(self) -> str:
+    def _pending_text(self) -> str:
         """Return the text of the last tokens that make no whole character."""
         tokens = [token for token in self.tokens if token not in self._end_tokens]
         before = self._tokenizer.decode(self._context, skip_special_tokens=True)

@@ -201,10 +201,10 @@ class LocalHFBackend(Backend):
                 model_id=self.model_id,
             )
         if self._loaded is None:
-            raise self._closed()
+            raise self._closed_error()
         return self._loaded
 
-    def _closed(self) -> ClosedError:
+    def _closed_error(self) -> ClosedError:
         return ClosedError(
             f"This backend for {self.model_id} is closed.",
             hint="Make a new one.",
@@ -261,7 +261,7 @@ class LocalHFBackend(Backend):
         await job.result()
         if any(answer.finish_reason is None for answer in answers):
             raise (
-                self._closed()
+                self._closed_error()
                 if self._loaded is None
                 else GenerationCancelledError("The process is ending.", backend="hf")
             )

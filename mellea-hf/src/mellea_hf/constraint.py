@@ -47,7 +47,7 @@ class Constraints:
         try:
             key = json.dumps(schema)
         except (TypeError, ValueError) as error:
-            raise _rejected(error) from error
+            raise _rejection(error) from error
         with self._lock:
             matcher = self._compiled.get(key)
             if matcher is None:
@@ -62,14 +62,14 @@ class Constraints:
             # Free whitespace lets small models write nothing else.
             grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
         except ValueError as error:
-            raise _rejected(error) from error
+            raise _rejection(error) from error
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
-            raise _rejected(matcher.get_error())
+            raise _rejection(matcher.get_error())
         return matcher
 
 
-def _rejected(reason: object) -> RequestRejectedError:
+def _rejection(reason: object) -> RequestRejectedError:
     return RequestRejectedError(
         f"The JSON schema cannot constrain the output: {str(reason).rstrip('.')}.",
         hint="Change the schema, or check that part of it with a requirement.",
@@ -92,11 +92,11 @@ class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         """Return the scores with those of forbidden tokens at minus infinity."""
         for index, (matcher, answer) in enumerate(self._rows):
             if answer.finish_reason is None:
-                scores[index].masked_fill_(_forbidden(matcher, answer, scores), float("-inf"))
+                scores[index].masked_fill_(_forbid(matcher, answer, scores), float("-inf"))
         return scores
 
 
-def _forbidden(matcher: Any, answer: AnswerBuilder, scores: torch.Tensor) -> torch.Tensor:
+def _forbid(matcher: Any, answer: AnswerBuilder, scores: torch.Tensor) -> torch.Tensor:
     if answer.tokens and not matcher.consume_token(answer.tokens[-1]):
         raise ProviderError(
             f"Constrained decoding failed: {matcher.get_error()}.", hint="Simplify the schema.", backend="hf"

@@ -30,7 +30,7 @@ from mellea_hf.interrupt import Interrupt
 __all__ = [
     "cache_folder",
     "check_room",
-    "converted",
+    "convert",
     "discard",
     "first_line",
     "is_conversion",
@@ -52,11 +52,11 @@ def cache_folder() -> Path:
 
 
 def is_conversion(folder: Path) -> bool:
-    """Tell whether a folder is one that ``converted`` made, and could make again."""
+    """Tell whether a folder is one that ``convert`` made, and could make again."""
     return folder.parent == cache_folder()
 
 
-def converted(
+def convert(
     gguf: Path, identity: str, interrupt: Interrupt | None = None, *, patience: float = _PATIENCE
 ) -> Path:
     """Return the folder with the safetensors of a GGUF file, made at the first call on this machine.

@@ -66,7 +66,7 @@ def generate(
     if must_stop():
         return
     device = loaded.model.device
-    ids, mask = _padded(prompts, loaded.pad_token, device)
+    ids, mask = _pad(prompts, loaded.pad_token, device)
     processors = LogitsProcessorList([MaskProcessor(matchers, answers)] if matchers else [])
     processors += sampling_processors(settings, len(prompts), device)
     config = _config(loaded, settings, ids.shape[1], max_new_tokens)
@@ -95,9 +95,7 @@ def generate(
             answer.finish("length")
 
 
-def _padded(
-    prompts: Sequence[Sequence[int]], pad_token: int, device: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _pad(prompts: Sequence[Sequence[int]], pad_token: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ids and attention mask of the prompts, padded on the left, where nothing is generated."""
     width = max(map(len, prompts))
     ids = [[pad_token] * (width - len(prompt)) + list(prompt) for prompt in prompts]

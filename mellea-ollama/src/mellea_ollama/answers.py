@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from mellea.core.response import Chunk, Completion, Usage
-from mellea_ollama.client import malformed
+from mellea_ollama.client import malformed_answer
 
 __all__ = ["Part", "chunk_of", "completion_of", "text_of"]
 
@@ -22,7 +22,7 @@ def chunk_of(part: Part, model_id: str) -> Chunk:
     """
     said = part.get("message")
     if not isinstance(said, dict):
-        raise malformed("a line has no message", model_id)
+        raise malformed_answer("a line has no message", model_id)
     return Chunk(
         text=_text(said, "content", model_id),
         thinking=_text(said, "thinking", model_id),
@@ -54,7 +54,7 @@ def text_of(part: Part) -> str:
 def _text(fields: Mapping[str, Any], name: str, model_id: str) -> str:
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise malformed(f"{name} is no text", model_id)
+        raise malformed_answer(f"{name} is no text", model_id)
     return value or ""
 
 
@@ -63,5 +63,5 @@ def _usage(part: Part, model_id: str) -> Usage | None:
         return None
     counts = [part.get(name) or 0 for name in ("prompt_eval_count", "eval_count")]
     if not all(type(count) is int and count >= 0 for count in counts):
-        raise malformed("a count of tokens is no number", model_id)
+        raise malformed_answer("a count of tokens is no number", model_id)
     return Usage(*counts)

@@ -25,7 +25,7 @@ from mellea.core.provider_errors import error_for_status
 from mellea.core.redaction import redacted
 from mellea_ollama.address import BACKEND, Access
 
-__all__ = ["WireClient", "malformed", "translate"]
+__all__ = ["WireClient", "malformed_answer", "translate"]
 
 CONNECT_SECONDS = 5.0
 _HINTS: dict[type[MelleaError], str] = {
@@ -112,9 +112,9 @@ class WireClient:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise malformed(f"it is no JSON ({error})", self._model_id) from error
+            raise malformed_answer(f"it is no JSON ({error})", self._model_id) from error
         if not isinstance(value, dict):
-            raise malformed(f"{redacted(str(value)[:60])!r} is no JSON object", self._model_id)
+            raise malformed_answer(f"{redacted(str(value)[:60])!r} is no JSON object", self._model_id)
         if value.get("error"):
             raise self._error(None, value, {})
         return value
@@ -133,7 +133,7 @@ class WireClient:
         return mentioning_proxy(error, access.url)
 
 
-def malformed(what: str, model_id: str) -> MalformedResponseError:
+def malformed_answer(what: str, model_id: str) -> MalformedResponseError:
     """Return the error for an answer that does not follow the protocol."""
     return MalformedResponseError(
         f"Ollama sent an answer that does not follow its protocol: {what}.",
@@ -172,5 +172,5 @@ def _translated(error: Exception, host: str, model_id: str) -> MelleaError | Non
             **where,
         )
     if isinstance(error, aiohttp.ClientError | ValueError):
-        return malformed(str(error) or type(error).__name__, model_id)
+        return malformed_answer(str(error) or type(error).__name__, model_id)
     return None

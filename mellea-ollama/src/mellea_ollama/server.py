@@ -21,7 +21,7 @@ from mellea.core.errors import (
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.model_names import model_name
 from mellea_ollama.address import BACKEND, Access
-from mellea_ollama.client import WireClient, malformed, translate
+from mellea_ollama.client import WireClient, malformed_answer, translate
 
 __all__ = ["Installed", "ensure_model", "full_name", "name_of"]
 
@@ -91,11 +91,11 @@ async def ensure_model(access: Access, model_id: str, *, pull: bool) -> Installe
 
 
 async def _ensured(client: WireClient, access: Access, model_id: str, *, pull: bool) -> Installed:
-    models = await _installed(client, access, model_id)
+    models = await _list_installed(client, access, model_id)
     if found := _named(models, model_id):
         return found
     if not pull:
-        raise _missing(access, model_id, models)
+        raise _model_not_found(access, model_id, models)
     _log.info("Ollama at %s has no model %s; pulling it", access.url, model_id)
     try:
         await _pull(client, model_id)
@@ -110,11 +110,11 @@ async def _ensured(client: WireClient, access: Access, model_id: str, *, pull: b
             backend=BACKEND,
             model_id=model_id,
         ) from error
-    found = _named(await _installed(client, access, model_id), model_id)
+    found = _named(await _list_installed(client, access, model_id), model_id)
     return found or Installed(full_name(model_id), None)
 
 
-async def _installed(client: WireClient, access: Access, model_id: str) -> list[Installed]:
+async def _list_installed(client: WireClient, access: Access, model_id: str) -> list[Installed]:
     try:
         listed = (await client.whole("/api/tags")).get("models")
     except MelleaError as error:
@@ -127,7 +127,7 @@ async def _installed(client: WireClient, access: Access, model_id: str) -> list[
             model_id=model_id,
         ) from error
     if not isinstance(listed or [], list):
-        raise malformed("the list of its models is none", model_id)
+        raise malformed_answer("the list of its models is none", model_id)
     models = []
     for entry in listed or []:
         name = entry.get("model") or entry.get("name") if isinstance(entry, dict) else None
@@ -152,7 +152,7 @@ def _told(models: Sequence[Installed], model_id: str) -> str:
     return f"Installed are {', '.join(shown)}{' and others' if len(names) > len(shown) else ''}."
 
 
-def _missing(access: Access, model_id: str, models: Sequence[Installed]) -> ModelNotFoundError:
+def _model_not_found(access: Access, model_id: str, models: Sequence[Installed]) -> ModelNotFoundError:
     return ModelNotFoundError(
         f"Ollama at {access.url} has no model {model_id!r}. {_told(models, model_id)}",
         hint=f"Pull it with: ollama pull {model_id} (or leave out pull=False).",

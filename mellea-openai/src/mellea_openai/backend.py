@@ -127,7 +127,7 @@ class OpenAIBackend(Backend):
         self._extra_body = dict(default_extra_body or {})
         self._keeps_patterns = False if self._is_openai and keeps_patterns is None else keeps_patterns
         key = "none" if user is not None and api_key is None else self._key(api_key)
-        self._client_options = _checked(client_options) | {"api_key": key, "base_url": self.base_url}
+        self._client_options = _check_options(client_options) | {"api_key": key, "base_url": self.base_url}
         if user is not None and api_key is None:
             headers = {"Authorization": user} | dict(client_options.get("default_headers") or {})
             self._client_options["default_headers"] = headers
@@ -203,9 +203,9 @@ class OpenAIBackend(Backend):
                     ended = ended or chunk.finish_reason is not None
                     yield chunk
             except openai.APIConnectionError as error:
-                raise self._interrupted() from error
+                raise self._interruption() from error
         if not (ended or stream.done):
-            raise self._interrupted()
+            raise self._interruption()
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts in one request through ``/completions``."""
@@ -254,7 +254,7 @@ class OpenAIBackend(Backend):
         self._note_server(data)
         return chunk_from(data, backend=self.provider, model_id=request.model_id, secrets=self._secrets)
 
-    def _interrupted(self) -> StreamInterruptedError:
+    def _interruption(self) -> StreamInterruptedError:
         return stream_interrupted(backend=self.provider, model_id=self.model_id)
 
     def translate_error(self, error: Exception) -> MelleaError | None:
@@ -283,7 +283,7 @@ class _Events(AsyncStream[object]):
             yield event
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
     known = set(inspect.signature(AsyncOpenAI.__init__).parameters) - {"self", "http_client"}
     unknown = sorted(options.keys() - known)
     if unknown:

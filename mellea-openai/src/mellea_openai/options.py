@@ -22,7 +22,7 @@ def option_table(*, is_openai: bool, reasons_by_effort: bool = False) -> OptionT
         reasons_by_effort: Whether another server switches reasoning as OpenAI does; Ollama is one.
     """
 
-    def thinking(value: Any) -> Mapping[str, Any]:
+    def thinking_options(value: Any) -> Mapping[str, Any]:
         if isinstance(value, str):
             return {"reasoning_effort": value}
         if is_openai or reasons_by_effort:
@@ -35,7 +35,7 @@ def option_table(*, is_openai: bool, reasons_by_effort: bool = False) -> OptionT
             ModelOption.TEMPERATURE: "temperature",
             ModelOption.SEED: "seed",
             ModelOption.STOP_SEQUENCES: "stop",
-            ModelOption.THINKING: thinking,
+            ModelOption.THINKING: thinking_options,
         },
         spellings={
             "max_tokens": ModelOption.MAX_NEW_TOKENS,

@@ -85,7 +85,7 @@ def test_any_text_is_read_or_given_up(text):
     growing = GrowingValue(Order)
 
     for prefix in prefixes(text):
-        growing.changed(prefix)
+        growing.update(prefix)
 
 
 ORDERS: Any = st.fixed_dictionaries(
@@ -129,8 +129,8 @@ def test_typed_value_so_far_is_what_reading_anew_gives(value):
 
 def test_complete_parts_are_made_once_and_shared():
     growing = GrowingValue(Order)
-    first = growing.changed('{"items": [{"id": 1, "tags": ["a"]}, {"id": 2')[-1]
-    second = growing.changed('{"items": [{"id": 1, "tags": ["a"]}, {"id": 2, "name": "b')[-1]
+    first = growing.update('{"items": [{"id": 1, "tags": ["a"]}, {"id": 2')[-1]
+    second = growing.update('{"items": [{"id": 1, "tags": ["a"]}, {"id": 2, "name": "b')[-1]
 
     assert second.items[0] is first.items[0]
     assert (len(first.items), second.items[1].name) == (2, "b")
@@ -140,7 +140,7 @@ def test_values_given_before_do_not_change():
     growing = GrowingValue()
     texts = prefixes('{"a": [1, 2, {"b": "xyz"}], "c": "d"}')
 
-    given_ = [(value, json.dumps(value)) for text in texts for value in growing.changed(text)]
+    given_ = [(value, json.dumps(value)) for text in texts for value in growing.update(text)]
 
     assert all(json.dumps(value) == then for value, then in given_)
     assert given_[-1][0] == {"a": [1, 2, {"b": "xyz"}], "c": "d"}
@@ -149,8 +149,8 @@ def test_values_given_before_do_not_change():
 def test_another_text_begins_anew():
     growing = GrowingValue()
 
-    assert growing.changed('{"a": "first answ') == [{"a": "first answ"}]
-    assert growing.changed('{"b": 1, ') == [{"b": 1}]
+    assert growing.update('{"a": "first answ') == [{"a": "first answ"}]
+    assert growing.update('{"b": 1, ') == [{"b": 1}]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ def test_another_text_begins_anew():
 def test_text_that_is_no_json_has_no_value(text):
     growing = GrowingValue()
 
-    seen = [value for prefix in prefixes(text) for value in growing.changed(prefix)]
+    seen = [value for prefix in prefixes(text) for value in growing.update(prefix)]
 
-    assert growing.changed(text + " ") == []
+    assert growing.update(text + " ") == []
     assert all(value != text for value in seen)
 
 

@@ -56,7 +56,7 @@ async def begun(pieces, format=None):
 
 def grown(format, *texts):
     value = GrowingValue(format)
-    return [changed for text in texts for changed in value.changed(text)]
+    return [changed for text in texts for changed in value.update(text)]
 
 
 async def test_typed_object_grows_and_ends_validated():
@@ -180,7 +180,7 @@ def test_every_prefix_can_be_read_and_the_whole_is_the_value(value, ascii_only):
     growing = GrowingValue()
 
     for end in range(len(text)):
-        growing.changed(text[:end])
+        growing.update(text[:end])
 
     assert GrowingValue().complete(text) == [value]
 

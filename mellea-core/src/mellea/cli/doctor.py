@@ -66,7 +66,7 @@ def doctor(arguments: Namespace) -> int:
     """Report on this installation; the status is 1 when a plugin is broken."""
     registry = lenient_registry()
     rows = checked_listing(registry, "backend")
-    findings = [_finding(name, look, rows) for name, look in _LOOKS.items()]
+    findings = [find_around(name, look, rows) for name, look in _LOOKS.items()]
     others = sorted(
         {*rows, *checked_listing(registry, "context"), *_foreign_strategies(registry)},
         key=lambda row: (row.name, row.distribution),
@@ -99,7 +99,7 @@ def _foreign_strategies(registry: PluginRegistry) -> list[PluginInfo]:
     return [row for row in checked_listing(registry, "strategy") if row.distribution != "mellea-core"]
 
 
-def _finding(name: str, look: Callable[[], Finding], rows: Sequence[PluginInfo]) -> Finding:
+def find_around(name: str, look: Callable[[], Finding], rows: Sequence[PluginInfo]) -> Finding:
     """Return what was found around a backend, and whether the backend itself is installed."""
     found = look()
     row = next((row for row in rows if row.name == name), None)
@@ -163,9 +163,9 @@ def _look_at_ollama() -> Finding:
             "ollama", "not ready", ("OLLAMA_HOST is no address.",), "Set it to host:port, or unset it."
         )
     if _answers(*address):
-        return Finding("ollama", "ready", (f"A server answers at {_spelled(*address)}.",))
+        return Finding("ollama", "ready", (f"A server answers at {spell_address(*address)}.",))
     remedy = "Start it with: ollama serve (or point OLLAMA_HOST to it). Without a server, use the backend hf."
-    return Finding("ollama", "not ready", (f"No server answers at {_spelled(*address)}.",), remedy)
+    return Finding("ollama", "not ready", (f"No server answers at {spell_address(*address)}.",), remedy)
 
 
 def _look_at_openai() -> Finding:
@@ -182,9 +182,11 @@ def _look_at_openai() -> Finding:
             "openai", "not ready", (key, "OPENAI_BASE_URL is no address."), "Write it as http://host:port/v1"
         )
     if not _answers(*address):
-        fact = f"No server answers at {_spelled(*address)} (OPENAI_BASE_URL)."
+        fact = f"No server answers at {spell_address(*address)} (OPENAI_BASE_URL)."
         return Finding("openai", "not ready", (key, fact), "Start that server, or correct OPENAI_BASE_URL.")
-    return Finding("openai", "ready", (key, f"A server answers at {_spelled(*address)} (OPENAI_BASE_URL)."))
+    return Finding(
+        "openai", "ready", (key, f"A server answers at {spell_address(*address)} (OPENAI_BASE_URL).")
+    )
 
 
 def _look_at_litellm() -> Finding:
@@ -243,7 +245,7 @@ def parse_address(text: str, port: int) -> tuple[str, int] | None:
         return None
 
 
-def _spelled(host: str, port: int) -> str:
+def spell_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -53,15 +53,15 @@ class Broadcast:
             closing: Takes the error of a coroutine that failed, was cancelled, or did not end the text.
         """
 
-        def closed(task: asyncio.Task[None]) -> None:
-            closing(_cancelled() if task.cancelled() else task.exception() or _cancelled())
+        def on_close(task: asyncio.Task[None]) -> None:
+            closing(_cancelled_error() if task.cancelled() else task.exception() or _cancelled_error())
             self._task = self._loop = (
                 None  # a kept text must not keep the loop, and with it the loop's clients
             )
 
         self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
         self._task = self._loop.create_task(produce, context=detached_context())
-        self._task.add_done_callback(closed)
+        self._task.add_done_callback(on_close)
 
     def push(self, piece: str) -> None:
         """Add a piece."""
@@ -91,7 +91,7 @@ class Broadcast:
     async def stop(self, end: Callable[[BaseException], None], error: BaseException | None = None) -> None:
         """End with an error, and wait until the writer's work has ended too."""
         task, loop = self._task, self._loop
-        end(error or _cancelled())
+        end(error or _cancelled_error())
         if task is None or loop is None or loop.is_closed():
             return
         if loop is asyncio.get_running_loop():
@@ -108,7 +108,7 @@ class Broadcast:
         task, loop = self._task, self._loop
         if self._ended:
             return
-        end(_cancelled())
+        end(_cancelled_error())
         if task is not None and loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(task.cancel)
 
@@ -196,5 +196,5 @@ async def _stop_task(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task])
 
 
-def _cancelled() -> MelleaError:
+def _cancelled_error() -> MelleaError:
     return GenerationCancelledError("The generation was cancelled.", hint="Start it again to get an output.")

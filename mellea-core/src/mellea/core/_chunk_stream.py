@@ -17,11 +17,11 @@ from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.time_limits import Clock, TimeLimits
 
-__all__ = ["bounded", "stream_chunks"]
+__all__ = ["bound_in_time", "stream_chunks"]
 
 
 @asynccontextmanager
-async def bounded(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[Clock]:
+async def bound_in_time(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[Clock]:
     """Bound what a backend does in time, and turn what it raises into errors of ours.
 
     Raises:
@@ -39,7 +39,7 @@ async def bounded(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[Clock]
         _blank(error, backend)
         raise
     except Exception as error:
-        ours = _translated(backend, error)
+        ours = _translate(backend, error)
         ours.__cause__ = error
         _blank(ours, backend)
         raise ours from error
@@ -57,7 +57,7 @@ async def stream_chunks(
         MalformedResponseError: The backend yields something else than chunks, or nothing at all.
         MelleaError: The backend failed.
     """
-    async with bounded(backend, limits) as clock:
+    async with bound_in_time(backend, limits) as clock:
         answer = backend.stream_chat(request)
         if not isinstance(answer, AsyncIterator):
             raise _no_generator(backend, answer)
@@ -66,14 +66,14 @@ async def stream_chunks(
             async for chunk in chunks:
                 some = True
                 if not isinstance(chunk, Chunk):
-                    raise _malformed(
+                    raise _malformed_stream(
                         backend, f"yielded {type(chunk).__name__}", "Yield mellea.core.Chunk values."
                     )
                 if chunk.text or chunk.thinking or chunk.finish_reason:
                     clock.reset()
                 yield chunk
         if not some:
-            raise _malformed(
+            raise _malformed_stream(
                 backend, "ended without a chunk", "Yield at least one, even for an empty answer."
             )
 
@@ -93,14 +93,14 @@ def _closeable(answer: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:
 def _no_generator(backend: ModelAPI, answer: object) -> MalformedResponseError:
     if inspect.iscoroutine(answer):
         answer.close()
-    return _malformed(
+    return _malformed_stream(
         backend,
         f"returned {type(answer).__name__}",
         "Make it an asynchronous generator: `async def` with `yield`.",
     )
 
 
-def _malformed(backend: ModelAPI, what: str, hint: str) -> MalformedResponseError:
+def _malformed_stream(backend: ModelAPI, what: str, hint: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{type(backend).__name__}.stream_chat of backend {backend.described()} {what}.",
         hint=hint,
@@ -116,7 +116,7 @@ def _blank(error: MelleaError, backend: ModelAPI) -> None:
     blank_error(error, [*secrets_within(vars(backend)), *secrets_within(os.environ)])
 
 
-def _translated(backend: ModelAPI, error: Exception) -> MelleaError:
+def _translate(backend: ModelAPI, error: Exception) -> MelleaError:
     """Return our error for one that a backend or its library raised."""
     try:
         ours = backend.translate_error(error)

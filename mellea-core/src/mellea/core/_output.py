@@ -99,14 +99,14 @@ class Output(Broadcast):
             settle: Called before anybody sees that end.
         """
 
-        def settled() -> None:
+        def publish() -> None:
             self.value = "".join(self.pieces)
             self.pieces = (
                 [self.value] if self.value else self.pieces
             )  # kept once; readers under way have the old list
             settle()
 
-        self.end(None, settled)
+        self.end(None, publish)
         self._on_failure.clear()
 
     def fail(self, error: BaseException) -> None:

@@ -70,7 +70,7 @@ class Spending:
 
     def take_attempt(self) -> bool:
         """Count one attempt, if the budget allows it; tell whether it did."""
-        if self.exhausted() is not None:
+        if self.reached_bound() is not None:
             return False
         self.attempts += 1
         return True
@@ -79,7 +79,7 @@ class Spending:
         """Count the tokens of one generation."""
         self.tokens += usage.total_tokens if usage is not None else 0
 
-    def exhausted(self) -> str | None:
+    def reached_bound(self) -> str | None:
         """Return which bound is reached, or None."""
         bounds = self.budget
         if bounds.attempts is not None and self.attempts >= bounds.attempts:
@@ -129,6 +129,6 @@ async def call_within_deadline(function: Callable[..., Any], *arguments: Any) ->
 def no_attempt(spending: Spending) -> BudgetError:
     """Return the error for a budget that ended before the first attempt did."""
     return BudgetError(
-        f"The budget of {spending.exhausted() or 'the call'} was spent before the first attempt ended.",
+        f"The budget of {spending.reached_bound() or 'the call'} was spent before the first attempt ended.",
         hint="Raise the budget.",
     )

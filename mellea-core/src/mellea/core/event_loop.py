@@ -121,7 +121,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) ->
     context.run(calling_from_here())
     for loop in _loops_for_this_thread():
         claim = threading.Lock()
-        future = context.run(_submit, _claimed(claim, coroutine), starts_only, loop)
+        future = context.run(_submit, _run_if_claimed(claim, coroutine), starts_only, loop)
         try:
             return future.result(PATIENCE)
         except TimeoutError:
@@ -164,7 +164,7 @@ def _result(future: Future[T]) -> T:
         raise
 
 
-async def _claimed(claim: threading.Lock, coroutine: Coroutine[Any, Any, T]) -> T:
+async def _run_if_claimed(claim: threading.Lock, coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine, unless its caller has given up on this loop and taken it elsewhere."""
     if not claim.acquire(blocking=False):
         raise asyncio.CancelledError

@@ -55,7 +55,7 @@ class ChatFormatter(Formatter):
 
     def _message(self, span: Span) -> Message:
         if isinstance(span, Message):
-            return self._rendered(span) if span.documents else span
+            return self._render_message(span) if span.documents else span
         if isinstance(span, ImageBlock | ImageUrlBlock):
             return Message("user", "", images=[span])
         if isinstance(span, AudioBlock | AudioUrlBlock):
@@ -78,7 +78,7 @@ class ChatFormatter(Formatter):
             )
         return Message("assistant", str(thunk), tool_calls=thunk.tool_calls)
 
-    def _rendered(self, message: Message) -> Message:
+    def _render_message(self, message: Message) -> Message:
         return evolve(message, content=self.print(message), documents=())
 
     def _component(self, component: Component[object]) -> Message:

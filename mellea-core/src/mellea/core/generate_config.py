@@ -15,7 +15,7 @@ __all__ = ["GenerateConfig"]
 _NO_TABLE = OptionTable({}, {})
 
 
-def _mapping(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _as_mapping(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if options is None:
         return {}
     if not isinstance(options, Mapping):
@@ -43,7 +43,7 @@ class GenerateConfig:
     """
 
     format: Any = None
-    options: Mapping[str, Any] = field(default=None, converter=_mapping, hash=False)
+    options: Mapping[str, Any] = field(default=None, converter=_as_mapping, hash=False)
     tool_calls: bool = False
     stream: bool = False
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from mellea.core._chunk_stream import bounded, stream_chunks
+from mellea.core._chunk_stream import bound_in_time, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.call_site import warner_from_here
@@ -56,7 +56,7 @@ def start_chat(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
     """
     action = blockify(action)
-    request, options = _checked(backend, action, config)
+    request, options = _check_request(backend, action, config)
     writer = _writer(backend, action, request, config)
     writer.start(_fill(backend, writer, action, ctx, request, options))
     return writer.thunk
@@ -79,9 +79,9 @@ async def sample_n(
     if Capability.N_SAMPLES not in backend.capabilities:
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
     action = blockify(action)
-    request, options = _checked(backend, action, config.under({ModelOption.STREAM: False}))
+    request, options = _check_request(backend, action, config.under({ModelOption.STREAM: False}))
     writers = [_writer(backend, action, request, config) for _ in range(n)]
-    request = await _rendered(backend, action, ctx, evolve(request, n=n), options)
+    request = await _render_request(backend, action, ctx, evolve(request, n=n), options)
     for writer in writers:
         writer.send(request)
     started, answered = time.perf_counter(), set()
@@ -102,7 +102,9 @@ async def sample_n(
     return [writers[index].thunk for index in given]
 
 
-def _checked(backend: ModelAPI, action: Span, config: GenerateConfig) -> tuple[ChatRequest, dict[str, Any]]:
+def _check_request(
+    backend: ModelAPI, action: Span, config: GenerateConfig
+) -> tuple[ChatRequest, dict[str, Any]]:
     """Return the request, still without messages, and the merged options.
 
     Everything that can be checked before the messages are known is checked here.
@@ -189,7 +191,7 @@ async def _fill(
     options: Mapping[str, Any],
 ) -> None:
     """Render the prompt, send it, and fill the thunk."""
-    request = await _rendered(backend, action, ctx, request, options)
+    request = await _render_request(backend, action, ctx, request, options)
     writer.send(request)
     limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
@@ -207,7 +209,7 @@ def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
     log.answered([writer.thunk.text for writer in writers], known.usage, ended)
 
 
-async def _rendered(
+async def _render_request(
     backend: ModelAPI, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]
 ) -> ChatRequest:
     """Return the request with its messages, once everything they are made of is computed."""
@@ -302,7 +304,7 @@ async def complete(
     _check_characters(("text to complete", prompt) for prompt in prompts)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
     with logged(backend, request) as log:
-        async with bounded(backend, TimeLimits.of(options, stream=False)):
+        async with bound_in_time(backend, TimeLimits.of(options, stream=False)):
             completions = await backend.complete(request)
         spent = total_usage([completion.usage for completion in completions])
         log.answered([completion.text for completion in completions], spent, None)

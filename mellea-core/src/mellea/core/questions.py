@@ -86,16 +86,16 @@ class Questionnaire:
     def prompt(self, question: Question, *, in_words: bool) -> str:
         """Return the prompt for one question."""
         wanted = self.wanted_in_words if in_words else self.wanted
-        return f"{self.setting}\n\n{self._labelled(self.noun.capitalize(), question)}\n\n{wanted}"
+        return f"{self.setting}\n\n{self._label(self.noun.capitalize(), question)}\n\n{wanted}"
 
     def prompt_for_all(self, questions: Mapping[str, Question]) -> str:
         """Return the prompt for several questions, by the names under which the answers are wanted."""
         gap = "\n\n" if self.is_long else "\n"
-        asked = gap.join(self._labelled(name, question) for name, question in questions.items())
+        asked = gap.join(self._label(name, question) for name, question in questions.items())
         heading = f"{self.noun.capitalize()}s"
         return f"{self.setting}\n\n{heading}:\n{asked}\n\nFor each {self.noun}: {self.wanted}"
 
-    def _labelled(self, label: str, question: Question) -> str:
+    def _label(self, label: str, question: Question) -> str:
         gap = "\n" if self.is_long else " "
         return f"{label}:{gap}{question.text}"
 

@@ -128,7 +128,7 @@ class Requirement(Component[str]):
             ProviderError: The judge could not be asked.
         """
         if self.validation_fn is not None:
-            return await self._checked(ctx)
+            return await self._run_check(ctx)
         return (await judge([self], self.judge or backend, ctx, model_options))[0]
 
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
@@ -138,7 +138,7 @@ class Requirement(Component[str]):
         """
         return PartialValidationResult("unknown")
 
-    async def _checked(self, ctx: Context) -> ValidationResult:
+    async def _run_check(self, ctx: Context) -> ValidationResult:
         started = time.perf_counter()
         try:
             verdict = await call_within_deadline(self.validation_fn, ctx)  # type: ignore[arg-type]  # the caller has looked

@@ -274,13 +274,13 @@ def _row(number: int, attempt: Attempt[Any], chosen: bool) -> tuple[str, ...]:
         f"{attempt.met}/{len(attempt.results)}",
         f"{attempt.seconds:.2f}",
         str(attempt.usage.total_tokens),
-        _shortened(str(attempt.output), 40),
-        "; ".join(_shortened(f"{name.rstrip('.')}: {reason}", 60) for name, reason in attempt.failures())
+        _shorten(str(attempt.output), 40),
+        "; ".join(_shorten(f"{name.rstrip('.')}: {reason}", 60) for name, reason in attempt.failures())
         or "nothing",
     )
 
 
-def _shortened(text: str, length: int) -> str:
+def _shorten(text: str, length: int) -> str:
     """Return a text in one line of bounded length."""
     line = visible(" ".join(text.split()))
     return line if len(line) <= length else f"{line[: length - 3]}..."

@@ -64,7 +64,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(source: str) -> Template:
+def _compile(source: str) -> Template:
     from jinja2 import Template, TemplateSyntaxError, nodes  # noqa: PLC0415
 
     environment = _environment()
@@ -84,7 +84,7 @@ def _compiled(source: str) -> Template:
 def _variables(source: str) -> frozenset[str]:
     from jinja2 import meta  # noqa: PLC0415
 
-    _compiled(source)
+    _compile(source)
     return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
 
 
@@ -116,7 +116,7 @@ def render_text(source: str, variables: Mapping[str, Any]) -> str:
     for name, value in variables.items():
         if isinstance(value, ModelOutputThunk):
             _check_computed(value, name)
-    return _render(_compiled(source), variables)
+    return _render(_compile(source), variables)
 
 
 def _check_computed(thunk: ModelOutputThunk[Any], name: str) -> None:
@@ -195,27 +195,27 @@ class TemplateFormatter(ChatFormatter):
     def render(self, component: Component[object], representation: TemplateRepresentation) -> str:
         """Return the text of a component from its representation."""
         if representation.template is not None:
-            template = _compiled(representation.template)
+            template = _compile(representation.template)
         else:
             template = self._template(type(component), tuple(representation.template_order or ("*",)))
         return _render(
-            template, {name: self._shown(value) for name, value in representation.args.items()}
+            template, {name: self._render_value(value) for name, value in representation.args.items()}
         ).strip()
 
-    def _shown(self, value: Any) -> Any:
+    def _render_value(self, value: Any) -> Any:
         """Return a template variable with the spans in it rendered."""
         if value is None or isinstance(value, str | int | float | bool):
             return value
         if isinstance(value, Mapping):
-            return {key: self._shown(item) for key, item in value.items()}
+            return {key: self._render_value(item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._shown(item) for item in value]
+            return [self._render_value(item) for item in value]
         return self.print(value)
 
     def _template(self, cls: type, order: tuple[str, ...]) -> Template:
         found = self._found.get((cls, order))
         if found is None:
-            found = self._found[cls, order] = _compiled(self._source(cls, order))
+            found = self._found[cls, order] = _compile(self._source(cls, order))
         return found
 
     def _source(self, cls: type, order: tuple[str, ...]) -> str:
@@ -238,10 +238,10 @@ class TemplateFormatter(ChatFormatter):
         for root in dict.fromkeys(Path(root) for root in roots if root):
             for base in (root / "prompts", root):
                 if base.is_dir():
-                    yield from self._fitting(base.iterdir())
+                    yield from self._family_folders(base.iterdir())
                     yield base
 
-    def _fitting(self, folders: Iterable[Path]) -> Iterator[Path]:
+    def _family_folders(self, folders: Iterable[Path]) -> Iterator[Path]:
         """Yield the folders of this model's family, the longest name first, and ``default`` last."""
         named = {folder.name: folder for folder in folders if folder.is_dir()}
         family = [

@@ -258,7 +258,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             )
         with suppress(OutputParseError):
             self.parsed  # noqa: B018  what reads the text may not exist where it is unpickled
-        output = self._copied(self.value)
+        output = self._copy_output(self.value)
         known = (output.value, self._meta, self._parsed_repr, list(output.tool_calls))
         more = {"schema": self._schema, "thinking": self.thinking, "generation": output.generation}
         return _rebuilt, (type(self), known, more, {"_parsed": self._parsed, "_met": self.met})
@@ -281,7 +281,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         """Return a computed copy with another text, for whoever mends an output."""
         return cast(
             "ComputedModelOutputThunk[S]",
-            self._twin(_output=self._copied(text), _parsed_repr=None, _parsed=None),
+            self._twin(_output=self._copy_output(text), _parsed_repr=None, _parsed=None),
         )
 
     def with_format(self, schema: OutputSchema) -> Self:
@@ -293,12 +293,12 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             raise self.error or UsageError(
                 "A thunk that is not computed yet cannot be copied.", hint="Await it first."
             )
-        output = changes.pop("_output", None) or self._copied(self.value)
+        output = changes.pop("_output", None) or self._copy_output(self.value)
         twin = type(self)(meta=dict(self._meta), action=self._action, schema=self._schema, output=output)
         vars(twin).update({"_parsed_repr": self._parsed_repr, "_parsed": self._parsed, **changes})
         return twin
 
-    def _copied(self, text: str | None) -> Output:
+    def _copy_output(self, text: str | None) -> Output:
         known = self._output
         copied = Output(
             text,
@@ -352,11 +352,11 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def __iter__(self) -> Iterator[str]:
         pieces = aiter(self)
 
-        async def following() -> str | None:
+        async def next_piece() -> str | None:
             return await anext(pieces, None)
 
         try:
-            while (piece := run_sync(following())) is not None:
+            while (piece := run_sync(next_piece())) is not None:
                 yield piece
         except (GeneratorExit, KeyboardInterrupt, SystemExit):  # the reader wants no more of it
             self._output.abandon()

@@ -156,11 +156,11 @@ def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen
 
 
 def _attempt_lines(attempt: Mapping[str, Any], width: int) -> Iterator[str]:
-    yield from _wrapped(attempt["text"], width, max_lines=3) or ["(no text)"]
+    yield from _wrap(attempt["text"], width, max_lines=3) or ["(no text)"]
     if attempt["error"]:
-        yield from _wrapped(f"✗ cannot be read: {attempt['error']}", width, max_lines=3)
+        yield from _wrap(f"✗ cannot be read: {attempt['error']}", width, max_lines=3)
     yield from (
-        line for requirement in attempt["requirements"] for line in _wrapped(_check_line(requirement), width)
+        line for requirement in attempt["requirements"] for line in _wrap(_check_line(requirement), width)
     )
 
 
@@ -174,7 +174,7 @@ def _check_line(requirement: Mapping[str, Any]) -> str:
     return f"{_mark(requirement['met'], requirement['skipped'])} {said}{spent}"
 
 
-def _wrapped(text: str, width: int, max_lines: int | None = None) -> list[str]:
+def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:
     line = visible(" ".join(text.split()))
     return textwrap.wrap(
         line, width, subsequent_indent="" if max_lines else "    ", max_lines=max_lines, placeholder=" …"

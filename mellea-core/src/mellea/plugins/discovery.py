@@ -198,7 +198,7 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
                     implementation.function(manifests.append)
-        return tuple(Registration(_checked(manifest, source), source) for manifest in manifests)
+        return tuple(Registration(_check_manifest(manifest, source), source) for manifest in manifests)
     except BaseException:
         if manager.is_registered(
             plugin
@@ -207,7 +207,7 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
         raise
 
 
-def _checked(manifest: object, source: PluginSource) -> Manifest:
+def _check_manifest(manifest: object, source: PluginSource) -> Manifest:
     if not (isinstance(manifest, Manifest) and isinstance(manifest, tuple(KINDS.values()))):
         wanted = " or ".join(kind.__name__ for kind in KINDS.values())
         raise TypeError(f"registered {type(manifest).__name__} instead of a {wanted}")

@@ -119,7 +119,7 @@ class PluginRegistry:
         )
         found = self._claims(kind, bare, distribution) or self._claims_after_refresh(kind, bare, distribution)
         if not found:
-            raise self._unknown(kind, bare, distribution)
+            raise self._unknown_plugin(kind, bare, distribution)
         if len(found) > 1:
             raise _ambiguous(kind, bare, found)
         claim = found[0]
@@ -192,13 +192,13 @@ class PluginRegistry:
         for source in permitted:
             if source.name == name:
                 found = self._load(source)
-                named += [found] if isinstance(found, PluginProblem) else _matching(found, kind, name)
+                named += [found] if isinstance(found, PluginProblem) else _match(found, kind, name)
         if named:
             return _distinct(named)
         loaded = [self._load(source) for source in permitted]
         others = [entry for found in loaded if not isinstance(found, PluginProblem) for entry in found]
-        by_name = [entry for entry in _matching(others, kind, name) if entry.manifest.name == name]
-        return _distinct(by_name or _matching(others, kind, name))
+        by_name = [entry for entry in _match(others, kind, name) if entry.manifest.name == name]
+        return _distinct(by_name or _match(others, kind, name))
 
     def _claims_after_refresh(
         self, kind: Kind, name: str, distribution: str
@@ -208,7 +208,7 @@ class PluginRegistry:
         self._sources = None
         return self._claims(kind, name, distribution)
 
-    def _unknown(self, kind: Kind, name: str, distribution: str) -> PluginError:
+    def _unknown_plugin(self, kind: Kind, name: str, distribution: str) -> PluginError:
         where = f" in distribution {distribution!r}" if distribution else ""
         denied = [
             source for source in self.sources() if source.name == name and not self._policy.permits(source)
@@ -239,7 +239,7 @@ def _names(entry: Registration) -> tuple[str, ...]:
     return (entry.manifest.name, *entry.manifest.aliases)
 
 
-def _matching(entries: Iterable[Registration], kind: Kind, name: str) -> list[Registration]:
+def _match(entries: Iterable[Registration], kind: Kind, name: str) -> list[Registration]:
     return [entry for entry in entries if isinstance(entry.manifest, KINDS[kind]) and name in _names(entry)]
 
 

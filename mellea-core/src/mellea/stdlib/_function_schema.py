@@ -73,7 +73,7 @@ class AttrsModels:
 
     def within(self, annotation: Any) -> Any:
         """Return the annotation with every attrs class replaced by what pydantic can read it from."""
-        _replaced(annotation, self._reference)
+        _replace(annotation, self._reference)
         made: set[type] = set()
         while missing := [cls for cls in self._names if cls not in made]:
             for cls in missing:
@@ -82,7 +82,7 @@ class AttrsModels:
         namespace = {name: self._models[cls] for cls, name in self._names.items()}
         for model in self._models.values():
             model.model_rebuild(_types_namespace=namespace)
-        return _replaced(annotation, self._models.__getitem__)
+        return _replace(annotation, self._models.__getitem__)
 
     def _reference(self, cls: type) -> ForwardRef:
         return ForwardRef(self._names.setdefault(cls, f"attrs_class_{len(self._names)}"))
@@ -104,13 +104,13 @@ class AttrsModels:
                     if required
                     else Field(alias=attribute.alias, default_factory=lambda: None)
                 )
-                fields[f"field_{index}"] = (_replaced(hints.get(attribute.name, Any), self._reference), told)
+                fields[f"field_{index}"] = (_replace(hints.get(attribute.name, Any), self._reference), told)
         return create_model(
             cls.__name__, __config__=ConfigDict(extra="forbid"), __doc__=cls.__doc__, **fields
         )
 
 
-def _replaced(annotation: Any, reference: Callable[[type], Any]) -> Any:
+def _replace(annotation: Any, reference: Callable[[type], Any]) -> Any:
     from pydantic import AfterValidator  # noqa: PLC0415
 
     if isinstance(annotation, type) and get_origin(annotation) is None and attrs.has(annotation):
@@ -119,8 +119,8 @@ def _replaced(annotation: Any, reference: Callable[[type], Any]) -> Any:
     if origin is None or origin is Literal:
         return annotation
     if origin is Annotated:
-        return Annotated[(_replaced(args[0], reference), *args[1:])]
-    new = tuple(_replaced(arg, reference) for arg in args)
+        return Annotated[(_replace(args[0], reference), *args[1:])]
+    new = tuple(_replace(arg, reference) for arg in args)
     if all(one is other for one, other in zip(new, args, strict=True)):
         return annotation
     if origin in (Union, types.UnionType):

@@ -192,7 +192,7 @@ def with_options(options: Any, **defaults: Any) -> Callable[[F], F]:
             [*named, *(p for p in own if p.kind is p.KEYWORD_ONLY)], key=lambda p: _ORDER[p.name]
         )
         verb.__signature__ = signature.replace(parameters=[*before, *keywords])  # type: ignore[attr-defined]
-        verb.__doc__ = _completed(verb.__doc__ or "", [p.name for p in keywords])
+        verb.__doc__ = _complete(verb.__doc__ or "", [p.name for p in keywords])
         return verb
 
     return decorate
@@ -230,7 +230,7 @@ def _telling_unknown_options(verb: F) -> F:
     return cast("F", told)
 
 
-def _completed(doc: str, names: Iterable[str]) -> str:
+def _complete(doc: str, names: Iterable[str]) -> str:
     """Return a docstring with the options at the end of its arguments."""
     text = inspect.cleandoc(doc)
     end = re.search(r"\n\n(Returns|Raises):", text)

@@ -203,7 +203,7 @@ class Chunker:
             UsageError: The strategy gave a chunk that is empty or no part of the text.
         """
         self._rest += delta
-        return self._taken(self._strategy.split(self._rest))
+        return self._take(self._strategy.split(self._rest))
 
     def flush(self) -> list[str]:
         """Return the chunks of what is left; the text is over.
@@ -211,9 +211,9 @@ class Chunker:
         Raises:
             UsageError: The strategy gave a chunk that is empty or no part of the text.
         """
-        return self._taken(self._strategy.flush(self._rest))
+        return self._take(self._strategy.flush(self._rest))
 
-    def _taken(self, chunks: list[str]) -> list[str]:
+    def _take(self, chunks: list[str]) -> list[str]:
         for chunk in chunks:
             if not chunk or not self._rest.startswith(chunk):
                 name = type(self._strategy).__name__

@@ -144,15 +144,15 @@ class Cassette:
             held = f"{len(samples)} answer{'s' if len(samples) > 1 else ''}"
             raise UsageError(
                 f"{self.name} holds {held} to this {kind} request, and this is the "
-                f"{index + 1}. time that it is asked: {_asked(request)}.",
+                f"{index + 1}. time that it is asked: {_describe_request(request)}.",
                 hint=_RECORD_AGAIN,
             )
         raise UsageError(
-            f"{self.name} holds no answer to this {kind} request: {self._missing(kind, request)}.",
+            f"{self.name} holds no answer to this {kind} request: {self._describe_missing(kind, request)}.",
             hint=_RECORD_AGAIN,
         )
 
-    def repeated(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    def find_repeat(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the recorded call for a request that has the same answer each time.
 
         None if there is none.
@@ -160,18 +160,18 @@ class Cassette:
         samples = self._samples.get(_key(kind, request))
         return samples[-1] if samples else None
 
-    def _missing(self, kind: str, request: Mapping[str, Any]) -> str:
+    def _describe_missing(self, kind: str, request: Mapping[str, Any]) -> str:
         others = [samples[0]["request"] for samples in self._samples.values() if samples[0]["kind"] == kind]
         if not others:
-            return f"{_asked(request)} (it holds none of this kind)"
-        return f"{_asked(request)}. {nearest_difference(request, others)}"
+            return f"{_describe_request(request)} (it holds none of this kind)"
+        return f"{_describe_request(request)}. {nearest_difference(request, others)}"
 
 
 def _key(kind: str, request: Mapping[str, Any]) -> str:
     return canonical({"kind": kind, **request})
 
 
-def _asked(request: Mapping[str, Any]) -> str:
+def _describe_request(request: Mapping[str, Any]) -> str:
     last = (
         request["messages"][-1]["content"]
         if request.get("messages")

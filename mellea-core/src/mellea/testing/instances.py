@@ -87,20 +87,20 @@ class _Maker:
         if not isinstance(schema, Mapping):
             raise UsageError(f"Nothing fits the schema {schema!r}.", hint=_REMEDY)
         if "$ref" in schema:
-            return self._referred(schema, path, number)
+            return self._resolve(schema, path, number)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
             return schema["enum"][min(number, len(schema["enum"]) - 1)]
         if "allOf" in schema:
-            return self.make(self._merged(schema), path, number)
+            return self.make(self._merge(schema), path, number)
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 rest = {name: value for name, value in schema.items() if name != key}
                 return self._first([{**rest, **branch} for branch in schema[key]], path, number)
-        return self._typed(schema, path, number)
+        return self._of_type(schema, path, number)
 
-    def _referred(self, schema: Mapping[str, Any], path: tuple[str, ...], number: int) -> Any:
+    def _resolve(self, schema: Mapping[str, Any], path: tuple[str, ...], number: int) -> Any:
         reference = schema["$ref"]
         if path.count(reference) > 1:
             raise _EndlessError(f"The schema requires {reference} inside itself without end.", hint=_REMEDY)
@@ -117,7 +117,7 @@ class _Maker:
             ) from error
         return target
 
-    def _merged(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _merge(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema["allOf"]:
             resolved = self._target(part["$ref"]) if "$ref" in part else part
@@ -142,7 +142,7 @@ class _Maker:
                 endless = error
         raise endless or UsageError("Nothing fits a schema with no alternatives.", hint=_REMEDY)
 
-    def _typed(self, schema: Mapping[str, Any], path: tuple[str, ...], number: int) -> Any:
+    def _of_type(self, schema: Mapping[str, Any], path: tuple[str, ...], number: int) -> Any:
         kind = schema.get("type")
         if isinstance(kind, list):
             return self._first([{**schema, "type": each} for each in kind], path, number)

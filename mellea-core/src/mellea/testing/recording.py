@@ -63,7 +63,7 @@ class RecordingBackend(Backend):
         self.options = _common_names(inner.options.names, inner.options.spellings)
         self._inner = inner
         self._reported_below: set[str] = set()
-        self._writer = CassetteWriter(path, _described(inner))
+        self._writer = CassetteWriter(path, _describe(inner))
 
     @property
     def formatter(self) -> ChatFormatter:
@@ -73,7 +73,7 @@ class RecordingBackend(Backend):
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Hand on the inner backend's chunks, and record them."""
         native = evolve(request, options=self._native(request.options))
-        with self._recorded("chat", chat_request(request)) as outcome:
+        with self._record("chat", chat_request(request)) as outcome:
             kept = outcome["chunks"] = []
             async with aclosing(self._inner.stream_chat(native)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
                 async for chunk in chunks:
@@ -83,14 +83,14 @@ class RecordingBackend(Backend):
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Hand on the inner backend's completions, and record them."""
         native = evolve(request, options=self._native(request.options))
-        with self._recorded("completion", completion_request(request)) as outcome:
+        with self._record("completion", completion_request(request)) as outcome:
             completions = await self._inner.complete(native)
             outcome["completions"] = [_completion_to_json(completion) for completion in completions]
         return completions
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return what the inner backend counts, and record it."""
-        with self._recorded(COUNT, count_request(self.model_id, messages)) as outcome:
+        with self._record(COUNT, count_request(self.model_id, messages)) as outcome:
             tokens = outcome["tokens"] = await self._inner.count_tokens(messages)
         return tokens
 
@@ -115,7 +115,7 @@ class RecordingBackend(Backend):
         )
 
     @contextmanager
-    def _recorded(self, kind: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _record(self, kind: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Keep what comes of a call; one that is neither complete nor failed was given up by its reader."""
         number = self._writer.start(kind, request)
         outcome: dict[str, Any] = {}
@@ -194,7 +194,7 @@ class ReplayBackend(Backend):
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the recorded count."""
         request = count_request(self.model_id, messages)
-        call = self._cassette.repeated(COUNT, request) or self._cassette.next(COUNT, request)
+        call = self._cassette.find_repeat(COUNT, request) or self._cassette.next(COUNT, request)
         await self._end(call)
         tokens: int | None = call.get("tokens")
         return tokens
@@ -233,7 +233,7 @@ def _common_names(names: Any, spellings: Any) -> OptionTable:
     return OptionTable({str(name): str(name) for name in names}, dict(spellings), native=None)
 
 
-def _described(backend: Backend) -> dict[str, Any]:
+def _describe(backend: Backend) -> dict[str, Any]:
     return {
         "provider": backend.provider,
         "model_id": backend.model_id,

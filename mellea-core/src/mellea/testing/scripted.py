@@ -202,7 +202,7 @@ class _Script:
             self._always = script
         elif isinstance(script, Mapping):
             self._routes = [
-                (_matcher(key), _Script(part, f" for prompts like {_named(key)}"))
+                (_matcher(key), _Script(part, f" for prompts like {_describe_key(key)}"))
                 for key, part in script.items()
             ]
         elif isinstance(script, Iterable):
@@ -217,7 +217,7 @@ class _Script:
         if self._always is not None:
             return self._always
         if self._routes is not None:
-            return self._routed(request, prompt)
+            return self._route(request, prompt)
         self._given += 1
         answer: Answer | None = next(self._answers, None)
         if answer is None:
@@ -228,11 +228,11 @@ class _Script:
             )
         return answer
 
-    def _routed(self, request: Request, prompt: str) -> Answer:
+    def _route(self, request: Request, prompt: str) -> Answer:
         for key, script in self._routes or ():
             if key.search(prompt) if isinstance(key, re.Pattern) else key(request):
                 return script.next(request, prompt)
-        keys = ", ".join(_named(key) for key, _ in self._routes or ()) or "none"
+        keys = ", ".join(_describe_key(key) for key, _ in self._routes or ()) or "none"
         raise UsageError(
             f"Nothing in the script fits this prompt: {_short(prompt)}. Its patterns are: {keys}.",
             hint='Add a pattern; "" as the last one fits every prompt.',
@@ -254,7 +254,7 @@ def _matcher(key: Any) -> Any:
         ) from error
 
 
-def _named(key: Any) -> str:
+def _describe_key(key: Any) -> str:
     return repr(
         key.pattern
         if isinstance(key, re.Pattern)

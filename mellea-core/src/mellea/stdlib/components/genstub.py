@@ -186,9 +186,9 @@ class GenerativeStub(Generic[P, R, C]):
     def __call__(self, /, *, context: Context, backend: Backend, **kwargs: Any) -> C: ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Carry out a call; see the class."""
-        return self._answered(self._call(args, kwargs))
+        return self._run_call(self._call(args, kwargs))
 
-    def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
+    def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         raise NotImplementedError
 
     async def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -198,22 +198,22 @@ class GenerativeStub(Generic[P, R, C]):
             receiver, args = args[:1], args[1:]
         target, args, own, overrides = split_call(self.__qualname__, args, kwargs)
         values = self._declared.bound(args, own)
-        settings = self._settings.overridden(overrides)
+        settings = self._settings.override(overrides)
         strategy = as_strategy(
             settings.strategy, target.session.plugins if target.session is not None else ()
         )
 
-        def sampling(
+        def start_sampling(
             context: Context, backend: Backend, options: Mapping[str, Any]
         ) -> Coroutine[Any, Any, SamplingResult[Any]]:
-            return self._sampled(context, backend, options, receiver, values, settings, strategy)
+            return self._sample(context, backend, options, receiver, values, settings, strategy)
 
         if target.session is not None:
-            return _value(self.__qualname__, await target.session.run(sampling))
-        result = await sampling(target.context, target.backend, {})
+            return _value(self.__qualname__, await target.session.run(start_sampling))
+        result = await start_sampling(target.context, target.backend, {})
         return _value(self.__qualname__, result), result.result_ctx
 
-    async def _sampled(
+    async def _sample(
         self,
         context: Context,
         backend: Backend,
@@ -227,7 +227,9 @@ class GenerativeStub(Generic[P, R, C]):
         declaration, hints, schema = self._declared.types
         named = {name: format_annotation(hint) for name, hint in hints.items()}
         arguments = [
-            Argument.of("self", type(one).__name__, _told(one)) for one in receiver if _told(one) is not None
+            Argument.of("self", type(one).__name__, _describe_receiver(one))
+            for one in receiver
+            if _describe_receiver(one) is not None
         ]
         arguments += [Argument.of(name, named.get(name), value) for name, value in values.items()]
         wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
@@ -257,7 +259,7 @@ class GenerativeStub(Generic[P, R, C]):
 class SyncGenerativeStub(GenerativeStub[P, T, "tuple[T, Context]"]):
     """A typed function that waits for its answer; it works inside a running event loop too."""
 
-    def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
+    def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         return run_sync(call)
 
 
@@ -274,11 +276,11 @@ class AsyncGenerativeStub(
         told = {name: getattr(function, name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
         vars(self).update(told)
 
-    def _answered(self, call: Coroutine[Any, Any, Any]) -> Any:
+    def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         return call
 
 
-def _told(receiver: Any) -> Any:
+def _describe_receiver(receiver: Any) -> Any:
     """Return what an object shows of itself as the first argument of its method; None for nothing."""
     cls: Any = type(receiver)
     if isinstance(receiver, type):
@@ -350,7 +352,7 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
     """
     frame = inspect.currentframe()
     if function is not None:
-        return _made(function, FunctionSettings(), frame.f_back if frame is not None else None)
+        return _make_stub(function, FunctionSettings(), frame.f_back if frame is not None else None)
     if unknown := sorted(
         set(settings) - {"requirements", "precondition_requirements", "strategy", "model_options", "strict"}
     ):
@@ -362,12 +364,12 @@ def generative(function: Callable[..., Any] | None = None, /, **settings: Any) -
 
     def decorate(function: Callable[..., Any]) -> Any:
         frame = inspect.currentframe()
-        return _made(function, made, frame.f_back if frame is not None else None)
+        return _make_stub(function, made, frame.f_back if frame is not None else None)
 
     return decorate
 
 
-def _made(
+def _make_stub(
     function: Callable[..., Any], settings: FunctionSettings, frame: FrameType | None
 ) -> GenerativeStub[Any, Any, Any]:
     if isinstance(function, classmethod | staticmethod):

@@ -77,7 +77,7 @@ class Instruction(Component[str]):
                 "grounding_context has no names.", hint='Pass a mapping: grounding_context={"name": text}.'
             )
 
-        def filled(part: str | Span) -> Span:
+        def fill(part: str | Span) -> Span:
             if user_variables is None:
                 return blockify(part)
             if isinstance(part, str):
@@ -85,12 +85,12 @@ class Instruction(Component[str]):
             return CBlock(render_text(str(part), user_variables)) if type(part) is CBlock else blockify(part)
 
         self.__attrs_init__(
-            None if description is None else filled(description),
-            tuple(_required(requirement, user_variables) for requirement in requirements or ()),
+            None if description is None else fill(description),
+            tuple(_fill_requirement(requirement, user_variables) for requirement in requirements or ()),
             tuple(blockify(part) for part in icl_examples or ()),
             {name: blockify(part) for name, part in (grounding_context or {}).items()},
-            None if prefix is None else filled(prefix),
-            None if output_prefix is None else filled(output_prefix),
+            None if prefix is None else fill(prefix),
+            None if output_prefix is None else fill(output_prefix),
             tuple(make_image_block(image) for image in images or ()),
             tuple(audio or ()),
         )
@@ -135,7 +135,9 @@ class Instruction(Component[str]):
         return render_text(s, user_dict)
 
 
-def _required(requirement: str | Requirement, user_variables: Mapping[str, Any] | None) -> Requirement:
+def _fill_requirement(
+    requirement: str | Requirement, user_variables: Mapping[str, Any] | None
+) -> Requirement:
     """Return a requirement with the template variables in its description filled in.
 
     The caller's own stays as it is.
@@ -143,6 +145,6 @@ def _required(requirement: str | Requirement, user_variables: Mapping[str, Any] 
     wanted = reqify(str(requirement) if isinstance(requirement, CBlock) else requirement)
     if user_variables is None or wanted.description is None:
         return wanted
-    filled = copy.copy(wanted)
-    filled.description = render_text(wanted.description, user_variables)
-    return filled
+    fill = copy.copy(wanted)
+    fill.description = render_text(wanted.description, user_variables)
+    return fill

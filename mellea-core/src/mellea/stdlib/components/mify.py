@@ -315,12 +315,10 @@ def mify(obj_or_class: Any = None, /, **settings: Any) -> Any:
             f"mify has no setting {', '.join(unknown)}.", hint="Look at its documentation for those it has."
         )
     mified = Mified(**settings)
-    return (
-        functools.partial(_mified, mified=mified) if obj_or_class is None else _mified(obj_or_class, mified)
-    )
+    return functools.partial(_mify, mified=mified) if obj_or_class is None else _mify(obj_or_class, mified)
 
 
-def _mified(target: Any, mified: Mified) -> Any:
+def _mify(target: Any, mified: Mified) -> Any:
     cls = target if isinstance(target, type) else type(target)
     if all(hasattr(target, name) for name in ("get_query_object", "get_transform_object", "format_for_llm")):
         return target

@@ -14,7 +14,7 @@ from mellea.core.model_catalog import find_model
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.stdlib.context._newest import newest_spans
 from mellea.stdlib.context._token_window import fit
-from mellea.stdlib.context.compactor import Compactor, InlineCompactor, compacted
+from mellea.stdlib.context.compactor import Compactor, InlineCompactor, compact_with
 
 __all__ = ["ChatContext"]
 
@@ -124,7 +124,7 @@ class ChatContext(Context):
         """Return the conversation compacted by a compactor that does not work inline."""
         if self.compactor is None or isinstance(self.compactor, InlineCompactor):
             return self
-        return await compacted(self.compactor, self, backend)
+        return await compact_with(self.compactor, self, backend)
 
     async def view(self, backend: ContextViewer) -> list[Span]:
         """Return the spans to show, within the token budget if there is one."""

@@ -24,7 +24,7 @@ __all__ = [
     "PinPredicate",
     "ThresholdCompactor",
     "WindowCompactor",
-    "compacted",
+    "compact_with",
     "pin_nothing",
     "pin_system",
     "pin_system_and_initial_user",
@@ -74,7 +74,7 @@ class InlineCompactor(ABC):
         """Return the conversation, or a shorter one."""
 
 
-async def compacted(compactor: Compactor | InlineCompactor, ctx: C, backend: ContextGenerator | None) -> C:
+async def compact_with(compactor: Compactor | InlineCompactor, ctx: C, backend: ContextGenerator | None) -> C:
     """Return the conversation as a compactor leaves it, without blocking the loop."""
     if isinstance(compactor, InlineCompactor):
         return compactor.compact(ctx, backend=backend)
@@ -138,7 +138,7 @@ class ThresholdCompactor:
 
     async def acompact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Asynchronous twin of ``compact``."""
-        return await compacted(self.inner, ctx, backend) if self._due(ctx) else ctx
+        return await compact_with(self.inner, ctx, backend) if self._due(ctx) else ctx
 
 
 _SUMMARY_PROMPT = """Summarise the conversation below for someone who will continue it.

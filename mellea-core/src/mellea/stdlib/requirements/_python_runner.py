@@ -94,7 +94,9 @@ async def run_python(code: str, *, timeout: float = 5.0) -> ProcessResult:  # no
             pass
         finally:
             await _stop(process)
-        return ProcessResult(_read(stdout), _read(stderr), exit_code, timed_out=exit_code is None)
+        return ProcessResult(
+            _read_output(stdout), _read_output(stderr), exit_code, timed_out=exit_code is None
+        )
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
@@ -104,6 +106,6 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _read(file: IO[bytes]) -> str:
+def _read_output(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read(OUTPUT_BYTES).decode(errors="replace")

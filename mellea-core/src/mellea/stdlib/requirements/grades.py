@@ -134,10 +134,10 @@ class GradedRequirement(Requirement):
     def _question(self, answer: str) -> Question:
         score = {"type": "integer", "enum": list(range(1, self.scale + 1))}
         return Question(
-            fence(answer), schema_with_reason("grade", "score", score), self._read, self._read_words
+            fence(answer), schema_with_reason("grade", "score", score), self._read_grade, self._read_words
         )
 
-    def _read(self, value: Any, text: str) -> ValidationResult:
+    def _read_grade(self, value: Any, text: str) -> ValidationResult:
         """Return the verdict in constrained output."""
         try:
             score, reason = value["score"], str(value["reason"])

@@ -97,7 +97,7 @@ def _chooses_agg(node: ast.AST) -> bool:
     """Tell whether a node is ``use('Agg')`` or the like, or gives ``MPLBACKEND`` that value."""
     if isinstance(node, ast.Call):
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        return _called(node) in {"use", "switch_backend", "setdefault"} and any(map(_is_agg, values))
+        return _name_of_call(node) in {"use", "switch_backend", "setdefault"} and any(map(_is_agg, values))
     if isinstance(node, ast.Assign) and _is_agg(node.value):
         keys = [target.slice for target in node.targets if isinstance(target, ast.Subscript)]
         return any(isinstance(key, ast.Constant) and key.value in {"MPLBACKEND", "backend"} for key in keys)
@@ -108,7 +108,7 @@ def _is_agg(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and str(node.value).lower() == "agg"
 
 
-def _called(call: ast.Call) -> str:
+def _name_of_call(call: ast.Call) -> str:
     """Return the last part of the name that is called."""
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
@@ -124,7 +124,7 @@ def _saved_paths(tree: ast.Module) -> Iterator[str | None]:
                 if isinstance(target, ast.Name)
             )
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node) == "savefig":
+        if isinstance(node, ast.Call) and _name_of_call(node) == "savefig":
             given = node.args[:1] or [keyword.value for keyword in node.keywords if keyword.arg == "fname"]
             yield _written_out(given[0], named) if given else None
 
@@ -141,7 +141,7 @@ def _written_out(node: ast.expr, named: dict[str, str | None]) -> str | None:
     parts: list[ast.expr] = []
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         parts = [node.left, node.right]
-    elif isinstance(node, ast.Call) and _called(node) in {"Path", "PurePath", "str", "fspath", "join"}:
+    elif isinstance(node, ast.Call) and _name_of_call(node) in {"Path", "PurePath", "str", "fspath", "join"}:
         parts = node.args
     found = [_written_out(part, named) for part in parts]
     known = [part for part in found if part is not None]

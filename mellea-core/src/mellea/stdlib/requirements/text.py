@@ -21,7 +21,7 @@ from mellea.stdlib.requirements.requirement import explained, simple_validate
 __all__ = ["avoids", "character_count", "contains", "matches", "one_of", "sentence_count", "word_count"]
 
 
-def _counted(
+def _count_requirement(
     noun: str,
     growing: Callable[[], Callable[[str], int]],
     at_least: int | None,
@@ -67,7 +67,7 @@ def word_count(
     Raises:
         UsageError: No bound is given, one is no count, or they exclude each other.
     """
-    return _counted("word", growing_words, at_least, at_most, check_only=check_only, form=Words)
+    return _count_requirement("word", growing_words, at_least, at_most, check_only=check_only, form=Words)
 
 
 def character_count(
@@ -78,7 +78,7 @@ def character_count(
     Raises:
         UsageError: No bound is given, one is no count, or they exclude each other.
     """
-    return _counted(
+    return _count_requirement(
         "character", growing_characters, at_least, at_most, check_only=check_only, form=Characters
     )
 
@@ -93,7 +93,9 @@ def sentence_count(
     Raises:
         UsageError: No bound is given, one is no count, or they exclude each other.
     """
-    return _counted("sentence", growing_sentences, at_least, at_most, check_only=check_only, form=Sentences)
+    return _count_requirement(
+        "sentence", growing_sentences, at_least, at_most, check_only=check_only, form=Sentences
+    )
 
 
 def matches(pattern: str, description: str | None = None, *, check_only: bool = False) -> Requirement:
@@ -149,7 +151,7 @@ def one_of(choices: Iterable[str], *, check_only: bool = False) -> Requirement:
             return True, "it is one of them"
         return False, f"{text.strip()[:60]!r} is none of {', '.join(options)}"
 
-    def mentioned(text: str) -> str:
+    def find_mention(text: str) -> str:
         found = [
             option
             for option in options
@@ -161,7 +163,7 @@ def one_of(choices: Iterable[str], *, check_only: bool = False) -> Requirement:
         f"Answer with one of these and nothing else: {', '.join(options)}",
         simple_validate(explained(is_choice)),
         check_only=check_only,
-        repair=mentioned,
+        repair=find_mention,
         form=OneOf(options),
     )
 

@@ -27,13 +27,13 @@ def uses_tool(tool_name: str | Callable[..., Any], check_only: bool = False) -> 
     """Return the requirement that the output calls a tool, given by its name or itself."""
     name = _name(tool_name)
 
-    def called(ctx: Context) -> ValidationResult:
+    def check_calls(ctx: Context) -> ValidationResult:
         calls = _calls(ctx, name)
         return ValidationResult(
             bool(calls), reason=f"the tool {name} is {'called' if calls else 'not called'}"
         )
 
-    return Requirement(f"Use the tool {name}.", called, check_only=check_only)
+    return Requirement(f"Use the tool {name}.", check_calls, check_only=check_only)
 
 
 def tool_arg_validator(

@@ -57,14 +57,14 @@ async def validate_all(
     if judged and spare_judges and not all(result.result for result in results.values()):
         results.update(dict.fromkeys(judged, SPARED))
     elif judged:
-        verdicts = await _judged(
+        verdicts = await _ask_judges(
             [requirements[index] for index in judged], ctx, judge_backend or backend, model_options
         )
         results.update(zip(judged, verdicts, strict=True))
     return [results[index] for index in range(len(requirements))]
 
 
-async def _judged(
+async def _ask_judges(
     requirements: Sequence[Requirement],
     ctx: Context,
     backend: Backend,

@@ -100,7 +100,7 @@ async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attem
     for index, requirement in enumerate(call.requirements):
         if attempt.results[index][1].result or requirement.repair is None:
             continue
-        text, problem = await _mended(requirement, str(attempt.output))
+        text, problem = await _mend(requirement, str(attempt.output))
         if problem:
             attempt = _with_note(attempt, index, problem)
         if text == str(attempt.output):
@@ -158,7 +158,7 @@ def _parse_error(output: ModelOutputThunk[Any]) -> str | None:
     return None
 
 
-async def _mended(requirement: Requirement, text: str) -> tuple[str, str]:
+async def _mend(requirement: Requirement, text: str) -> tuple[str, str]:
     """Return what a requirement's own fix makes of a text, and what went wrong with the fix.
 
     Never raises for it.

@@ -231,7 +231,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         if not attempts:
             raise error or no_attempt(call.spending)
         index, why = await self.choose(call, attempts, error)
-        rooted = (_rooted(attempt, call) for attempt in attempts)
+        rooted = (_in_call_context(attempt, call) for attempt in attempts)
         told = tuple(evolve(attempt, strategy=attempt.strategy or repr(self)) for attempt in rooted)
         return SamplingResult(told, index, why, steering.outcomes if steering is not None else {})
 
@@ -239,7 +239,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         return self.concurrency_budget
 
     def _best_failure(self, call: SamplingRequest, attempts: Sequence[Attempt[Any]]) -> tuple[int, str]:
-        spent = call.spending.exhausted()
+        spent = call.spending.reached_bound()
         end = f"; the budget of {spent} is spent" if spent else ""
         if type(self).select_from_failure is BaseSamplingStrategy.select_from_failure:
             index = best_attempt(attempts)
@@ -360,7 +360,7 @@ def _lists(
     )
 
 
-def _rooted(attempt: Attempt[T], call: SamplingRequest) -> Attempt[T]:
+def _in_call_context(attempt: Attempt[T], call: SamplingRequest) -> Attempt[T]:
     """Return the attempt as one in the call's own context."""
     if not isinstance(attempt.context, RepairConversation):
         return attempt

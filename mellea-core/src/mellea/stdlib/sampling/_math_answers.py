@@ -58,7 +58,7 @@ def as_number(text: str) -> Number | None:
     if not plain or len(plain) > _MAX_LENGTH:
         return None
     try:
-        value = _evaluated(ast.parse(plain, mode="eval").body)
+        value = _evaluate(ast.parse(plain, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
         return None
     return value if isinstance(value, Fraction) or math.isfinite(value) else None
@@ -139,7 +139,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Number, Number], Number]] = {
 }
 
 
-def _evaluated(node: ast.expr) -> Number:
+def _evaluate(node: ast.expr) -> Number:
     """Return the value of an expression of numbers; nothing else is ever evaluated.
 
     Raises:
@@ -151,13 +151,13 @@ def _evaluated(node: ast.expr) -> Number:
         case ast.Name(id="pi"):
             return math.pi
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-            return -_evaluated(operand) if isinstance(sign, ast.USub) else _evaluated(operand)
+            return -_evaluate(operand) if isinstance(sign, ast.USub) else _evaluate(operand)
         case ast.Call(func=ast.Name(id="sqrt"), args=[argument], keywords=[]):
-            return _root(_evaluated(argument))
+            return _root(_evaluate(argument))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return _power(_evaluated(left), _evaluated(right))
+            return _power(_evaluate(left), _evaluate(right))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_evaluated(left), _evaluated(right))
+            return _OPERATORS[type(op)](_evaluate(left), _evaluate(right))
         case _:
             raise ValueError("no number")
 

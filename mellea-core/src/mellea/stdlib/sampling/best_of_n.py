@@ -61,7 +61,10 @@ class ParallelSamplingStrategy(BaseSamplingStrategy):
     ) -> None:
         check_count(name, number)
         at_once = number if concurrency_budget is None else concurrency_budget
-        scored = (*requirements_of(requirements), *([_scoring(reward)] if reward is not None else []))
+        scored = (
+            *requirements_of(requirements),
+            *([_reward_requirement(reward)] if reward is not None else []),
+        )
         super().__init__(concurrency_budget=at_once, requirements=scored, **options)
         self._number = number
 
@@ -83,7 +86,7 @@ class ParallelSamplingStrategy(BaseSamplingStrategy):
         before = tuple(requirement for requirement in call.requirements if requirement not in last)
         attempts, error = await super()._attempts(evolve(call, requirements=before))
         for requirement in last:
-            attempts = await _graded(requirement, call, attempts)
+            attempts = await _grade(requirement, call, attempts)
         return attempts, error
 
 
@@ -122,7 +125,7 @@ def explain_missing(error: MelleaError | None) -> str:
     return f"; an answer is missing, because: {error.message}" if error is not None else ""
 
 
-def _scoring(reward: Reward) -> Requirement:
+def _reward_requirement(reward: Reward) -> Requirement:
     if isinstance(reward, Requirement):
         return reward
     if not callable(reward):
@@ -147,7 +150,7 @@ def _is_graded_last(requirement: Requirement, call: SamplingRequest) -> TypeGuar
     return requirement.grades_together(call.judge)
 
 
-async def _graded(
+async def _grade(
     requirement: GradedRequirement, call: SamplingRequest, attempts: Sequence[Attempt[Any]]
 ) -> list[Attempt[Any]]:
     """Return the attempts with their grades; one that a free check has failed is spared."""

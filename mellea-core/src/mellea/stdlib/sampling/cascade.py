@@ -96,7 +96,7 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         """Return the same again, or the feedback as the next message of the conversation."""
         if self.feedback == "none":
             return past_actions[-1], old_ctx
-        return continue_conversation(_told(self.feedback, past_val[-1]), new_ctx)
+        return continue_conversation(_feedback_text(self.feedback, past_val[-1]), new_ctx)
 
     async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
         first_round = 0
@@ -109,7 +109,7 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
             await super()._collect(stage, arrived)
             first_round += rounds
             now = [entry for entry in arrived if isinstance(entry, Attempt)]
-            if any(self.stops_at(attempt) for attempt in now[len(before) :]) or call.spending.exhausted():
+            if any(self.stops_at(attempt) for attempt in now[len(before) :]) or call.spending.reached_bound():
                 return
 
     def _handed_over(self, call: SamplingRequest, attempts: Sequence[Attempt[Any]]) -> tuple[Span, Context]:
@@ -118,7 +118,9 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
             return call.action, call.context
         if self.handover == "continue_chat":
             last = attempts[-1]
-            return continue_conversation(_told(self.feedback, attempt_validations(last)), last.context)
+            return continue_conversation(
+                _feedback_text(self.feedback, attempt_validations(last)), last.context
+            )
         best = attempts[best_attempt(attempts)]
         return with_feedback(
             call.action, best.output, failed_reasons(attempt_validations(best))
@@ -133,7 +135,7 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
                 return index, f"it was the first to meet every requirement, from {self._name_of(attempt)}"
         index = best_attempt(attempts)
         failed = f"; a backend failed: {error.message}" if error is not None else ""
-        spent = call.spending.exhausted()
+        spent = call.spending.reached_bound()
         end = f"; the budget of {spent} is spent" if spent else ""
         best = f"{explain_best(attempts, index)}, from {self._name_of(attempts[index])}"
         return index, f"{explain_failure(attempts)}; {best}{failed}{end}"
@@ -169,7 +171,7 @@ def _failed_set(attempt: Attempt[Any]) -> frozenset[object]:
     return frozenset(failed | ({"parse"} if attempt.error is not None else set()))
 
 
-def _told(feedback: Feedback, results: Validations) -> str:
+def _feedback_text(feedback: Feedback, results: Validations) -> str:
     """Return what a model is told of its failed attempt."""
     reasons = failed_reasons(results)
     again = "Write a new answer that corrects this. Do not repeat the old one."

@@ -23,7 +23,7 @@ from mellea.stdlib.sampling.voting import (
     MBRDRougeLStrategy,
     Similarities,
     VotingStrategy,
-    normalized,
+    normalize,
     pairwise,
 )
 
@@ -89,7 +89,7 @@ class MajorityVotingStrategyForMath(VotingStrategy):
     async def similarities(self, voters: Sequence[Attempt[Any]]) -> tuple[Similarities, str]:
         """Return 1 for two answers that are mathematically equal."""
         answers = [final_answer(str(voter.output)) for voter in voters]
-        texts = [normalized(answer).replace(" ", "") for answer in answers]
+        texts = [normalize(answer).replace(" ", "") for answer in answers]
         numbers = [as_number(answer) for answer in answers]
         equal, remark = await self._symbolic(answers, texts, numbers)
 
@@ -119,7 +119,7 @@ class MajorityVotingStrategyForMath(VotingStrategy):
             "strict": self.strict,
             "allow_set_relation_comp": self.allow_set_relation_comp,
         }
-        found = await _compared(task, self.timeout)
+        found = await _compare(task, self.timeout)
         if found is None:
             return set(), f"{_AS_TEXT} failed or took too long"
         same = {(texts[distinct[one]], texts[distinct[other]]) for one, other in found}
@@ -136,7 +136,7 @@ def _is_installed() -> bool:
     return importlib.util.find_spec("math_verify") is not None
 
 
-async def _compared(task: dict[str, Any], seconds: float) -> list[tuple[int, int]] | None:
+async def _compare(task: dict[str, Any], seconds: float) -> list[tuple[int, int]] | None:
     """Return the pairs that math-verify finds equal; None if it fails or takes too long."""
     worker = str(Path(__file__).with_name("_math_worker.py"))
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL

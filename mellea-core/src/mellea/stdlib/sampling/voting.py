@@ -30,7 +30,7 @@ __all__ = [
     "Similarities",
     "Vectors",
     "VotingStrategy",
-    "normalized",
+    "normalize",
     "pairwise",
 ]
 
@@ -88,9 +88,8 @@ class VotingStrategy(ParallelSamplingStrategy):
         won = f"{votes[elected]:.3g} of {math.fsum(weights):.3g} votes"
         left = len({attempt.lane for attempt in attempts}) - len(voters)
         out = f"; {left} that meet fewer requirements did not vote" if left else ""
-        why = (
-            f"{_agreed(agreement[elected])}, which makes {won}{out}{weighed}{remark}{explain_missing(error)}"
-        )
+        agreed = _describe_agreement(agreement[elected])
+        why = f"{agreed}, which makes {won}{out}{weighed}{remark}{explain_missing(error)}"
         return indices[elected], why
 
     def _weights(self, voters: Sequence[Attempt[Any]]) -> tuple[list[float], str]:
@@ -116,7 +115,7 @@ def _candidates(attempts: Sequence[Attempt[Any]]) -> list[int]:
     return [index for index in best if attempts[index].rank[:2] == top]
 
 
-def _agreed(row: Sequence[float]) -> str:
+def _describe_agreement(row: Sequence[float]) -> str:
     if set(row) <= {0.0, 1.0}:
         return f"{math.fsum(row):g} of {len(row)} answers agree on it"
     alike = (math.fsum(row) - 1) / (len(row) - 1)
@@ -207,7 +206,7 @@ class MajorityVotingStrategy(VotingStrategy):
 
     def __init__(self, *, key: Callable[[str], Hashable] | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.key = key or normalized
+        self.key = key or normalize
 
     async def similarities(self, voters: Sequence[Attempt[Any]]) -> tuple[Similarities, str]:
         """Return 1 for two texts with the same key."""
@@ -226,7 +225,7 @@ class MajorityVotingStrategy(VotingStrategy):
             return None
 
 
-def normalized(text: str) -> str:
+def normalize(text: str) -> str:
     """Return a text without what does not change an answer: case, white space, punctuation at the ends.
 
     JSON in one spelling.

@@ -108,25 +108,25 @@ class History:
             if self._epoch != begun.epoch or thunk.error is not None:
                 return
             before, spans = self.ctx, _new_spans(begun.ctx, after)
-            self.ctx = after if before is begun.ctx else _added(before, spans)
+            self.ctx = after if before is begun.ctx else _add_all(before, spans)
             if self.last is not None:
                 self.last.release_prompt()
             self.last = thunk
             if not thunk.is_computed():
                 self._open.append(_Open(before, self.ctx, spans, thunk))
                 thunk.on_failure(self._roll_back)
-        if _failed(thunk):
+        if _has_failed(thunk):
             self._roll_back()
 
     def _roll_back(self) -> None:
         """Forget the turns whose outputs failed, the newest first; what came after one of them stays."""
         with self._lock:
-            for turn in reversed([turn for turn in self._open if _failed(turn.thunk)]):
+            for turn in reversed([turn for turn in self._open if _has_failed(turn.thunk)]):
                 self._open.remove(turn)
                 self.ctx = turn.before if self.ctx is turn.after else _without(self.ctx, turn.spans)
 
     @contextmanager
-    def watching(self, thunk: ModelOutputThunk[Any]) -> Iterator[None]:
+    def watch(self, thunk: ModelOutputThunk[Any]) -> Iterator[None]:
         """Count a thunk as pending while somebody waits for it."""
         self._watched[id(thunk)] = thunk
         try:
@@ -166,7 +166,7 @@ def _new_spans(before: Context, after: Context) -> list[Span]:
     return spans if node is before else spans[-2:]
 
 
-def _failed(thunk: ModelOutputThunk[Any]) -> bool:
+def _has_failed(thunk: ModelOutputThunk[Any]) -> bool:
     return thunk.error is not None
 
 
@@ -182,10 +182,10 @@ def _without(ctx: Context, spans: list[Span]) -> Context:
         else:
             later.append(span)
         node = node.previous_node  # type: ignore[assignment]  # every node but the root has one
-    return ctx if len(gone) == len(spans) else _added(node, later[::-1])
+    return ctx if len(gone) == len(spans) else _add_all(node, later[::-1])
 
 
-def _added(ctx: Context, spans: list[Span]) -> Context:
+def _add_all(ctx: Context, spans: list[Span]) -> Context:
     for span in spans:
         ctx = ctx.add(span)
     return ctx

@@ -35,7 +35,7 @@ _NO_TABLE = OptionTable({}, {})
 current_session: ContextVar[SessionState | None] = ContextVar("mellea_session", default=None)
 
 
-def _checked(ctx: object) -> Context:
+def _check_context(ctx: object) -> Context:
     if not isinstance(ctx, Context):
         raise UsageError(f"{ctx!r} is no context.", hint="Pass an instance such as ChatContext().")
     return ctx
@@ -65,7 +65,7 @@ class SessionState:
         self.model_options = self._table.canonical(model_options)
         self.strict = strict
         self.plugins = tuple(plugins or ())
-        self._history = History(_checked(ctx) if ctx is not None else SimpleContext())
+        self._history = History(_check_context(ctx) if ctx is not None else SimpleContext())
         self._ownership = Ownership(owns_backend=owns_backend)
         self._ownership.add(self)
         self._closed = False
@@ -80,7 +80,7 @@ class SessionState:
 
     @ctx.setter
     def ctx(self, ctx: Context) -> None:
-        self._history.replace(_checked(ctx))
+        self._history.replace(_check_context(ctx))
 
     @property
     def closed(self) -> bool:
@@ -193,7 +193,7 @@ class SessionState:
             await output.cancel_generation()
             self._check_open()
         if waits and not output.is_computed():
-            with self._history.watching(output):
+            with self._history.watch(output):
                 await wait_or_cancel(output)
         self._history.commit(begun, after, output)
         return result

@@ -116,12 +116,12 @@ class StreamAttempts:
                 if last.success or self.number == self.plan.call.rounds:
                     break
                 yield RetryEvent(self.number, reason_of(last))
-                await self.begin(*self._repaired(last))
+                await self.begin(*self._repair(last))
             yield CompletedEvent(last.success, "".join(self.delivered), self.number)
         finally:
             await self.mot.cancel_generation(closed_error())  # does nothing to a finished one
 
-    def _repaired(self, last: Attempt[Any]) -> tuple[Span, Context]:
+    def _repair(self, last: Attempt[Any]) -> tuple[Span, Context]:
         actions = [attempt.action for attempt in self.attempts]
         outputs = [attempt.output for attempt in self.attempts]
         return self.plan.repair(

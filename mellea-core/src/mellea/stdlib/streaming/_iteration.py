@@ -29,11 +29,11 @@ class SyncOrAsyncIterable(Generic[T]):
         values = self._begin()
         over = object()
 
-        async def following() -> T | object:
+        async def next_value() -> T | object:
             return await anext(values, over)
 
         try:
-            while (value := run_sync(following(), starts_only=True)) is not over:
+            while (value := run_sync(next_value(), starts_only=True)) is not over:
                 yield value  # type: ignore[misc]  # everything but the mark is a value
         finally:
             run_sync(values.aclose())

@@ -50,7 +50,7 @@ class StreamOutcome(Generic[S]):
         """Why the stream is no success, in one line; None while nothing is wrong."""
         if self._error is not None:
             return str(self._error)
-        attempt = self._judged()
+        attempt = self._finished_attempt()
         return None if attempt is None or attempt.success else reason_of(attempt)
 
     @property
@@ -64,7 +64,7 @@ class StreamOutcome(Generic[S]):
 
         Empty before, and when a check has stopped the attempt.
         """
-        attempt = self._judged()
+        attempt = self._finished_attempt()
         return [] if attempt is None or self.failed_early else [result for _, result in attempt.results]
 
     @property
@@ -129,7 +129,7 @@ class StreamOutcome(Generic[S]):
         last = self._history[-1] if self._history else None
         return last if isinstance(last, CompletedEvent) else None
 
-    def _judged(self) -> Attempt[S] | None:
+    def _finished_attempt(self) -> Attempt[S] | None:
         """Return the current attempt, if it is over."""
         attempts = self._run.attempts
         return attempts[-1] if len(attempts) == self._run.number else None

@@ -54,11 +54,11 @@ async def quick_checks(
             for task in done:
                 verdicts[tasks[task]] = task.result()
     finally:
-        await _stopped(tasks)
+        await _stop_all(tasks)
     return verdicts
 
 
-async def _stopped(tasks: Iterable[asyncio.Future[PartialValidationResult]]) -> None:
+async def _stop_all(tasks: Iterable[asyncio.Future[PartialValidationResult]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(

@@ -45,10 +45,10 @@ def partial_objects(thunk: ModelOutputThunk[T], format: Any = None) -> SyncOrAsy
         text = ""
         async for piece in thunk:
             text += piece
-            for changed in await _beside(len(piece), value.changed, text):
-                yield changed
-        for changed in await _beside(len(text), value.complete, text):
-            yield changed
+            for update in await _beside(len(piece), value.update, text):
+                yield update
+        for update in await _beside(len(text), value.complete, text):
+            yield update
 
     return SyncOrAsyncIterable(growing)
 
@@ -65,7 +65,7 @@ class GrowingValue(Generic[T]):
         self._json = self._value = NOTHING
         self._reader: GrowingJson | None = None
 
-    def changed(self, text: str) -> list[T]:
+    def update(self, text: str) -> list[T]:
         """Return the value that the text so far describes if it differs from the last one, else nothing.
 
         Args:

@@ -60,7 +60,7 @@ class Streamer(StreamOutcome[S], Closeable):
     async def __aiter__(self) -> AsyncGenerator[str, None]:
         while True:
             retry, delivered = None, False
-            async with aclosing(self._read(self._latest(), one_attempt=True)) as events:
+            async with aclosing(self._read_events(self._latest(), one_attempt=True)) as events:
                 async for event in events:
                     if isinstance(event, ChunkEvent):
                         delivered = True
@@ -88,7 +88,7 @@ class Streamer(StreamOutcome[S], Closeable):
             ProviderError: The provider failed; no other attempt is made.
             GenerationCancelledError: The stream was closed.
         """
-        return SyncOrAsyncIterable(lambda: self._read(0))
+        return SyncOrAsyncIterable(lambda: self._read_events(0))
 
     def partials(self) -> SyncOrAsyncIterable[S]:
         """Return the structured output as it grows: instances of ``format`` so far, or JSON values.
@@ -107,13 +107,13 @@ class Streamer(StreamOutcome[S], Closeable):
     async def _partials(self) -> AsyncGenerator[S, None]:
         growing: GrowingValue[S] = GrowingValue(self._run.plan.call.format)
         text = ""
-        async with aclosing(self._read(self._latest())) as events:
+        async with aclosing(self._read_events(self._latest())) as events:
             async for event in events:
                 if isinstance(event, RetryEvent):
                     text = ""
                 elif isinstance(event, ChunkEvent):
                     text += event.text
-                    for value in growing.changed(text):
+                    for value in growing.update(text):
                         yield value
         if self.failed_early:
             why = str(self.failure_reason).rstrip(".")
@@ -131,7 +131,7 @@ class Streamer(StreamOutcome[S], Closeable):
             ProviderError: The provider failed.
             GenerationCancelledError: The stream was closed.
         """
-        async with aclosing(self._read(len(self._history))) as events:
+        async with aclosing(self._read_events(len(self._history))) as events:
             async for _ in events:
                 pass
         return self
@@ -161,7 +161,9 @@ class Streamer(StreamOutcome[S], Closeable):
         retries = [index for index, event in enumerate(self._history) if isinstance(event, RetryEvent)]
         return retries[-1] + 1 if retries else 0
 
-    async def _read(self, index: int, *, one_attempt: bool = False) -> AsyncGenerator[StreamEvent, None]:
+    async def _read_events(
+        self, index: int, *, one_attempt: bool = False
+    ) -> AsyncGenerator[StreamEvent, None]:
         """Iterate over the events from one on. A reader who leaves before the end closes the stream."""
         refused = over = False
         try:

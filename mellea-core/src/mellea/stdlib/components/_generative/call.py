@@ -248,7 +248,7 @@ class _ValueRequirement(Requirement):
         super().__init__(
             requirement.description,
             check_only=requirement.check_only,
-            repair=self._mended if requirement.repair else None,
+            repair=self._mend if requirement.repair else None,
         )
         self.requirement = requirement
         self._schema = schema
@@ -283,7 +283,7 @@ class _ValueRequirement(Requirement):
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         return await self.requirement.stream_validate(chunk, backend=backend, ctx=ctx)
 
-    def _mended(self, answer: str) -> str:
+    def _mend(self, answer: str) -> str:
         """Return the answer with the value that the requirement's own fix makes.
 
         Unchanged if it cannot be read.

@@ -52,7 +52,7 @@ class FunctionSettings:
             bool(given.get("strict", False)),
         )
 
-    def overridden(self, given: Mapping[str, Any]) -> FunctionSettings:
+    def override(self, given: Mapping[str, Any]) -> FunctionSettings:
         """Return the settings of one call; None is as good as nothing said."""
         said = {name: value for name, value in given.items() if value is not None}
         if not said:

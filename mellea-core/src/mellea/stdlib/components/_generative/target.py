@@ -86,12 +86,12 @@ def split_call(
         backend, args = args[0], args[1:]
     if session is not None:
         if context is not None or backend is not None or not _is_session(session):
-            raise _misdirected(name)
+            raise _target_error(name)
         if getattr(session, "closed", False):
             raise ClosedError("This session is closed.", hint="Start another one with start_session.")
         return Target(session.ctx, session.backend, session), args, own, overrides
     if not isinstance(context, Context) or not hasattr(backend, "generate_from_context"):
-        raise _misdirected(name)
+        raise _target_error(name)
     return Target(context, backend), args, own, overrides
 
 
@@ -99,7 +99,7 @@ def _is_session(value: object) -> TypeGuard[SessionLike]:
     return hasattr(value, "ctx") and hasattr(value, "backend")
 
 
-def _misdirected(name: str) -> CallError:
+def _target_error(name: str) -> CallError:
     return CallError(
         f"{name} needs either a session or a context with a backend before its own arguments.",
         hint=f"Call {name}(m, ...) or {name}(context, backend, ...).",

@@ -85,7 +85,7 @@ class Table(MObject):
     def to_markdown(self) -> str:
         """Return the table as markdown. ``from_markdown`` gives it back."""
         rule = "|" + " --- |" * len(self.header)
-        return "\n".join([_joined(self.header), rule, *(_joined(row) for row in self.rows)])
+        return "\n".join([_join_cells(self.header), rule, *(_join_cells(row) for row in self.rows)])
 
     def transpose(self) -> Table:
         """Return the table with rows and columns exchanged: the header becomes the first column."""
@@ -153,6 +153,6 @@ def _body(lines: Iterable[str]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _joined(cells: Iterable[str]) -> str:
+def _join_cells(cells: Iterable[str]) -> str:
     escaped = (cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>") for cell in cells)
     return f"| {' | '.join(escaped)} |"
