@@ -7,7 +7,7 @@ import pytest
 from mellea import ModelOption, start_session
 from mellea.backends.litellm import LiteLLMBackend
 from mellea.backends.model_ids import IBM_GRANITE_4_1_3B, OPENAI_GPT_5_1
-from mellea.core import CBlock, UnsupportedOptionError, UsageError
+from mellea.core import CBlock, ImageUrlBlock, Message, UnsupportedOptionError, UsageError
 from mellea.core.errors import (
     AuthenticationError,
     ProviderTimeoutError,
@@ -154,3 +154,16 @@ async def test_refused_raw_completion_is_our_error(faults, open_on):
     async with open_on("ollama_chat/m").backend as backend:
         with pytest.raises(RateLimitError):
             await backend.generate_from_raw([CBlock("a"), CBlock("b")])
+
+
+def test_image_in_a_private_network_is_not_fetched(faults):
+    faults.answers(Reply("image"))
+    asked = Message("user", "What is this?", images=[ImageUrlBlock(f"{faults.url}/image.png")])
+
+    with (
+        start_session("litellm", model_id="ollama/llava", base_url="http://127.0.0.1:9") as session,
+        pytest.raises(UsageError, match="nothing was fetched"),
+    ):
+        session.act(asked)
+
+    assert not faults.requests

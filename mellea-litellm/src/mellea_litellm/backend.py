@@ -22,6 +22,8 @@ from mellea.core import (
     ModelIdentifier,
     ModelOption,
 )
+from mellea.core.addresses import check_public
+from mellea.core.blocks import ImageUrlBlock
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
 from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
@@ -181,6 +183,10 @@ class LiteLLMBackend(Backend):
         """Continue a conversation through ``litellm.acompletion``."""
         route = await self._find_route()
         request = evolve(request, options=self._drop_unsupported(self._sdk_arguments(request.options), route))
+        if not route.takes_client:  # LiteLLM fetches images for most providers, in this process
+            for image in (image for message in request.messages for image in message.images):
+                if isinstance(image, ImageUrlBlock):
+                    await asyncio.to_thread(check_public, image.value or "", backend=self.provider)
         body = chat_body(request, self.schema_dialect)
         answer = await self._send("acompletion", body, route)
         if not request.stream:

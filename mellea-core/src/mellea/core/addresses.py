@@ -13,6 +13,7 @@ from mellea.core.redaction import redacted
 __all__ = [
     "REDIRECTED",
     "check_address",
+    "check_public",
     "is_this_machine",
     "mentioning_proxy",
     "proxy_for",
@@ -48,6 +49,37 @@ def check_address(address: str, *, backend: str, example: str) -> None:
         raise UsageError(
             f"{redacted(str(address))!r} is no address of a server.",
             hint=f"Pass one like {example}.",
+            backend=backend,
+        )
+
+
+def check_public(address: str, *, backend: str) -> None:
+    """Refuse to fetch from an address that leads to this machine or into a network of its own.
+
+    It resolves the name, and so may block.
+
+    Args:
+        address: What somebody else may have written, such as the address of an image.
+        backend: Name of the backend, for the error.
+
+    Raises:
+        UsageError: It does, or no such host is known.
+    """
+    import socket  # noqa: PLC0415
+
+    host = urlsplit(address).hostname or ""
+    try:
+        found = {
+            ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
+            for entry in socket.getaddrinfo(host, None)
+        }
+    except (OSError, ValueError, UnicodeError):
+        found = set()
+    if not found or not all((getattr(one, "ipv4_mapped", None) or one).is_global for one in found):
+        where = "leads to no public host" if found else "names no host that is known"
+        raise UsageError(
+            f"{redacted(address)!r} {where}, and this process would fetch from it; nothing was fetched.",
+            hint="Load what is there and pass it, as an ImageBlock for example.",
             backend=backend,
         )
 
