@@ -167,3 +167,11 @@ def test_image_in_a_private_network_is_not_fetched(faults):
         session.act(asked)
 
     assert not faults.requests
+
+
+@pytest.mark.parametrize("model", ["ollama_chat/m", "ollama/m"])
+def test_ollama_on_this_machine_is_not_asked_through_a_proxy(faults, open_on, monkeypatch, model):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    faults.answers(Reply({**json.loads(ollama("Fine.")), "response": "Fine.", "done": True}))
+
+    assert open_on(model, base_url=faults.url).chat("Hi").content == "Fine."

@@ -22,13 +22,13 @@ from mellea.core import (
     ModelIdentifier,
     ModelOption,
 )
-from mellea.core.addresses import check_public
+from mellea.core.addresses import check_address, check_public, mentioning_proxy
 from mellea.core.blocks import ImageUrlBlock
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
 from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
-from mellea.core.event_loop import gather_or_cancel
 from mellea.core.options import OptionTable, report_unsupported
+from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import secrets_of_address
 from mellea.core.sdk_options import SDKOptions
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
@@ -134,7 +134,8 @@ class LiteLLMBackend(Backend):
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
 
     Raises:
-        UsageError: The model id is empty, or the identifier has no name that LiteLLM could use.
+        UsageError: The model id is empty, the address is none, or the identifier has no name that LiteLLM
+            could use.
     """
 
     provider: ClassVar[str] = "litellm"
@@ -154,6 +155,8 @@ class LiteLLMBackend(Backend):
     ) -> None:
         name = model_string(model_id, backend=self.provider)
         super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        if base_url is not None:
+            check_address(base_url, backend=self.provider, example="http://127.0.0.1:8080/v1")
         self.base_url = base_url
         self.options = _OLLAMA_TABLE if name.startswith(("ollama/", "ollama_chat/")) else _TABLE
         self._api_key = api_key
@@ -161,6 +164,7 @@ class LiteLLMBackend(Backend):
         self._num_retries = num_retries
         self._secrets = secrets_of_address(base_url)
         self._route: Route | None = None
+        self._batches: PromptBatches | None = None
         self._clients = Clients(timeout)
 
     async def ready(self) -> None:
@@ -227,19 +231,17 @@ class LiteLLMBackend(Backend):
             "model": request.model_id,
             **self._drop_unsupported(self._sdk_arguments(request.options), route),
         }
-        batches = [list(request.prompts)] if route.batches else [[prompt] for prompt in request.prompts]
-        calls = [
-            self._send("atext_completion", {**body, "prompt": batch if route.batches else batch[0]}, route)
-            for batch in batches
-        ]
-        answers = await gather_or_cancel(calls)
-        return [
-            completion
-            for answer, batch in zip(answers, batches, strict=True)
-            for completion in completions_from(
-                answer.model_dump(), len(batch), backend=self.provider, model_id=request.model_id
+
+        async def send(prompts: Sequence[str]) -> Sequence[Completion]:
+            prompt = list(prompts) if len(prompts) > 1 else prompts[0]
+            answer = await self._send("atext_completion", {**body, "prompt": prompt}, route)
+            return completions_from(
+                answer.model_dump(), len(prompts), backend=self.provider, model_id=request.model_id
             )
-        ]
+
+        if self._batches is None:
+            self._batches = PromptBatches(together=route.batches)
+        return await self._batches.complete(request.prompts, send, self.translate_error)
 
     def _sdk_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options as LiteLLM takes them; the secrets in them are known from now on."""
@@ -303,7 +305,9 @@ class LiteLLMBackend(Backend):
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of LiteLLM's."""
         key = self._api_key or (self._route.api_key if self._route else None)
-        return translate(error, model_id=self.model_id, key=key, secrets=self._secrets)
+        ours = translate(error, model_id=self.model_id, key=key, secrets=self._secrets)
+        address = self._route.address if self._route else self.base_url
+        return ours if ours is None or address is None else mentioning_proxy(ours, address)
 
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""

@@ -14,12 +14,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 from mellea.core.addresses import refuse_redirect_async
 from mellea.core.event_loop import LoopLocal
 from mellea_litellm.route import Route
 
 if TYPE_CHECKING:
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
     from openai import AsyncOpenAI
 
 __all__ = ["Clients", "LoopGuard", "close_stream", "http_response", "loop_guards", "result_of"]
@@ -69,7 +71,7 @@ loop_guards: LoopLocal[LoopGuard] = LoopLocal(LoopGuard, LoopGuard.close)
 
 
 class Clients:
-    """The ``openai`` clients of one backend, one for each event loop.
+    """The clients of one backend, one for each event loop.
 
     Args:
         timeout: Seconds to wait for the provider.
@@ -79,34 +81,49 @@ class Clients:
         self._timeout = timeout
         self._route: Route | None = None
         self._clients = LoopLocal(self._new_client, _close)
+        self._direct = LoopLocal(self._new_handler, _close)
 
-    async def get(self, route: Route, *, raw: bool) -> AsyncOpenAI | None:
+    async def get(self, route: Route, *, raw: bool) -> AsyncOpenAI | AsyncHTTPHandler | None:
         """Return the running loop's client, or None where LiteLLM has to take its own.
+
+        LiteLLM's own would ask a proxy of the environment for a server on this machine.
 
         Args:
             route: Where the request goes.
             raw: Whether it is a plain completion.
         """
-        if not route.api_key or not (route.batches if raw else route.takes_client):
-            return None
-        self._route = route
-        return await self._clients.get()
+        if route.api_key and (route.batches if raw else route.takes_client):
+            self._route = route
+            return await self._clients.get()
+        return await self._direct.get() if route.is_local and getproxies() else None
 
     def _new_client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient  # noqa: PLC0415  LiteLLM has loaded it
 
-        key, address = (self._route.api_key, self._route.base_url) if self._route else (None, None)
-        http_client = DefaultAsyncHttpxClient(event_hooks={"response": [refuse_redirect_async]})
+        route = self._route
+        key, address = (route.api_key, route.base_url) if route else (None, None)
+        http_client = DefaultAsyncHttpxClient(
+            event_hooks={"response": [refuse_redirect_async]}, trust_env=not (route and route.is_local)
+        )
         return AsyncOpenAI(
             api_key=key, base_url=address, timeout=self._timeout, max_retries=0, http_client=http_client
         )
 
+    def _new_handler(self) -> AsyncHTTPHandler:
+        import httpx  # noqa: PLC0415  LiteLLM has loaded it
+        from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: PLC0415
+
+        handler = AsyncHTTPHandler(timeout=self._timeout)
+        handler.client = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
+        return handler
+
     async def aclose(self) -> None:
         """Close the clients; a later call opens new ones."""
         await self._clients.aclose()
+        await self._direct.aclose()
 
 
-async def _close(client: AsyncOpenAI) -> None:
+async def _close(client: AsyncOpenAI | AsyncHTTPHandler) -> None:
     await client.close()
 
 

@@ -9,10 +9,12 @@ import logging
 import os
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from mellea.core import Capabilities, Capability, ModelIdentifier, SchemaDialect
+from mellea.core.addresses import is_this_machine
 from mellea.core.errors import UsageError
 from mellea.core.model_identifier import NameKind
 from mellea.core.model_names import model_name
@@ -114,6 +116,18 @@ class Route:
         if self.provider in ("openai", "azure") and self.base_url is None:
             return SchemaDialect.OPENAI_STRICT
         return SchemaDialect.LLAMA_CPP if self.provider in ("ollama", "ollama_chat") else SchemaDialect.PLAIN
+
+    @property
+    def address(self) -> str | None:
+        """Where the server is, as far as that is known."""
+        if self.base_url is None and self.provider in ("ollama", "ollama_chat"):
+            return os.environ.get("OLLAMA_API_BASE") or "http://localhost:11434"
+        return self.base_url
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        return self.address is not None and is_this_machine(urlsplit(self.address).hostname)
 
     @classmethod
     def of(cls, model: str, *, api_key: str | None, base_url: str | None, provider: str | None) -> Route:

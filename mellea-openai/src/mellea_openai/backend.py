@@ -32,7 +32,13 @@ from mellea.core import (
     OptionTable,
     SchemaDialect,
 )
-from mellea.core.addresses import check_address, refuse_redirect_async, without_user
+from mellea.core.addresses import (
+    check_address,
+    is_this_machine,
+    mentioning_proxy,
+    refuse_redirect_async,
+    without_user,
+)
 from mellea.core.chat_completions import (
     chat_body,
     chunk_from,
@@ -51,6 +57,7 @@ from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
 from mellea.core.model_names import model_name
 from mellea.core.options import merge_nested
+from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
 from mellea_openai.failures import translate
@@ -77,7 +84,7 @@ class OpenAIBackend(Backend):
         model_id: The model, as the server names it.
         formatter: Turns spans into messages; by default one with templates for the model.
         base_url: Address of the server, up to and with ``/v1``. By default ``OPENAI_BASE_URL``, else OpenAI's
-            own.
+            own. A proxy of the environment is used unless the server is on this machine.
         model_options: Options of every call.
         api_key: The key. By default ``OPENAI_API_KEY``; only OpenAI's own endpoint insists on one.
         default_extra_body: Fields added to the body of every request.
@@ -92,7 +99,7 @@ class OpenAIBackend(Backend):
 
     Raises:
         AuthenticationError: OpenAI's own endpoint, and no key.
-        UsageError: The model id is empty, or the SDK's client has no such option.
+        UsageError: The model id is empty, the address is none, or the SDK's client has no such option.
     """
 
     provider: ClassVar[str] = "openai"
@@ -117,7 +124,9 @@ class OpenAIBackend(Backend):
         address = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
         check_address(address, backend=self.provider, example="http://127.0.0.1:8000/v1")
         self.base_url, user = without_user(address)
-        self._is_openai = urlsplit(self.base_url).hostname == OPENAI_HOST
+        host = urlsplit(self.base_url).hostname
+        self._is_openai = host == OPENAI_HOST
+        self._is_local = is_this_machine(host)
         self.options: OptionTable = option_table(is_openai=self._is_openai)
         self._finds_dialect = schema_dialect is None
         self._knows_server = self._is_openai
@@ -133,6 +142,7 @@ class OpenAIBackend(Backend):
             self._client_options["default_headers"] = headers
         self._secrets = (key, *secrets_of_address(address))
         self._trust = _trust(self.base_url)
+        self._batches = PromptBatches()
         self._clients = LoopLocal(self._new_client, _close)
 
     def _key(self, api_key: str | None) -> str:
@@ -147,8 +157,11 @@ class OpenAIBackend(Backend):
         return key or "none"
 
     def _new_client(self) -> AsyncOpenAI:
+        # A proxy of the environment is not for a server on this machine.
         hooks = {"response": [refuse_redirect_async]}
-        http_client = DefaultAioHttpClient(verify=self._trust, event_hooks=hooks)
+        http_client = DefaultAioHttpClient(
+            verify=self._trust, event_hooks=hooks, trust_env=not self._is_local
+        )
         return AsyncOpenAI(**self._client_options, http_client=http_client)
 
     async def supports(self, capability: Capability) -> bool:
@@ -208,13 +221,13 @@ class OpenAIBackend(Backend):
             raise self._interruption()
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
-        """Complete plain texts in one request through ``/completions``."""
+        """Complete plain texts through ``/completions``, in one request where the server takes several."""
         client = await self._clients.get()
         sdk = SDKOptions.taken_from(request.options)
         options = dict(sdk.fields)
         if "max_completion_tokens" in options:
             options["max_tokens"] = options.pop("max_completion_tokens")
-        body = {"model": request.model_id, "prompt": list(request.prompts), **options}
+        body = {"model": request.model_id, **options}
         if request.schema is not None:
             said = request.schema.in_dialect(self.schema_dialect).schema
             # The protocol has no field for it: the first is llama-server's, the second vLLM's.
@@ -222,13 +235,20 @@ class OpenAIBackend(Backend):
                 "json_schema": said,
                 "structured_outputs": {"json": said},
             }
-        body = sdk.body(merge_nested(self._extra_body, body))
-        response = await client.post(
-            "/completions", body=body, options=self._request_options(sdk), cast_to=httpx2.Response
-        )
-        return completions_from(
-            _json(response, self), len(request.prompts), backend=self.provider, model_id=request.model_id
-        )
+        sent = sdk.body(merge_nested(self._extra_body, body))
+
+        async def send(prompts: Sequence[str]) -> Sequence[Completion]:
+            response = await client.post(
+                "/completions",
+                body={**sent, "prompt": list(prompts) if len(prompts) > 1 else prompts[0]},
+                options=self._request_options(sdk),
+                cast_to=httpx2.Response,
+            )
+            return completions_from(
+                _json(response, self), len(prompts), backend=self.provider, model_id=request.model_id
+            )
+
+        return await self._batches.complete(request.prompts, send, self.translate_error)
 
     def _request_options(self, sdk: SDKOptions) -> Any:
         """Return what the SDK takes beside a body; the secrets in it are known from now on."""
@@ -259,9 +279,10 @@ class OpenAIBackend(Backend):
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of the SDK's."""
-        return translate(
+        ours = translate(
             error, address=redacted(self.base_url), model_id=self.model_id, secrets=self._secrets
         )
+        return None if ours is None else mentioning_proxy(ours, self.base_url)
 
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
