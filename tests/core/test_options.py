@@ -1,3 +1,4 @@
+import copy
 import warnings
 
 import pytest
@@ -11,7 +12,7 @@ from mellea.core import (
     UnsupportedOptionError,
     UsageError,
 )
-from mellea.core.options import UnknownOptionWarning, merge_options, translate_options
+from mellea.core.options import UnknownOptionWarning, merge_nested, merge_options, translate_options
 
 TABLE = OptionTable(
     {
@@ -204,3 +205,39 @@ def test_several_answers_in_place_of_one_are_refused(name):
     with pytest.raises(UsageError, match="BestOfNSamplingStrategy"):
         translated({name: 2})
     assert translated({name: 1}) == {name: 1}
+
+
+NESTED = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner), max_leaves=6
+)
+MAPPINGS = st.dictionaries(st.sampled_from("abc"), NESTED)
+
+
+@given(MAPPINGS, MAPPINGS)
+def test_merging_mappings_keeps_what_each_says_alone(first, second):
+    before = copy.deepcopy((first, second))
+
+    merged = merge_nested(first, second)
+
+    assert (first, second) == before
+    assert merged.keys() == first.keys() | second.keys()
+    assert {name: merged[name] for name in second.keys() - first.keys()} == {
+        name: second[name] for name in second.keys() - first.keys()
+    }
+    assert merge_nested(merged, second) == merged
+
+
+def test_mappings_of_different_types_are_not_mixed():
+    asked = {"response_format": {"type": "json_schema", "json_schema": {}}}
+
+    assert merge_nested(asked, {"response_format": {"type": "text"}}) == {"response_format": {"type": "text"}}
+
+
+def test_native_and_common_options_that_mean_one_mapping_are_merged():
+    table = OptionTable({ModelOption.THINKING: lambda value: {"template": {"think": value}}}, {})
+    options = {"template": {"tone": "dry"}, ModelOption.THINKING: True}
+
+    native = translate_options(options, table, backend="test", strict=False, reported=set())
+
+    assert native == {"template": {"tone": "dry", "think": True}}
+    assert options["template"] == {"tone": "dry"}

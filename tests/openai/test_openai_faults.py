@@ -147,3 +147,32 @@ def test_user_in_the_address_is_sent_as_a_header_and_shown_nowhere(faults):
 def test_address_that_is_none_is_the_callers_fault(address):
     with pytest.raises(UsageError, match="no address of a server"):
         start_session("openai", model_id="m", base_url=address)
+
+
+def test_thinking_goes_beside_what_the_caller_says_of_the_template(faults, faulty):
+    faults.answers(Reply(completion("hello")))
+    options = {ModelOption.THINKING: False, "chat_template_kwargs": {"tone": "dry"}}
+
+    faulty.chat("Hi.", model_options=options)
+
+    assert faults.requests[-1]["chat_template_kwargs"] == {"enable_thinking": False, "tone": "dry"}
+
+
+def test_extra_query_goes_into_the_address(faults, faulty):
+    faults.answers(Reply(completion("hello")))
+
+    faulty.chat("Hi.", model_options={"extra_query": {"api-version": "7"}})
+
+    assert faults.queries[-1] == {"api-version": "7"}
+
+
+async def test_plain_completions_take_the_options_of_the_sdk(faults, faulty):
+    choice = {"index": 0, "text": "hello", "finish_reason": "stop"}
+    faults.answers(Reply({"choices": [choice]}))
+
+    await faulty.backend.generate_from_raw(
+        ["Hi."], model_options={"extra_body": {"top_k": 3}, "extra_headers": {"X-A": "1"}}
+    )
+
+    assert faults.requests[-1] == {"model": "m", "prompt": ["Hi."], "top_k": 3}
+    assert faults.headers[-1]["X-A"] == "1"

@@ -6,6 +6,7 @@ the client's. Backends that speak chat-completions take all of them as the SDK d
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any, Self
@@ -66,11 +67,12 @@ class SDKOptions:
 
         A mapping in ``extra_body`` goes to the field that it adds to.
         """
-        fields, extra = dict(self.fields), dict(self.given.get("extra_body", {}))
+        given = copy.deepcopy(dict(self.given))  # the SDK may write into what it is handed
+        fields, extra = dict(self.fields), given.pop("extra_body", {})
         for name in fields.keys() & extra.keys():
             if isinstance(fields[name], Mapping) and isinstance(extra[name], Mapping):
                 fields |= merge_nested({name: fields[name]}, {name: extra.pop(name)})
-        return {**fields, **self.given, **({"extra_body": extra} if extra else {})}
+        return {**fields, **given, **({"extra_body": extra} if extra else {})}
 
     @property
     def headers(self) -> Mapping[str, str]:
