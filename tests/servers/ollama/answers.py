@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from tests.servers.ollama.errors import RejectedError, by_runner
-from tests.servers.ollama.faults import Fault
 from tests.servers.ollama.generation import Generation, Said
 from tests.servers.ollama.models import Loaded, now, window_of
 from tests.servers.ollama.names import full_name, long_name
 from tests.servers.ollama.options import checked_options
 from tests.servers.ollama.requests import model_name, thinks
 from tests.servers.ollama.runner import Piece, Runner
-from tests.servers.ollama.sending import Part, only
+from tests.servers.ollama.sending import Part
 
 if TYPE_CHECKING:
     from tests.servers.ollama import OllamaServer
@@ -45,35 +44,39 @@ class Answers:
     server: OllamaServer
     runner: Runner
 
-    async def chat(self, body: Body, fault: Fault | None) -> AsyncIterator[Part]:
+    def loaded_for_chat(self, body: Body) -> Part:
+        """Return the answer to a conversation without messages, which loads the model, or unloads it.
+
+        Raises:
+            RejectedError: The request cannot be answered.
+        """
+        self._chat(body)
+        return self._loaded(body, _message(Said()))
+
+    def loaded_for_generate(self, body: Body) -> Part:
+        """Return the answer to a prompt without text, which loads the model, or unloads it.
+
+        Raises:
+            RejectedError: The request cannot be answered.
+        """
+        self._prompt(body)
+        return self._loaded(body, _response(Said()))
+
+    async def chat(self, body: Body) -> AsyncIterator[Part]:
         """Return the parts of the answer to a conversation.
 
         Raises:
             RejectedError: The request cannot be answered; nothing was generated.
         """
-        messages = body.get("messages") or ()
-        generation = self._generation(body, "chat", messages)
-        if not messages or (fault and fault.kind == "load"):
-            return only(self._loaded(body, _message(Said())))
-        return await self._answer(generation, _message)
+        return await self._answer(self._chat(body), _message)
 
-    async def generate(self, body: Body, fault: Fault | None) -> AsyncIterator[Part]:
+    async def generate(self, body: Body) -> AsyncIterator[Part]:
         """Return the parts of the answer to a prompt.
 
         Raises:
             RejectedError: The request cannot be answered; nothing was generated.
         """
-        prompt = body.get("prompt") or ""
-        system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
-        user = {"role": "user", "content": prompt, "images": body.get("images") or ()}
-        generation = self._generation(
-            body, "generate", [*system, user], raw=prompt if body.get("raw") else None
-        )
-        if body.get("suffix"):
-            raise RejectedError(400, f"{long_name(body['model'])} does not support insert")
-        if not prompt or (fault and fault.kind == "load"):
-            return only(self._loaded(body, _response(Said())))
-        return await self._answer(generation, _response)
+        return await self._answer(self._prompt(body), _response)
 
     def model(self, body: Body) -> tuple[str, tuple[str, ...]]:
         """Return the name of the model that is asked, as it was given, and what it can do.
@@ -90,6 +93,20 @@ class Answers:
     def load(self, name: str, window: int) -> None:
         """Have the model in memory from now on."""
         self.server.loaded[full_name(name)] = Loaded(datetime.now(UTC) + timedelta(minutes=5), window)
+
+    def _chat(self, body: Body) -> Generation:
+        return self._generation(body, "chat", body.get("messages") or ())
+
+    def _prompt(self, body: Body) -> Generation:
+        prompt = body.get("prompt") or ""
+        system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
+        user = {"role": "user", "content": prompt, "images": body.get("images") or ()}
+        generation = self._generation(
+            body, "generate", [*system, user], raw=prompt if body.get("raw") else None
+        )
+        if body.get("suffix"):
+            raise RejectedError(400, f"{long_name(body['model'])} does not support insert")
+        return generation
 
     def _generation(
         self, body: Body, verb: str, messages: Sequence[Mapping[str, Any]], raw: str | None = None

@@ -107,12 +107,16 @@ class _Api:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
         fault = self._server.take_fault(request.path)
-        return await send(request, await self.answers.chat(body, fault), fault, stream=_streams(body))
+        if not body.get("messages") or (fault and fault.kind == "load"):
+            return web.json_response(self.answers.loaded_for_chat(body))
+        return await send(request, await self.answers.chat(body), fault, stream=_streams(body))
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
         fault = self._server.take_fault(request.path)
-        return await send(request, await self.answers.generate(body, fault), fault, stream=_streams(body))
+        if not body.get("prompt") or (fault and fault.kind == "load"):
+            return web.json_response(self.answers.loaded_for_generate(body))
+        return await send(request, await self.answers.generate(body), fault, stream=_streams(body))
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)

@@ -51,14 +51,14 @@ def add_routes(app: web.Application, server: OllamaServer, answers: Callable[[],
         body = await read_body(request)
         server.record(request.path, body)
         fault = server.take_fault(request.path)
-        parts = await answers().chat(native_chat(body), fault)
+        parts = await answers().chat(native_chat(body))
         return await send(request, parts, fault, _chat_form(body), stream=body.get("stream") is True)
 
     async def completions(request: web.Request) -> web.StreamResponse:
         body = await read_body(request)
         server.record(request.path, body)
         fault = server.take_fault(request.path)
-        parts = await answers().generate(native_completion(body), fault)
+        parts = await answers().generate(native_completion(body))
         return await send(request, parts, fault, _text_form(body), stream=body.get("stream") is True)
 
     async def embeddings(request: web.Request) -> web.StreamResponse:
