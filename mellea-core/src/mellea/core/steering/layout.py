@@ -116,6 +116,11 @@ class _Layout:
         return 4 * plan.title + _POSTSCRIPT * bool(plan.postscript) + headings + marks + around
 
     @property
+    def _capitals(self) -> bool:
+        """Whether the text has capitals where sentences have none: models get lost in long sentences of it."""
+        return self.plan.case in {"upper", "title"}
+
+    @property
     def _asks(self) -> bool:
         """Whether a question stands at the end because the last mark is that of one."""
         return bool(self.plan.last_mark) and not self.after and self.plan.last_mark in _QUESTION_MARKS
@@ -163,7 +168,7 @@ class _Layout:
                 opening * (index == 0),
                 closing * (index == count - 1),
                 ordered=self.ordered or count > 1,
-                longest=44 if plan.case in {None, "lower"} else 20,
+                longest=16 if self._capitals else 44,
             )
             written = prose(self.lexis, block)
             blocks.append(
@@ -176,7 +181,8 @@ class _Layout:
         """Return the bounds on the sentences of each of so many paragraphs."""
         sentences, fixed = self.plan.sentences, bool(self.before) + bool(self.after) + self._asks
         if sentences == Bounds():
-            return [None] * count
+            short = self._capitals and self.plan.words == Bounds() and not self.plan.wanted
+            return [Bounds(2, 5) if short else None] * count
         least = max(count, sentences.least - fixed)
         most = least + 2 if sentences.most is None else sentences.most - fixed
         if most < least:

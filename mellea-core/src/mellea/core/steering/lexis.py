@@ -177,13 +177,13 @@ def _cases(plan: TextPlan, lower: Letters, upper: Letters) -> tuple[Letters, Let
 
 def _known(plan: TextPlan, least: int, avoided: tuple[str, ...]) -> Node | None:
     """Return the words that a text in capitals keeps to; None for any other text."""
-    if plan.case != "upper" or not plan.english or plan.script.name != "Latin":
+    if plan.case not in {"upper", "title"} or not plan.english or plan.script.name != "Latin":
         return None
     out = {word.lower() for word in avoided}
     words = [
         word for word in dict.fromkeys((*COMMON, *plan.familiar)) if len(word) >= least and word not in out
     ]
-    free = frozenset(word.upper() for word in words if not set(word) & set(plan.absent.lower()))
+    free = frozenset(plan.cased(word) for word in words if not set(word) & set(plan.absent.lower()))
     return word_among(free) if len(free) >= _ENOUGH else None
 
 
