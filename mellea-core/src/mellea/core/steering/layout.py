@@ -117,7 +117,7 @@ class _Layout:
 
     @property
     def _capitals(self) -> bool:
-        """Whether the text has capitals where sentences have none: models get lost in long sentences of it."""
+        """Whether words have capitals that sentences do not ask for: models get lost in long ones of it."""
         return self.plan.case in {"upper", "title"}
 
     @property

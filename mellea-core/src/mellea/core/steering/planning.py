@@ -77,7 +77,7 @@ class Steering:
 
     @property
     def repetition_penalty(self) -> float:
-        """The repetition penalty, over 256 tokens, that steered texts come out well with, where the caller names none.
+        """The repetition penalty over 256 tokens that suits steered texts, where the caller names none.
 
         In capitals models repeat themselves more.
         """

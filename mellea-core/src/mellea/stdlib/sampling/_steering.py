@@ -20,17 +20,7 @@ from mellea.core.steering import Steering, steer
 from mellea.core.text_pattern import TextPattern
 from mellea.stdlib.sampling._request import SamplingRequest
 
-__all__ = ["STEERED_OPTIONS", "SteeringReport", "steer_request", "steering_of"]
-
-STEERED_OPTIONS: Mapping[str, Any] = {
-    ModelOption.TEMPERATURE: 0.4,
-    "repeat_penalty": 1.1,
-    "repeat_last_n": 256,
-}
-"""Options of a steered call that says nothing else.
-
-Under their own names those of llama.cpp's and Ollama's servers.
-"""
+__all__ = ["SteeringReport", "steer_request", "steering_of"]
 
 
 @frozen
@@ -66,7 +56,7 @@ async def steer_request(call: SamplingRequest) -> tuple[SamplingRequest, Steerin
     report = _report(formed, steering, obstacle)
     if obstacle or steering.pattern is None:
         return call, report
-    held = evolve(config.over(STEERED_OPTIONS), format=TextPattern(steering.pattern, steering.longest))
+    held = evolve(config.over(_options(steering)), format=TextPattern(steering.pattern, steering.longest))
     return evolve(call, config=held), report
 
 
@@ -85,6 +75,18 @@ async def _obstacle(call: SamplingRequest, steering: Steering) -> str:
     if isinstance(limit, int) and limit < steering.longest:
         return f"the text may take {steering.longest} tokens, and MAX_NEW_TOKENS is {limit}"
     return ""
+
+
+def _options(steering: Steering) -> Mapping[str, Any]:
+    """Return the options of a steered call that says nothing else.
+
+    Those of the repetition have the names that llama.cpp's and Ollama's servers give them.
+    """
+    return {
+        ModelOption.TEMPERATURE: steering.temperature,
+        "repeat_penalty": steering.repetition_penalty,
+        "repeat_last_n": 256,
+    }
 
 
 def _report(formed: Iterable[Requirement], steering: Steering, obstacle: str) -> SteeringReport:
