@@ -79,7 +79,6 @@ def test_capability_error_pickles_what_is_missing():
 
 
 RETRYABLE = {
-    "RepetitionError",
     "ProviderConnectionError",
     "StreamInterruptedError",
     "ProviderTimeoutError",

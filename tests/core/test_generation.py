@@ -419,17 +419,17 @@ async def test_backend_that_does_not_chat_says_so():
 
 async def test_unsupported_option_is_reported_once_for_a_backend():
     backend = ScriptedBackend("x")
-    with pytest.warns(OptionNotSupportedWarning, match="THINKING"):
-        await ask(backend, model_options={ModelOption.THINKING: True})
-    await ask(backend, model_options={ModelOption.THINKING: True})
-    with pytest.warns(OptionNotSupportedWarning, match="THINKING"):
-        await ask(ScriptedBackend("x"), model_options={ModelOption.THINKING: True})
+    with pytest.warns(OptionNotSupportedWarning, match="LOGITS"):
+        await ask(backend, model_options={ModelOption.LOGITS: True})
+    await ask(backend, model_options={ModelOption.LOGITS: True})
+    with pytest.warns(OptionNotSupportedWarning, match="LOGITS"):
+        await ask(ScriptedBackend("x"), model_options={ModelOption.LOGITS: True})
 
 
 async def test_unsupported_option_is_an_error_in_strict_mode():
     backend = ScriptedBackend("x", strict_options=True)
-    with pytest.raises(UnsupportedOptionError, match="THINKING"):
-        await ask(backend, model_options={ModelOption.THINKING: True})
+    with pytest.raises(UnsupportedOptionError, match="LOGITS"):
+        await ask(backend, model_options={ModelOption.LOGITS: True})
     assert backend.requests == []
 
 

@@ -182,5 +182,5 @@ def test_text_that_is_no_json_has_no_value(text):
 
 
 def test_depth_is_bounded():
-    assert GrowingValue().changed("[" * 100_000) == []
-    assert GrowingValue().changed("[" * 150) != []
+    assert GrowingValue().update("[" * 100_000) == []
+    assert GrowingValue().update("[" * 150) != []
