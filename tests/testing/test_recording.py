@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from typing import ClassVar
 
 import pytest
@@ -504,6 +506,98 @@ async def test_writing_leaves_nothing_but_the_cassette(path):
     await record(path, "x", "hi", "you")
 
     assert [file.name for file in path.parent.iterdir()] == ["session.json"]
+
+
+async def test_calls_are_added_to_the_file_and_do_not_write_it_anew(path):
+    backend = RecordingBackend(ScriptedBackend(["größer", "b", "c"]), path)
+    await ask(backend, "1")
+    first = path.stat().st_ino
+    begun = path.read_text()
+
+    await ask(backend, "2")
+    await ask(backend, "3")
+
+    assert path.stat().st_ino == first
+    assert path.read_text().startswith(begun.removesuffix("\n ]\n}\n"))
+    assert [call["request"]["messages"][0]["content"] for call in json.loads(path.read_text())["calls"]] == [
+        "1",
+        "2",
+        "3",
+    ]
+
+
+async def test_first_call_is_added_to_a_cassette_without_any(path):
+    backend = RecordingBackend(ScriptedBackend("x"), path)
+    await backend.aclose()
+
+    await ask(backend)
+
+    assert len(requests_in(path)) == 1
+
+
+async def test_call_that_was_saved_before_its_end_is_written_again(path):
+    backend = RecordingBackend(ScriptedBackend([["a", "b"], "c"]), path)
+    chunks = backend.stream_chat(ChatRequest("script", (Message("user", "hi"),)))
+    await anext(chunks)
+    await backend.aclose()
+
+    rest = [chunk.text async for chunk in chunks]
+    await ask(backend, "next")
+
+    kept = json.loads(path.read_text())["calls"]
+    assert rest == ["b", ""]
+    assert [call["complete"] for call in kept] == [True, True]
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_text("{}"), None])
+async def test_file_that_was_changed_meanwhile_is_written_as_a_whole(path, change):
+    backend = RecordingBackend(ScriptedBackend(["a", "b"]), path)
+    await ask(backend, "1")
+    kept = path.read_bytes()
+    if change is None:
+        path.write_bytes(bytes(len(kept)))
+    else:
+        change(path)
+
+    await ask(backend, "2")
+
+    assert len(requests_in(path)) == 2
+
+
+@pytest.mark.parametrize("left", [0, 1, 40])
+async def test_cassette_that_was_cut_while_it_was_written_to_holds_its_whole_calls(path, left):
+    await record(path, ["a", "b", "c"], "1", "2", "3")
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"\n  {") + left])
+
+    replay = ReplayBackend(path)
+
+    assert [str(await ask(replay, prompt)) for prompt in "12"] == ["a", "b"]
+    with pytest.raises(UsageError, match="holds no answer"):
+        await ask(replay, "3")
+
+
+def test_disk_that_is_full_leaves_the_cassette_as_it_was(path):
+    code = f"""
+import asyncio, resource
+from mellea.core import UsageError
+from mellea.testing import ScriptedBackend, RecordingBackend
+from mellea.stdlib.session import MelleaSession
+m = MelleaSession(RecordingBackend(ScriptedBackend(["a", "b" * 9000]), {str(path)!r}))
+m.chat("1")
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+try:
+    m.chat("2")
+except UsageError as error:
+    print(error)
+import os; os._exit(0)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert (
+        said == f"{path} cannot be written: File too large. Make room there, or record into another folder.\n"
+    )
+    assert len(requests_in(path)) == 1
 
 
 async def test_answer_that_its_reader_gave_up_is_waited_for_and_then_reported(path, monkeypatch):

@@ -11,7 +11,8 @@ import json
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,17 @@ __all__ = ["COUNT", "Cassette", "CassetteWriter", "read_cassette"]
 FORMAT = "mellea-cassette"
 VERSION = 1
 COUNT = "count"
+_END = "\n ]\n}\n"
+"""How a cassette ends that was not cut."""
 _RECORD_AGAIN = "Record it again with RecordingBackend(backend, path)."
 
 
 class CassetteWriter:
     """Calls on their way into a cassette.
 
-    The file is written whenever no call is under way, and as a whole, so that an interrupted program leaves a
-    good one.
+    The file is written whenever no call is under way: first as a whole, then by adding the new calls at its
+    end, so that a long recording costs no more than its calls. One that was cut while it was written to is
+    read up to its last whole call.
 
     Args:
         path: The file; an older one is replaced by the first write.
@@ -51,6 +55,8 @@ class CassetteWriter:
         self._head = json.dumps({"format": FORMAT, "version": VERSION, "backend": dict(backend)}, indent=1)
         self._calls: list[dict[str, Any]] = []
         self._texts: list[str] = []  # of the calls, so that a write costs no more than the writing
+        self._written = 0  # so many of them are in the file
+        self._size: int | None = None  # of the file as it was left; None: it is to be written as a whole
         self._under_way = 0
         self._lock = threading.Lock()
 
@@ -71,6 +77,8 @@ class CassetteWriter:
         """
         with self._lock:
             self._texts[number] = _as_text({**self._calls[number], **outcome})
+            if number < self._written:  # it was saved before its end
+                self._size = None
             self._under_way -= 1
             if self._under_way == 0:
                 self._write()
@@ -85,8 +93,48 @@ class CassetteWriter:
             self._write()
 
     def _write(self) -> None:
-        calls = ",".join(self._texts)
-        write_text(self.path, f'{self._head[:-2]},\n "calls": [{calls}\n ]\n}}\n')
+        if not self._append(self._texts[self._written :]):
+            write_text(self.path, f'{self._head[:-2]},\n "calls": [{",".join(self._texts)}{_END}')
+            self._size = self.path.stat().st_size
+        self._written = len(self._texts)
+
+    def _append(self, texts: Sequence[str]) -> bool:
+        """Add calls at the end of the file, if it is as it was left.
+
+        Raises:
+            UsageError: The file cannot be written.
+        """
+        if self._size is None or not self.path.exists() or self.path.stat().st_size != self._size:
+            return False
+        end = _END.encode()
+        place = self._size - len(end)
+        added = "".join(f",{text}" if self._written or index else text for index, text in enumerate(texts))
+        try:
+            with self.path.open("r+b", buffering=0) as file:
+                file.seek(place)
+                if file.read() != end:
+                    return False
+                try:
+                    _put(file, place, added.encode("utf-8", "replace") + end)
+                except OSError:
+                    file.truncate(place)
+                    _put(file, place, end)
+                    raise
+                self._size = file.tell()
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} cannot be written: {error.strerror or error}.",
+                hint="Make room there, or record into another folder.",
+            ) from error
+        return True
+
+
+def _put(file: FileIO, place: int, content: bytes) -> None:
+    """Write at a place in a file, all of it."""
+    file.seek(place)
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _as_text(call: Mapping[str, Any]) -> str:
@@ -180,6 +228,15 @@ def _describe_request(request: Mapping[str, Any]) -> str:
     return repr(last if len(last) <= 120 else f"{last[:60]} ... {last[-50:]}")
 
 
+def _kept(content: bytes) -> Any:
+    """Return what a cassette holds; of one that was cut while it was written to, all whole calls."""
+    whole = content.rstrip().endswith(b"}")
+    last = content.rfind(b"\n  }")  # nothing but the end of a call begins a line like that
+    if not whole and last >= 0:
+        content = content[: last + 4] + _END.encode()
+    return json.loads(content.decode("utf-8"))
+
+
 def read_cassette(path: str | os.PathLike[str]) -> Cassette:
     """Return the cassette in a file.
 
@@ -188,7 +245,7 @@ def read_cassette(path: str | os.PathLike[str]) -> Cassette:
     """
     name = f"The cassette {os.fspath(path)}"
     try:
-        kept = json.loads(Path(path).read_text(encoding="utf-8"))
+        kept = _kept(Path(path).read_bytes())
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror or error}.", hint=_RECORD_AGAIN) from error
     except (ValueError, RecursionError) as error:
