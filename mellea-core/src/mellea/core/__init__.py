@@ -22,6 +22,7 @@ from mellea.core.message import Message
 from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable, UnknownOptionWarning
+from mellea.core.prompt_cut import PromptCutWarning
 from mellea.core.reasoning import NoAnswerWarning
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.requirement import (
@@ -71,6 +72,7 @@ __all__ = [
     "OptionTable",
     "OutputSchema",
     "PartialValidationResult",
+    "PromptCutWarning",
     "RawProviderResponse",
     "Requirement",
     "RequirementsNotMetWarning",

@@ -11,7 +11,7 @@ from attrs import evolve
 from mellea.core._output import Output
 from mellea.core.errors import RefusalError
 from mellea.core.metadata import GenerationMetadata
-from mellea.core.reasoning import NoAnswerWarning, ReasoningFilter, only_reasoned
+from mellea.core.reasoning import NoAnswerWarning, ReasoningFilter, only_reasoned, warns_of_no_answer
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
@@ -31,8 +31,8 @@ class ThunkWriter:
         action: What reads the text; None for plain text.
         schema: What the text has to look like.
         generation: What is known of the generation before it begins.
+        warn: Warns the caller.
         decoder: Turns the pieces that come into pieces of the text, where they are those of a JSON string.
-        warn: Warns the caller of an answer that is missing; None if somebody looks after it.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class ThunkWriter:
         action: Parser[Any] | None,
         schema: OutputSchema | None,
         generation: GenerationMetadata,
+        warn: Callable[[Warning], None],
         decoder: TextDecoder | None = None,
-        warn: Callable[[Warning], None] | None = None,
     ) -> None:
         self._decoder = decoder
         self._refusal = ""
         self._output = Output(None, generation=generation)
-        self._warn = warn
+        self.warn = warn
+        self._warns_of_no_answer = warns_of_no_answer()
         self._reasoning: ReasoningFilter | None = None
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
@@ -149,9 +150,9 @@ class ThunkWriter:
     def _note_reasoning_alone(self) -> None:
         output, reasons = self._output, self._output.generation.finish_reasons
         output.no_answer = only_reasoned(reasons[-1] if reasons else None)
-        if self._warn is not None and self.thunk.schema is None:
+        if self._warns_of_no_answer and self.thunk.schema is None:
             message, hint = output.no_answer
-            self._warn(NoAnswerWarning(f"{message} {hint}"))
+            self.warn(NoAnswerWarning(f"{message} {hint}"))
 
     def _become_computed(self) -> None:
         if type(self.thunk) is ModelOutputThunk:

@@ -19,7 +19,7 @@ from attrs import evolve
 from mellea.core._chunk_stream import bound_in_time, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
-from mellea.core.call_site import warner_from_here
+from mellea.core.call_site import warn_caller, warner_from_here
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
 from mellea.core.errors import (
@@ -31,7 +31,7 @@ from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
-from mellea.core.reasoning import warns_of_no_answer
+from mellea.core.prompt_cut import check_prompt_read
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog, logged
 from mellea.core.response import total_usage
@@ -96,6 +96,7 @@ async def sample_n(
     refused = [(index, refusal) for index in sorted(answered) if (refusal := writers[index].refusal())]
     if refused and len(refused) == len(answered):
         raise refused[0][1]
+    _check_prompt_read(backend, request, writers[0])
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
         writers[index].finish(started)
@@ -154,10 +155,10 @@ def _writer(backend: ModelAPI, action: Span, request: ChatRequest, config: Gener
         streaming=request.stream,
         unenforced=_unenforced(backend, request.schema),
     )
-    warn = warner_from_here() if warns_of_no_answer() else None
+    warn = warner_from_here()
     if isinstance(config.format, TextPattern):
-        return ThunkWriter(parser_of(action), None, known, TextDecoder(), warn)
-    return ThunkWriter(parser_of(action), request.schema, known, warn=warn)
+        return ThunkWriter(parser_of(action), None, known, warn, TextDecoder())
+    return ThunkWriter(parser_of(action), request.schema, known, warn)
 
 
 def _unenforced(backend: ModelAPI, schema: OutputSchema | None) -> tuple[str, ...]:
@@ -200,7 +201,15 @@ async def _fill(
             async for chunk in chunks:
                 writer.feed(chunk, started)
         _note_answers(log, [writer])
+    _check_prompt_read(backend, request, writer)
     writer.finish(started)
+
+
+def _check_prompt_read(backend: ModelAPI, request: ChatRequest, writer: ThunkWriter) -> None:
+    """Look whether the server has read the whole prompt, where that is text alone."""
+    if not any(message.images or message.audio for message in request.messages):
+        texts = [message.content for message in request.messages]
+        check_prompt_read(texts, writer.thunk.generation.usage, backend, writer.warn)
 
 
 def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
@@ -315,6 +324,8 @@ async def complete(
             backend=backend.provider,
             model_id=backend.model_id,
         )
+    for prompt, completion in zip(prompts, completions, strict=True):
+        check_prompt_read([prompt], completion.usage, backend, warn_caller)
     return [
         ModelOutputThunk(
             completion.text,
