@@ -10,7 +10,12 @@ from mellea import ChatContext, MelleaSession, ModelOption, start_session
 from mellea.core import Backend
 from tests.servers.llama import LlamaServer
 
-OPTIONS = {ModelOption.SEED: 1, ModelOption.TEMPERATURE: 0.7, ModelOption.MAX_NEW_TOKENS: 20}
+OPTIONS = {
+    ModelOption.SEED: 1,
+    ModelOption.TEMPERATURE: 0.7,
+    ModelOption.MAX_NEW_TOKENS: 20,
+    ModelOption.STEER: False,
+}
 
 
 @pytest.fixture(scope="session")
