@@ -85,11 +85,10 @@ def test_key_comes_from_the_environment_unless_one_is_given(play, played, monkey
     monkeypatch.setenv("OLLAMA_API_KEY", "from-the-environment-1")
 
     play().chat("Hi")
-    play(api_key=KEY).chat("Hi")
+    assert {headers["Authorization"] for headers in played.headers} == {"Bearer from-the-environment-1"}
 
-    sent = [headers["Authorization"] for headers in played.headers]
-    assert (sent[0], sent[-1]) == ("Bearer from-the-environment-1", f"Bearer {KEY}")
-    assert len(set(sent)) == 2
+    play(api_key=KEY).chat("Hi")
+    assert played.headers[-1]["Authorization"] == f"Bearer {KEY}"
 
 
 def test_credentials_in_the_address_are_a_basic_authorization(play, played):
