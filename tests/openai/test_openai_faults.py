@@ -174,5 +174,5 @@ async def test_plain_completions_take_the_options_of_the_sdk(faults, faulty):
         ["Hi."], model_options={"extra_body": {"top_k": 3}, "extra_headers": {"X-A": "1"}}
     )
 
-    assert faults.requests[-1] == {"model": "m", "prompt": ["Hi."], "top_k": 3}
+    assert faults.requests[-1] == {"model": "m", "prompt": "Hi.", "top_k": 3}
     assert faults.headers[-1]["X-A"] == "1"
