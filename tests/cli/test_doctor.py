@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from mellea.cli import main
 from mellea.cli.doctor import parse_address
+from mellea.cli.local_models import DEFAULT_MODEL
+from mellea_ollama.plugin import MANIFEST
 from tests.plugins.samples import make_distribution
+from tests.servers.faults import Reply, running_fault_server
 
 SECRET = "sk-this-must-never-be-shown"
 
@@ -88,11 +91,53 @@ def test_default_backend_that_is_ready_needs_no_option(samples):
     assert done.stdout.endswith('Try it: mellea run "Say hello."\n')
 
 
-@pytest.mark.parametrize("spelling", ["{}", "http://{}", "http://{}/"])
-def test_running_ollama_server_is_found(examine, listening, spelling):
-    report = examine(OLLAMA_HOST=spelling.format(listening))
+def models(*names: str) -> Reply:
+    """Return the list of an Ollama server."""
+    return Reply(
+        {"models": [{"name": name, "size": 98362745, "capabilities": ["completion"]} for name in names]}
+    )
 
-    assert f"A server answers at {listening}." in report["ollama"]["facts"]
+
+@pytest.mark.parametrize("spelling", ["{}", "http://{}", "http://{}/", "http://me:word@{}/v1"])
+def test_ollama_server_with_the_default_model_is_ready(examine, spelling):
+    with running_fault_server([models("smollm2:latest", DEFAULT_MODEL)]) as server:
+        place = server.url.removeprefix("http://")
+        found = examine(OLLAMA_HOST=spelling.format(place))["ollama"]
+
+    assert found["status"] == "ready"
+    assert found["facts"][1:] == [
+        f"A server answers at {place}.",
+        f"It has smollm2:latest (98 MB; completion), {DEFAULT_MODEL} (98 MB; completion).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "there"), [((), "It has no models."), (("a:1",), "It has a:1 (98 MB; completion).")]
+)
+def test_default_model_that_is_missing_is_named_with_the_command_that_helps(examine, names, there):
+    with running_fault_server([models(*names)]) as server:
+        found = examine(OLLAMA_HOST=server.url)["ollama"]
+
+    assert found["status"] == "not ready"
+    assert found["facts"][2:] == [there, f"The default model, {DEFAULT_MODEL}, is not among them."]
+    assert found["remedy"] == f"Get it with: ollama pull {DEFAULT_MODEL}"
+
+
+@pytest.mark.parametrize("reply", [Reply("Not found", 404), Reply({"models": [1]}), Reply({"data": []})])
+def test_what_is_no_ollama_server_is_told_so(examine, reply):
+    with running_fault_server([reply]) as server:
+        found = examine(OLLAMA_HOST=server.url)["ollama"]
+
+    assert found["status"] == "not ready"
+    assert "no Ollama server" in found["facts"][1]
+
+
+def test_server_that_accepts_and_says_nothing_is_given_up(examine, listening):
+    assert examine(OLLAMA_HOST=listening)["ollama"]["status"] == "not ready"
+
+
+def test_default_model_is_that_of_the_backend():
+    assert MANIFEST.default_model_id == DEFAULT_MODEL
 
 
 def test_server_that_is_down_comes_with_the_remedy(samples, silent):
@@ -110,7 +155,7 @@ def test_server_that_is_down_comes_with_the_remedy(samples, silent):
     assert found["facts"] == [
         "mellea-ollama 1.0",
         f"No server answers at {silent}.",
-        "Not installed: ollama.",
+        "Not installed: aiohttp.",
     ]
     assert found["remedy"] == "Repair it with: pip install mellea-ollama"
 

@@ -22,16 +22,14 @@ class PlayedServer(FaultServer):
 
     Args:
         models: What ``/api/tags`` lists: capabilities by name; None where it does not tell them.
-        headers: Those of each request, as it came in.
     """
 
     models: dict[str, list[str] | None] = field(factory=lambda: {"smollm2:latest": ["completion"]})
-    headers: list[Mapping[str, str]] = field(factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.headers.append(dict(request.headers))
         if request.path != "/api/tags":
             return await FaultServer.handle(self, request)
+        self.headers.append(request.headers)
         listed = [
             {"name": name, "model": name, "size": 97_901_056, **({"capabilities": can} if can else {})}
             for name, can in self.models.items()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from mellea.core.addresses import check_address, proxy_for
+from mellea.core.addresses import check_address, proxy_for, without_user
 from mellea.core.errors import UsageError
+from mellea.core.redaction import secrets_of_address
 
 __all__ = ["BACKEND", "DEFAULT_HOST", "Access"]
 
@@ -69,9 +69,9 @@ class Access:
             if key:
                 sent["Authorization"] = f"Bearer {key}"
             elif user:
-                sent["Authorization"] = f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+                sent["Authorization"] = user
         secrets = [part for value in sent.values() for part in (value, value.rpartition(" ")[2])]
-        secrets += [unquote(part) for part in user.split(":")]
+        secrets += secrets_of_address(written)
         return cls(url, sent, proxy_for(url), timeout, tuple(secrets))
 
 
@@ -87,8 +87,8 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
     return sent
 
 
-def _taken_apart(written: object) -> tuple[str, str]:
-    """Return an address with scheme and port, and the credentials that stood in it."""
+def _taken_apart(written: object) -> tuple[str, str | None]:
+    """Return an address with scheme and port, and the header for the user that stood in it."""
     address = written.strip() if isinstance(written, str) else ""
     if address and "://" not in address:
         head, slash, path = address.partition("/")
@@ -100,6 +100,6 @@ def _taken_apart(written: object) -> tuple[str, str]:
         port = "" if ":" in place.rpartition("]")[2] else f":{_PORT}"
         address = f"http://{user}{at}{place}{port}{slash}{path}"
     check_address(address or str(written), backend=BACKEND, example=DEFAULT_HOST)
-    parts = urlsplit(address)
-    user, _, place = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{place}{_TAIL.sub('', parts.path)}", user
+    bare, header = without_user(address)
+    parts = urlsplit(bare)
+    return f"{parts.scheme}://{parts.netloc}{_TAIL.sub('', parts.path)}", header

@@ -25,6 +25,7 @@ from attrs import asdict, evolve, frozen
 
 from mellea import __version__
 from mellea.cli.listing import lenient_registry, paragraph, terminal_width
+from mellea.cli.local_models import DEFAULT_MODEL, list_models
 from mellea.plugins.checks import checked_listing, is_broken
 from mellea.plugins.registry import PluginInfo, PluginRegistry
 from mellea.plugins.wellknown import WELL_KNOWN
@@ -34,10 +35,12 @@ __all__ = ["Finding", "doctor", "parse_address"]
 
 _SECONDS = 1.0
 """The longest wait for an address."""
+_SHOWN = 12
+"""The most models of a server that are named."""
 _LIBRARIES = {
     "hf": ("torch", "transformers"),
     "litellm": ("litellm",),
-    "ollama": ("ollama",),
+    "ollama": ("aiohttp",),
     "openai": ("openai",),
 }
 """What each well-known backend stands on."""
@@ -163,9 +166,31 @@ def _look_at_ollama() -> Finding:
             "ollama", "not ready", ("OLLAMA_HOST is no address.",), "Set it to host:port, or unset it."
         )
     if _answers(*address):
-        return Finding("ollama", "ready", (f"A server answers at {spell_address(*address)}.",))
+        return _look_at_models(host, address)
     remedy = "Start it with: ollama serve (or point OLLAMA_HOST to it). Without a server, use the backend hf."
     return Finding("ollama", "not ready", (f"No server answers at {spell_address(*address)}.",), remedy)
+
+
+def _look_at_models(host: str, address: tuple[str, int]) -> Finding:
+    """Return what an Ollama server has, and whether the model is there that a session takes."""
+    place = spell_address(*address)
+    models = list_models(host if "://" in host else f"http://{place}", _SECONDS)
+    if models is None:
+        fact = f"What answers at {place} is no Ollama server: it lists no models."
+        return Finding("ollama", "not ready", (fact,), "Point OLLAMA_HOST to Ollama's own address.")
+    names = [str(model) for model in models[:_SHOWN]]
+    more = f" and {len(models) - _SHOWN} others" if len(models) > _SHOWN else ""
+    there = f"It has {', '.join(names)}{more}." if models else "It has no models."
+    facts = (f"A server answers at {place}.", there)
+    if any(_full_name(model.name) == _full_name(DEFAULT_MODEL) for model in models):
+        return Finding("ollama", "ready", facts)
+    fact = f"The default model, {DEFAULT_MODEL}, is not among them."
+    return Finding("ollama", "not ready", (*facts, fact), f"Get it with: ollama pull {DEFAULT_MODEL}")
+
+
+def _full_name(name: str) -> str:
+    short = name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
 
 
 def _look_at_openai() -> Finding:
