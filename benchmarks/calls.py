@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from ollama import Client
 from openai import AsyncOpenAI, OpenAI
 
 from benchmarks.measure import Plan, ainterleaved, atimed, crowd, interleaved, timed
@@ -28,6 +29,8 @@ def rows(plan: Plan) -> Iterator[Row]:
         yield asyncio.run(_many(plan, server, calls=256, concurrency=256, delay_ms=100, bound=0.6))
         yield asyncio.run(_many(plan, server, calls=2000, concurrency=128, delay_ms=0, bound=0.7))
         yield asyncio.run(_late_turn(plan, server))
+        yield _ollama(plan, server, delay_ms=0, bound=1.2)
+        yield _ollama(plan, server, delay_ms=10, bound=1.03)
 
 
 def _session(url: str, ctx: Context | None = None) -> MelleaSession:
@@ -90,3 +93,16 @@ async def _late_turn(plan: Plan, server: Server) -> Row:
             atimed(lambda: sdk.chat.completions.create(model="m", messages=messages), 5),
         )
     return Row(f"turn {_TURNS} of a chat ({len(messages)} messages)", ours * 1e3, bare * 1e3, "ms", bound=0.2)
+
+
+def _ollama(plan: Plan, server: Server, *, delay_ms: int, bound: float) -> Row:
+    url = server.ollama_url(delay_ms=delay_ms)
+    with start_session("ollama", model_id="m", base_url=url) as session:
+        client = Client(url)
+        ours, bare = interleaved(
+            plan.rounds(40),
+            timed(lambda: session.chat("hi"), 25),
+            timed(lambda: client.chat("m", _HI), 25),
+        )
+    name = f"Ollama chat call, synchronous, {delay_ms} ms"
+    return Row(name, ours * 1e6, bare * 1e6, "us", bound=bound)

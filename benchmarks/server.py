@@ -2,7 +2,7 @@
 
 The path says how it answers: ``/{delay}/{pieces}/v1/chat/completions`` waits ``delay`` milliseconds before a
 whole answer, and before each of the ``pieces`` of a streamed one. A request for JSON gets a judge's verdict
-that says yes. ``GET /arrival`` gives
+that says yes. ``/{delay}/{pieces}/api/...`` is an Ollama server with a model ``m``. ``GET /arrival`` gives
 the monotonic time at which the last request came.
 """
 
@@ -46,6 +46,24 @@ def _whole(content: str) -> bytes:
 
 _ANSWER = _whole("hello")
 _VERDICT = _whole(json.dumps({"reason": "It is polite.", "met": True}))
+_MODELS = _response(json.dumps({"models": [{"name": "m:latest", "model": "m:latest"}]}).encode())
+_OLLAMA_ANSWER = _response(
+    json.dumps(
+        {
+            "model": "m",
+            "created_at": "2026-11-27T07:00:55.048874189Z",
+            "message": {"role": "assistant", "content": "hello"},
+            "done": True,
+            "done_reason": "stop",
+            "total_duration": 1673732828,
+            "load_duration": 1408693441,
+            "prompt_eval_count": 3,
+            "prompt_eval_duration": 91640000,
+            "eval_count": 1,
+            "eval_duration": 166335000,
+        }
+    ).encode()
+)
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _PIECE = _event(choices=[{"index": 0, "delta": {"content": "hello "}, "finish_reason": None}])
 _LAST = (
@@ -82,6 +100,9 @@ class _Connection(asyncio.Protocol):
         if path == "/arrival":
             self.send(_response(repr(_Connection.arrival).encode()))
             return
+        if path.endswith("/api/tags"):
+            self.send(_MODELS)
+            return
         _Connection.arrival = time.monotonic()
         delay, pieces = (int(part) for part in path.split("/")[1:3])
         if b'"stream":true' in body.replace(b" ", b""):
@@ -89,6 +110,7 @@ class _Connection(asyncio.Protocol):
             self.stream(delay / 1000, pieces)
             return
         whole = _VERDICT if b'"response_format"' in body else _ANSWER
+        whole = _OLLAMA_ANSWER if path.endswith("/api/chat") else whole
         if delay:
             self.loop.call_later(delay / 1000, self.send, whole)
         else:
@@ -122,6 +144,10 @@ class Server:
     def base_url(self, *, delay_ms: int = 0, pieces: int = 1) -> str:
         """Return the base URL under which it answers in this way."""
         return f"http://127.0.0.1:{self.port}/{delay_ms}/{pieces}/v1"
+
+    def ollama_url(self, *, delay_ms: int = 0) -> str:
+        """Return the address of the Ollama server that answers in this way."""
+        return f"http://127.0.0.1:{self.port}/{delay_ms}/1"
 
     def last_arrival(self) -> float:
         """Return when the last request came, on the machine's monotonic clock, in seconds."""

@@ -175,3 +175,40 @@ def test_ollama_on_this_machine_is_not_asked_through_a_proxy(faults, open_on, mo
     faults.answers(Reply({**json.loads(ollama("Fine.")), "response": "Fine.", "done": True}))
 
     assert open_on(model, base_url=faults.url).chat("Hi").content == "Fine."
+
+
+LAST = {"model": "m", "response": "one two", "done": True, "prompt_eval_count": 3, "eval_count": 2}
+
+
+@pytest.mark.parametrize(("limit", "reason"), [(2, "length"), (3, "stop"), (None, "stop")])
+@pytest.mark.parametrize("stream", [True, False])
+def test_plain_completion_of_ollama_that_reached_its_limit_says_so(faults, open_on, limit, reason, stream):
+    last = {
+        "model": "m",
+        "response": "",
+        "done": True,
+        "done_reason": "x",
+        "prompt_eval_count": 3,
+        "eval_count": 2,
+    }
+    lines = [json.dumps({"model": "m", "response": "one two", "done": False}), json.dumps(last)]
+    faults.answers(
+        Reply([f"{line}\n" for line in lines]) if stream else Reply({**last, "response": "one two"})
+    )
+    m = open_on("ollama/m", base_url=faults.url)
+
+    output = m.act("Hi", model_options={ModelOption.MAX_NEW_TOKENS: limit, ModelOption.STREAM: stream})
+
+    assert (output.text, output.generation.finish_reasons) == ("one two", (reason,))
+
+
+async def test_raw_completion_of_ollama_that_reached_its_limit_says_so(faults, open_on):
+    faults.answers(
+        Reply({"model": "m", "response": "one two", "done": True, "prompt_eval_count": 3, "eval_count": 2})
+    )
+
+    output = await open_on("ollama/m", base_url=faults.url).backend.generate_from_raw(
+        [CBlock("Hi")], model_options={ModelOption.MAX_NEW_TOKENS: 2}
+    )
+
+    assert output[0].generation.finish_reasons == ("length",)

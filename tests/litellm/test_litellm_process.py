@@ -152,3 +152,18 @@ def test_session_works_in_a_forked_child(faults):
     """
 
     assert run(CHAT + textwrap.dedent(program), faults.base_url) == ""
+
+
+def test_warnings_of_litellms_import_are_not_the_users(tmp_path):
+    (tmp_path / "litellm.py").write_text("import warnings\nwarnings.warn('mine', DeprecationWarning)\n")
+    code = "from mellea_litellm.route import load_litellm; load_litellm()"
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import evolve
 
@@ -114,6 +114,9 @@ _OLLAMA_TABLE = evolve(
 )
 
 
+Answer = TypeVar("Answer", Chunk, Completion)
+
+
 class LiteLLMBackend(Backend):
     """A model of any provider that LiteLLM knows.
 
@@ -196,7 +199,7 @@ class LiteLLMBackend(Backend):
         if not request.stream:
             where = {"backend": self.provider, "model_id": request.model_id}
             for chunk in chunks_from(answer.model_dump(), **where):
-                yield chunk
+                yield _with_true_end(chunk, route, body)
             return
         response = http_response(answer)
         try:
@@ -207,7 +210,7 @@ class LiteLLMBackend(Backend):
                 ):
                     # LiteLLM made the reason up: the provider's stream was cut.
                     raise stream_interrupted(backend=self.provider, model_id=request.model_id)
-                yield chunk
+                yield _with_true_end(chunk, route, body)
         finally:
             await close_stream(answer, response)
 
@@ -235,9 +238,10 @@ class LiteLLMBackend(Backend):
         async def send(prompts: Sequence[str]) -> Sequence[Completion]:
             prompt = list(prompts) if len(prompts) > 1 else prompts[0]
             answer = await self._send("atext_completion", {**body, "prompt": prompt}, route)
-            return completions_from(
+            completions = completions_from(
                 answer.model_dump(), len(prompts), backend=self.provider, model_id=request.model_id
             )
+            return [_with_true_end(completion, route, body) for completion in completions]
 
         if self._batches is None:
             self._batches = PromptBatches(together=route.batches)
@@ -312,3 +316,9 @@ class LiteLLMBackend(Backend):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
+
+
+def _with_true_end(answer: Answer, route: Route, body: Mapping[str, Any]) -> Answer:
+    """Return an answer, or a piece of one, with the finish reason that is the right one."""
+    reason = route.told_length(answer.finish_reason, answer.usage, body)
+    return answer if reason == answer.finish_reason else evolve(answer, finish_reason=reason)

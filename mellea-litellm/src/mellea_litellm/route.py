@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from mellea.core.errors import UsageError
 from mellea.core.model_identifier import NameKind
 from mellea.core.model_names import model_name
 from mellea.core.redaction import redacted
+from mellea.core.response import Usage
 
 __all__ = ["Route", "hidden", "load_litellm", "model_string"]
 
@@ -75,7 +78,10 @@ def load_litellm() -> Any:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
     is_first_import = "litellm" not in sys.modules
-    import litellm  # noqa: PLC0415  takes seconds
+    with warnings.catch_warnings():
+        if is_first_import:
+            warnings.simplefilter("ignore")  # those of its import are nothing that a user could do about
+        import litellm  # noqa: PLC0415  takes seconds
 
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(hidden)  # adding it again does nothing
@@ -128,6 +134,13 @@ class Route:
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
         return self.address is not None and is_this_machine(urlsplit(self.address).hostname)
+
+    def told_length(self, reason: str | None, usage: Usage | None, options: Mapping[str, Any]) -> str | None:
+        """Return why an answer ended; of Ollama's plain completion LiteLLM says ``stop`` whatever it was."""
+        limit = options.get("max_tokens", options.get("num_predict"))
+        if self.provider != "ollama" or usage is None or not isinstance(limit, int) or limit < 1:
+            return reason
+        return "length" if usage.completion_tokens >= limit else reason
 
     @classmethod
     def of(cls, model: str, *, api_key: str | None, base_url: str | None, provider: str | None) -> Route:
