@@ -1,11 +1,14 @@
 import asyncio
 import contextvars
+import gc
 import inspect
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
 
@@ -486,3 +489,63 @@ def test_synchronous_twin_has_the_parameters_and_a_name_of_its_own():
     assert Greeter.greet.__qualname__ == "Greeter.greet"
     assert Greeter.greet.__doc__.startswith("Greet somebody.")
     assert not inspect.iscoroutinefunction(Greeter.greet)
+
+
+# What belongs to a loop whose owner, or which itself, is gone
+
+
+class Noisy:
+    """A client that complains when it is let go without having been closed."""
+
+    complaints: ClassVar[list[str]] = []
+    closed: ClassVar = threading.Event()
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def close(self) -> None:
+        self.is_closed = True
+        Noisy.closed.set()
+
+    def __del__(self) -> None:
+        if not self.is_closed:
+            Noisy.complaints.append("unclosed")
+
+
+class Owner:
+    """Somebody who holds clients, within a cycle of references."""
+
+    def __init__(self) -> None:
+        self.me = self
+        self.clients = LoopLocal(self.made, Noisy.close)
+
+    def made(self) -> Noisy:
+        return Noisy()
+
+    async def use(self) -> None:
+        await self.clients.get()
+
+
+def test_client_of_an_owner_that_nobody_holds_is_closed_before_it_is_let_go():
+    Noisy.complaints.clear()
+    Noisy.closed.clear()
+
+    run_sync(Owner().use())
+    gc.collect()
+
+    assert Noisy.closed.wait(10)
+    assert Noisy.complaints == []
+
+
+def test_kept_owner_does_not_keep_loops_that_have_ended():
+    owner, loops = Owner(), []
+
+    async def use() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await owner.use()
+
+    for _ in range(3):
+        asyncio.run(use())
+    gc.collect()
+
+    assert [loop() for loop in loops] == [None] * 3

@@ -18,6 +18,8 @@ from mellea.core import (
 )
 from mellea.core.errors import ContextWindowError, RequestRejectedError
 from mellea.stdlib.context import ChatContext
+from tests.ollama.played import whole
+from tests.servers.faults import Reply
 from tests.servers.ollama import Fault
 
 ENDLESS = {"type": "array", "items": {"type": "integer"}, "minItems": 1000}
@@ -137,7 +139,7 @@ async def test_reasoning_is_kept_apart_from_the_answer(make, ask, server, stream
 async def test_thinking_of_a_model_that_cannot_is_refused(ask):
     thunk = await ask("Name three colours.", **{ModelOption.THINKING: True})
 
-    with pytest.raises(CapabilityError, match="does not (support thinking|think)"):
+    with pytest.raises(CapabilityError, match="does not think"):
         await thunk.avalue()
 
 
@@ -233,14 +235,23 @@ async def test_image_for_a_text_only_model_is_refused_before_it_is_sent(ask, ser
     assert server.sent("/api/chat") == []
 
 
-async def test_what_the_model_can_do_is_asked_once(make, ask, server):
+async def test_what_the_model_can_do_is_known_from_the_list_of_models(make, ask, server):
     vision = make("smollm2-vision")
 
     await (await ask(Message("user", "What is this?", images=[ImageBlock(PIXEL)]), of=vision)).avalue()
-    asked = len(server.sent("/api/show")) + len(server.sent("/api/tags"))
-    await (await ask(Message("user", "And this?", images=[ImageBlock(PIXEL)]), of=vision)).avalue()
 
-    assert len(server.sent("/api/show")) + len(server.sent("/api/tags")) == asked
+    assert server.sent("/api/show") == []
+
+
+def test_server_that_does_not_list_it_is_asked_once_what_the_model_can_do(play, played):
+    played.models["smollm2:latest"] = None
+    m = play(Reply({"capabilities": ["completion", "vision"]}), whole("A dot."))
+    seen = Message("user", "What is this?", images=[ImageBlock(PIXEL)])
+
+    m.act(seen)
+    m.act(seen)
+
+    assert [("messages" in sent) for sent in played.requests] == [False, True, True]
 
 
 async def test_image_by_address_is_refused_with_the_remedy(make, ask):

@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Itera
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Generic, ParamSpec, Self, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary, finalize, ref
 
 from mellea.core.call_site import calling_from_here
 
@@ -301,7 +301,8 @@ class LoopLocal(Generic[T]):
     """One value for each running event loop, such as a network client; closed with the loop or by ``aclose``.
 
     Each value is held by an asynchronous generator on its loop, so that a loop which shuts down its
-    asynchronous generators (as ``asyncio.run`` does) closes the value too.
+    asynchronous generators (as ``asyncio.run`` does) closes the value too. The value of an owner that nobody
+    has closed, and nobody holds any more, is closed on its loop before it is let go.
 
     Args:
         make: Makes the value of the running loop.
@@ -311,9 +312,7 @@ class LoopLocal(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Coroutine[Any, Any, None]]) -> None:
         self._make = make
         self._close = close
-        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = (
-            WeakKeyDictionary()
-        )
+        self._entries: WeakKeyDictionary[asyncio.AbstractEventLoop, _Entry[T]] = WeakKeyDictionary()
         self._pid = os.getpid()
         self._inherited: list[object] = []
 
@@ -330,15 +329,19 @@ class LoopLocal(Generic[T]):
         entry = self._entries.get(loop)
         if entry is None:
             value = self._make()
-            entry = self._entries[loop] = (value, self._keep(value))
-            await anext(entry[1])
+            keeper = _keep(value, self._close, functools.partial(_forget, ref(self), ref(loop)))
+            dropped = finalize(self, _close_soon, ref(loop), keeper, os.getpid())
+            dropped.atexit = False  # loops close their own then
+            entry = self._entries[loop] = (value, keeper, dropped)
+            await anext(keeper)
         return entry[0]
 
-    async def _keep(self, value: T) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            await self._close(value)
+    def forget(self, loop: asyncio.AbstractEventLoop, value: T) -> None:
+        """Let go of a value that is being closed."""
+        entry = self._entries.get(loop)
+        if entry is not None and entry[0] is value:
+            entry[2].detach()
+            del self._entries[loop]
 
     async def aclose(self) -> None:
         """Close every value whose loop still runs; later calls of ``get`` make new ones.
@@ -348,7 +351,8 @@ class LoopLocal(Generic[T]):
         self._leave_to_parent()
         entries, self._entries = self._entries, WeakKeyDictionary()
         here = asyncio.get_running_loop()
-        for loop, (_, keeper) in list(entries.items()):
+        for loop, (_, keeper, dropped) in list(entries.items()):
+            dropped.detach()
             if loop is here:
                 await keeper.aclose()
             elif loop.is_running():
@@ -357,6 +361,40 @@ class LoopLocal(Generic[T]):
                     loop
                 ):  # otherwise it closes as soon as the caller lets the loop go on
                     await asyncio.wrap_future(closing)
+
+
+_Entry: TypeAlias = "tuple[T, AsyncGenerator[None, None], finalize[Any, Any]]"
+_of_parents: list[object] = []
+"""In a forked child: what belongs to the parent's loops, which must not be finalised here."""
+
+
+async def _keep(
+    value: T, close: Callable[[T], Coroutine[Any, Any, None]], forget: Callable[[T], None]
+) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        forget(value)
+        await close(value)
+
+
+def _forget(owner_of: ref[LoopLocal[T]], loop_of: ref[asyncio.AbstractEventLoop], value: T) -> None:
+    """Let go of a value that its loop closes, so that a kept owner does not keep a loop that has ended."""
+    owner, loop = owner_of(), loop_of()
+    if owner is not None and loop is not None:
+        owner.forget(loop, value)
+
+
+def _close_soon(
+    loop_of: ref[asyncio.AbstractEventLoop], keeper: AsyncGenerator[None, None], pid: int
+) -> None:
+    """Close a value on its loop, when its owner is gone. It may be called in any thread."""
+    loop = loop_of()
+    if pid != os.getpid():
+        _of_parents.append(keeper)
+    elif loop is not None and not loop.is_closed():
+        with suppress(RuntimeError):  # it was closed a moment ago
+            loop.call_soon_threadsafe(lambda: loop.create_task(_aclose(keeper)))
 
 
 async def _aclose(generator: AsyncGenerator[None, None]) -> None:
