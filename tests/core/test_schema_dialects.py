@@ -125,7 +125,7 @@ def test_a_schema_of_endless_depth_is_refused_in_words():
     schema = {"type": "string"}
     for _ in range(5_000):
         schema = {"type": "array", "items": schema}
-    with pytest.raises(UsageError, match="nested too deeply"):
+    with pytest.raises(UsageError, match="levels deep"):
         in_dialect(schema, LLG)
 
 
@@ -449,7 +449,7 @@ CHAIN = {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}
 @pytest.mark.parametrize("dialect", [STRICT, LLAMA, LLG])
 def test_a_schema_whose_values_never_end_is_refused(schema, endless, dialect):
     if endless:
-        with pytest.raises(UsageError, match="without end"):
+        with pytest.raises(UsageError, match="No value"):
             in_dialect(schema, dialect)
     else:
         assert in_dialect(schema, dialect).schema is not None

@@ -78,6 +78,11 @@ def test_schema_with_a_way_out_is_taken(ending):
     assert OutputSchema.of(ending)
 
 
+def test_schema_that_requires_what_it_forbids_is_refused():
+    with pytest.raises(UsageError, match="requires what it forbids"):
+        OutputSchema.of({"type": "object", "properties": {"a": False}, "required": ["a"]})
+
+
 def nested(levels):
     schema = {"type": "integer"}
     for _ in range(levels):

@@ -42,7 +42,7 @@ def deep(levels):
     return schema
 
 
-@pytest.mark.parametrize(("schema", "words"), [(ENDLESS, "without end"), (deep(20_000), "nested too deeply")])
+@pytest.mark.parametrize(("schema", "words"), [(ENDLESS, "needs itself"), (deep(20_000), "levels deep")])
 async def test_schema_without_an_end_is_refused_before_generation(tiny_client, schema, words):
     with pytest.raises(UsageError, match=words):
         await tiny_client.chunks("x", schema=schema)

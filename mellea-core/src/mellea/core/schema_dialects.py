@@ -24,8 +24,8 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core.capabilities import SchemaDialect
-from mellea.core.errors import UsageError
-from mellea.core.schema_parts import never_ends, type_of, types_of, with_own_root, without_root_references
+from mellea.core.schema_end import check_end
+from mellea.core.schema_parts import type_of, types_of, with_own_root, without_root_references
 from mellea.core.schema_patterns import EMAIL, IPV4, MOST_REPETITIONS, PatternError, is_plain, whole_json_text
 from mellea.core.schema_speaker import (
     LEFT_OUT,
@@ -64,16 +64,6 @@ _DEEPEST = 200
 """How deeply a schema may be nested; every level is two or three calls on the way through it."""
 
 
-def _check_depth(schema: Mapping[str, Any]) -> None:
-    level: list[Any] = [schema]
-    for _ in range(_DEEPEST):
-        inner = [value for node in level for value in (node.values() if isinstance(node, Mapping) else node)]
-        level = [value for value in inner if isinstance(value, Mapping | list)]
-        if not level:
-            return
-    raise UsageError("The JSON schema is nested too deeply.", hint="Use definitions for what repeats itself.")
-
-
 def in_dialect(schema: Mapping[str, Any], dialect: SchemaDialect) -> DialectSchema:
     """Return a JSON schema in the words of a dialect, with what could not be said.
 
@@ -86,12 +76,7 @@ def in_dialect(schema: Mapping[str, Any], dialect: SchemaDialect) -> DialectSche
     """
     if dialect is SchemaDialect.PLAIN:
         return DialectSchema(schema)
-    _check_depth(schema)
-    if never_ends(schema):
-        raise UsageError(
-            "No value fits the JSON schema: what it requires goes on without end.",
-            hint="Let one of the fields that refer back be optional.",
-        )
+    check_end(schema)
     is_strict = dialect is SchemaDialect.OPENAI_STRICT
     speaker = Speaker(
         with_own_root(schema) if is_strict else without_root_references(schema), _WORDS[dialect]

@@ -18,23 +18,27 @@ def check_end(schema: Mapping[str, Any]) -> None:
     """Check that a schema is not nested too deeply, and that some value of it comes to an end.
 
     Raises:
-        UsageError: It is, or none does.
+        UsageError: It is, or none does, or none is allowed.
     """
     references = {
         reference: target
         for reference in _references(schema)
         if (target := pointed_at(reference, schema)) is not None
     }
-    if not references:
-        return
     endless = set(references)
     while ended := {each for each in endless if _ends(references[each], endless)}:
         endless -= ended
-    if not _ends(schema, endless):
+    if _ends(schema, endless):
+        return
+    if not endless:
         raise UsageError(
-            f"No value of the JSON schema comes to an end: {', '.join(sorted(endless))} needs itself.",
-            hint="Give it a way out: let it be None or left out, or let the list be empty.",
+            "No value fits the JSON schema: it requires what it forbids.",
+            hint="Look for a schema that is false.",
         )
+    raise UsageError(
+        f"No value of the JSON schema comes to an end: {', '.join(sorted(endless))} needs itself.",
+        hint="Give it a way out: let it be None or left out, or let the list be empty.",
+    )
 
 
 def _references(schema: Mapping[str, Any]) -> set[str]:
@@ -62,7 +66,7 @@ def _parts(node: Any) -> Iterator[Any]:
 def _ends(node: Any, endless: Collection[str]) -> bool:
     """Tell whether some value comes to an end, where that is not so of the references that are named."""
     if not isinstance(node, Mapping):
-        return True
+        return node is not False
     if "const" in node or "enum" in node:
         return True
     if node.get("$ref") in endless:
@@ -73,7 +77,7 @@ def _ends(node: Any, endless: Collection[str]) -> bool:
         choices = _listed(node, keyword)
         if choices and not any(_ends(part, endless) for part in choices):
             return False
-    types = types_of(node)
+    types = types_of(node) or ({"object"} if node.get("properties") else set())
     if not types or types - {"object", "array"}:
         return True
     return ("object" in types and _object_ends(node, endless)) or (

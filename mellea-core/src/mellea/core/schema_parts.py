@@ -9,7 +9,6 @@ __all__ = [
     "NOTES",
     "mentions",
     "merged",
-    "never_ends",
     "pointed_at",
     "type_of",
     "types_of",
@@ -121,46 +120,6 @@ def merged(schemas: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         schema.get("properties", {}).keys() == whole.get("properties", {}).keys() for schema in closed
     )
     return whole if knows_all else None
-
-
-def never_ends(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema requires of each value that it holds another one, without end."""
-    ending: set[str] = set()
-    references = _references(schema)
-    while True:
-        new = {ref for ref in references - ending if _ends(pointed_at(ref, schema), ending)}
-        if not new:
-            return not _ends(schema, ending | {ref for ref in references if pointed_at(ref, schema) is None})
-        ending |= new
-
-
-def _references(node: Any) -> set[str]:
-    if isinstance(node, Mapping):
-        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
-        return own.union(*map(_references, node.values()))
-    return set().union(*map(_references, node)) if isinstance(node, list) else set()
-
-
-def _ends(node: Any, ending: set[str]) -> bool:
-    """Tell whether a value of finite depth may fit, given the references of which that is known."""
-    if not isinstance(node, Mapping):
-        return node is not False
-    if isinstance(node.get("$ref"), str) and node["$ref"] not in ending:
-        return False
-    if not all(_ends(part, ending) for part in node.get("allOf", ())):
-        return False
-    for choices in ("anyOf", "oneOf"):
-        if node.get(choices) and not any(_ends(choice, ending) for choice in node[choices]):
-            return False
-    types = types_of(node) or ({"object"} if node.get("properties") else {"null"})
-    if types - {"object", "array"}:
-        return True
-    if "object" in types:
-        required = [node.get("properties", {}).get(name, True) for name in node.get("required", ())]
-        if all(_ends(part, ending) for part in required):
-            return True
-    count = node.get("minItems", 0)
-    return "array" in types and (not count or _ends(node.get("items", True), ending))
 
 
 def with_own_root(schema: Mapping[str, Any]) -> Mapping[str, Any]:
