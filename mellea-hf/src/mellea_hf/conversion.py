@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tqdm import tqdm
 from mellea.core import MelleaError, ProviderError
 from mellea_hf.gguf_header import read_header
 from mellea_hf.interrupt import Interrupt
+from mellea_hf.progress import quiet_bars
 
 __all__ = [
     "cache_folder",
@@ -34,7 +35,6 @@ __all__ = [
     "discard",
     "first_line",
     "is_conversion",
-    "quiet_bars",
     "unwritable",
 ]
 
@@ -269,33 +269,3 @@ def _forget_quantization(model: Any) -> None:
     model.hf_quantizer, model.is_quantized = None, False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-
-
-@contextmanager
-def quiet_bars(interrupt: Interrupt) -> Iterator[None]:
-    """Keep transformers' own progress bars off; they show on files and pipes too.
-
-    Args:
-        interrupt: Looked at where a bar would advance.
-    """
-    from transformers import core_model_loading, modeling_gguf_pytorch_utils  # noqa: PLC0415  heavy
-    from transformers.utils import logging  # noqa: PLC0415  heavy
-
-    readers: list[Any] = [modeling_gguf_pytorch_utils, core_model_loading]
-
-    def steps(items: Iterable[Any], **_: Any) -> Iterator[Any]:
-        for item in items:
-            interrupt.check()
-            yield item
-
-    shown, bars = logging.is_progress_bar_enabled(), [reader.tqdm for reader in readers]
-    logging.disable_progress_bar()
-    for reader in readers:
-        reader.tqdm = steps
-    try:
-        yield
-    finally:
-        for reader, bar in zip(readers, bars, strict=True):
-            reader.tqdm = bar
-        if shown:
-            logging.enable_progress_bar()

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mellea.core import AuthenticationError, MelleaError, ModelNotFoundError, ProviderError, UsageError
-from mellea_hf.conversion import convert, discard, first_line, is_conversion, quiet_bars, unwritable
+from mellea_hf.conversion import convert, discard, first_line, is_conversion, unwritable
 from mellea_hf.interrupt import Interrupt
+from mellea_hf.progress import quiet_bars, terminal_bar
 
 __all__ = ["DEFAULT_MODEL_ID", "is_out_of_memory", "load", "locate"]
 
@@ -34,21 +33,6 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, err
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["*/*", "consolidated*"]
-
-
-def _terminal_bar(interrupt: Interrupt) -> type[Any]:
-    """Return progress bars that show only on a terminal, and end what they stand for on an interrupt."""
-
-    class TerminalBar(tqdm):  # type: ignore[misc]  # tqdm is not typed
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.pop("name", None)
-            super().__init__(*args, **{**kwargs, "disable": None})
-
-        def update(self, n: float | None = 1) -> Any:
-            interrupt.check()
-            return super().update(n)
-
-    return TerminalBar
 
 
 def locate(model_id: str, interrupt: Interrupt | None = None) -> Path:
@@ -102,7 +86,7 @@ def _from_hub(model_id: str, interrupt: Interrupt) -> Path:
             allow_patterns=_WANTED,
             ignore_patterns=_UNWANTED,
             etag_timeout=_HUB_TIMEOUT,
-            tqdm_class=_terminal_bar(interrupt),
+            tqdm_class=terminal_bar(interrupt),
         )
     except errors.GatedRepoError as error:
         raise AuthenticationError(
