@@ -18,7 +18,7 @@ from mellea.core import (
     UsageError,
 )
 from mellea_hf import LocalHFBackend
-from mellea_hf.conversion import cache_folder, check_room, convert, discard
+from mellea_hf.conversion import cache_folder, check_room, convert, discard, unwritable
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.weights import DEFAULT_MODEL_ID, load, locate
 from tests.hf import tiny
@@ -187,6 +187,25 @@ def test_disk_that_is_full_asks_for_room(cache, gguf_file):
     assert f"{gguf_file} could not be converted into {cache}: " in output
     assert "Make room there, or set MELLEA_CACHE to another folder." in output
     assert not [entry for entry in cache.iterdir() if entry.is_dir()]
+
+
+def test_damaged_conversion_that_cannot_be_removed_is_named(cache, gguf_file):
+    folder = damaged(on_engine(lambda: locate(str(gguf_file))), "zeroed")
+    lock = folder.with_name(f"{folder.name}.lock")
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # as if the cache could not be written
+
+    with pytest.raises(ProviderError, match=f"is damaged, and cannot be removed: .* Delete {folder}, or set"):
+        LocalHFBackend(str(gguf_file))
+
+
+def test_folder_that_may_not_be_written_is_told_from_a_full_one(tmp_path):
+    said = unwritable(tmp_path, "x could not be converted", PermissionError(13, "Permission denied"))
+
+    assert str(said) == (
+        f"x could not be converted into {tmp_path}: Permission denied. "
+        "Make it writable, or set MELLEA_CACHE to another folder."
+    )
 
 
 def test_room_is_looked_for_beforehand(tmp_path):
