@@ -118,6 +118,9 @@ async def test_thinking_can_be_turned_off(make):
 
 
 @pytest.mark.needs("thinking")
+@pytest.mark.filterwarnings(
+    "ignore::mellea.core.reasoning.NoAnswerWarning"
+)  # a model may think and say nothing
 async def test_thinking_is_kept_apart_from_the_text(make):
     thinker = make("thinking", **{ModelOption.THINKING: True})
 
@@ -125,4 +128,5 @@ async def test_thinking_is_kept_apart_from_the_text(make):
     pieces = [piece async for piece in thunk]
 
     assert thunk.thinking
+    assert "".join(pieces) == (thunk.value or "")
     assert thunk.thinking not in "".join(pieces)
