@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from mellea import ChatContext, ModelOption
 from mellea.core import CBlock, Message, OptionNotSupportedWarning, UnsupportedOptionError
-from mellea.core.errors import ContextWindowError, ProviderError, RequestRejectedError
+from mellea.core.errors import CapabilityError, ContextWindowError, RequestRejectedError
 
 SHORT = {ModelOption.MAX_NEW_TOKENS: 12, ModelOption.TEMPERATURE: 0.0, ModelOption.SEED: 1}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -202,7 +202,7 @@ def test_schema_that_the_server_refuses_is_our_error(open_session):
 def test_image_for_a_text_model_is_our_error(real, open_session):
     session = open_session(**{real.retries: 0})
 
-    with pytest.raises(ProviderError, match="text only|vision model"):
+    with pytest.raises(CapabilityError, match="text only"):
         session.instruct("What is this?", images=[f"data:image/png;base64,{PIXEL}"])
 
 

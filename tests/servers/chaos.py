@@ -19,6 +19,9 @@ from attrs import define, field
 
 __all__ = ["FAULTS", "ChaosServer", "running_chaos_server"]
 
+PROMPT = 4_000
+"""Tokens of each prompt, by the server's word: more than any that the tests send has words."""
+
 _MODEL = {
     "name": "m:latest",
     "model": "m:latest",
@@ -46,6 +49,11 @@ class ChaosServer:
     delay: float = 0.0
     number: int = 0
 
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        return int(self.url.rpartition(":")[2])
+
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a chat."""
         body = await request.json()
@@ -65,7 +73,7 @@ Dialect = Callable[[str, bool, bool], str]
 
 def _openai(text: str, stream: bool, last: bool) -> str:
     finish = "stop" if last else None
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    usage = {"prompt_tokens": PROMPT, "completion_tokens": 2, "total_tokens": PROMPT + 2}
     part = {"delta" if stream else "message": {"role": "assistant", "content": text}}
     answer = {
         "id": "c1",
@@ -84,7 +92,7 @@ def _ollama(text: str, stream: bool, last: bool) -> str:
     answer = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": last}
     answer["message"] = {"role": "assistant", "content": text}
     if last:
-        answer |= {"done_reason": "stop", "prompt_eval_count": 3, "eval_count": 2}
+        answer |= {"done_reason": "stop", "prompt_eval_count": PROMPT, "eval_count": 2}
     return json.dumps(answer) + "\n"
 
 
