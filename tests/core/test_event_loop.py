@@ -313,6 +313,45 @@ async def test_closing_twice_is_harmless_and_a_new_value_is_made_afterwards():
     assert len(first.closed_on) == 1
 
 
+async def test_value_of_a_dropped_owner_is_closed_on_its_loop():
+    local = clients()
+    client = await local.get()
+    del local
+    gc.collect()
+    while not client.closed_on:
+        await asyncio.sleep(0)
+
+    assert client.closed_on == [client.loop]
+
+
+def test_value_of_a_dropped_owner_is_closed_before_the_process_ends():
+    printed = script("""
+        import asyncio
+        from mellea.core.event_loop import LoopLocal, run_sync
+
+        async def close(value):
+            await asyncio.sleep(0.1)
+            print("closed", value, flush=True)
+
+        async def dropped(name):
+            await LoopLocal(lambda: name, close).get()
+
+        kept = LoopLocal(lambda: "kept", close)
+        run_sync(kept.get())
+        run_sync(dropped("dropped"))
+    """)
+    assert sorted(printed.splitlines()) == ["closed dropped", "closed kept"]
+
+
+def test_value_of_a_dropped_owner_whose_loop_has_ended_is_no_error():
+    local = clients()
+    client = asyncio.run(local.get())
+    del local
+    gc.collect()
+
+    assert client.closed_on == [client.loop]
+
+
 def test_value_of_the_parent_is_left_alone_after_a_fork():
     printed = script("""
         import asyncio, os

@@ -36,10 +36,16 @@ async def bound_in_time(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[
             raise limits.error(backend, idle=clock.was_idle) from None
         raise
     except MelleaError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, MelleaError):
+            _cut_off(error.__cause__)
         _blank(error, backend)
         raise
     except Exception as error:
         ours = _translate(backend, error)
+        if ours is None:
+            ours = _unknown(backend, error)
+        else:
+            _cut_off(error)
         ours.__cause__ = error
         _blank(ours, backend)
         raise ours from error
@@ -116,16 +122,28 @@ def _blank(error: MelleaError, backend: ModelAPI) -> None:
     blank_error(error, [*secrets_within(vars(backend)), *secrets_within(os.environ)])
 
 
-def _translate(backend: ModelAPI, error: Exception) -> MelleaError:
-    """Return our error for one that a backend or its library raised."""
+def _cut_off(error: BaseException) -> None:
+    """Take from a provider's error what led to it in the libraries below.
+
+    Our error says what went wrong; a hundred lines of other people's code before it do not.
+    """
+    error.__cause__ = error.__context__ = None
+    error.__traceback__ = None
+
+
+def _translate(backend: ModelAPI, error: Exception) -> MelleaError | None:
+    """Return our error for one that a backend or its library raised; None for one that it does not know."""
     try:
-        ours = backend.translate_error(error)
+        return backend.translate_error(error)
     except Exception as failure:  # noqa: BLE001  the error that was to be translated matters more
-        ours = None
         error.add_note(
             f"{type(backend).__name__}.translate_error raised {type(failure).__name__}: {failure}."
         )
-    return ours or ProviderError(
+    return None
+
+
+def _unknown(backend: ModelAPI, error: Exception) -> ProviderError:
+    return ProviderError(
         f"Backend {backend.described()} failed: {type(error).__name__}: {error}.",
         hint="The original error is chained to this one.",
         backend=backend.provider,
