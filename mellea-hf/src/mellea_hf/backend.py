@@ -249,6 +249,7 @@ class LocalHFBackend(Backend):
                 max_new_tokens=room,
                 matchers=matchers,
                 must_stop=job.must_stop,
+                shows_progress=pieces is None,
             )
 
         self._usable()

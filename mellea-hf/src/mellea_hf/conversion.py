@@ -26,7 +26,7 @@ from tqdm import tqdm
 from mellea.core import MelleaError, ProviderError
 from mellea_hf.gguf_header import read_header
 from mellea_hf.interrupt import Interrupt
-from mellea_hf.progress import quiet_bars
+from mellea_hf.progress import progress_is_off, quiet_bars
 
 __all__ = [
     "cache_folder",
@@ -238,9 +238,11 @@ def _convert(gguf: Path, folder: Path, interrupt: Interrupt) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  heavy
 
     source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
-    # With disable=None, tqdm shows its bar only on a terminal.
     steps = tqdm(
-        total=3, desc=f"Preparing {gguf.stem}, once", bar_format="{desc}: {bar} {n}/{total}", disable=None
+        total=3,
+        desc=f"Preparing {gguf.stem}, once",
+        bar_format="{desc}: {bar} {n}/{total}",
+        disable=progress_is_off(),
     )
     with steps as bar, quiet_bars(interrupt):
         try:

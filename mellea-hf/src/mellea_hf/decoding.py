@@ -14,9 +14,13 @@ from mellea_hf.answer import AnswerBuilder
 from mellea_hf.constraint import MaskProcessor
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
+from mellea_hf.progress import progress_bar
 from mellea_hf.sampling import sampling_processors
 
 __all__ = ["generate"]
+
+_PATIENCE = 2.0
+"""Seconds of generation before a bar shows."""
 
 
 class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not typed
@@ -25,14 +29,22 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
     All of them when told to stop.
     """
 
-    def __init__(self, answers: Sequence[AnswerBuilder], device: Any, must_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        answers: Sequence[AnswerBuilder],
+        device: Any,
+        must_stop: Callable[[], bool],
+        advance: Callable[[], object],
+    ) -> None:
         self._answers = answers
+        self._advance = advance
         self._must_stop = must_stop
         self._ended = torch.zeros(len(answers), dtype=torch.bool, device=device)
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
         if self._must_stop():
             return torch.ones_like(self._ended)
+        self._advance()
         for index, (answer, token) in enumerate(zip(self._answers, input_ids[:, -1].tolist(), strict=True)):
             if answer.finish_reason is None and answer.push(token):
                 self._ended[index] = True
@@ -48,6 +60,7 @@ def generate(
     max_new_tokens: int,
     matchers: Sequence[Any] | None,
     must_stop: Callable[[], bool],
+    shows_progress: bool = False,
 ) -> None:
     """Generate the answers to prompts.
 
@@ -59,6 +72,7 @@ def generate(
         max_new_tokens: The most tokens of an answer.
         matchers: Matchers of the schema, one for each prompt.
         must_stop: Asked after each token whether to give up.
+        shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
 
     Raises:
         UsageError: transformers refuses an option.
@@ -70,7 +84,10 @@ def generate(
     processors = LogitsProcessorList([MaskProcessor(matchers, answers)] if matchers else [])
     processors += sampling_processors(settings, len(prompts), device)
     config = _config(loaded, settings, ids.shape[1], max_new_tokens)
-    watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop)])
+    title = "Generating" if len(prompts) == 1 else f"Generating {len(prompts)} answers"
+    shape = "{desc}: {n} tokens, {elapsed}"
+    bar = progress_bar(max_new_tokens, title, shape=shape, delay=_PATIENCE, wanted=shows_progress)
+    watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop, bar.update)])
     try:
         # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
         with torch.inference_mode():
@@ -90,6 +107,8 @@ def generate(
             hint="Leave it out, or see transformers' GenerationConfig for the values.",
             backend="hf",
         ) from error
+    finally:
+        bar.close()
     if not must_stop():
         for answer in answers:
             answer.finish("length")

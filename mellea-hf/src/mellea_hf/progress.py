@@ -1,7 +1,11 @@
-"""Progress bars: seen on a terminal only, and where they would advance, a load that is interrupted ends."""
+"""Progress bars for what takes long: on a terminal only, and never where ``MELLEA_PROGRESS`` is 0.
+
+Where they would advance, a load that is interrupted ends.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +14,34 @@ from tqdm import tqdm
 
 from mellea_hf.interrupt import Interrupt
 
-__all__ = ["quiet_bars", "terminal_bar"]
+__all__ = ["progress_bar", "progress_is_off", "quiet_bars", "terminal_bar"]
+
+
+def progress_is_off() -> bool | None:
+    """Return what tqdm wants to know: True for no bar, None for one on a terminal only."""
+    return (
+        True if os.environ.get("MELLEA_PROGRESS", "").strip().lower() in ("0", "no", "off", "false") else None
+    )
+
+
+def progress_bar(total: int, title: str, *, shape: str, delay: float = 0.0, wanted: bool = True) -> Any:
+    """Return a bar that goes away when it is done.
+
+    Args:
+        total: How many steps there are.
+        title: What stands before it.
+        shape: What tqdm calls ``bar_format``.
+        delay: Seconds of work before it shows.
+        wanted: Whether there is anything to show.
+    """
+    return tqdm(
+        total=total,
+        desc=title,
+        bar_format=shape,
+        delay=delay,
+        leave=False,
+        disable=progress_is_off() if wanted else True,
+    )
 
 
 def terminal_bar(interrupt: Interrupt) -> type[Any]:
@@ -19,7 +50,7 @@ def terminal_bar(interrupt: Interrupt) -> type[Any]:
     class TerminalBar(tqdm):  # type: ignore[misc]  # tqdm is not typed
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
-            super().__init__(*args, **{**kwargs, "disable": None})
+            super().__init__(*args, **{**kwargs, "disable": progress_is_off()})
 
         def update(self, n: float | None = 1) -> Any:
             interrupt.check()

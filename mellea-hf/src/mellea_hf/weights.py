@@ -8,14 +8,14 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mellea.core import AuthenticationError, MelleaError, ModelNotFoundError, ProviderError, UsageError
 from mellea_hf.conversion import convert, discard, first_line, is_conversion, unwritable
 from mellea_hf.interrupt import Interrupt
-from mellea_hf.progress import quiet_bars, terminal_bar
+from mellea_hf.progress import progress_bar, quiet_bars, terminal_bar
 
 __all__ = ["DEFAULT_MODEL_ID", "is_out_of_memory", "load", "locate"]
 
@@ -150,13 +150,26 @@ def load(
         ProviderError: What is there cannot be loaded.
         UsageError: There is no such device.
     """
-    interrupt = interrupt or Interrupt()
+    with progress_bar(4, f"Loading {model_id}", shape="{desc}: {bar} {n}/{total}") as bar:
+        return _load(model_id, device, tokenizer_id, interrupt or Interrupt(), bar.update)
+
+
+def _load(
+    model_id: str,
+    device: str | None,
+    tokenizer_id: str | None,
+    interrupt: Interrupt,
+    advance: Callable[[], object],
+) -> tuple[Any, Any, Any]:
+    """Load a model, and tell of each step."""
     target = _device(device)
+    advance()
     names = dict.fromkeys((model_id, tokenizer_id or model_id))
     folders = {name: locate(name, interrupt) for name in names}
+    advance()
     inodes = {name: folder.stat().st_ino for name, folder in folders.items() if is_conversion(folder)}
     try:
-        return _loaded(folders, model_id, target, interrupt)
+        return _loaded(folders, model_id, target, interrupt, advance)
     except MelleaError:
         raise
     except Exception as error:
@@ -166,7 +179,7 @@ def load(
         discard(folders[name], inode)
         folders[name] = locate(name, interrupt)
     try:
-        return _loaded(folders, model_id, target, interrupt)
+        return _loaded(folders, model_id, target, interrupt, lambda: None)
     except MelleaError:
         raise
     except Exception as error:
@@ -174,7 +187,11 @@ def load(
 
 
 def _loaded(
-    folders: Mapping[str, Path], model_id: str, target: Any, interrupt: Interrupt
+    folders: Mapping[str, Path],
+    model_id: str,
+    target: Any,
+    interrupt: Interrupt,
+    advance: Callable[[], object],
 ) -> tuple[Any, Any, Any]:
     import torch  # noqa: PLC0415  heavy
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  heavy
@@ -184,6 +201,7 @@ def _loaded(
     *_, tokens = folders.values()
     with quiet_bars(interrupt):
         tokenizer = AutoTokenizer.from_pretrained(tokens, **safe)
+        advance()
         model = AutoModelForCausalLM.from_pretrained(
             folders[model_id],
             dtype=torch.float32 if target.type == "cpu" else "auto",
@@ -191,6 +209,7 @@ def _loaded(
             **place,
             **safe,
         )
+        advance()
     return tokenizer, model, target
 
 

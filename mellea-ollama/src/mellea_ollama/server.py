@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Self
@@ -192,7 +193,7 @@ class _Bars:
             bar.close()
 
     def show(self, digest: str | None, completed: int | None, total: int | None) -> None:
-        if not digest or not total or not sys.stderr.isatty():
+        if not digest or not total or not sys.stderr.isatty() or os.environ.get("MELLEA_PROGRESS") == "0":
             return
         bar = self._bars.get(digest)
         if bar is None:
