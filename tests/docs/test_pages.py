@@ -30,6 +30,19 @@ def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
     assert run(page) == page.read_text().count("```python")
 
 
+@pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # the model is a small one
+def test_readme_runs_in_order_on_the_embedded_model(no_settings, llama_server, capsys):
+    readme = ROOT / "README.md"
+
+    assert run(readme, {LOCAL_SERVER: llama_server.base_url}) == readme.read_text().count("```python")
+    printed = capsys.readouterr().out
+    assert "✓ Under 50 words" in printed
+    assert {"positive", "negative"} & set(printed.splitlines())
+    told = re.findall(r"# prints: (.*)$", readme.read_text(), re.MULTILINE)
+    assert told
+    assert [line for line in told if line not in [one.rstrip() for one in printed.splitlines()]] == []
+
+
 def test_getting_started_runs_on_the_embedded_model(no_settings, llama_server, capsys):
     run(DOCS / "getting-started.md", {LOCAL_SERVER: llama_server.base_url})
 
