@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel
 from pydantic_core import from_json
 
+from mellea.stdlib import partial as older
 from mellea.stdlib.streaming._growing_json import GrowingJson
 from mellea.stdlib.streaming._partial_types import NOTHING, partial_instance
 from mellea.stdlib.streaming.partial import GrowingValue
@@ -184,3 +185,10 @@ def test_text_that_is_no_json_has_no_value(text):
 def test_depth_is_bounded():
     assert GrowingValue().update("[" * 100_000) == []
     assert GrowingValue().update("[" * 150) != []
+
+
+def test_growing_value_has_its_older_names_where_programs_import_it_from():
+    growing = older.GrowingValue(Order)
+
+    assert growing.changed('{"number": 1,')[0].number == 1
+    assert isinstance(growing, GrowingValue)

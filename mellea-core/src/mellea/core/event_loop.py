@@ -52,7 +52,7 @@ class _LoopThread:
         try:
             self._run_until_stopped()
             tasks = asyncio.all_tasks(self.loop)
-            for task in tasks:
+            for task in tasks - _closing:
                 task.cancel()
             self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
@@ -81,6 +81,8 @@ PATIENCE = 1.0
 A callback may block that loop while it waits for the very thread that makes the call.
 """
 
+_closing: set[asyncio.Task[None]] = set()
+"""Tasks that close what nobody holds any more; a loop that is stopped waits for them."""
 _threads: list[_LoopThread] = []
 _threads_lock = threading.Lock()
 _blocked: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar("mellea_blocked_loops", default=())
@@ -394,7 +396,13 @@ def _close_soon(
         _of_parents.append(keeper)
     elif loop is not None and not loop.is_closed():
         with suppress(RuntimeError):  # it was closed a moment ago
-            loop.call_soon_threadsafe(lambda: loop.create_task(_aclose(keeper)))
+            loop.call_soon_threadsafe(_start_closing, loop, keeper)
+
+
+def _start_closing(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
+    task = loop.create_task(_aclose(keeper))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
 
 
 async def _aclose(generator: AsyncGenerator[None, None]) -> None:
