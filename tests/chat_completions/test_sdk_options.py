@@ -7,6 +7,7 @@ import time
 import pytest
 
 from mellea.core import AuthenticationError, ProviderTimeoutError, UsageError
+from tests.chat_completions.routes import HOSTED, LITELLM
 from tests.servers.faults import Reply, completion, delta
 
 ANSWER = Reply(completion("hello"))
@@ -98,3 +99,11 @@ def test_what_cannot_be_sent_is_refused_before(faults, open_faulty, options, wor
         open_faulty().chat("Hi.", model_options=options)
 
     assert faults.requests == []
+
+
+@pytest.mark.parametrize("route", [LITELLM, HOSTED], ids=str, indirect=True)
+def test_litellm_says_that_it_takes_no_extra_query(faults, open_faulty):
+    faults.answers(ANSWER)
+
+    with pytest.raises(UsageError, match="takes no option 'extra_query'"):
+        open_faulty().chat("Hi.", model_options={"extra_query": {"api-version": "7"}})

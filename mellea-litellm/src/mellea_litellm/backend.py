@@ -26,7 +26,7 @@ from mellea.core.addresses import check_address, check_public, mentioning_proxy
 from mellea.core.blocks import ImageUrlBlock
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
 from mellea.core.chat_options import CHAT_OPTIONS
-from mellea.core.errors import CapabilityError, MelleaError, stream_interrupted
+from mellea.core.errors import CapabilityError, MelleaError, UsageError, stream_interrupted
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import secrets_of_address
@@ -250,6 +250,13 @@ class LiteLLMBackend(Backend):
     def _sdk_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options as LiteLLM takes them; the secrets in them are known from now on."""
         sdk = SDKOptions.taken_from(options)
+        if sdk.query:
+            raise UsageError(
+                "LiteLLM takes no option 'extra_query'; nothing was sent.",
+                hint="Say it in the option of your provider, such as api_version.",
+                backend=self.provider,
+                model_id=self.model_id,
+            )
         self._secrets = tuple(dict.fromkeys([*self._secrets, *sdk.secrets]))
         return sdk.arguments()
 

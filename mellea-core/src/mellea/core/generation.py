@@ -27,6 +27,7 @@ from mellea.core.errors import (
     UsageError,
 )
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.half_characters import mended, refuse_half_characters
 from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
@@ -231,8 +232,9 @@ async def _render_request(
         messages[-1] = _asking_for(request.schema, messages[-1])
         request = evolve(request, schema=None)
     _check_media(backend, messages)
-    _check_characters((f"{message.role} message", message.content) for message in messages)
-    return evolve(request, messages=tuple(messages))
+    request = evolve(request, messages=tuple(map(mended, messages)))
+    refuse_half_characters(request)
+    return request
 
 
 async def resolve_all(spans: Iterable[Span]) -> None:
@@ -266,20 +268,6 @@ def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
             raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio")
 
 
-def _check_characters(texts: Iterable[tuple[str, str]]) -> None:
-    """Refuse half of a surrogate pair, which is no character and cannot be sent."""
-    for where, text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            before, half = text[max(0, error.start - 30) : error.start], text[error.start]
-            raise UsageError(
-                f"The {where} holds half a character ({half!a}) at position {error.start}, after {before!r}.",
-                hint="It comes from a text that was cut or decoded wrongly; to be rid of it: "
-                "text.encode(errors='replace').decode().",
-            ) from None
-
-
 def _asking_for(schema: OutputSchema, message: Message) -> Message:
     """Return the message with the schema written out, for a backend that cannot constrain its output."""
     wanted = schema.prompt()
@@ -310,8 +298,8 @@ async def complete(
         return []
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
-    _check_characters(("text to complete", prompt) for prompt in prompts)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
+    refuse_half_characters(request)
     with logged(backend, request) as log:
         async with bound_in_time(backend, TimeLimits.of(options, stream=False)):
             completions = await backend.complete(request)
