@@ -32,6 +32,7 @@ from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import secrets_of_address
 from mellea.core.sdk_options import SDKOptions
 from mellea_litellm.clients import Clients, close_stream, http_response, loop_guards, result_of
+from mellea_litellm.counting import LengthOfStream
 from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST
 from mellea_litellm.route import Route, hidden, load_litellm, model_string
@@ -202,6 +203,7 @@ class LiteLLMBackend(Backend):
                 yield _with_true_end(chunk, route, body)
             return
         response = http_response(answer)
+        length = LengthOfStream(request)
         try:
             async for piece in answer:
                 chunk = self._chunk(piece, request)
@@ -211,6 +213,10 @@ class LiteLLMBackend(Backend):
                     # LiteLLM made the reason up: the provider's stream was cut.
                     raise stream_interrupted(backend=self.provider, model_id=request.model_id)
                 yield _with_true_end(chunk, route, body)
+                length.add(chunk)
+                if chunk.finish_reason and await length.is_too_long(answer):
+                    yield Chunk(usage=length.told)
+                    break
         finally:
             await close_stream(answer, response)
 
