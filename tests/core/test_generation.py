@@ -21,6 +21,7 @@ from mellea.core import (
     ModelOption,
     ModelOutputThunk,
     OptionNotSupportedWarning,
+    ProviderConnectionError,
     ProviderError,
     ProviderTimeoutError,
     RateLimitError,
@@ -415,6 +416,26 @@ async def test_backend_that_does_not_chat_says_so():
     with pytest.raises(CapabilityError, match="does not chat: Backend has no stream_chat") as caught:
         await ask(Backend("m"))
     assert caught.value.__cause__ is not caught.value
+
+
+async def test_what_getting_ready_raises_is_translated_like_any_error():
+    class Unready(ScriptedBackend):
+        async def ready(self):
+            raise LookupError("no socket")
+
+        def translate_error(self, error):
+            return ProviderConnectionError(f"No way to the server: {error}.")
+
+    backend = Unready("x", capabilities=[Capability.RAW])
+
+    for failing in (
+        ask(backend),
+        backend.generate_from_raw([CBlock("Hi")]),
+        backend.supports(Capability.SEED),
+    ):
+        with pytest.raises(ProviderConnectionError, match="No way to the server: no socket") as caught:
+            await failing
+        assert isinstance(caught.value.__cause__, LookupError)
 
 
 async def test_unsupported_option_is_reported_once_for_a_backend():

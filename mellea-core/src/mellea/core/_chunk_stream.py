@@ -17,7 +17,7 @@ from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.time_limits import Clock, TimeLimits
 
-__all__ = ["bound_in_time", "stream_chunks"]
+__all__ = ["bound_in_time", "make_ready", "stream_chunks"]
 
 
 @asynccontextmanager
@@ -51,6 +51,18 @@ async def bound_in_time(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[
         raise ours from error
     finally:
         clock.stop()
+
+
+async def make_ready(backend: ModelAPI) -> None:
+    """Let a backend find out what it does not know yet.
+
+    Raises:
+        ProviderTimeoutError: It takes longer than a generation may.
+        MelleaError: The backend failed.
+    """
+    if type(backend).ready is not ModelAPI.ready:
+        async with bound_in_time(backend, TimeLimits.of(backend.model_options, stream=False)):
+            await backend.ready()
 
 
 async def stream_chunks(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mellea.core import generation
+from mellea.core._chunk_stream import make_ready
 from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.model_api import ModelAPI
@@ -13,6 +14,7 @@ from mellea.core.schema import OutputSchema
 from mellea.core.text_pattern import TextPattern
 
 if TYPE_CHECKING:
+    from mellea.core.capabilities import Capability
     from mellea.core.component import Span
     from mellea.core.context import Context
     from mellea.core.formatter import ChatFormatter
@@ -47,6 +49,15 @@ class Backend(ModelAPI):
         self.model_options = dict(model_options or {})
         self.strict_options = strict_options
         self._formatter = formatter
+
+    async def supports(self, capability: Capability) -> bool:
+        """Tell whether the backend can do something; override it where the server must be asked first.
+
+        Raises:
+            ProviderError: The backend had to ask its server, and failed.
+        """
+        await make_ready(self)
+        return capability in self.capabilities
 
     async def generate_from_context(
         self,
@@ -94,7 +105,7 @@ class Backend(ModelAPI):
 
         Programs written before ``stream_chat`` existed override this one instead.
         """
-        await self.ready()
+        await make_ready(self)
         thunk = generation.start_chat(self, action, ctx, GenerateConfig(format, model_options, tool_calls))
         return thunk, ctx.add(action).add(thunk)
 
@@ -138,7 +149,7 @@ class Backend(ModelAPI):
         model_options: Mapping[str, Any],
         tool_calls: bool = False,
     ) -> list[ModelOutputThunk[Any]]:
-        await self.ready()
+        await make_ready(self)
         return await generation.complete(self, actions, GenerateConfig(format, model_options, tool_calls))
 
     def __repr__(self) -> str:

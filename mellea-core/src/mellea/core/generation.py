@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from mellea.core._chunk_stream import bound_in_time, stream_chunks
+from mellea.core._chunk_stream import bound_in_time, make_ready, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.call_site import warn_caller, warner_from_here
@@ -76,7 +76,7 @@ async def sample_n(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
         ProviderError: The provider failed.
     """
-    await backend.ready()
+    await make_ready(backend)
     if Capability.N_SAMPLES not in backend.capabilities:
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
     action = blockify(action)

@@ -63,11 +63,6 @@ class ModelAPI(Closeable):
         Awaited before they are read.
         """
 
-    async def supports(self, capability: Capability) -> bool:
-        """Tell whether the backend can do something; override it where the server must be asked first."""
-        await self.ready()
-        return capability in self.capabilities
-
     def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation. Implement it as an asynchronous generator of chunks.
 
