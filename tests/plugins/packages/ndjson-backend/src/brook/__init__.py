@@ -1,0 +1,1 @@
+"""A Mellea backend for Brook, a made-up provider over HTTP."""
