@@ -58,7 +58,7 @@ def stand_ins(no_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 @pytest.fixture
 def sample_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Make the packages of the page for plugin authors importable, and the toy backend known by name."""
-    for package in ("toy-backend", "lasttwo-context"):
+    for package in ("toy-backend", "lasttwo-context", "ndjson-backend"):
         monkeypatch.syspath_prepend(str(SAMPLES / package / "src"))
     monkeypatch.syspath_prepend(
         str(make_distribution(tmp_path / "toy", "toy-backend", {"toy": "toy.plugin"}, {}))
@@ -68,6 +68,6 @@ def sample_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     yield
     registry.cache_clear()
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("toy", "lasttwo"):
+        if name.partition(".")[0] in ("toy", "lasttwo", "brook"):
             del sys.modules[name]
     importlib.invalidate_caches()

@@ -9,12 +9,13 @@ from typing import Any
 
 from attrs import frozen
 
-__all__ = ["DOCS", "EXAMPLES", "ROOT", "Block", "blocks", "code", "run", "table", "tree"]
+__all__ = ["DOCS", "EXAMPLES", "ROOT", "Block", "blocks", "code", "listings", "run", "table", "tree"]
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
-_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TITLE = re.compile(r'title="(.+?)"')
 
 
 @frozen
@@ -36,15 +37,25 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
     """Iterate over the blocks of a language; not over those that show a file, which has tests of its own."""
     text = page.read_text(encoding="utf-8")
     for found in _FENCE.finditer(text):
-        if found[1] == language and "--8<--" not in found[2]:
-            yield Block(found[1], text.count("\n", 0, found.start(2)), found[2])
+        if found[1] == language and not _TITLE.search(found[2]) and "--8<--" not in found[3]:
+            yield Block(found[1], text.count("\n", 0, found.start(3)), found[3])
+
+
+def listings(page: Path) -> dict[str, str]:
+    """Return the files that a page shows in whole: the titles of its blocks, and what is in them."""
+    text = page.read_text(encoding="utf-8")
+    return {
+        title[1]: found[3]
+        for found in _FENCE.finditer(text)
+        if (title := _TITLE.search(found[2])) and "--8<--" not in found[3]
+    }
 
 
 def code(page: Path) -> Iterator[str]:
     """Iterate over the lines of all fenced blocks, and of the files that they show."""
     for found in _FENCE.finditer(page.read_text(encoding="utf-8")):
-        shown = re.findall(r'^--8<-- "(.+)"$', found[2], re.MULTILINE)
-        yield from found[2].splitlines()
+        shown = re.findall(r'^--8<-- "(.+)"$', found[3], re.MULTILINE)
+        yield from found[3].splitlines()
         for path in shown:
             yield from (ROOT / path).read_text(encoding="utf-8").splitlines()
 

@@ -10,12 +10,24 @@ import attrs
 import pytest
 
 from mellea.cli import main
-from mellea.core import Capability, ModelOption, errors
+from mellea.core import (
+    Backend,
+    Capability,
+    ChatRequest,
+    Chunk,
+    Completion,
+    CompletionRequest,
+    Message,
+    ModelOption,
+    Usage,
+    errors,
+)
+from mellea.core.options import CORE_OPTIONS
 from mellea.plugins import BackendManifest
 from mellea.plugins.registry import registry
 from mellea.testing import Fault
 from tests.docs.conftest import SAMPLES
-from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, code, run, table, tree
+from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, code, listings, run, table, tree
 
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 WITH_STAND_INS = [name for name in PAGES if name not in ("backends.md", "getting-started.md", "tutorial.md")]
@@ -27,7 +39,7 @@ LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
     page = DOCS / name
 
-    assert run(page) == page.read_text().count("```python")
+    assert run(page) == page.read_text().count("```python\n")
 
 
 @pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # the model is a small one
@@ -269,8 +281,39 @@ def test_toy_backend_is_one_file_under_60_lines_of_code(path):
     assert sum(bool(line.strip()) for line in path.read_text().splitlines()) < 60
 
 
-def test_files_shown_on_the_plugin_page_exist():
-    shown = re.findall(r'^--8<-- "(.+)"$', (DOCS / "plugins.md").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("title", listings(DOCS / "plugins.md"))
+def test_listing_on_the_plugin_page_is_the_file(title):
+    assert listings(DOCS / "plugins.md")[title] == (SAMPLES / title).read_text()
 
-    assert "tests/plugins/packages/toy-backend/src/toy/backend.py" in shown
-    assert [path for path in shown if not (ROOT / path).is_file()] == []
+
+@pytest.mark.parametrize("package", ["toy-backend", "ndjson-backend"])
+def test_plugin_page_shows_every_file_of_a_package(package):
+    files = [path for path in (SAMPLES / package).rglob("*.py") if path.name != "__init__.py"]
+    files.append(SAMPLES / package / "pyproject.toml")
+
+    assert {str(path.relative_to(SAMPLES)) for path in files} <= listings(DOCS / "plugins.md").keys()
+
+
+@pytest.mark.parametrize("cls", [ChatRequest, CompletionRequest, Message, Chunk, Completion, Usage])
+def test_fields_of_requests_and_answers_are_all_explained(cls):
+    explained = {row[0].strip("`") for row in table(DOCS / "plugins.md", cls.__name__)}
+
+    assert explained == {field.name for field in attrs.fields(cls) if not field.name.startswith("_")}
+
+
+def test_parts_of_a_backend_are_all_explained():
+    attributes = table(DOCS / "plugins.md", "attribute")
+    explained = {name for row in attributes for name in re.findall(r"`(\w+)`", row[0])}
+    explained |= {row[0].strip("`").partition("(")[0] for row in table(DOCS / "plugins.md", "method")}
+
+    calling = {"generate_from_context", "generate_from_raw", "close"}
+    for_the_core = {"origin", "promised", "described", "reported_options"}
+    assert explained == {name for name in dir(Backend) if name[0] != "_"} - calling - for_the_core
+
+
+def test_options_that_a_backend_may_see_are_all_explained():
+    rows = table(DOCS / "plugins.md", "common option")
+    explained = {getattr(ModelOption, name) for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+    known = {value for name, value in vars(ModelOption).items() if name.isupper()}
+    assert explained == known - CORE_OPTIONS
