@@ -19,6 +19,7 @@ from mellea.core import (
     CompletionRequest,
     Message,
     ModelOption,
+    TemplateRepresentation,
     Usage,
     errors,
 )
@@ -299,6 +300,13 @@ def test_fields_of_requests_and_answers_are_all_explained(cls):
     explained = {row[0].strip("`") for row in table(DOCS / "plugins.md", cls.__name__)}
 
     assert explained == {field.name for field in attrs.fields(cls) if not field.name.startswith("_")}
+
+
+def test_fields_of_a_representation_are_all_explained():
+    rows = table(DOCS / "own-components.md", "TemplateRepresentation")
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+    assert explained == {field.name for field in attrs.fields(TemplateRepresentation)}
 
 
 def test_parts_of_a_backend_are_all_explained():
