@@ -206,9 +206,12 @@ class _Running:
         low, high, parts = given, given, [Literal(opening) if opening else self.lexis.first]
         for index, insert in enumerate(inserts):
             near = 2 if index else 0
-            ended = sequence(repeat(within, 0, finish), self.lexis.ends, self.lexis.between, insert.opening)
+            far = max(near, lead)
+            ended = sequence(self.lexis.ends, self.lexis.between, insert.opening)
             reached = choice(sequence(self.lexis.space, insert.node), ended)
-            parts.append(sequence(repeat(self._onward, near, max(near, lead)), reached))
+            soon = sequence(repeat(self._onward, near, far), reached)
+            late = sequence(repeat(self._onward, far, far), repeat(within, 1, finish), reached)
+            parts.append(choice(soon, late))
             low, high = (
                 low + near + insert.least,
                 high + max(near, lead) + finish + insert.most + insert.article,
@@ -227,9 +230,12 @@ class _Running:
             raise NotSteerableError(f"{words} words leave no room for what must occur.")
         finish = min(40, most - least + 1)
         if finish >= _FINISH:
-            return sequence(
-                _times(self._onward, least - 1, most - finish), _ended(self.lexis, 1, finish, closing)
+            near, far = max(0, least - given), most - finish
+            end = sequence(self.lexis.space, closing) if closing else self.lexis.ends
+            late = sequence(
+                repeat(self._onward, far, far), _ended(self.lexis, max(1, least - far), finish, closing)
             )
+            return late if near > far else choice(sequence(repeat(self._onward, near, far), end), late)
         run = min(least - 1, max(0, most - _FINISH))
         return sequence(_times(self._onward, run, run), _ended(self.lexis, least - run, most - run, closing))
 
