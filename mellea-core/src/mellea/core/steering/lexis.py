@@ -179,12 +179,14 @@ def _known(plan: TextPlan, least: int, avoided: tuple[str, ...]) -> Node | None:
     """Return the words that a text in capitals keeps to; None for any other text."""
     if plan.case not in {"upper", "title"} or not plan.english or plan.script.name != "Latin":
         return None
-    out = {word.lower() for word in avoided}
-    words = [
-        word for word in dict.fromkeys((*COMMON, *plan.familiar)) if len(word) >= least and word not in out
-    ]
-    free = frozenset(plan.cased(word) for word in words if not set(word) & set(plan.absent.lower()))
-    return word_among(free) if len(free) >= _ENOUGH else None
+    out = frozenset(word.lower() for word in avoided)
+    absent = frozenset(plan.absent.lower())
+    words = frozenset(
+        plan.cased(word)
+        for word in (*COMMON, *plan.familiar)
+        if len(word) >= least and word not in out and absent.isdisjoint(word)
+    )
+    return word_among(words) if len(words) >= _ENOUGH else None
 
 
 def _word(plan: TextPlan, spelling: Spelling, avoided: tuple[str, ...]) -> Node:

@@ -129,16 +129,37 @@ def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
         english=english,
         familiar=tuple(dict.fromkeys(words)),
     )
+    places = sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place))
+    try:
+        return _together(plan, forms, places)
+    except NotSteerableError:
+        return _one_by_one(plan, forms, places)
+
+
+def _together(plan: TextPlan, forms: tuple[Form, ...], places: list[int]) -> Steering:
+    """Return the steering if the plan can take all forms.
+
+    Raises:
+        NotSteerableError: It cannot take one of them.
+    """
+    for place in places:
+        plan = forms[place].edit(plan)
+    outcomes = tuple(Outcome(form, not form.guides, form.guides) for form in forms)
+    return Steering(plan, outcomes, _written(plan) if forms else None)
+
+
+def _one_by_one(plan: TextPlan, forms: tuple[Form, ...], places: list[int]) -> Steering:
+    """Return the steering with each form that the plan can take beside those before it."""
     pattern: str | None = None
     outcomes: dict[int, Outcome] = {}
-    for index in sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place)):
-        form = forms[index]
+    for place in places:
+        form = forms[place]
         try:
             edited = form.edit(plan)
             written = _written(edited)
         except NotSteerableError as error:
-            outcomes[index] = Outcome(form, False, error.message.rstrip("."))
+            outcomes[place] = Outcome(form, False, error.message.rstrip("."))
         else:
             plan, pattern = edited, written
-            outcomes[index] = Outcome(form, not form.guides, form.guides)
-    return Steering(plan, tuple(outcomes[index] for index in range(len(forms))), pattern)
+            outcomes[place] = Outcome(form, not form.guides, form.guides)
+    return Steering(plan, tuple(outcomes[place] for place in range(len(forms))), pattern)

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from attrs import frozen
 
-from mellea.core.steering.pattern import Letters, Node, choice, optional, repeat, sequence
+from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence
 
 __all__ = ["Spelling", "word_among", "word_without"]
 
@@ -49,11 +49,14 @@ def word_among(words: frozenset[str]) -> Node:
 
 def _among(words: list[str]) -> Node:
     """Return the endings of words in alphabetical order that begin alike."""
-    options, single = [], ""
+    options: list[Node] = []
+    single = ""
     for initial, group in groupby((word for word in words if word), key=itemgetter(0)):
         endings = [word[1:] for word in group]
         if endings == [""]:
             single += initial
+        elif len(endings) == 1:
+            options.append(Literal(initial + endings[0]))
         else:
             options.append(sequence(initial, _among(endings)))
     if single:
