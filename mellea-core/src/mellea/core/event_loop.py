@@ -14,7 +14,7 @@ import functools
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Generic, ParamSpec, Self, TypeAlias, TypeVar
@@ -84,6 +84,8 @@ A callback may block that loop while it waits for the very thread that makes the
 _closing: set[asyncio.Task[None]] = set()
 """Tasks that close what nobody holds any more; a loop that is stopped waits for them."""
 _threads: list[_LoopThread] = []
+_ending = False
+"""Whether the process ends: the threads that still wait are daemons then."""
 _threads_lock = threading.Lock()
 _blocked: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar("mellea_blocked_loops", default=())
 _blocked_at_start: ContextVar[tuple[asyncio.AbstractEventLoop, ...]] = ContextVar(
@@ -128,10 +130,11 @@ def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) ->
             return future.result(PATIENCE)
         except TimeoutError:
             begun = future.done() or not claim.acquire(blocking=False)
-        except BaseException:
+        except BaseException as error:
             future.cancel()
             if claim.acquire(blocking=False):
                 coroutine.close()
+            _end_with_process(error)
             raise
         if begun:
             return _result(future)
@@ -161,9 +164,16 @@ def synchronous(verb: Callable[P, Coroutine[Any, Any, T]], *, starts_only: bool 
 def _result(future: Future[T]) -> T:
     try:
         return future.result()
-    except BaseException:
+    except BaseException as error:
         future.cancel()
+        _end_with_process(error)
         raise
+
+
+def _end_with_process(error: BaseException) -> None:
+    """End a daemon thread without a word whose call is cancelled because the process ends."""
+    if _ending and isinstance(error, CancelledError):
+        raise SystemExit from None
 
 
 async def _run_if_claimed(claim: threading.Lock, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -207,6 +217,8 @@ def is_blocked_by_caller(loop: asyncio.AbstractEventLoop) -> bool:
 
 @atexit.register
 def _stop_threads() -> None:
+    global _ending  # noqa: PLW0603  it is set once, at the end
+    _ending = True
     with _threads_lock:
         stopping, _threads[:] = list(_threads), []
     for entry in reversed(stopping):
