@@ -31,6 +31,7 @@ from mellea.core.steering import (
     BeginsWith,
     Bullets,
     Case,
+    Characters,
     Contains,
     EndsWith,
     Form,
@@ -91,6 +92,16 @@ FORMS: dict[str, Callable[..., Sequence[Form]]] = {
     "figures": lambda number: [Numbers(number)],
     "no exclamation": lambda: [AvoidsCharacters("!")],
     "end with question": lambda: [EndsWith("?")],
+    "words exactly": lambda number: [Words(number, number)],
+    "sentences between": lambda low, high: [Sentences(low, high)],
+    "characters at most": lambda number: [Characters(at_most=number)],
+    "characters between": lambda low, high: [Characters(low, high)],
+    "paragraphs at least": lambda number: [Paragraphs(at_least=number)],
+    "one paragraph": lambda: [Paragraphs(1, 1)],
+    "phrase": lambda phrase: [Contains(phrase)],
+    "avoid letters": lambda *letters: [AvoidsCharacters("".join(letters))],
+    "no questions": lambda: [AvoidsCharacters("?")],
+    "three headings": lambda *names: [Headings(names)],
 }
 
 
