@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellea_hf.answer import AnswerBuilder
+from mellea_hf.answer import Answer
 from mellea_hf.stops import StopScanner
 from tests.hf import tiny
 
@@ -58,7 +58,7 @@ def test_longest_of_stop_strings_with_the_same_end_cuts():
 def test_answer_decodes_characters_that_span_tokens(text, context):
     backend = tiny.tokenizer().backend_tokenizer
     pieces: list[str] = []
-    answer = AnswerBuilder(backend, {0}, continued=backend.encode(context).ids, emit=pieces.append)
+    answer = Answer(backend, {0}, continued=backend.encode(context).ids, emit=pieces.append)
 
     ended = [answer.push(token) for token in backend.encode(text, add_special_tokens=False).ids]
     answer.finish("length")
@@ -70,7 +70,7 @@ def test_answer_decodes_characters_that_span_tokens(text, context):
 
 def test_answer_shows_an_unfinished_character_at_its_end():
     backend = tiny.tokenizer().backend_tokenizer
-    answer = AnswerBuilder(backend, {0})
+    answer = Answer(backend, {0})
 
     answer.push(backend.encode("é").ids[0])
     answer.finish("length")
@@ -80,7 +80,7 @@ def test_answer_shows_an_unfinished_character_at_its_end():
 
 def test_end_token_ends_an_answer_without_a_trace_in_the_text():
     backend = tiny.tokenizer().backend_tokenizer
-    answer = AnswerBuilder(backend, {0}, stops=["hidden"])
+    answer = Answer(backend, {0}, stops=["hidden"])
 
     ended = [answer.push(token) for token in [*backend.encode("hi").ids, 0]]
 

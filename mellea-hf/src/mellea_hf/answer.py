@@ -12,13 +12,13 @@ from mellea_hf.stops import StopScanner
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["AnswerBuilder"]
+__all__ = ["Answer"]
 
 _CONTEXT = 8
 """Tokens of a raw prompt that the decoder sees, so that a continuation keeps its leading space."""
 
 
-class AnswerBuilder:
+class Answer:
     """The answer to one prompt.
 
     Args:

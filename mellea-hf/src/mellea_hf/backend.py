@@ -30,7 +30,7 @@ from mellea.core import (
 )
 from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
-from mellea_hf.answer import AnswerBuilder
+from mellea_hf.answer import Answer
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
@@ -212,8 +212,8 @@ class LocalHFBackend(Backend):
             model_id=self.model_id,
         )
 
-    def _answer(self, loaded: LoadedModel, settings: DecodingSettings, **parts: Any) -> AnswerBuilder:
-        return AnswerBuilder(
+    def _answer(self, loaded: LoadedModel, settings: DecodingSettings, **parts: Any) -> Answer:
+        return Answer(
             loaded.tokenizer.backend_tokenizer, loaded.end_tokens_for(settings), settings.stops, **parts
         )
 
@@ -221,7 +221,7 @@ class LocalHFBackend(Backend):
         self,
         loaded: LoadedModel,
         prompts: Sequence[Sequence[int]],
-        answers: Sequence[AnswerBuilder],
+        answers: Sequence[Answer],
         settings: DecodingSettings,
         *,
         schema: OutputSchema | None,
@@ -257,7 +257,7 @@ class LocalHFBackend(Backend):
         job.start(work, pieces)
         return job
 
-    async def _end(self, job: Job, *answers: AnswerBuilder) -> None:
+    async def _end(self, job: Job, *answers: Answer) -> None:
         """Wait until the answers are complete."""
         await job.result()
         if any(answer.finish_reason is None for answer in answers):
@@ -274,7 +274,7 @@ class LocalHFBackend(Backend):
             self._jobs.discard(job)
 
 
-def _usage(prompt: Sequence[int], answer: AnswerBuilder) -> Usage:
+def _usage(prompt: Sequence[int], answer: Answer) -> Usage:
     return Usage(len(prompt), len(answer.tokens))
 
 

@@ -14,7 +14,7 @@ from llguidance.hf import from_tokenizer
 from transformers import LogitsProcessor
 
 from mellea.core import ProviderError, RequestRejectedError
-from mellea_hf.answer import AnswerBuilder
+from mellea_hf.answer import Answer
 
 __all__ = ["Constraints", "MaskProcessor"]
 
@@ -85,7 +85,7 @@ class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         answers: The row's answers, which know whether they have ended.
     """
 
-    def __init__(self, matchers: Sequence[Any], answers: Sequence[AnswerBuilder]) -> None:
+    def __init__(self, matchers: Sequence[Any], answers: Sequence[Answer]) -> None:
         self._rows = list(zip(matchers, answers, strict=True))
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -96,7 +96,7 @@ class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         return scores
 
 
-def _forbid(matcher: Any, answer: AnswerBuilder, scores: torch.Tensor) -> torch.Tensor:
+def _forbid(matcher: Any, answer: Answer, scores: torch.Tensor) -> torch.Tensor:
     if answer.tokens and not matcher.consume_token(answer.tokens[-1]):
         raise ProviderError(
             f"Constrained decoding failed: {matcher.get_error()}.", hint="Simplify the schema.", backend="hf"

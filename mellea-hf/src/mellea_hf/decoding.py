@@ -10,7 +10,7 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 from transformers.generation import GenerationMode
 
 from mellea.core import UsageError
-from mellea_hf.answer import AnswerBuilder
+from mellea_hf.answer import Answer
 from mellea_hf.constraint import MaskProcessor
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
@@ -31,7 +31,7 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
 
     def __init__(
         self,
-        answers: Sequence[AnswerBuilder],
+        answers: Sequence[Answer],
         device: Any,
         must_stop: Callable[[], bool],
         advance: Callable[[], object],
@@ -54,7 +54,7 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
 def generate(
     loaded: LoadedModel,
     prompts: Sequence[Sequence[int]],
-    answers: Sequence[AnswerBuilder],
+    answers: Sequence[Answer],
     settings: DecodingSettings,
     *,
     max_new_tokens: int,
