@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mellea.core.blocks import CBlock
     from mellea.core.component import Component, TemplateRepresentation
     from mellea.core.context import Context
+    from mellea.core.logs import MelleaLogger
     from mellea.core.message import Message
     from mellea.core.options import ModelOption
     from mellea.core.requirement import Requirement, ValidationResult
@@ -51,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "Document": "mellea.stdlib.components.docs.document",
         "Instruction": "mellea.stdlib.components.instruction",
         "MObject": "mellea.stdlib.components.mobject",
+        "MelleaLogger": "mellea.core.logs",
         "MelleaSession": "mellea.stdlib.session",
         "Message": "mellea.core.message",
         "ModelOption": "mellea.core.options",
@@ -84,6 +86,7 @@ __all__ = [
     "Document",
     "Instruction",
     "MObject",
+    "MelleaLogger",
     "MelleaSession",
     "Message",
     "ModelOption",

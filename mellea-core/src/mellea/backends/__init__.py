@@ -3,9 +3,20 @@
 The contract, and one forwarding module for each well-known backend.
 """
 
+from mellea._lazy import names_of_old
 from mellea.backends import model_ids
-from mellea.core.backend import Backend, FormatterBackend
+from mellea.backends.cache import SimpleLRUCache
+from mellea.core.backend import Backend, BaseModelSubclass, FormatterBackend
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
 
-__all__ = ["Backend", "FormatterBackend", "ModelIdentifier", "ModelOption", "model_ids"]
+__all__ = [
+    "Backend",
+    "BaseModelSubclass",
+    "FormatterBackend",
+    "ModelIdentifier",
+    "ModelOption",
+    "SimpleLRUCache",
+    "model_ids",
+]
+__getattr__ = names_of_old(__name__)

@@ -1,13 +1,18 @@
 """Values and contracts: what a prompt is made of, what a backend is asked and answers, what can go wrong."""
 
+from typing import TYPE_CHECKING, Any
+
+from mellea._lazy import lazy_names
 from mellea.core import errors
 from mellea.core.attempt import Attempt
-from mellea.core.backend import Backend, FormatterBackend
+from mellea.core.backend import Backend, BaseModelSubclass, FormatterBackend
+from mellea.core.base import C, S
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
 from mellea.core.call_site import RequirementsNotMetWarning
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.component import (
     Component,
+    SampleActionType,
     Span,
     TemplateRepresentation,
     blockify,
@@ -35,20 +40,50 @@ from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.sampling import Budget, SamplingResult, SamplingStrategy
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
-from mellea.core.tool_call import ModelToolCall
+from mellea.core.tool_call import AbstractMelleaTool, ModelToolCall
+
+if TYPE_CHECKING:
+    from mellea.core.chunking import (
+        Chunker,
+        ChunkingStrategy,
+        ParagraphChunking,
+        SentenceChunking,
+        WordChunking,
+    )
+    from mellea.core.logs import MelleaLogger, clear_log_context, log_context, set_log_context
+
+_logging_and_chunking, _ = lazy_names(
+    __name__,
+    {
+        "Chunker": "mellea.core.chunking",
+        "ChunkingStrategy": "mellea.core.chunking",
+        "MelleaLogger": "mellea.core.logs",
+        "ParagraphChunking": "mellea.core.chunking",
+        "SentenceChunking": "mellea.core.chunking",
+        "WordChunking": "mellea.core.chunking",
+        "clear_log_context": "mellea.core.logs",
+        "log_context": "mellea.core.logs",
+        "set_log_context": "mellea.core.logs",
+    },
+)
 
 __all__ = [
+    "AbstractMelleaTool",
     "Attempt",
     "AudioBlock",
     "AudioUrlBlock",
     "Backend",
+    "BaseModelSubclass",
     "Budget",
+    "C",
     "CBlock",
     "Capabilities",
     "Capability",
     "ChatFormatter",
     "ChatRequest",
     "Chunk",
+    "Chunker",
+    "ChunkingStrategy",
     "Completion",
     "CompletionRequest",
     "Component",
@@ -62,6 +97,7 @@ __all__ = [
     "GenerationMetadata",
     "ImageBlock",
     "ImageUrlBlock",
+    "MelleaLogger",
     "Message",
     "ModelIdentifier",
     "ModelOption",
@@ -71,24 +107,40 @@ __all__ = [
     "OptionNotSupportedWarning",
     "OptionTable",
     "OutputSchema",
+    "ParagraphChunking",
     "PartialValidationResult",
     "PromptCutWarning",
     "RawProviderResponse",
     "Requirement",
     "RequirementsNotMetWarning",
+    "S",
+    "SampleActionType",
     "SamplingResult",
     "SamplingStrategy",
     "SchemaDialect",
+    "SentenceChunking",
     "Span",
     "TemplateRepresentation",
     "UnknownOptionWarning",
     "Usage",
     "ValidationResult",
+    "WordChunking",
     "blockify",
+    "clear_log_context",
     "default_output_to_bool",
     "generate_walk",
     "get_audio_from_component",
     "get_images_from_component",
+    "log_context",
     "make_image_block",
+    "set_log_context",
 ]
 __all__ += errors.__all__
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FancyLogger":
+        from mellea.core import utils  # noqa: PLC0415  the name of the 0.8 line, which warns
+
+        return utils.FancyLogger
+    return _logging_and_chunking(name)

@@ -9,14 +9,15 @@ from attrs import define, field
 
 from mellea.core.blocks import CBlock
 from mellea.core.errors import ComponentParseError, ProviderError, UsageError
+from mellea.core.thunk import ModelOutputThunk
 
 if TYPE_CHECKING:
     from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
-    from mellea.core.thunk import ModelOutputThunk
     from mellea.core.tool_call import ModelToolCall
 
 __all__ = [
     "Component",
+    "SampleActionType",
     "Span",
     "TemplateRepresentation",
     "blockify",
@@ -96,7 +97,12 @@ class Component(Protocol[S_co]):
         ...
 
 
-Span: TypeAlias = "CBlock | Component[Any] | ModelOutputThunk[Any]"
+if TYPE_CHECKING:
+    Span: TypeAlias = "CBlock | Component[Any] | ModelOutputThunk[Any]"
+else:
+    Span = Component | CBlock | ModelOutputThunk
+SampleActionType: TypeAlias = Span
+"""Another name of ``Span``."""
 
 
 def is_component(node: object) -> TypeGuard[Component[Any]]:

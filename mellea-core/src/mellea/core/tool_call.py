@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from attrs import field, frozen
 
-__all__ = ["ModelToolCall"]
+__all__ = ["AbstractMelleaTool", "ModelToolCall"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AbstractMelleaTool(ABC, Generic[P, R]):
+    """A tool: its name, what carries a call out, and how the model is told of it."""
+
+    name: str
+    """The name under which the model calls it."""
+
+    @abstractmethod
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Carry a call out."""
+
+    @property
+    @abstractmethod
+    def as_json_tool(self) -> dict[str, Any]:
+        """The tool in the shape of OpenAI's function schemas."""
 
 
 @frozen

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Unpack, cast
 
+from mellea._lazy import names_of_old
 from mellea.core.backend import Backend
 from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, blockify
@@ -65,6 +66,7 @@ __all__ = [
     "wait_or_cancel",
 ]
 
+__getattr__ = names_of_old(__name__)
 S = TypeVar("S")
 
 

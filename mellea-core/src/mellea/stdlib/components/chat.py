@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mellea._lazy import names_of_old
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.formatter import ChatFormatter
@@ -10,6 +11,8 @@ from mellea.core.templates import TemplateFormatter
 from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["Message", "as_chat_history", "as_generic_chat_history"]
+
+__getattr__ = names_of_old(__name__)
 
 
 def as_chat_history(ctx: Context) -> list[Message]:

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from mellea.core.chunking import SentenceChunking
 from mellea.core.context import Context
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationFunction
 from mellea.core.steering.forms import Form
-from mellea.stdlib.chunking import SentenceChunking
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend

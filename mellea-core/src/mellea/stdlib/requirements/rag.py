@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mellea.core.chunking import Chunker, SentenceChunking
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -13,7 +14,6 @@ from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.sampling import total_usage
-from mellea.stdlib.chunking import Chunker, SentenceChunking
 from mellea.stdlib.context.simple import SimpleContext
 
 if TYPE_CHECKING:

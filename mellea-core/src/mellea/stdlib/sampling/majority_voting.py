@@ -20,6 +20,7 @@ from mellea.core.errors import UsageError
 from mellea.core.sampling import Attempt
 from mellea.stdlib.sampling._math_answers import Number, as_number, final_answer, same_number
 from mellea.stdlib.sampling.voting import (
+    BaseMBRDSampling,
     MBRDRougeLStrategy,
     Similarities,
     VotingStrategy,
@@ -27,7 +28,7 @@ from mellea.stdlib.sampling.voting import (
     pairwise,
 )
 
-__all__ = ["MBRDRougeLStrategy", "MajorityVotingStrategyForMath"]
+__all__ = ["BaseMBRDSampling", "MBRDRougeLStrategy", "MajorityVotingStrategyForMath"]
 
 _INSTALL = 'Install it with: pip install "mellea-core[math]"'
 _AS_TEXT = "; answers that are no numbers were compared as text, because math-verify"

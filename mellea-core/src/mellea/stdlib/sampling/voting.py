@@ -24,6 +24,7 @@ from mellea.stdlib.sampling._rouge import rouge_l
 from mellea.stdlib.sampling.best_of_n import ParallelSamplingStrategy, explain_missing
 
 __all__ = [
+    "BaseMBRDSampling",
     "MBRDRougeLStrategy",
     "MBRSamplingStrategy",
     "MajorityVotingStrategy",
@@ -100,6 +101,10 @@ class VotingStrategy(ParallelSamplingStrategy):
         if not any(weights):
             return equal, "; no answer has a score above zero, so that each counts one"
         return weights, "; votes weigh as much as their scores"
+
+
+BaseMBRDSampling = VotingStrategy
+"""The name of the 0.8 line."""
 
 
 def _candidates(attempts: Sequence[Attempt[Any]]) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
+from mellea.core.chunking import Chunker, ChunkingStrategy
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError
@@ -21,7 +22,6 @@ from mellea.core.requirement import PartialValidationResult, Requirement, Valida
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._generate import start_generation
-from mellea.stdlib.chunking import Chunker, ChunkingStrategy
 from mellea.stdlib.sampling._attempt import AttemptStart, Validations, attempt_validations, judge_attempt
 from mellea.stdlib.sampling._request import SamplingRequest
 from mellea.stdlib.streaming._quick_checks import looks_at_chunks, quick_checks

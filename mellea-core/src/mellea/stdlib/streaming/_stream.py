@@ -7,11 +7,11 @@ from typing import Any, TypeVar, overload
 
 from mellea.core.backend import Backend
 from mellea.core.budget import Budget, Spending
+from mellea.core.chunking import ChunkingStrategy, get_chunking
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
-from mellea.stdlib.chunking import ChunkingStrategy, get_chunking
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
 from mellea.stdlib.streaming._attempts import RepairFunction, StreamAttempts, StreamRequest

@@ -1,0 +1,84 @@
+"""What is documented for programs of the 0.8 line and is not built here: what to do instead.
+
+Consulted only when a name or a module of the package is not found, so that it costs nothing otherwise. An
+entry goes when what it names is built.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PlannedNameError", "refuse_absent"]
+
+
+class PlannedNameError(ImportError):
+    """A name of the 0.8 line that is not here, or not yet."""
+
+
+_TOOLS = "tools are planned since 0.9.0. Meanwhile ask for a format, and call the function yourself"
+_HOOKS = "hooks are planned since 0.9.0. Meanwhile give a session the plugins of mellea.plugins (hookimpl)"
+_ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
+_SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
+_TELEMETRY = "telemetry is planned since 0.9.0. Meanwhile read `generation` of each output, and `sampling`"
+_EVALUATION = "evaluation is planned since 0.9.0. Meanwhile check outputs with session.validate(...)"
+_AGENTS = "agents are planned since 0.9.0. Meanwhile write the loop with chat(...) and format=..."
+
+_MODULES = {
+    "mellea.backends.adapters": _ADAPTERS,
+    "mellea.backends.tools": _TOOLS,
+    "mellea.plugins.base": _HOOKS,
+    "mellea.plugins.builtin_debug": _HOOKS,
+    "mellea.plugins.context": _HOOKS,
+    "mellea.plugins.decorators": _HOOKS,
+    "mellea.plugins.hooks": _HOOKS,
+    "mellea.plugins.manager": _HOOKS,
+    "mellea.plugins.pluginset": _HOOKS,
+    "mellea.plugins.policies": _HOOKS,
+    "mellea.plugins.types": _HOOKS,
+    "mellea.serve": _SERVING,
+    "mellea.stdlib.components.intrinsic": _ADAPTERS,
+    "mellea.stdlib.components.react": _AGENTS,
+    "mellea.stdlib.components.unit_test_eval": _EVALUATION,
+    "mellea.stdlib.frameworks": _AGENTS,
+    "mellea.stdlib.requirements.safety": _ADAPTERS,
+    "mellea.stdlib.tools": _TOOLS,
+    "mellea.telemetry": _TELEMETRY,
+}
+
+_NAMES = {
+    "mellea": {"Intrinsic": _ADAPTERS, "serve": _SERVING},
+    "mellea.backends": dict.fromkeys(("MelleaTool", "tool"), _TOOLS),
+    "mellea.backends.watsonx": {
+        "WatsonxAIBackend": "retired. Use LiteLLMBackend with a model id that begins with watsonx/"
+    },
+    "mellea.plugins": dict.fromkeys(
+        (
+            "HookType", "Plugin", "PluginMode", "PluginResult", "PluginSet", "PluginViolationError", "block",
+            "hook", "is_internal_tool", "modify", "plugin_scope", "register", "unregister",
+        ),
+        _HOOKS,
+    ),
+    "mellea.stdlib.components": {"Intrinsic": _ADAPTERS, "ToolMessage": _TOOLS},
+    "mellea.stdlib.components.chat": {"ToolMessage": _TOOLS},
+    "mellea.stdlib.functional": dict.fromkeys(("acall_tools", "call_tools"), _TOOLS),
+    "mellea.stdlib.requirements": {"ALoraRequirement": _ADAPTERS},
+    "mellea.stdlib.requirements.requirement": dict.fromkeys(
+        ("ALoraRequirement", "requirement_check_to_bool"), _ADAPTERS
+    ),
+}  # fmt: skip
+
+
+def refuse_absent(module: str, name: str | None = None) -> None:
+    """Say of a module, or of a name in it, what to do instead, if it is one of the 0.8 line.
+
+    Raises:
+        PlannedNameError: (an ImportError) It is one.
+    """
+    if name is not None:
+        why = _NAMES.get(module, {}).get(name)
+        asked = f"{module}.{name}"
+    else:
+        parts = module.split(".")
+        above = (".".join(parts[:end]) for end in range(len(parts), 1, -1))
+        why = next((_MODULES[path] for path in above if path in _MODULES), None)
+        asked = module
+    if why is not None:
+        raise PlannedNameError(f"{asked} is not in this release: {why}.", name=asked)
