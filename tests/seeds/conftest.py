@@ -26,5 +26,7 @@ def real_parts(
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     ollama_server.reset()
     ollama_server.models.update(dict.fromkeys(INSTALLED, ("completion",)))
+    # The page asks once without a limit, and the small model may then fill its window.
+    ollama_server.parameters["num_predict"] = 200
     yield ollama_server
     ollama_server.reset()

@@ -64,6 +64,7 @@ class OllamaServer:
         llama: What generates.
         base_url: Its address.
         models: What is installed: capabilities by full name.
+        parameters: Options that the models' files set, which those of a request go before.
         loaded: What is in memory, by full name.
         requests: What came in, oldest first.
         faults: What the next requests run into, first to last.
@@ -74,6 +75,7 @@ class OllamaServer:
     llama: LlamaServer
     base_url: str = ""
     models: dict[str, tuple[str, ...]] = Factory(lambda: dict(MODELS))
+    parameters: dict[str, Any] = Factory(dict)
     loaded: dict[str, Loaded] = Factory(dict)
     requests: list[Recorded] = Factory(list)
     faults: list[Fault] = Factory(list)
@@ -83,6 +85,7 @@ class OllamaServer:
         """Return to the state at the start."""
         self.models.clear()
         self.models.update(MODELS)
+        self.parameters.clear()
         self.loaded.clear()
         self.requests.clear()
         self.faults.clear()

@@ -119,7 +119,7 @@ class Answers:
             raise RejectedError(400, f"{long_name(name)} does not support tools")
         if think and "thinking" not in capabilities:
             raise RejectedError(400, f'"{name}" does not support thinking')
-        options = checked_options(body.get("options") or {})
+        options = {**self.server.parameters, **checked_options(body.get("options") or {})}
         window = window_of(name, options)
         self.load(name, window)
         if "vision" not in capabilities and any(message.get("images") for message in messages):
