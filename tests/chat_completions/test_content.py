@@ -21,6 +21,9 @@ from tests.servers.faults import Reply, completion, delta
 DONE = "data: [DONE]\n\n"
 
 
+FILTERS = ["content_filter", "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "guardrail_intervened"]
+
+
 def message(finish="stop", **fields):
     choice = {"index": 0, "message": {"role": "assistant", **fields}, "finish_reason": finish}
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
@@ -214,3 +217,52 @@ def test_one_answer_may_be_asked_for(faults, faulty):
     faults.answers(Reply(completion("hello")))
 
     assert faulty.chat("Hi.", model_options={"n": 1}).content == "hello"
+
+
+def choice(index, text, finish=None):
+    return {"index": index, "delta": {"content": text}, "finish_reason": finish}
+
+
+def test_answers_that_nobody_asked_for_are_left_out(faults, faulty):
+    two = message(content="red")
+    two["choices"].append(
+        {**two["choices"][0], "index": 1, "message": {"role": "assistant", "content": "blue"}}
+    )
+    faults.answers(Reply(two))
+
+    assert faulty.chat("Which colour?").content == "red"
+
+
+def test_pieces_of_answers_that_nobody_asked_for_are_left_out(faults, faulty):
+    pieces = [event(choices=[choice(*piece)]) for piece in ((0, "re"), (1, "bl"), (0, "d"), (1, "ue"))]
+    faults.answers(Reply([*pieces, delta(None, "stop"), DONE]))
+
+    assert "".join(faulty.stream_chat("Which colour?")) == "red"
+
+
+@pytest.mark.parametrize("reason", FILTERS)
+def test_every_providers_name_of_a_filter_is_a_refusal(faults, faulty, reason):
+    faults.answers(Reply(message(reason, content=None)))
+
+    with pytest.raises(RefusalError, match="filter"):
+        faulty.chat("Write it.")
+
+
+def test_stream_of_an_end_alone_is_no_empty_answer(faults, open_faulty, route):
+    if str(route) == "litellm hosted_vllm":
+        return  # LiteLLM makes a reason up, and hides that nothing came
+    faults.answers(Reply([": a line that keeps the connection\n\n", DONE]))
+
+    with pytest.raises((MalformedResponseError, StreamInterruptedError)):
+        open_faulty().chat("Hi.", model_options={ModelOption.STREAM: True})
+
+
+@pytest.mark.parametrize(
+    "alive", [": ping\n\n", "event: ping\ndata: {}\n\n", "data: \n\n"], ids=["comment", "event", "no data"]
+)
+def test_what_keeps_a_connection_alive_is_no_piece(faults, faulty, route, alive):
+    if str(route) == "litellm openai" and alive.startswith("data"):
+        return  # there the openai SDK reads the events itself
+    faults.answers(Reply([alive, delta("Good "), alive, delta("day"), delta(None, "stop"), DONE]))
+
+    assert "".join(faulty.stream_chat("Greet.")) == "Good day"

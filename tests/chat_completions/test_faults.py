@@ -1,6 +1,7 @@
 """What the openai and LiteLLM backends do when a server does not do its part."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -12,6 +13,7 @@ from mellea.core.errors import (
     ModelNotFoundError,
     ProviderConnectionError,
     ProviderTimeoutError,
+    QuotaError,
     RateLimitError,
     RequestRejectedError,
     ServerError,
@@ -25,6 +27,52 @@ DONE = "data: [DONE]\n\n"
 
 def error(message):
     return {"error": {"message": message, "type": "fault", "code": None}}
+
+
+DEEP = '{"choices": ' + "[" * 20_000 + "]" * 20_000 + "}"
+LONG = '{"choices": [], "usage": {"prompt_tokens": ' + "9" * 5000 + "}}"
+
+
+@pytest.mark.parametrize("body", [DEEP, LONG], ids=["depth", "digits"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_json_that_cannot_be_read_is_the_servers_fault(faults, faulty, route, body, stream):
+    if route.prefix == "hosted_vllm/" and stream:
+        return  # LiteLLM's own client leaves such lines out
+    faults.answers(Reply([f"data: {body}\n\n", delta(None, "stop"), DONE] if stream else body))
+
+    with pytest.raises(MalformedResponseError) as caught:
+        faulty.chat("Hi.", model_options={ModelOption.STREAM: stream})
+
+    assert not caught.value.retryable
+
+
+def test_error_event_without_a_frame_is_our_error(faults, open_faulty, route):
+    if route.backend == "litellm":
+        return  # it reads the events itself, and such a stream ends early
+    faults.answers(Reply([delta("Hel"), 'event: error\ndata: {"message": "engine died", "code": 500}\n\n']))
+
+    with pytest.raises(ServerError, match="engine died"):
+        list(open_faulty().stream_chat("Hi."))
+
+
+@through_the_sdk
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"message": "slow down", "code": 429}}, RateLimitError),
+        ({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}, QuotaError),
+        ({"error": {"message": "too long", "code": "context_length_exceeded"}}, ContextWindowError),
+        ({"error": "overloaded"}, ServerError),
+    ],
+    ids=["rate", "quota", "window", "text"],
+)
+def test_error_event_in_a_stream_is_the_error_that_its_code_means(faults, faulty, body, expected):
+    faults.answers(Reply([f"data: {json.dumps(body)}\n\n"]))
+
+    with pytest.raises(expected) as caught:
+        list(faulty.stream_chat("Hi."))
+
+    assert type(caught.value) is expected
 
 
 @on_every_route

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from mellea.core.errors import (
@@ -35,6 +36,9 @@ _UNREADABLE = {
     "IndexError",
     "TypeError",
     "AttributeError",
+    "RecursionError",
+    "UnicodeDecodeError",
+    "ValueError",
 }
 """What LiteLLM stumbles over when an answer is not what it expects."""
 _LOST = {"TransportError", "ClientConnectionError", "ConnectionError"}
@@ -79,7 +83,15 @@ def translate(
         return ProviderConnectionError(
             f"No connection to the provider of {model_id!r}: {said.rstrip('.')}.", hint=hint, **where
         )
-    if type(chain[-1]).__name__ in _UNREADABLE or kinds & {"JSONDecodeError"} or "nvalid response" in said:
+    told = next((link.body for link in reversed(chain) if _is_event(link)), None)
+    if told is not None:
+        return error_for_status(None, told, secrets=known, **where)
+    if (
+        type(chain[-1]).__name__ in _UNREADABLE
+        or "JSONDecodeError" in kinds
+        or "nvalid response" in said
+        or getattr(error, "status_code", None) == HTTPStatus.OK
+    ):
         hint = "Check that base_url leads to the provider that the model id names."
         return MalformedResponseError(
             f"The provider of {model_id!r} sent no valid answer: {said.rstrip('.')}.", hint=hint, **where
@@ -91,6 +103,15 @@ def _is_answer(link: Any) -> bool:
     """Tell whether an exception holds what the provider answered; those of LiteLLM's hold what it made up."""
     return type(link).__name__ == "HTTPStatusError" or (
         type(link).__module__.partition(".")[0] == "openai" and hasattr(link, "status_code")
+    )
+
+
+def _is_event(link: Any) -> bool:
+    """Tell whether an exception holds the error that a provider sent within a stream."""
+    return (
+        type(link).__name__ == "APIError"
+        and type(link).__module__.partition(".")[0] == "openai"
+        and bool(link.body)
     )
 
 

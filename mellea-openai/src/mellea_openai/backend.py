@@ -200,7 +200,7 @@ class OpenAIBackend(Backend):
             ):
                 yield chunk
             return
-        ended = False
+        ended = some = False
         stream = await client.post(
             "/chat/completions",
             body=body,
@@ -214,11 +214,16 @@ class OpenAIBackend(Backend):
                 async for data in stream:
                     chunk = self._chunk(data, request)
                     ended = ended or chunk.finish_reason is not None
+                    some = True
                     yield chunk
             except openai.APIConnectionError as error:
                 raise self._interruption() from error
         if not (ended or stream.done):
             raise self._interruption()
+        if not some:
+            raise malformed_response(
+                "a stream without a piece", backend=self.provider, model_id=self.model_id
+            )
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts through ``/completions``, in one request where the server takes several."""
@@ -301,7 +306,8 @@ class _Events(AsyncStream[object]):
         """Iterate over the raw events; of the end mark the SDK tells nobody."""
         async for event in super()._iter_events():
             self.done = self.done or event.data.startswith("[DONE]")
-            yield event
+            if event.data.strip():  # the others only keep the connection alive
+                yield event
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -334,7 +340,7 @@ async def _close(client: AsyncOpenAI) -> None:
 def _json(response: httpx2.Response, backend: OpenAIBackend) -> Any:
     try:
         return json.loads(response.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise malformed_response(
             response.text, backend=backend.provider, model_id=backend.model_id
         ) from error

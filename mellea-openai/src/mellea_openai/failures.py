@@ -45,6 +45,8 @@ def translate(
         )
     if isinstance(error, json.JSONDecodeError):
         return malformed_response(redacted(error.doc, secrets), **where)
+    if isinstance(error, RecursionError) or type(error) is ValueError:  # JSON too deep, a number too long
+        return malformed_response(redacted(str(error), secrets), **where)
     if isinstance(error, openai.APIError):  # within a stream
         return error_for_status(None, error.body or error.message, secrets=secrets, **where)
     return None

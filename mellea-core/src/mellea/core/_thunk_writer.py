@@ -20,7 +20,10 @@ from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 
 __all__ = ["ThunkWriter"]
 
-_FILTERED = frozenset({"content_filter", "refusal", "safety"})
+_FILTERED = frozenset(
+    "content_filter content_filtered refusal safety recitation blocklist prohibited_content spii image_safety"
+    " guardrail_intervened sensitive".split()
+)
 """The reasons with which providers end an answer that they do not let through."""
 
 
@@ -119,7 +122,7 @@ class ThunkWriter:
         where = {"backend": known.provider, "model_id": known.model}
         if self._refusal:
             what, words = f"{known.model} refuses to answer: {self._refusal.rstrip('.')}.", self._refusal
-        elif _FILTERED.intersection(known.finish_reasons):
+        elif _FILTERED.intersection(reason.lower() for reason in known.finish_reasons):
             so_far = f" after {text[:60]!r}" if text else ""
             what, words = f"A filter of the provider of {known.model} has cut the answer{so_far}.", text
         else:

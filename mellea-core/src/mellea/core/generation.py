@@ -35,7 +35,7 @@ from mellea.core.options import ModelOption, report_unsupported, translate_optio
 from mellea.core.prompt_cut import check_prompt_read
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog, logged
-from mellea.core.response import total_usage
+from mellea.core.response import Chunk, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
@@ -199,11 +199,18 @@ async def _fill(
     started = time.perf_counter()
     with logged(backend, request) as log:
         async with aclosing(stream_chunks(backend, request, limits)) as chunks:
+            place = None
             async for chunk in chunks:
-                writer.feed(chunk, started)
+                place = chunk.index if place is None else place
+                writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
         _note_answers(log, [writer])
     _check_prompt_read(backend, request, writer)
     writer.finish(started)
+
+
+def _without_words(chunk: Chunk) -> Chunk:
+    """Return what a piece of an answer that nobody asked for says of the one that was asked for."""
+    return evolve(chunk, text="", thinking="", refusal="", finish_reason=None)
 
 
 def _check_prompt_read(backend: ModelAPI, request: ChatRequest, writer: ThunkWriter) -> None:

@@ -86,9 +86,14 @@ def error_of_answer(body: Any) -> Any:
     for choice in choices if isinstance(choices, Sequence) and not isinstance(choices, str) else ():
         if isinstance(choice, Mapping) and choice.get("error"):
             return choice["error"]
-    if choices or not (body.get("error") or "error" in (body.get("object"), body.get("type"))):
-        return None
-    return body
+    named = body.get("error") or "error" in (body.get("object"), body.get("type"))
+    return body if not choices and (named or _only_tells(body)) else None
+
+
+def _only_tells(body: Mapping[str, Any]) -> bool:
+    """Tell whether a body holds words, and beside them at most codes: an error without its frame."""
+    words = [body[name] for name in _WORDS if isinstance(body.get(name), str)]
+    return bool(words) and body.keys() <= {*_WORDS, *_CODES, "param", "path", "request_id", "timestamp"}
 
 
 def provider_words(body: Any) -> ProviderWords:
