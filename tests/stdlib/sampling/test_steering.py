@@ -7,16 +7,20 @@ import pytest
 
 from mellea.core import Capability, ModelOption
 from mellea.core.steering import ContradictionError
+from mellea.core.trace import as_tree
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.requirements import avoids, contains, req, simple_validate, word_count
+from mellea.stdlib.requirements import avoids, contains, one_of, req, simple_validate, word_count
 from mellea.stdlib.requirements.forms import BeginsWith, Bullets, Case, explain, of_form
-from mellea.stdlib.sampling import RejectionSamplingStrategy
+from mellea.stdlib.sampling import CascadeSamplingStrategy, MultiTurnStrategy, RejectionSamplingStrategy
 from mellea.stdlib.session import MelleaSession
 from mellea.testing import ScriptedBackend
 
 STEERABLE = [Capability.JSON_SCHEMA, Capability.REGEX, Capability.STREAMING]
 RULES = [word_count(at_most=30), contains("bridge"), avoids("leaves"), of_form(BeginsWith("Once"))]
-TEXT = 'Once we met on the "old" bridge.\nIt was late.'
+TEXT = (
+    'Once we met on the "old" bridge and looked down at the boats.\n'
+    "It was late, and nobody wanted to go home."
+)
 
 
 def instruct(backend, requirements=RULES, **options):
@@ -65,7 +69,7 @@ def test_steering_is_switched_off_by_an_option():
 def test_requirements_without_a_form_are_checked_as_ever():
     polite = req("Be polite.", simple_validate(lambda text: "please" in text))
     backend = ScriptedBackend(
-        [json.dumps("Once, a bridge."), json.dumps("Once, please, a bridge.")], capabilities=STEERABLE
+        [json.dumps(TEXT), json.dumps(TEXT.replace("late", "late, please"))], capabilities=STEERABLE
     )
 
     result = instruct(
@@ -109,7 +113,9 @@ def test_pieces_of_a_steered_text_are_pieces_of_the_text():
     said = json.dumps('Über "uns" \U0001f600.\n')
     backend = ScriptedBackend([list(said)], capabilities=STEERABLE)
 
-    result = instruct(backend, [of_form(BeginsWith("Ü"))], model_options={ModelOption.STREAM: True})
+    strategy = RejectionSamplingStrategy(loop_budget=1)
+    rules = [of_form(BeginsWith("Ü"))]
+    result = instruct(backend, rules, strategy=strategy, model_options={ModelOption.STREAM: True})
 
     assert str(result.result) == 'Über "uns" \U0001f600.\n'
 
@@ -119,3 +125,98 @@ def test_explain_says_what_would_steer_without_a_call():
 
     assert "Write exactly 3 bullet points, each on a line that begins with *. Steered." in said
     assert "Pattern: ^" in said
+
+
+GOOD = (
+    "Once we walked along the water to the old bridge and looked at the boats that came home slowly "
+    "while evening fell."
+)
+TORN = "Once we walked along the water to the old bridge and looked at the boats that came home with the."
+RULE = [of_form(BeginsWith("Once"))]
+
+
+def twice(*texts, **options):
+    backend = ScriptedBackend([json.dumps(text) for text in texts], capabilities=STEERABLE)
+    strategy = options.pop("strategy", RejectionSamplingStrategy(loop_budget=len(texts)))
+    return instruct(backend, RULE, strategy=strategy, **options), backend
+
+
+def test_text_that_keeps_the_rules_and_breaks_off_is_drawn_again():
+    result, backend = twice(TORN, GOOD)
+
+    assert (result.value, result.success, len(result.attempts)) == (GOOD, True, 2)
+    assert result.attempts[0].faults == ("its last sentence ends with 'the'",)
+    assert backend.requests[0].messages == backend.requests[1].messages
+    assert result.why == "it was the first to meet every requirement without a fault"
+
+
+def test_drawing_again_is_no_repair_even_where_a_strategy_repairs():
+    result, backend = twice(TORN, GOOD, strategy=MultiTurnStrategy(loop_budget=2))
+
+    assert result.value == GOOD
+    assert [len(request.messages) for request in backend.requests] == [1, 1]
+
+
+def test_text_with_a_fault_is_a_success_when_the_budget_is_spent():
+    result, _ = twice(TORN)
+
+    assert (result.success, result.value) == (True, TORN)
+    assert "its last sentence ends with 'the'" in result.why
+    assert result.to_dict()["attempts"][0]["faults"] == ["its last sentence ends with 'the'"]
+
+
+def test_text_with_fewer_faults_is_kept_whichever_came_first():
+    worse = "Once with the. Once with the."
+    result, _ = twice(worse, TORN, worse)
+
+    assert (result.result_index, result.success) == (1, True)
+
+
+def test_rules_come_before_faults():
+    result, _ = twice(TORN, GOOD.replace("Once", "Then"))
+
+    assert (result.value, result.success) == (TORN, True)
+
+
+def test_greedy_call_is_not_drawn_again():
+    result, backend = twice(TORN, GOOD, model_options={ModelOption.TEMPERATURE: 0})
+
+    assert (result.value, len(backend.requests)) == (TORN, 1)
+
+
+def test_text_that_is_not_steered_has_no_faults():
+    backend = ScriptedBackend(TORN, capabilities=[Capability.JSON_SCHEMA])
+
+    assert instruct(backend, RULE).chosen.faults == ()
+
+
+def test_text_that_a_form_gives_as_a_whole_is_not_looked_at():
+    result = instruct(ScriptedBackend('"yes"', capabilities=STEERABLE), [one_of(["yes", "no"])])
+
+    assert (result.value, result.chosen.faults) == ("yes", ())
+
+
+def test_requirement_that_failed_before_is_repaired():
+    backend = ScriptedBackend(["Then.", "Once."], capabilities=[Capability.JSON_SCHEMA])
+    result = instruct(backend, RULE, strategy=RejectionSamplingStrategy(loop_budget=2))
+
+    assert set(result.steering.values()) == {"repaired: backend 'scripted' keeps no patterns"}
+
+
+def test_cascade_steers_each_backend_that_keeps_patterns():
+    plain = ScriptedBackend("Then.", capabilities=[Capability.JSON_SCHEMA])
+    strong = ScriptedBackend(json.dumps(GOOD), capabilities=STEERABLE)
+    result = instruct(plain, RULE, strategy=CascadeSamplingStrategy([plain, strong]))
+
+    assert plain.requests[0].schema is None
+    assert strong.requests[0].schema.json_schema["pattern"].startswith("^Once")
+    assert (result.value, result.steering) == (GOOD, {RULE[0].name: "steered"})
+
+
+def test_tree_says_what_steered_and_what_is_bad():
+    result, _ = twice(TORN)
+    tree = as_tree(result.to_dict())
+
+    assert "[steered, " in tree
+    assert "– its last sentence ends with 'the'" in tree  # noqa: RUF001  a dash as a mark
+    assert "its last sentence ends with &#39;the&#39;" in result.to_html()

@@ -43,6 +43,10 @@ class Attempt(Generic[S]):
         started: When it began, in seconds since 1970.
         strategy: What made it.
         sent: The request as it was sent; None where nobody keeps it any more.
+        steering: What became of each requirement that has a form, by its name: ``steered``, or ``checked: ``
+            and why.
+        faults: What is bad about a steered text, whether or not it keeps the rules: it repeats itself, breaks
+            off, counts on and on.
     """
 
     action: Span
@@ -60,6 +64,8 @@ class Attempt(Generic[S]):
     started: float | None = field(default=None, repr=False, eq=False)
     strategy: str | None = field(default=None, repr=False)
     sent: SentRequest | None = field(default=None, repr=False, eq=False)
+    steering: Mapping[str, str] = field(factory=dict, repr=False, hash=False)
+    faults: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         own = {name: getattr(self, name) for name in fields_dict(type(self))}
@@ -71,9 +77,9 @@ class Attempt(Generic[S]):
         return self.error is None and all(result.result for _, result in self.results)
 
     @property
-    def rank(self) -> tuple[bool, int, float]:
-        """How good it is: it parses, the most requirements met, the highest score."""
-        return self.error is None, self.met, self.score
+    def rank(self) -> tuple[bool, int, int, float]:
+        """How good it is: it parses, the most requirements met, the fewest faults, the highest score."""
+        return self.error is None, self.met, -len(self.faults), self.score
 
     @property
     def met(self) -> int:
@@ -119,7 +125,10 @@ class Attempt(Generic[S]):
                 "prompt": None if self.sent is None else [_told(message) for message in self.sent.messages],
                 "feedback": self.feedback,
                 "fixed_by": self.fixed_by,
-                "requirements": [_verdict(*pair) for pair in self.results],
+                "faults": list(self.faults),
+                "requirements": [
+                    {**_verdict(*pair), "steering": self.steering.get(pair[0].name)} for pair in self.results
+                ],
             }
         )
 

@@ -40,7 +40,8 @@ class SamplingResult(Generic[S]):
         attempts: In the order in which they ended.
         result_index: The chosen one.
         why: Why it was chosen.
-        steering: For each requirement that has a form, by its name: ``steered``, or ``checked: `` and why.
+        steering: For each requirement that has a form, by its name: ``steered``, ``checked: `` and why, or
+            ``repaired: `` and why not at once.
     """
 
     attempts: tuple[Attempt[S], ...]
@@ -164,6 +165,7 @@ class SamplingResult(Generic[S]):
             "success": self.success,
             "result_index": self.result_index,
             "why": redacted(self.why),
+            "steering": redacted(dict(self.steering)),
             "attempts": [attempt.to_dict() for attempt in self.attempts],
         }
 

@@ -51,6 +51,7 @@ _OPTIONAL: dict[str, Any] = {  # those of an attempt that older traces do not ha
     "seed": (int, type(None)),
     "options": (dict, type(None)),
     "prompt": (list, type(None)),
+    "faults": list,
 }
 _MESSAGE: dict[str, Any] = {"role": str, "content": str}
 _REQUIREMENT: dict[str, Any] = {
@@ -162,6 +163,8 @@ def _attempt_lines(attempt: Mapping[str, Any], width: int) -> Iterator[str]:
     yield from (
         line for requirement in attempt["requirements"] for line in _wrap(_check_line(requirement), width)
     )
+    for fault in attempt.get("faults", ()):
+        yield from _wrap(f"– {fault}", width)  # noqa: RUF001  a dash as a mark
 
 
 def _check_line(requirement: Mapping[str, Any]) -> str:
@@ -170,7 +173,8 @@ def _check_line(requirement: Mapping[str, Any]) -> str:
     said = f"{name.rstrip('.:')}: {reason}" if reason else name
     score = f"score {requirement['score']:g}, " if requirement["score"] is not None else ""
     tokens = f", {requirement['tokens']} tokens" if requirement["tokens"] else ""
-    spent = "" if requirement["skipped"] else f" [{score}{_time(requirement['seconds'])}{tokens}]"
+    steered = "steered, " if requirement.get("steering") == "steered" else ""
+    spent = "" if requirement["skipped"] else f" [{steered}{score}{_time(requirement['seconds'])}{tokens}]"
     return f"{_mark(requirement['met'], requirement['skipped'])} {said}{spent}"
 
 

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from mellea.core.steering.alphabet import joined, scripts_in
 from mellea.core.steering.forms import Form
+from mellea.core.steering.guards import Guards
 from mellea.core.steering.layout import layout, roomed
 from mellea.core.steering.pattern import anchored
 from mellea.core.steering.plan import NotSteerableError, TextPlan
@@ -82,6 +83,16 @@ class Steering:
         In capitals models repeat themselves more.
         """
         return 1.3 if self.plan.case in {"upper", "title"} else 1.1
+
+    @property
+    def guards(self) -> Guards | None:
+        """What the texts are looked at for beside the rules; None where no form steers prose."""
+        plan = self.plan
+        if self.pattern is None or plan.whole is not None:
+            return None
+        given = plan.items is not None or plan.end or plan.last_mark
+        shortest = min(Guards().shortest, roomed(plan).least) if plan.script.spaced else 0
+        return Guards(shortest=shortest, ended=not given)
 
     def describe(self) -> str:
         """Return the plan in words, for the prompt: what the pattern asks for and no form says."""

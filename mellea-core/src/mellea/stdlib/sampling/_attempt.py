@@ -84,6 +84,8 @@ async def judge_attempt(
         seed=call.seed_for(begun.lane, begun.round),
         started=time.time() - seconds,
         sent=output.sent,
+        steering=call.steering,
+        faults=tuple(call.guards.faults(str(output))) if call.guards is not None else (),
     )
 
 
@@ -123,7 +125,7 @@ async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attem
 def best_attempt(attempts: Sequence[Attempt[Any]]) -> int:
     """Return the index of the best attempt.
 
-    It parses, meets the most requirements, has the highest score, is of the latest round.
+    It parses, meets the most requirements, has the fewest faults, the highest score, is of the latest round.
 
     Of several lanes that are equal in all this the last one counts, whichever ended first, so that the choice
     repeats.

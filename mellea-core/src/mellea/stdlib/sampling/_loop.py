@@ -37,7 +37,7 @@ from mellea.stdlib.sampling._attempt import (
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
-from mellea.stdlib.sampling._steering import steer_request
+from mellea.stdlib.sampling._steering import fates_of, steer_request
 
 __all__ = [
     "BaseSamplingStrategy",
@@ -47,6 +47,8 @@ __all__ = [
     "best_attempt",
     "explain_best",
     "explain_failure",
+    "explain_success",
+    "first_success",
 ]
 
 T = TypeVar("T")
@@ -145,8 +147,8 @@ class BaseSamplingStrategy(SamplingStrategy):
         return False
 
     def stops_at(self, attempt: Attempt[Any]) -> bool:
-        """Tell whether an attempt ends the call; by default a success does."""
-        return attempt.success
+        """Tell whether an attempt ends the call; by default a success without faults does."""
+        return attempt.success and not attempt.faults
 
     async def generate(
         self, call: SamplingRequest, action: Span, ctx: Context, lane: int, round_: int
@@ -181,14 +183,11 @@ class BaseSamplingStrategy(SamplingStrategy):
         Raises:
             ProviderError: ``error``, when there is one and no attempt is a success.
         """
-        for index, attempt in enumerate(attempts):
-            if attempt.success:
-                return (
-                    index,
-                    "it was the first to meet every requirement"
-                    if call.requirements
-                    else "there was nothing to check",
-                )
+        best = first_success(attempts)
+        if best is not None:
+            return best, explain_success(
+                attempts, best
+            ) if call.requirements else "there was nothing to check"
         if error is not None:
             raise error
         return self._best_failure(call, attempts)
@@ -226,14 +225,14 @@ class BaseSamplingStrategy(SamplingStrategy):
             Spending(budget or self.budget or Budget()),
             validation_ctx=validation_ctx,
         )
-        call, steering = await steer_request(call) if self.steers else (call, None)
+        call = await steer_request(call) if self.steers else call
         attempts, error = await self._attempts(call)
         if not attempts:
             raise error or no_attempt(call.spending)
         index, why = await self.choose(call, attempts, error)
         rooted = (_in_call_context(attempt, call) for attempt in attempts)
         told = tuple(evolve(attempt, strategy=attempt.strategy or repr(self)) for attempt in rooted)
-        return SamplingResult(told, index, why, steering.outcomes if steering is not None else {})
+        return SamplingResult(told, index, why, fates_of(told, index))
 
     def _lane_count(self) -> int:
         return self.concurrency_budget
@@ -302,10 +301,13 @@ class BaseSamplingStrategy(SamplingStrategy):
                 return
             past.append(attempt)
             yield attempt
-            if attempt.success or round_ + 1 == call.rounds or self.is_stuck(past):
+            if round_ + 1 == call.rounds or self.is_stuck(past):
+                return
+            if attempt.success and not call.draws_again(attempt):
                 return
             call = call.after(attempt.output)
-            action, ctx = self.repair(ctx, attempt.context, *_lists(past))
+            if not attempt.success:
+                action, ctx = self.repair(ctx, attempt.context, *_lists(past))
 
     async def _attempt(self, call: SamplingRequest, begun: AttemptStart) -> Attempt[Any]:
         """Generate, parse, validate; then let the requirements' own fixes try."""
@@ -328,6 +330,21 @@ class BaseSamplingStrategy(SamplingStrategy):
             return output, begun.context.add(begun.action).add(output)
 
 
+def first_success(attempts: Sequence[Attempt[Any]]) -> int | None:
+    """Return the index of the first success that has the fewest faults; None without a success."""
+    met = [index for index, attempt in enumerate(attempts) if attempt.success]
+    return min(met, key=lambda index: len(attempts[index].faults), default=None)
+
+
+def explain_success(attempts: Sequence[Attempt[Any]], index: int) -> str:
+    """Say why a success was chosen."""
+    faults = attempts[index].faults
+    if not faults:
+        drawn = any(attempt.success and attempt.faults for attempt in attempts)
+        return f"it was the first to meet every requirement{' without a fault' if drawn else ''}"
+    return f"it meets every requirement, with the fewest faults: {'; '.join(faults)}"
+
+
 def explain_failure(attempts: Sequence[Attempt[Any]]) -> str:
     """Say that no attempt is a success."""
     return (
@@ -345,6 +362,8 @@ def explain_best(attempts: Sequence[Attempt[Any]], index: int) -> str:
     met = f"it meets {best.met} of {len(best.results)} requirements" if best.results else "it can be read"
     if all(best.rank[:2] > other.rank[:2] for other in others):
         return f"{met}, the most" if best.results and others else met
+    if all(best.rank[:3] > other.rank[:3] for other in others):
+        return f"{met}, as many as any, with the fewest faults"
     if all(best.rank > other.rank for other in others):
         return f"{met} with the highest score, {best.score:g}"
     return f"{met}, as many as any, and is the latest"

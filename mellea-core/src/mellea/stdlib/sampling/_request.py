@@ -17,6 +17,8 @@ from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.reasoning import without_reasoning
 from mellea.core.requirement import Requirement, reqify
+from mellea.core.sampling import Attempt
+from mellea.core.steering import Guards
 from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["SamplingRequest", "check_count", "requirements_of"]
@@ -41,6 +43,8 @@ class SamplingRequest:
         first_round: Number of the first round; more than 0 when other backends have tried before.
         validation_ctx: The conversation that validators see instead of the one that the model saw.
         reseeds: Whether the next attempt draws with a seed of its own even where a temperature is given.
+        steering: What became of each requirement that has a form, by its name.
+        guards: What a steered text is looked at for, beside its requirements; None where nothing steers.
         first: Gives a lane its first answer, where one request draws those of all lanes; None where too few
             came.
     """
@@ -59,6 +63,8 @@ class SamplingRequest:
     first_round: int = 0
     validation_ctx: Context | None = None
     reseeds: bool = False
+    steering: Mapping[str, str] = field(factory=dict, hash=False)
+    guards: Guards | None = None
     first: Callable[[int], Awaitable[ModelOutputThunk[Any] | None]] | None = field(
         default=None, repr=False, eq=False
     )
@@ -113,6 +119,10 @@ class SamplingRequest:
         """Return the seed of one attempt; None where it is left to the provider."""
         seed = self.config_for(lane, round_).options.get(ModelOption.SEED, self.seed)
         return seed if isinstance(seed, int) else None
+
+    def draws_again(self, attempt: Attempt[Any]) -> bool:
+        """Tell whether the same is asked again for a better text, although all requirements are met."""
+        return attempt.success and bool(attempt.faults) and self.merged.get(ModelOption.TEMPERATURE) != 0
 
     def after(self, output: ModelOutputThunk[Any]) -> SamplingRequest:
         """Return how to go on after an output: as before, unless it is no answer.

@@ -5,7 +5,7 @@ Their forms become one pattern, where the backend keeps patterns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
@@ -13,32 +13,49 @@ from attrs import evolve, frozen
 from mellea.core.backend import Backend
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span
+from mellea.core.generate_config import GenerateConfig
 from mellea.core.generation import resolve_all
 from mellea.core.options import ModelOption
 from mellea.core.requirement import Requirement
+from mellea.core.sampling import Attempt
 from mellea.core.steering import Steering, steer
 from mellea.core.text_pattern import TextPattern
 from mellea.stdlib.sampling._request import SamplingRequest
 
-__all__ = ["SteeringReport", "steer_request", "steering_of"]
+__all__ = ["SteeringReport", "fates_of", "steer_config", "steer_request", "steering_of"]
 
 
 @frozen
 class SteeringReport:
-    """What became of each requirement of a call that has a form.
+    """How the requirements of a call steer it.
 
     Args:
-        outcomes: By the requirement's name: ``steered``, or ``checked: `` and why.
+        outcomes: What became of each requirement that has a form, by its name: ``steered``, or ``checked: ``
+            and why.
+        steering: The plan and the pattern; None where nothing steers.
     """
 
     outcomes: Mapping[str, str]
+    steering: Steering | None = None
 
     def __str__(self) -> str:
         return "\n".join(f"{name}: {outcome}" for name, outcome in self.outcomes.items())
 
 
-async def steer_request(call: SamplingRequest) -> tuple[SamplingRequest, SteeringReport | None]:
-    """Return the call, held to the pattern that its requirements make together, and what became of each.
+async def steer_request(call: SamplingRequest) -> SamplingRequest:
+    """Return the call, held to the pattern that its requirements make together.
+
+    See ``steer_config``.
+    """
+    config, report = await steer_config(call.action, call.requirements, call.backend, call.config)
+    guards = report.steering.guards if report.steering is not None else None
+    return evolve(call, config=config, steering=report.outcomes, guards=guards)
+
+
+async def steer_config(
+    action: Span, requirements: Iterable[Requirement], backend: Backend, config: GenerateConfig
+) -> tuple[GenerateConfig, SteeringReport]:
+    """Return how to generate, held to the pattern that requirements make together, and what became of each.
 
     Nothing is changed where no requirement has a form, a format or tools are asked for, or steering is
     switched off.
@@ -46,18 +63,18 @@ async def steer_request(call: SamplingRequest) -> tuple[SamplingRequest, Steerin
     Raises:
         ContradictionError: No text can meet two of the requirements; nothing was sent.
     """
-    formed = [requirement for requirement in call.requirements if requirement.forms]
-    config = call.config
-    off = call.merged.get(ModelOption.STEER, True) is False
+    merged = config.over(backend.model_options, table=backend.options).options
+    formed = [requirement for requirement in requirements if requirement.forms]
+    off = merged.get(ModelOption.STEER, True) is False
     if not formed or off or config.format is not None or config.tool_calls:
-        return call, None
-    steering = await steering_of(call.action, formed, call.backend)
-    obstacle = await _obstacle(call, steering)
-    report = _report(formed, steering, obstacle)
+        return config, SteeringReport({})
+    steering = await steering_of(action, formed, backend)
+    obstacle = await _obstacle(backend, merged, steering)
+    outcomes = _outcomes(formed, steering, obstacle)
     if obstacle or steering.pattern is None:
-        return call, report
-    held = evolve(config.over(_options(steering)), format=TextPattern(steering.pattern, steering.longest))
-    return evolve(call, config=held), report
+        return config, SteeringReport(outcomes)
+    pattern = TextPattern(steering.pattern, steering.longest)
+    return evolve(config.over(_options(steering)), format=pattern), SteeringReport(outcomes, steering)
 
 
 async def steering_of(action: Span, formed: Iterable[Requirement], backend: Backend) -> Steering:
@@ -67,11 +84,32 @@ async def steering_of(action: Span, formed: Iterable[Requirement], backend: Back
     return steer([form for requirement in formed for form in requirement.forms], prompt)
 
 
-async def _obstacle(call: SamplingRequest, steering: Steering) -> str:
+def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]:
+    """Return what became of each requirement with a form in a chosen attempt.
+
+    One that was left to checking, that an attempt before has failed, and that is met now, was repaired.
+    """
+    best = attempts[chosen]
+    met = {requirement.name for requirement, result in best.results if result.result}
+    failed = {
+        requirement.name
+        for attempt in attempts
+        if attempt.lane == best.lane and attempt.round < best.round
+        for requirement, result in attempt.results
+        if not result.result and not result.skipped
+    }
+    repaired = met & failed
+    return {
+        name: fate.replace("checked: ", "repaired: ", 1) if name in repaired else fate
+        for name, fate in best.steering.items()
+    }
+
+
+async def _obstacle(backend: Backend, options: Mapping[str, Any], steering: Steering) -> str:
     """Return why no form of a call steers it; nothing if that is not so."""
-    if not await call.backend.supports(Capability.REGEX):
-        return f"backend {call.backend.provider!r} keeps no patterns"
-    limit = call.merged.get(ModelOption.MAX_NEW_TOKENS)
+    if not await backend.supports(Capability.REGEX):
+        return f"backend {backend.provider!r} keeps no patterns"
+    limit = options.get(ModelOption.MAX_NEW_TOKENS)
     if isinstance(limit, int) and limit < steering.longest:
         return f"the text may take {steering.longest} tokens, and MAX_NEW_TOKENS is {limit}"
     return ""
@@ -89,7 +127,7 @@ def _options(steering: Steering) -> Mapping[str, Any]:
     }
 
 
-def _report(formed: Iterable[Requirement], steering: Steering, obstacle: str) -> SteeringReport:
+def _outcomes(formed: Iterable[Requirement], steering: Steering, obstacle: str) -> Mapping[str, str]:
     of_forms = iter(steering.outcomes)
     outcomes = {}
     for requirement in formed:
@@ -99,4 +137,4 @@ def _report(formed: Iterable[Requirement], steering: Steering, obstacle: str) ->
             outcomes[requirement.name] = f"checked: {obstacle}"
         else:
             outcomes[requirement.name] = f"checked: {'; '.join(left)}" if left else "steered"
-    return SteeringReport(outcomes)
+    return outcomes

@@ -14,8 +14,15 @@ from mellea.core.errors import MelleaError, UsageError
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._attempt import Validations, attempt_validations, best_attempt
-from mellea.stdlib.sampling._loop import BaseSamplingStrategy, explain_best, explain_failure
+from mellea.stdlib.sampling._loop import (
+    BaseSamplingStrategy,
+    explain_best,
+    explain_failure,
+    explain_success,
+    first_success,
+)
 from mellea.stdlib.sampling._request import SamplingRequest, check_count
+from mellea.stdlib.sampling._steering import steer_request
 from mellea.stdlib.sampling.repair import bullet_list, continue_conversation, failed_reasons, with_feedback
 
 __all__ = ["CascadeSamplingStrategy", "Feedback", "Handover"]
@@ -52,6 +59,8 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
     Raises:
         UsageError: There is no backend, something in the list is none, or a number or name is not allowed.
     """
+
+    steers = False  # the backends may differ in what they keep, so that each stage is steered by itself
 
     def __init__(
         self,
@@ -106,10 +115,10 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
             stage = evolve(
                 call, backend=backend, action=action, context=ctx, rounds=rounds, first_round=first_round
             )
-            await super()._collect(stage, arrived)
+            await super()._collect(await steer_request(stage), arrived)
             first_round += rounds
             now = [entry for entry in arrived if isinstance(entry, Attempt)]
-            if any(self.stops_at(attempt) for attempt in now[len(before) :]) or call.spending.reached_bound():
+            if any(attempt.success for attempt in now[len(before) :]) or call.spending.reached_bound():
                 return
 
     def _handed_over(self, call: SamplingRequest, attempts: Sequence[Attempt[Any]]) -> tuple[Span, Context]:
@@ -130,9 +139,10 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None
     ) -> tuple[int, str]:
         """Return the first success, else the best attempt of all backends."""
-        for index, attempt in enumerate(attempts):
-            if attempt.success:
-                return index, f"it was the first to meet every requirement, from {self._name_of(attempt)}"
+        best_met = first_success(attempts)
+        if best_met is not None:
+            why = explain_success(attempts, best_met)
+            return best_met, f"{why}, from {self._name_of(attempts[best_met])}"
         index = best_attempt(attempts)
         failed = f"; a backend failed: {error.message}" if error is not None else ""
         spent = call.spending.reached_bound()
