@@ -14,6 +14,7 @@ from mellea.core import (
     Message,
     ModelOutputThunk,
     OutputParseError,
+    RawProviderResponse,
     ServerError,
     UsageError,
 )
@@ -471,7 +472,7 @@ async def test_log_shows_what_was_sent():
 
 def test_output_of_no_backend_has_no_log():
     assert ModelOutputThunk("x").generate_log is None
-    assert ModelOutputThunk("x").raw is None
+    assert ModelOutputThunk("x").raw == RawProviderResponse()
 
 
 def test_repr_says_in_which_state_it_is():

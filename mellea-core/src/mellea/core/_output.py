@@ -65,10 +65,10 @@ class Output(Broadcast):
         super().__init__([value] if value else [], done=value is not None)
         self.value = value
         self.thinking: list[str] = [thinking] if thinking else []
-        self.generation = generation or GenerationMetadata()
+        self.generation = GenerationMetadata() if generation is None else generation
         self.raw = raw
         self.request = request
-        self.tool_calls = tuple(tool_calls)
+        self.tool_calls = list(tool_calls)
         self.no_answer: tuple[str, str] | None = None
         """Why the text is no answer, and what to do about it."""
         self._keeps_prompt = True

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from attrs import evolve
-
 from mellea.core._output import Output
 from mellea.core.errors import RefusalError
 from mellea.core.metadata import GenerationMetadata
@@ -79,19 +77,16 @@ class ThunkWriter:
         if output.ended:
             return
         known = output.generation
-        changes: dict[str, Any] = {}
         if known.ttfb_ms is None:
-            changes["ttfb_ms"] = (time.perf_counter() - started) * 1000
+            known.ttfb_ms = (time.perf_counter() - started) * 1000
         if chunk.finish_reason is not None:
-            changes["finish_reasons"] = (chunk.finish_reason,)
+            known.finish_reasons = (chunk.finish_reason,)
         if chunk.usage is not None:
-            changes["usage"] = chunk.usage
+            known.usage = chunk.usage
         if chunk.response_id is not None and known.response_id is None:
-            changes["response_id"] = chunk.response_id
+            known.response_id = chunk.response_id
         if chunk.response_model is not None and known.response_model is None:
-            changes["response_model"] = chunk.response_model
-        if changes:
-            output.generation = evolve(known, **changes)
+            known.response_model = chunk.response_model
         if chunk.raw is not None:
             output.raw = chunk.raw
         self._refusal += chunk.refusal
@@ -122,7 +117,7 @@ class ThunkWriter:
         where = {"backend": known.provider, "model_id": known.model}
         if self._refusal:
             what, words = f"{known.model} refuses to answer: {self._refusal.rstrip('.')}.", self._refusal
-        elif _FILTERED.intersection(reason.lower() for reason in known.finish_reasons):
+        elif _FILTERED.intersection(reason.lower() for reason in known.finish_reasons or ()):
             so_far = f" after {text[:60]!r}" if text else ""
             what, words = f"A filter of the provider of {known.model} has cut the answer{so_far}.", text
         else:
@@ -143,7 +138,7 @@ class ThunkWriter:
         output = self._output
         if self._decoder is not None and (rest := self._decoder.flush()):
             self._push(rest)
-        output.generation = evolve(output.generation, seconds=time.perf_counter() - started)
+        output.generation.seconds = time.perf_counter() - started
         if self._reasoning is not None:
             self._take(*self._reasoning.end())
         if output.thinking and not output.tool_calls and not output.text.strip():

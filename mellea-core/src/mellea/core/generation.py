@@ -35,7 +35,7 @@ from mellea.core.options import ModelOption, report_unsupported, translate_optio
 from mellea.core.prompt_cut import check_prompt_read
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog, logged
-from mellea.core.response import Chunk, total_usage
+from mellea.core.response import Chunk, as_usage, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
@@ -217,13 +217,13 @@ def _check_prompt_read(backend: ModelAPI, request: ChatRequest, writer: ThunkWri
     """Look whether the server has read the whole prompt, where that is text alone."""
     if not any(message.images or message.audio for message in request.messages):
         texts = [message.content for message in request.messages]
-        check_prompt_read(texts, writer.thunk.generation.usage, backend, writer.warn)
+        check_prompt_read(texts, as_usage(writer.thunk.generation.usage), backend, writer.warn)
 
 
 def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
     known = writers[0].thunk.generation
     ended = known.finish_reasons[-1] if known.finish_reasons else None
-    log.answered([writer.thunk.text for writer in writers], known.usage, ended)
+    log.answered([writer.thunk.text for writer in writers], as_usage(known.usage), ended)
 
 
 async def _render_request(
@@ -330,7 +330,7 @@ async def complete(
                 usage=completion.usage,
                 model=backend.model_id,
                 provider=backend.provider,
-                finish_reasons=(completion.finish_reason,) if completion.finish_reason else (),
+                finish_reasons=(completion.finish_reason,) if completion.finish_reason else None,
                 unenforced=_unenforced(backend, schema),
             ),
         )

@@ -1,23 +1,26 @@
-"""What is known of a generation beside its text."""
+"""What is known of a generation beside its text. Records: a writer, and a program, may fill them in."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field
 
 from mellea.core.response import Usage
 
 __all__ = ["GenerateLog", "GenerateType", "GenerationMetadata", "RawProviderResponse"]
 
 
-@frozen
+@define(slots=False)
 class GenerationMetadata:
     """What is known of a generation beside its text.
 
     Args:
-        usage: Tokens spent; None when the provider does not say.
+        usage: Tokens spent, or a mapping with the chat-completions names; None when the provider does not
+            say.
         model: The model asked for.
         provider: The backend's provider name.
         ttfb_ms: Milliseconds from the request to the first piece.
@@ -28,26 +31,37 @@ class GenerationMetadata:
         response_id: The provider's id of the answer.
         unenforced: What of the output's JSON schema the model was not held to while it wrote, each as
             ``place: keyword value``; it is checked when the output is read.
+        logits: The scores of the whole vocabulary at each step, after processing.
+        raw_logits: Those scores as the model gave them.
     """
 
-    usage: Usage | None = None
+    usage: Usage | Mapping[str, Any] | None = None
     model: str | None = None
     provider: str | None = None
     ttfb_ms: float | None = None
     seconds: float | None = None
     streaming: bool = False
     response_model: str | None = None
-    finish_reasons: tuple[str, ...] = ()
+    finish_reasons: Sequence[str] | None = None
     response_id: str | None = None
     unenforced: tuple[str, ...] = ()
+    logits: Any = field(default=None, repr=False)
+    raw_logits: Any = field(default=None, repr=False)
 
 
-@frozen
+@define(slots=False)
 class RawProviderResponse:
-    """A provider's own value: of a whole answer, or the last one of a stream."""
+    """A provider's own value: of a whole answer, or the last one of a stream.
 
-    provider: str
-    response: Any = field(repr=False)
+    Args:
+        provider: Whose it is.
+        response: The value.
+        streamed_chunks: All values of a stream, where somebody kept them.
+    """
+
+    provider: str | None = None
+    response: Any = field(default=None, repr=False)
+    streamed_chunks: list[Any] | None = field(default=None, repr=False)
 
 
 class GenerateType(enum.Enum):
@@ -58,13 +72,28 @@ class GenerateType(enum.Enum):
     SYNC = 2
 
 
-@frozen
+@define(slots=False)
 class GenerateLog:
-    """The record of one generation: what was sent, by whom, and what came back."""
+    """The record of one generation: what was sent, by whom, and what came back.
 
-    prompt: list[dict[str, Any]]
-    backend: str
-    model_options: dict[str, Any]
-    model_output: str | None
-    action: Any
-    result: Any
+    Args:
+        date: When.
+        prompt: What was sent: one text, or messages.
+        backend: Who sent it.
+        model_options: The options that were sent.
+        model_output: What came back.
+        action: What was asked.
+        result: The output.
+        is_final_result: Whether a strategy chose it.
+        extra: Whatever else is known.
+    """
+
+    date: datetime | None = None
+    prompt: str | list[dict[str, Any]] | None = None
+    backend: str | None = None
+    model_options: dict[str, Any] | None = None
+    model_output: Any = None
+    action: Any = None
+    result: Any = None
+    is_final_result: bool | None = False
+    extra: dict[str, Any] | None = None

@@ -23,7 +23,7 @@ from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.reasoning import looking_after_answers, without_reasoning
-from mellea.core.response import Usage, total_usage
+from mellea.core.response import Usage, as_usage, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.validation import ValidationResult
@@ -242,10 +242,10 @@ async def _ask(
     config = GenerateConfig(schema, options)
     first = await _replied(prompt, backend, config)
     if first.no_answer is None:
-        return _Reply(first, first.generation.usage, time.perf_counter() - started)
+        return _Reply(first, as_usage(first.generation.usage), time.perf_counter() - started)
     again = without_reasoning(config, backend) if first.thinking else config.under({ModelOption.SEED: 1})
     if again is config:  # reasoning was asked for
-        return _Reply(first, first.generation.usage, time.perf_counter() - started)
+        return _Reply(first, as_usage(first.generation.usage), time.perf_counter() - started)
     second = await _replied(prompt, backend, again)
     usages = [first.generation.usage, second.generation.usage]
     return _Reply(second, total_usage(usages), time.perf_counter() - started)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
-__all__ = ["Chunk", "Completion", "Usage", "total_usage"]
+__all__ = ["Chunk", "Completion", "Usage", "as_usage", "total_usage"]
 
 
 @frozen
@@ -50,9 +50,23 @@ class Usage:
         return self[key] if key in self.keys() else default
 
 
-def total_usage(usages: Sequence[Usage | None]) -> Usage:
+def as_usage(said: Usage | Mapping[str, Any] | None) -> Usage | None:
+    """Return tokens spent that somebody says with the chat-completions names.
+
+    Of a mapping that has the total alone, all count as read.
+    """
+    if said is None or isinstance(said, Usage):
+        return said
+    counted = {
+        name: int(said.get(name) or 0) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    }
+    written = counted["completion_tokens"]
+    return Usage(counted["prompt_tokens"] or max(counted["total_tokens"] - written, 0), written)
+
+
+def total_usage(usages: Sequence[Usage | Mapping[str, Any] | None]) -> Usage:
     """Return the sum of the tokens spent."""
-    known = [usage for usage in usages if usage is not None]
+    known = [usage for usage in map(as_usage, usages) if usage is not None]
     return Usage(
         sum(usage.prompt_tokens for usage in known),
         sum(usage.completion_tokens for usage in known),

@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
+from attrs import evolve
+
 from mellea.core._output import Output, SentRequest
 from mellea.core._sampled import Sampled
+from mellea.core._thunk_errors import NoLengthError, NotComputedError, NoTextError, NoThunkError
 from mellea.core.errors import GenerationCancelledError, NoAnswerError, OutputParseError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.metadata import GenerateLog, GenerationMetadata, RawProviderResponse
@@ -23,10 +26,6 @@ __all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser"]
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
-
-
-class _NoLengthError(UsageError, TypeError):
-    """A TypeError, so that ``list`` of what is on its way goes on to iterate over it."""
 
 
 class Parser(Protocol[S_co]):
@@ -77,6 +76,9 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         )
         self._meta = meta or {}
         self._parsed_repr = parsed_repr
+        self._repr_given = parsed_repr is not None
+        self._raw = RawProviderResponse()
+        self._generate_log: GenerateLog | None = None
         self._action = action
         self._schema = schema
         self._parsed: Any = None
@@ -96,8 +98,12 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     @property
     def value(self) -> str | None:
-        """The text; None until it is complete."""
+        """The text; None until it is complete. Assigning it completes nothing."""
         return self._output.value
+
+    @value.setter
+    def value(self, text: str | None) -> None:
+        self._output.value = text
 
     @property
     def text(self) -> str:
@@ -109,25 +115,44 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         """The reasoning so far, when the model shows it."""
         return "".join(self._output.thinking) or None
 
+    @thinking.setter
+    def thinking(self, text: str | None) -> None:
+        self._output.thinking = [text] if text else []
+
     @property
-    def tool_calls(self) -> tuple[ModelToolCall, ...]:
-        """Tool calls that the model asks for."""
-        return self._output.tool_calls
+    def tool_calls(self) -> list[ModelToolCall] | None:
+        """Tool calls that the model asks for; None when there are none."""
+        return self._output.tool_calls or None
 
     @tool_calls.setter
-    def tool_calls(self, calls: Iterable[ModelToolCall]) -> None:
-        self._output.tool_calls = tuple(calls)
+    def tool_calls(self, calls: Iterable[ModelToolCall] | None) -> None:
+        self._output.tool_calls = list(calls or ())
 
     @property
     def generation(self) -> GenerationMetadata:
         """What is known of the generation beside its text."""
         return self._output.generation
 
+    @generation.setter
+    def generation(self, known: GenerationMetadata) -> None:
+        self._output.generation = known
+
     @property
-    def raw(self) -> RawProviderResponse | None:
-        """The provider's last value; None when the backend keeps none."""
-        raw = self._output.raw
-        return None if raw is None else RawProviderResponse(self.generation.provider or "", raw)
+    def raw(self) -> RawProviderResponse:
+        """The provider's last value; all its fields are None when the backend keeps none."""
+        written = self._output.raw
+        if written is not None and self._raw.response is not written:
+            self._raw.provider, self._raw.response = self.generation.provider, written
+        return self._raw
+
+    @raw.setter
+    def raw(self, response: RawProviderResponse) -> None:
+        self._raw, self._output.raw = response, None
+
+    @property
+    def foreign_response(self) -> RawProviderResponse | None:
+        """The provider's value that somebody else put here than a generation of ours; None without one."""
+        return self._raw if self._output.raw is None and self._raw.response is not None else None
 
     @property
     def error(self) -> BaseException | None:
@@ -156,6 +181,10 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
                 self._action.parse(self) if self._action is not None else cast("S", self.value)
             )
         return self._parsed_repr
+
+    @parsed_repr.setter
+    def parsed_repr(self, meant: S | None) -> None:
+        self._parsed_repr, self._repr_given = meant, True
 
     @property
     def no_answer(self) -> str | None:
@@ -203,6 +232,8 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
         None for a thunk that no backend made, or whose prompt was released.
         """
+        if self._generate_log is not None:
+            return self._generate_log
         request = self._output.request
         if request is None:
             return None
@@ -211,7 +242,18 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         prompt = [{"role": message.role, "content": message.content} for message in request.messages]
         provider = self.generation.provider or ""
         options = redacted(dict(request.options))
-        return GenerateLog(prompt, provider, options, self.value, self._action, self)
+        return GenerateLog(
+            prompt=prompt,
+            backend=provider,
+            model_options=options,
+            model_output=self.value,
+            action=self._action,
+            result=self,
+        )
+
+    @generate_log.setter
+    def generate_log(self, log: GenerateLog | None) -> None:
+        self._generate_log = log
 
     def __str__(self) -> str:
         if not self._output.done:
@@ -221,7 +263,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     def __len__(self) -> int:
         if not self._output.done:
-            raise _NoLengthError("The output is not complete yet: it has no length.", hint="Await it first.")
+            raise NoLengthError("The output is not complete yet: it has no length.", hint="Await it first.")
         return len(str(self))
 
     def _repr_html_(self) -> str | None:
@@ -253,7 +295,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what came of a generation; not the request, the attempts, nor the provider's own value."""
         if not self.is_computed():
-            raise self.error or UsageError(
+            raise self.error or NotComputedError(
                 "A thunk that is not computed yet cannot be pickled.", hint="Await it first."
             )
         with suppress(OutputParseError):
@@ -267,13 +309,9 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         return self._twin(_sampling=self._sampling, _met=self._met)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = self._twin()
-        kept = {
-            "_met": self._met,
-            "_meta": self._meta,
-            "_parsed_repr": self._parsed_repr,
-            "_parsed": self._parsed,
-        }
+        twin = self._twin(_sampling=None)
+        shared = ("_output", "_action", "_schema", "_raw", "_generate_log", "_sampling")
+        kept = {name: value for name, value in vars(self).items() if name not in shared}
         vars(twin).update(copy.deepcopy(kept, memo))
         return twin
 
@@ -281,7 +319,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         """Return a computed copy with another text, for whoever mends an output."""
         return cast(
             "ComputedModelOutputThunk[S]",
-            self._twin(_output=self._copy_output(text), _parsed_repr=None, _parsed=None),
+            self._twin(_output=self._copy_output(text), _parsed_repr=None, _repr_given=False, _parsed=None),
         )
 
     def with_format(self, schema: OutputSchema) -> Self:
@@ -290,12 +328,20 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     def _twin(self, **changes: Any) -> Self:
         if not self.is_computed():
-            raise self.error or UsageError(
+            raise self.error or NotComputedError(
                 "A thunk that is not computed yet cannot be copied.", hint="Await it first."
             )
-        output = changes.pop("_output", None) or self._copy_output(self.value)
-        twin = type(self)(meta=dict(self._meta), action=self._action, schema=self._schema, output=output)
-        vars(twin).update({"_parsed_repr": self._parsed_repr, "_parsed": self._parsed, **changes})
+        twin = object.__new__(type(self))
+        own = {
+            "_output": changes.get("_output") or self._copy_output(self.value),
+            "_meta": dict(self._meta),
+            "_raw": evolve(self._raw),
+            "_generate_log": copy.copy(self._generate_log),
+            "_hash": None,
+            "_unread": None,
+            "_read": 0,
+        }
+        vars(twin).update({**vars(self), **own, **changes})
         return twin
 
     def _copy_output(self, text: str | None) -> Output:
@@ -303,7 +349,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         copied = Output(
             text,
             thinking=self.thinking,
-            generation=known.generation,
+            generation=evolve(known.generation),
             raw=known.raw,
             request=known.request,
             tool_calls=known.tool_calls,
@@ -407,15 +453,52 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 def _rebuilt(
     kind: type[ModelOutputThunk[Any]], known: tuple[Any, ...], more: dict[str, Any], state: dict[str, Any]
 ) -> ModelOutputThunk[Any]:
-    thunk = kind(*known, **more)
+    thunk = object.__new__(kind)
+    ModelOutputThunk.__init__(thunk, *known, **more)
     vars(thunk).update(state)
     return thunk
 
 
 class ComputedModelOutputThunk(ModelOutputThunk[S]):
-    """A thunk whose text is complete; what synchronous verbs return."""
+    """A thunk whose text is complete; what synchronous verbs return.
+
+    Making one of a thunk returns that thunk itself, which is of this class from then on.
+
+    Args:
+        thunk: The thunk.
+
+    Raises:
+        UsageError: It is not computed, or (also a TypeError) no thunk.
+    """
+
+    def __new__(cls, thunk: ModelOutputThunk[S]) -> Self:
+        """Return the thunk, as one whose text is complete."""
+        if not isinstance(thunk, ModelOutputThunk):
+            raise NoThunkError(
+                f"{type(thunk).__name__} is no thunk.", hint="Make one of a text with ModelOutputThunk(text)."
+            )
+        if not thunk.is_computed() or thunk.value is None:
+            raise thunk.error or UsageError("The thunk is not computed yet.", hint="Await it first.")
+        if not isinstance(thunk, cls):
+            thunk.__class__ = cls
+        return cast("Self", thunk)
+
+    def __init__(self, thunk: ModelOutputThunk[S]) -> None:
+        """Keep the thunk as it is."""
 
     @property
     def value(self) -> str:
-        """The text."""
+        """The text; may be replaced by another one."""
         return self._output.value or ""
+
+    @value.setter
+    def value(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise NoTextError(
+                f"A computed output holds text, not {type(text).__name__}; nothing was changed.",
+                hint="Assign a str.",
+            )
+        self._output.value, self._output.pieces = text, [text]
+        self._parsed = self._hash = None
+        if not self._repr_given:
+            self._parsed_repr = None

@@ -8,6 +8,7 @@ from itertools import islice
 from mellea.core.component import Span
 from mellea.core.context import Context, ContextViewer
 from mellea.core.errors import ProviderError
+from mellea.core.response import as_usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context._newest import NewestSpans
 
@@ -74,6 +75,7 @@ async def _tokens(span: Span, backend: ContextViewer) -> int:
         counted = None
     if counted is not None:
         return counted
-    if isinstance(span, ModelOutputThunk) and span.generation.usage is not None:
-        return max(1, span.generation.usage.completion_tokens)
+    usage = as_usage(span.generation.usage) if isinstance(span, ModelOutputThunk) else None
+    if usage is not None and usage.completion_tokens:
+        return usage.completion_tokens
     return max(1, len(messages[0].content) // CHARACTERS_PER_TOKEN)

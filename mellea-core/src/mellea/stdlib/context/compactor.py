@@ -13,6 +13,7 @@ from mellea.core.context import Context, ContextGenerator
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
+from mellea.core.response import as_usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context._newest import newest_spans
 from mellea.stdlib.context.simple import SimpleContext
@@ -129,7 +130,7 @@ class ThresholdCompactor:
 
     def _due(self, ctx: Context) -> bool:
         last = ctx.last_output()
-        usage = last.generation.usage if last is not None else None
+        usage = as_usage(last.generation.usage) if last is not None else None
         return self.threshold > 0 and usage is not None and usage.total_tokens > self.threshold
 
     def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:

@@ -71,7 +71,7 @@ def _code_of(output: ModelOutputThunk[Any] | None) -> str | None:
     """Return the code in an output's text, or else in the argument ``code`` of a tool that it calls."""
     if output is None:
         return None
-    called = [call.args["code"] for call in output.tool_calls if isinstance(call.args.get("code"), str)]
+    called = [call.args["code"] for call in output.tool_calls or () if isinstance(call.args.get("code"), str)]
     return extract_code(str(output)) or next(iter(called), None)
 
 

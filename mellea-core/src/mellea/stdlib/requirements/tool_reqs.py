@@ -19,7 +19,7 @@ def _name(tool: str | Callable[..., Any]) -> str:
 
 def _calls(ctx: Context, name: str | None) -> list[Any]:
     output = ctx.last_output()
-    calls = output.tool_calls if output is not None else ()
+    calls = (output.tool_calls or ()) if output is not None else ()
     return [call for call in calls if name is None or call.name == name]
 
 

@@ -23,6 +23,7 @@ from mellea.core.errors import MelleaError, ProviderError, RepetitionError, Usag
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.reasoning import looking_after_answers
 from mellea.core.requirement import Requirement
+from mellea.core.response import as_usage
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.chat import ChatContext
@@ -313,7 +314,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         """Generate, parse, validate; then let the requirements' own fixes try."""
         with looking_after_answers():
             output, after = await self._output(call, begun)
-        usage = output.generation.usage
+        usage = as_usage(output.generation.usage)
         call.spending.add(usage)
         attempt = await judge_attempt(call, begun, after, output, usage)
         return attempt if attempt.success else await apply_fixes(call, begun, attempt)

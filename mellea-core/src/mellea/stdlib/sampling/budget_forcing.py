@@ -20,7 +20,7 @@ from mellea.core.generation import parser_of, resolve_all
 from mellea.core.message import with_system_prompt
 from mellea.core.model_api import missing_capability
 from mellea.core.options import ModelOption, merge_options
-from mellea.core.response import Usage, total_usage
+from mellea.core.response import Usage, as_usage, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._loop import BaseSamplingStrategy
@@ -132,7 +132,7 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
                 not self.think_more_suffix
                 or not thought.strip()
                 or left <= 0
-                or "length" in piece.generation.finish_reasons
+                or "length" in (piece.generation.finish_reasons or ())
             ):
                 break
             writing.text += self.think_more_suffix
@@ -161,7 +161,7 @@ class _Writing:
         (piece,) = await self.backend.generate_from_raw(
             [blockify(self.text)], format=schema, model_options=options
         )
-        self.usages.append(piece.generation.usage)
+        self.usages.append(as_usage(piece.generation.usage))
         return piece
 
     def spent(self) -> Usage | None:
@@ -225,5 +225,5 @@ def _until(text: str, end: str) -> str:
 
 def _tokens(piece: ModelOutputThunk[Any]) -> int:
     """Return the tokens of a completion, as the provider counts them or by its words."""
-    usage = piece.generation.usage
+    usage = as_usage(piece.generation.usage)
     return usage.completion_tokens if usage is not None else len(str(piece).split())

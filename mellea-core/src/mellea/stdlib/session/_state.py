@@ -106,7 +106,7 @@ class SessionState:
             self._ownership.add(twin)
         return twin
 
-    def last_prompt(self) -> list[dict[str, Any]] | None:
+    def last_prompt(self) -> str | list[dict[str, Any]] | None:
         """Return the messages of the last request as they were sent, or None before the first."""
         last = self._history.last
         log = last.generate_log if last is not None else None

@@ -19,6 +19,7 @@ from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
+from mellea.core.response import as_usage
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._generate import start_generation
@@ -172,7 +173,7 @@ class StreamAttempts:
         requirements, begun = self.plan.call.requirements, self._begun
         self.failures = [pair for pair in zip(requirements, verdicts, strict=True) if not pair[1]]
         output: ModelOutputThunk[Any] = ModelOutputThunk(
-            "".join([*self.delivered, chunk]), generation=self.mot.generation
+            "".join([*self.delivered, chunk]), generation=evolve(self.mot.generation)
         )
         results = [_stopped_by(verdict) for verdict in verdicts]
         attempt = Attempt(
@@ -193,7 +194,9 @@ class StreamAttempts:
         """Validate the whole text, and keep the attempt under the requirements that the caller knows."""
         call = self.plan.call
         judging = evolve(call, requirements=tuple(checks), backend=call.judge)
-        attempt = await judge_attempt(judging, self._begun, self.after, self.mot, self.mot.generation.usage)
+        attempt = await judge_attempt(
+            judging, self._begun, self.after, self.mot, as_usage(self.mot.generation.usage)
+        )
         results = tuple(result for _, result in attempt.results)
         self.attempts.append(evolve(attempt, results=tuple(zip(call.requirements, results, strict=True))))
         return results
