@@ -49,7 +49,7 @@ assert_type(m.stream_chat("x"), ModelOutputThunk[Message])
 assert_type(m.stream_instruct("x"), ModelOutputThunk[str])
 assert_type(m.stream_instruct("x", format=User).parsed, User)
 assert_type(m.clone(), MelleaSession)
-assert_type(m.last_prompt(), list[dict[str, Any]] | None)
+assert_type(m.last_prompt(), str | list[dict[str, Any]] | None)
 
 
 class Mine(MelleaSession):
