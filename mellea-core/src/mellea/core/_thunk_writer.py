@@ -18,10 +18,10 @@ from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 
 __all__ = ["ThunkWriter"]
 
-_FILTERED = frozenset(
-    "content_filter content_filtered refusal safety recitation blocklist prohibited_content spii image_safety"
-    " guardrail_intervened sensitive".split()
-)
+_FILTERED = {
+    *("blocklist", "content_filter", "content_filtered", "guardrail_intervened", "image_safety"),
+    *("prohibited_content", "recitation", "refusal", "safety", "sensitive", "spii"),
+}
 """The reasons with which providers end an answer that they do not let through."""
 
 
