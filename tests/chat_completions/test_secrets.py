@@ -8,7 +8,7 @@ import pytest
 
 from mellea import ModelOption
 from mellea.core.errors import AuthenticationError, MelleaError
-from tests.chat_completions.routes import through_the_sdk
+from tests.chat_completions.routes import on_every_route, through_the_sdk
 from tests.servers.faults import Reply, completion, running_fault_server
 
 KEY = "sesame-4711-open"
@@ -73,15 +73,16 @@ def test_logs_of_the_libraries_below_show_no_key(faults, open_faulty, caplog):
     assert KEY not in "\n".join(record.getMessage() for record in caplog.records if "LiteLLM" in record.name)
 
 
-@through_the_sdk
+@on_every_route
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirect_to_another_host_is_not_followed(faults, faulty, status):
+def test_redirect_to_another_host_is_not_followed(faults, faulty, status, stream):
     with running_fault_server([Reply(completion("caught"))]) as elsewhere:
         target = f"{elsewhere.base_url}/chat/completions"
         faults.answers(Reply("", status, {"location": target}))
 
         with pytest.raises(MelleaError, match="not followed") as caught:
-            faulty.chat("A secret.")
+            faulty.chat("A secret.", model_options={ModelOption.STREAM: stream})
 
         assert not elsewhere.requests
         assert elsewhere.base_url in str(caught.value)

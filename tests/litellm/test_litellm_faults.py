@@ -10,12 +10,14 @@ from mellea.backends.model_ids import IBM_GRANITE_4_1_3B, OPENAI_GPT_5_1
 from mellea.core import CBlock, ImageUrlBlock, Message, UnsupportedOptionError, UsageError
 from mellea.core.errors import (
     AuthenticationError,
+    ProviderError,
     ProviderTimeoutError,
     RateLimitError,
     StreamInterruptedError,
 )
 from mellea.core.model_identifier import ModelIdentifier
-from tests.servers.faults import Reply
+from mellea_litellm.providers import HANDED_A_HANDLER, HANDED_THE_SDK
+from tests.servers.faults import Reply, running_fault_server
 
 
 def error(message):
@@ -212,3 +214,17 @@ async def test_raw_completion_of_ollama_that_reached_its_limit_says_so(faults, o
     )
 
     assert output[0].generation.finish_reasons == ("length",)
+
+
+@pytest.mark.parametrize("provider", sorted(HANDED_A_HANDLER | HANDED_THE_SDK))
+async def test_no_provider_that_takes_a_client_is_redirected_elsewhere(faults, open_on, provider):
+    with running_fault_server([Reply("caught")]) as elsewhere:
+        faults.answers(Reply("", 307, {"location": f"{elsewhere.url}/v1/chat/completions"}))
+        session = open_on(f"{provider}/m")
+
+        with pytest.raises(ProviderError, match="not followed"):
+            await session.aact("A secret.", await_result=True)
+        await session.aclose()
+
+    assert faults.requests
+    assert not elsewhere.requests

@@ -1,8 +1,8 @@
 """What belongs to one event loop: network clients, and what LiteLLM logs.
 
-Providers behind the ``openai`` SDK get a client of the backend's own. For all others LiteLLM keeps clients in
-a cache of the process, by loop, and never closes them; several backends and users may share one, so they are
-closed with the loop.
+Providers get a client of the backend's own where LiteLLM takes one: it follows no redirect to another host.
+For all others LiteLLM keeps clients in a cache of the process, by loop, and never closes them; several
+backends and users may share one, so they are closed with the loop.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.request import getproxies
 
 from mellea.core.addresses import refuse_redirect_async
 from mellea.core.event_loop import LoopLocal
+from mellea_litellm.providers import HANDED_A_HANDLER
 from mellea_litellm.route import Route
 
 if TYPE_CHECKING:
@@ -81,21 +82,22 @@ class Clients:
         self._timeout = timeout
         self._route: Route | None = None
         self._clients = LoopLocal(self._new_client, _close)
-        self._direct = LoopLocal(self._new_handler, _close)
+        self._handlers = LoopLocal(self._new_handler, _close)
 
     async def get(self, route: Route, *, raw: bool) -> AsyncOpenAI | AsyncHTTPHandler | None:
         """Return the running loop's client, or None where LiteLLM has to take its own.
 
-        LiteLLM's own would ask a proxy of the environment for a server on this machine.
+        LiteLLM's own would follow redirects, and ask a proxy of the environment for a server on this machine.
 
         Args:
             route: Where the request goes.
             raw: Whether it is a plain completion.
         """
-        if route.api_key and (route.batches if raw else route.takes_client):
-            self._route = route
+        self._route = route
+        if route.api_key and (route.batches if raw else route.takes_client or route.is_behind_the_sdk):
             return await self._clients.get()
-        return await self._direct.get() if route.is_local and getproxies() else None
+        takes_handler = route.provider in HANDED_A_HANDLER
+        return await self._handlers.get() if takes_handler or (route.is_local and getproxies()) else None
 
     def _new_client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient  # noqa: PLC0415  LiteLLM has loaded it
@@ -113,14 +115,16 @@ class Clients:
         import httpx  # noqa: PLC0415  LiteLLM has loaded it
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: PLC0415
 
-        handler = AsyncHTTPHandler(timeout=self._timeout)
-        handler.client = httpx.AsyncClient(timeout=self._timeout, trust_env=False)
+        hooks = {"response": [refuse_redirect_async]}
+        handler = AsyncHTTPHandler(timeout=self._timeout, event_hooks=hooks)
+        if self._route and self._route.is_local and getproxies():
+            handler.client = httpx.AsyncClient(timeout=self._timeout, event_hooks=hooks, trust_env=False)
         return handler
 
     async def aclose(self) -> None:
         """Close the clients; a later call opens new ones."""
         await self._clients.aclose()
-        await self._direct.aclose()
+        await self._handlers.aclose()
 
 
 async def _close(client: AsyncOpenAI | AsyncHTTPHandler) -> None:

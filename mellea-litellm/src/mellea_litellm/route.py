@@ -22,6 +22,7 @@ from mellea.core.model_identifier import NameKind
 from mellea.core.model_names import model_name
 from mellea.core.redaction import redacted
 from mellea.core.response import Usage
+from mellea_litellm.providers import HANDED_THE_SDK
 
 __all__ = ["Route", "hidden", "load_litellm", "model_string"]
 
@@ -122,6 +123,11 @@ class Route:
         if self.provider in ("openai", "azure") and self.base_url is None:
             return SchemaDialect.OPENAI_STRICT
         return SchemaDialect.LLAMA_CPP if self.provider in ("ollama", "ollama_chat") else SchemaDialect.PLAIN
+
+    @property
+    def is_behind_the_sdk(self) -> bool:
+        """Whether LiteLLM calls the provider through an ``openai`` client, and where it is is known."""
+        return self.base_url is not None and self.provider in HANDED_THE_SDK
 
     @property
     def address(self) -> str | None:
