@@ -13,6 +13,7 @@ from mellea.stdlib.requirements import avoids, contains, one_of, req, simple_val
 from mellea.stdlib.requirements.forms import BeginsWith, Bullets, Case, explain, of_form
 from mellea.stdlib.sampling import CascadeSamplingStrategy, MultiTurnStrategy, RejectionSamplingStrategy
 from mellea.stdlib.session import MelleaSession
+from mellea.stdlib.streaming import stream
 from mellea.testing import ScriptedBackend
 
 STEERABLE = [Capability.JSON_SCHEMA, Capability.REGEX, Capability.STREAMING]
@@ -47,6 +48,7 @@ def test_prompt_still_says_the_rules_in_words():
 
     prompt = backend.requests[0].messages[-1].content
     assert all(rule.description in prompt for rule in RULES)
+    assert prompt.endswith("Write plain sentences, without lists or headings.")
 
 
 def test_backend_that_keeps_no_patterns_gets_none_and_the_result_says_so():
@@ -63,7 +65,8 @@ def test_steering_is_switched_off_by_an_option():
 
     result = instruct(backend, model_options={ModelOption.STEER: False})
 
-    assert (backend.requests[0].schema, result.steering) == (None, {})
+    assert backend.requests[0].schema is None
+    assert set(result.steering.values()) == {"checked: steering is switched off"}
 
 
 def test_requirements_without_a_form_are_checked_as_ever():
@@ -220,3 +223,82 @@ def test_tree_says_what_steered_and_what_is_bad():
     assert "[steered, " in tree
     assert "– its last sentence ends with 'the'" in tree  # noqa: RUF001  a dash as a mark
     assert "its last sentence ends with &#39;the&#39;" in result.to_html()
+
+
+@pytest.mark.parametrize(
+    ("of_session", "of_call", "steers"),
+    [(True, None, True), (False, None, False), (True, False, False), (False, True, True)],
+)
+def test_steering_is_switched_for_a_session_and_for_a_call(of_session, of_call, steers):
+    backend = ScriptedBackend(json.dumps(GOOD) if steers else GOOD, capabilities=STEERABLE)
+    with MelleaSession(backend, SimpleContext(), steer=of_session) as session:
+        session.instruct("Write.", requirements=[RULE[0]], steer=of_call)
+
+    assert (backend.requests[0].schema is not None) is steers
+
+
+def test_steering_is_switched_off_for_one_requirement():
+    backend = ScriptedBackend(json.dumps(GOOD), capabilities=STEERABLE)
+    result = instruct(backend, [*RULE, contains("bridge").unsteered()])
+
+    assert list(result.steering.values()) == ["steered", "checked: steering is switched off for it"]
+    assert "bridge" not in backend.requests[0].schema.json_schema["pattern"]
+
+
+def test_session_explains_what_steers_and_what_is_checked_without_a_call():
+    backend = ScriptedBackend("x", capabilities=STEERABLE)
+    polite = req("Be polite.", simple_validate(lambda text: "please" in text))
+    with MelleaSession(backend, SimpleContext()) as session:
+        report = session.explain("Write about tea.", requirements=[word_count(at_most=60), polite])
+
+    assert report.outcomes == {"Use at most 60 words.": "steered"}
+    assert str(report).startswith(
+        "Use at most 60 words: steered.\n"
+        "Be polite: checked: it has no form.\n"
+        "The text has 24 to 60 words, at most 220 tokens, in Latin letters. "
+        "Write plain sentences, without lists or headings.\n"
+        "Pattern: ^"
+    )
+    assert report.pattern.startswith("^")
+    assert backend.requests == []
+
+
+def test_explaining_says_why_nothing_steers():
+    with MelleaSession(ScriptedBackend("x"), SimpleContext()) as session:
+        report = session.explain("Write.", requirements=RULE, steer=False)
+
+    assert (str(report), report.pattern) == ("Begin with: Once: checked: steering is switched off.", None)
+
+
+def test_stream_of_a_task_is_steered_and_its_pieces_are_plain_text():
+    backend = ScriptedBackend([list(json.dumps('"Über" \U0001f600.\n'))], capabilities=STEERABLE)
+    with MelleaSession(backend, SimpleContext()) as session:
+        pieces = list(session.stream_instruct("Write.", requirements=RULE))
+
+    assert backend.requests[0].schema.json_schema["pattern"].startswith("^Once")
+    assert "".join(pieces) == '"Über" \U0001f600.\n'
+
+
+async def test_checked_stream_is_steered_and_says_so():
+    backend = ScriptedBackend([list(json.dumps(GOOD))], capabilities=STEERABLE)
+    streamer = await stream("Write.", backend, SimpleContext(), requirements=RULE)
+    text = "".join([piece async for piece in streamer])
+
+    assert (text, streamer.success) == (GOOD, True)
+    assert set(streamer.result.steering.values()) == {"steered"}
+
+
+async def test_checked_stream_is_not_steered_where_it_says_so():
+    backend = ScriptedBackend([list(GOOD)], capabilities=STEERABLE)
+    streamer = await stream("Write.", backend, SimpleContext(), requirements=RULE, steer=False)
+
+    assert (await streamer.acomplete()).success
+    assert backend.requests[0].schema is None
+
+
+def test_instruction_without_a_strategy_is_steered_too():
+    backend = ScriptedBackend(json.dumps(GOOD), capabilities=STEERABLE)
+    with MelleaSession(backend, SimpleContext()) as session:
+        assert session.instruct("Write.", requirements=RULE, strategy=None).value == GOOD
+
+    assert backend.requests[0].schema is not None

@@ -60,6 +60,10 @@ class GenerateConfig:
         """Return the config with options of higher rank over its own; the last layer wins."""
         return evolve(self, options=merge_options(*map(table.canonical, (self.options, *layers))))
 
+    def steered(self, steer: bool | None) -> Self:
+        """Return the config with what a call says of steering; as it is if the call says nothing."""
+        return self if steer is None else self.under({ModelOption.STEER: steer})
+
     def keywords(self) -> dict[str, Any]:
         """Return the keywords that ``generate_from_context`` and strategies take."""
         options = merge_options(self.options, {ModelOption.STREAM: True}) if self.stream else self.options

@@ -59,7 +59,7 @@ def start_chat(
     action = blockify(action)
     request, options = _check_request(backend, action, config)
     writer = _writer(backend, action, request, config)
-    writer.start(_fill(backend, writer, action, ctx, request, options))
+    writer.start(_fill(backend, writer, action, ctx, request, options, _told(config)))
     return writer.thunk
 
 
@@ -82,7 +82,7 @@ async def sample_n(
     action = blockify(action)
     request, options = _check_request(backend, action, config.under({ModelOption.STREAM: False}))
     writers = [_writer(backend, action, request, config) for _ in range(n)]
-    request = await _render_request(backend, action, ctx, evolve(request, n=n), options)
+    request = await _render_request(backend, action, ctx, evolve(request, n=n), options, _told(config))
     for writer in writers:
         writer.send(request)
     started, answered = time.perf_counter(), set()
@@ -138,6 +138,10 @@ def _check_tool_names(tools: Any) -> None:
         )
 
 
+def _told(config: GenerateConfig) -> str:
+    return config.format.said if isinstance(config.format, TextPattern) else ""
+
+
 def parser_of(action: Span) -> Component[Any] | None:
     """Return what reads the answer to an action: the action itself, unless it is plain text."""
     return action if is_component(action) else None
@@ -191,9 +195,10 @@ async def _fill(
     ctx: Context,
     request: ChatRequest,
     options: Mapping[str, Any],
+    told: str,
 ) -> None:
     """Render the prompt, send it, and fill the thunk."""
-    request = await _render_request(backend, action, ctx, request, options)
+    request = await _render_request(backend, action, ctx, request, options, told)
     writer.send(request)
     limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
@@ -227,17 +232,27 @@ def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
 
 
 async def _render_request(
-    backend: ModelAPI, action: Span, ctx: Context, request: ChatRequest, options: Mapping[str, Any]
+    backend: ModelAPI,
+    action: Span,
+    ctx: Context,
+    request: ChatRequest,
+    options: Mapping[str, Any],
+    told: str,
 ) -> ChatRequest:
-    """Return the request with its messages, once everything they are made of is computed."""
+    """Return the request with its messages, once everything they are made of is computed.
+
+    What the model is told of its text stands below the last one.
+    """
     spans = [*await ctx.view(backend), action]
     await resolve_all(spans)
     messages = backend.formatter.to_chat_messages(spans)
     if system := options.get(ModelOption.SYSTEM_PROMPT):
         messages = with_system_prompt(messages, str(system))
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
-        messages[-1] = _asking_for(request.schema, messages[-1])
+        messages[-1] = _telling(request.schema.prompt(), messages[-1])
         request = evolve(request, schema=None)
+    if told:
+        messages[-1] = _telling(told, messages[-1])
     _check_media(backend, messages)
     request = evolve(request, messages=tuple(map(mended, messages)))
     refuse_half_characters(request)
@@ -275,9 +290,8 @@ def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
             raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio")
 
 
-def _asking_for(schema: OutputSchema, message: Message) -> Message:
-    """Return the message with the schema written out, for a backend that cannot constrain its output."""
-    wanted = schema.prompt()
+def _telling(wanted: str, message: Message) -> Message:
+    """Return the message with what is wanted of the output below it."""
     return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
 
 

@@ -70,6 +70,7 @@ class Requirement(Component[str]):
         judge: The backend that judges; by default the one that wrote.
         form: What language of texts the requirement admits, so that it can steer the decoding; several where
             all must hold.
+        steer: Whether it may; otherwise the form is only known.
 
     Raises:
         UsageError: The check takes other arguments than one context, or there is nothing to check.
@@ -85,6 +86,7 @@ class Requirement(Component[str]):
         repair: Callable[[str], str] | None = None,
         judge: Backend | None = None,
         form: Form | Sequence[Form] = (),
+        steer: bool = True,
     ) -> None:
         if description is not None and not isinstance(description, str):
             raise UsageError(f"A requirement's description is text, not {type(description).__name__}.")
@@ -98,6 +100,13 @@ class Requirement(Component[str]):
         self.repair = repair
         self.judge = judge
         self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
+        self.steer = steer
+
+    def unsteered(self) -> Self:
+        """Return the same requirement, checked and never steered: ``contains("river").unsteered()``."""
+        twin = copy.copy(self)
+        twin.steer = False
+        return twin
 
     @property
     def is_free(self) -> bool:

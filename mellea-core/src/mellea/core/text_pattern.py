@@ -24,10 +24,12 @@ class TextPattern:
     Args:
         pattern: The expression, in the dialect of llama.cpp's grammars, with JSON's escapes written out.
         longest: Tokens that the longest text may take.
+        said: What the model is told of it, below the prompt: it does not see the pattern.
     """
 
     pattern: str = field(repr=False)
     longest: int
+    said: str = ""
 
     def schema(self) -> OutputSchema:
         """Return the schema that carries the pattern."""

@@ -23,6 +23,7 @@ from mellea.core.thunk import ModelOutputThunk
 __all__ = [
     "ActOptions",
     "ChatOptions",
+    "ExplainOptions",
     "GenerateOptions",
     "InstructOptions",
     "InstructionParts",
@@ -51,6 +52,7 @@ class StrategyOptions(GenerateOptions, total=False):
 
     strategy: str | SamplingStrategy | None
     strict: bool | None
+    steer: bool | None
 
 
 class ActOptions(StrategyOptions, total=False):
@@ -88,6 +90,8 @@ class SampledInstructOptions(InstructOptions, total=False):
 class StreamOptions(InstructionParts, GenerateOptions, total=False):
     """What may go along with a task that is streamed."""
 
+    steer: bool | None
+
 
 class QueryOptions(StrategyOptions, total=False):
     """What may go along with a question about an object."""
@@ -102,8 +106,18 @@ class TransformOptions(TypedDict, total=False):
     requirements: Iterable[str | Requirement] | None
     strategy: str | SamplingStrategy | None
     strict: bool | None
+    steer: bool | None
     format: Any
     model_options: Mapping[str, Any] | None
+
+
+class ExplainOptions(InstructionParts, total=False):
+    """What may go along with a task that is only to be explained."""
+
+    format: Any
+    model_options: Mapping[str, Any] | None
+    tool_calls: bool
+    steer: bool | None
 
 
 class ValidateOptions(TypedDict, total=False):
@@ -141,6 +155,10 @@ _DOCUMENTED = {
     "strategy": "How attempts are made, or the name of a strategy; None makes one attempt.",
     "strict": (
         "Whether it is an error that no attempt meets every requirement; None means as the session says."
+    ),
+    "steer": (
+        "Whether requirements that have a form steer the decoding, where the backend can; None means as the "
+        "session says."
     ),
     "return_sampling_results": "Whether to return every attempt, as a ``SamplingResult``; needs a strategy.",
     "output": "What to check instead of the last output, as the answer to the conversation.",

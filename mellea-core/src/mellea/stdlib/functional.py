@@ -27,6 +27,7 @@ from mellea.stdlib._generate import sample, start_generation, user_message, wait
 from mellea.stdlib._signatures import (
     ActOptions,
     ChatOptions,
+    ExplainOptions,
     InstructionParts,
     QueryOptions,
     SampledInstructOptions,
@@ -40,12 +41,14 @@ from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
+from mellea.stdlib.sampling._steering import SteeringReport, steer_config
 
 __all__ = [
     "DEFAULT_STRATEGY",
     "aact",
     "achat",
     "act",
+    "aexplain",
     "ainstruct",
     "aquery",
     "astream_chat",
@@ -53,6 +56,7 @@ __all__ = [
     "atransform",
     "avalidate",
     "chat",
+    "explain",
     "instruct",
     "query",
     "sample",
@@ -80,6 +84,7 @@ async def aact(
     strategy: str | SamplingStrategy | None = None,
     return_sampling_results: bool = False,
     strict: bool | None = None,
+    steer: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
@@ -112,6 +117,7 @@ async def aact(
         strategy=strategy,
         return_sampling_results=return_sampling_results,
         strict=strict,
+        steer=steer,
         format=format,
         model_options=model_options,
         tool_calls=tool_calls,
@@ -128,6 +134,7 @@ async def _acted(
     strategy: str | SamplingStrategy | None = None,
     return_sampling_results: bool = False,
     strict: bool | None = None,
+    steer: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
@@ -135,7 +142,7 @@ async def _acted(
     warns: bool = True,
 ) -> tuple[Any, Context]:
     """Carry out ``aact``; ``warns`` is whether to say that the output does not meet every requirement."""
-    config = GenerateConfig(format, model_options, tool_calls)
+    config = GenerateConfig(format, model_options, tool_calls).steered(steer)
     if strategy is None:
         _check_no_strategy(
             requirements=requirements, return_sampling_results=return_sampling_results, strict=strict
@@ -170,6 +177,7 @@ async def ainstruct(
     strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
     return_sampling_results: bool = False,
     strict: bool | None = None,
+    steer: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
@@ -200,6 +208,10 @@ async def ainstruct(
     chosen = strategy
     if not return_sampling_results:
         chosen = needed_strategy(strategy, instruction.requirements, format)
+    if chosen is None:
+        config = GenerateConfig(format, model_options, tool_calls).steered(steer)
+        config, _ = await steer_config(instruction, instruction.requirements, backend, config)
+        format, model_options = config.format, config.options
     return await aact(
         instruction,
         context,
@@ -208,6 +220,7 @@ async def ainstruct(
         strategy=chosen,
         return_sampling_results=return_sampling_results,
         strict=strict if chosen is strategy else None,
+        steer=steer,
         format=format,
         model_options=model_options,
         tool_calls=tool_calls,
@@ -221,6 +234,7 @@ async def astream_instruct(
     context: Context,
     backend: Backend,
     *,
+    steer: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
@@ -228,7 +242,7 @@ async def astream_instruct(
 ) -> tuple[ModelOutputThunk[Any], Context]:
     """Give the model a task and return the output while it is being written.
 
-    The requirements are shown, and not checked.
+    The requirements are shown, and steer where they have a form and the backend can; they are not checked.
 
     Args:
         description: The task; with ``user_variables`` a template (``{{name}}``).
@@ -239,8 +253,42 @@ async def astream_instruct(
         TemplateError: A template variable is not given.
         UsageError: The call cannot be carried out; nothing was sent.
     """
-    config = GenerateConfig(format, model_options, tool_calls, stream=True)
-    return await start_generation(_task(description, parts), context, backend, config)
+    task = _task(description, parts)
+    config = GenerateConfig(format, model_options, tool_calls, stream=True).steered(steer)
+    config, _ = await steer_config(task, task.requirements, backend, config)
+    return await start_generation(task, context, backend, config)
+
+
+@with_options(ExplainOptions)
+async def aexplain(
+    description: str | Span,
+    context: Context,
+    backend: Backend,
+    *,
+    steer: bool | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    **parts: Unpack[InstructionParts],
+) -> SteeringReport:
+    """Return how the requirements of a task would steer the answer; no model is asked.
+
+    A server may be asked what it is. Printed, the report says the plan in words, what is left to checking and
+    why, and the pattern.
+
+    Args:
+        description: The task; with ``user_variables`` a template (``{{name}}``).
+        context: The conversation that led here.
+        backend: What would generate.
+
+    Raises:
+        TemplateError: A template variable is not given.
+        ContradictionError: No text can meet two of the requirements.
+        UsageError: The task is empty.
+    """
+    task = _task(description, parts)
+    config = GenerateConfig(format, model_options, tool_calls).steered(steer)
+    return (await steer_config(task, task.requirements, backend, config))[1]
 
 
 def _task(description: str | Span, parts: InstructionParts) -> Instruction:
@@ -364,6 +412,7 @@ async def aquery(
     requirements: Iterable[str | Requirement] | None = None,
     strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
     strict: bool | None = None,
+    steer: bool | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
@@ -401,6 +450,7 @@ async def aquery(
         requirements=requirements,
         strategy=chosen,
         strict=strict if chosen is strategy else None,
+        steer=steer,
         format=format,
         model_options=model_options,
         tool_calls=tool_calls and has_tools(action, backend),
@@ -479,6 +529,7 @@ def query(
 
 chat = synchronous(achat)
 transform = synchronous(atransform)
+explain = synchronous(aexplain)
 validate = synchronous(avalidate)
 stream_chat = synchronous(astream_chat, starts_only=True)
 stream_instruct = synchronous(astream_instruct, starts_only=True)

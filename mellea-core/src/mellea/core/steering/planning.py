@@ -94,6 +94,14 @@ class Steering:
         shortest = min(Guards().shortest, roomed(plan).least) if plan.script.spaced else 0
         return Guards(shortest=shortest, ended=not given)
 
+    def summary(self) -> str:
+        """Return what the plan comes to, for people."""
+        if self.plan.whole is not None:
+            return f"The text is one of those that a form gives, of at most {self.longest} tokens."
+        words, said = roomed(self.plan), self.describe()
+        bounds = f"{words.least} to {words.most} words, at most {self.longest} tokens"
+        return f"The text has {bounds}, in {self.plan.script.name} letters. {said}".rstrip()
+
     def describe(self) -> str:
         """Return the plan in words, for the prompt: what the pattern asks for and no form says."""
         if self.pattern is None or self.plan.whole is not None:

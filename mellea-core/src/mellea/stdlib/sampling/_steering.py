@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.backend import Backend
 from mellea.core.capabilities import Capability
@@ -27,19 +27,30 @@ __all__ = ["SteeringReport", "fates_of", "steer_config", "steer_request", "steer
 
 @frozen
 class SteeringReport:
-    """How the requirements of a call steer it.
+    """How the requirements of a call steer it. Printed, it says so in words.
 
     Args:
-        outcomes: What became of each requirement that has a form, by its name: ``steered``, or ``checked: ``
+        outcomes: What becomes of each requirement that has a form, by its name: ``steered``, or ``checked: ``
             and why.
         steering: The plan and the pattern; None where nothing steers.
+        unformed: Names of the requirements that have no form, which are checked alone.
     """
 
-    outcomes: Mapping[str, str]
+    outcomes: Mapping[str, str] = field(factory=dict, hash=False)
     steering: Steering | None = None
+    unformed: tuple[str, ...] = ()
+
+    @property
+    def pattern(self) -> str | None:
+        """The pattern that the text is held to; None where nothing steers."""
+        return self.steering.pattern if self.steering is not None else None
 
     def __str__(self) -> str:
-        return "\n".join(f"{name}: {outcome}" for name, outcome in self.outcomes.items())
+        fates = {**self.outcomes, **dict.fromkeys(self.unformed, "checked: it has no form")}
+        lines = [f"{name.rstrip('.')}: {fate}." for name, fate in fates.items()]
+        if self.steering is not None:
+            lines += [self.steering.summary(), f"Pattern: {self.pattern}"]
+        return "\n".join(lines) or "There is nothing to steer by."
 
 
 async def steer_request(call: SamplingRequest) -> SamplingRequest:
@@ -63,25 +74,29 @@ async def steer_config(
     Raises:
         ContradictionError: No text can meet two of the requirements; nothing was sent.
     """
+    asked = tuple(requirements)
+    formed = [requirement for requirement in asked if requirement.forms]
+    unformed = tuple(requirement.name for requirement in asked if not requirement.forms)
     merged = config.over(backend.model_options, table=backend.options).options
-    formed = [requirement for requirement in requirements if requirement.forms]
-    off = merged.get(ModelOption.STEER, True) is False
-    if not formed or off or config.format is not None or config.tool_calls:
-        return config, SteeringReport({})
+    obstacle = _obstacle(config, merged)
+    if not formed or obstacle:
+        fate = f"checked: {obstacle}"
+        return config, SteeringReport({each.name: fate for each in formed}, None, unformed)
     steering = await steering_of(action, formed, backend)
-    obstacle = await _obstacle(backend, merged, steering)
+    obstacle = await _obstacle_there(backend, merged, steering)
     outcomes = _outcomes(formed, steering, obstacle)
     if obstacle or steering.pattern is None:
-        return config, SteeringReport(outcomes)
-    pattern = TextPattern(steering.pattern, steering.longest)
-    return evolve(config.over(_options(steering)), format=pattern), SteeringReport(outcomes, steering)
+        return config, SteeringReport(outcomes, None, unformed)
+    pattern = TextPattern(steering.pattern, steering.longest, steering.describe())
+    held = evolve(config.over(_options(steering)), format=pattern)
+    return held, SteeringReport(outcomes, steering, unformed)
 
 
 async def steering_of(action: Span, formed: Iterable[Requirement], backend: Backend) -> Steering:
     """Return how requirements with forms would steer the answer to an action."""
     await resolve_all([action])
     prompt = backend.formatter.to_chat_messages([action])[-1].content
-    return steer([form for requirement in formed for form in requirement.forms], prompt)
+    return steer([form for each in formed if each.steer for form in each.forms], prompt)
 
 
 def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]:
@@ -105,8 +120,17 @@ def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]
     }
 
 
-async def _obstacle(backend: Backend, options: Mapping[str, Any], steering: Steering) -> str:
-    """Return why no form of a call steers it; nothing if that is not so."""
+def _obstacle(config: GenerateConfig, options: Mapping[str, Any]) -> str:
+    """Return why a call is not steered, as far as that needs no plan; nothing if that is not so."""
+    if options.get(ModelOption.STEER, True) is False:
+        return "steering is switched off"
+    if config.format is not None:
+        return "the call has a format of its own"
+    return "the model may call tools" if config.tool_calls else ""
+
+
+async def _obstacle_there(backend: Backend, options: Mapping[str, Any], steering: Steering) -> str:
+    """Return why a plan steers no call of a backend; nothing if that is not so."""
     if not await backend.supports(Capability.REGEX):
         return f"backend {backend.provider!r} keeps no patterns"
     limit = options.get(ModelOption.MAX_NEW_TOKENS)
@@ -131,10 +155,8 @@ def _outcomes(formed: Iterable[Requirement], steering: Steering, obstacle: str) 
     of_forms = iter(steering.outcomes)
     outcomes = {}
     for requirement in formed:
-        own = [next(of_forms) for _ in requirement.forms]
+        own = [next(of_forms) for _ in requirement.forms] if requirement.steer else []
         left = [outcome.why for outcome in own if not outcome.steered]
-        if obstacle:
-            outcomes[requirement.name] = f"checked: {obstacle}"
-        else:
-            outcomes[requirement.name] = f"checked: {'; '.join(left)}" if left else "steered"
+        why = obstacle or ("; ".join(left) if requirement.steer else "steering is switched off for it")
+        outcomes[requirement.name] = f"checked: {why}" if why else "steered"
     return outcomes

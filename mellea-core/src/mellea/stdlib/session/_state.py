@@ -18,7 +18,7 @@ from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.options import OptionTable
+from mellea.core.options import ModelOption, OptionTable
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._generate import wait_or_cancel
@@ -52,6 +52,7 @@ class SessionState:
         session_id: str | None = None,
         model_options: Mapping[str, Any] | None = None,
         strict: bool = False,
+        steer: bool = True,
         plugins: Iterable[Any] | None = None,
         owns_backend: bool = False,
     ) -> None:
@@ -63,6 +64,8 @@ class SessionState:
         self.id = session_id or str(uuid.uuid4())
         self.backend = backend
         self.model_options = self._table.canonical(model_options)
+        if not steer:
+            self.model_options = {ModelOption.STEER: False, **self.model_options}
         self.strict = strict
         self.plugins = tuple(plugins or ())
         self._history = History(_check_context(ctx) if ctx is not None else SimpleContext())

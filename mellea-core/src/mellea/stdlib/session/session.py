@@ -16,6 +16,7 @@ from mellea.stdlib import functional
 from mellea.stdlib._signatures import (
     ActOptions,
     ChatOptions,
+    ExplainOptions,
     InstructOptions,
     QueryOptions,
     SampledInstructOptions,
@@ -27,6 +28,7 @@ from mellea.stdlib._signatures import (
     with_options,
 )
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY
+from mellea.stdlib.sampling._steering import SteeringReport
 from mellea.stdlib.session._state import SessionState, current_session
 
 __all__ = ["MelleaSession", "get_session"]
@@ -64,6 +66,7 @@ class MelleaSession(SessionState):
         session_id: A name for logs; by default a new UUID.
         model_options: Options of every call of this session, over the backend's and under the call's own.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
+        steer: Whether requirements that have a form steer the decoding, where the backend can.
         plugins: Plugins of this session; strategies are named among them before the installed ones.
         owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
             backend that it made.
@@ -237,6 +240,25 @@ class MelleaSession(SessionState):
         """Synchronous twin of ``ainstruct``; it waits for the output."""
         return run_sync(self.ainstruct(description, **waiting(options)))
 
+    @with_options(ExplainOptions)
+    async def aexplain(self, description: str | Span, **options: Unpack[ExplainOptions]) -> SteeringReport:
+        """Return how the requirements of a task would steer the answer; no model is asked.
+
+        A server may be asked what it is. Printed, the report says the plan in words, what is left to checking
+        and why, and the pattern.
+
+        Args:
+            description: The task; with ``user_variables`` a template (``{{name}}``).
+
+        Raises:
+            TemplateError: A template variable is not given.
+            ContradictionError: No text can meet two of the requirements.
+            UsageError: The task is empty.
+        """
+        return await self._look(functional.aexplain, description, **options)
+
+    explain = synchronous(aexplain)
+
     @with_options(ValidateOptions)
     async def avalidate(
         self, reqs: str | Requirement | Iterable[str | Requirement], **options: Unpack[ValidateOptions]
@@ -368,7 +390,8 @@ class MelleaSession(SessionState):
     ) -> ModelOutputThunk[Any]:
         """Give the model a task and return the output while it is being written.
 
-        The requirements are shown, and not checked.
+        The requirements are shown, and steer where they have a form and the backend can; they are not
+        checked.
 
         Args:
             description: The task; with ``user_variables`` a template (``{{name}}``).

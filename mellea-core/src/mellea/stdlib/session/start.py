@@ -28,6 +28,7 @@ def start_session(
     model_options: Mapping[str, Any] | None = None,
     plugins: Iterable[Any] | None = None,
     strict: bool = False,
+    steer: bool = True,
     backend_name: str | None = None,
     **backend_kwargs: Any,
 ) -> MelleaSession:
@@ -44,6 +45,7 @@ def start_session(
         plugins: Modules or objects with hook implementations, for this session only; they go before what is
             installed.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
+        steer: Whether requirements that have a form steer the decoding, where the backend can.
         backend_name: Another name for ``backend``.
         backend_kwargs: Passed on to the backend.
 
@@ -61,7 +63,13 @@ def start_session(
     opened = _open_backend(backend, backend_name, model_id, brought, backend_kwargs)
     made_here = not any(opened is given for given in (backend, backend_name))
     return MelleaSession(
-        opened, context, model_options=options, strict=strict, plugins=brought, owns_backend=made_here
+        opened,
+        context,
+        model_options=options,
+        strict=strict,
+        steer=steer,
+        plugins=brought,
+        owns_backend=made_here,
     )
 
 

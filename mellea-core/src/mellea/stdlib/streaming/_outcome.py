@@ -10,6 +10,7 @@ from mellea.core.requirement import PartialValidationResult, Requirement, Valida
 from mellea.core.sampling import Attempt, SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._loop import RepairConversation, best_attempt
+from mellea.stdlib.sampling._steering import fates_of
 from mellea.stdlib.streaming._attempts import StreamAttempts, reason_of
 from mellea.stdlib.streaming.events import CompletedEvent, StreamEvent
 
@@ -122,7 +123,7 @@ class StreamOutcome(Generic[S]):
             if self._run.attempts[best].success
             else "no attempt succeeded, and it is the best"
         )
-        return SamplingResult(self.attempts, best, why)
+        return SamplingResult(self.attempts, best, why, fates_of(self.attempts, best))
 
     @property
     def _completed(self) -> CompletedEvent | None:

@@ -13,6 +13,7 @@ from mellea.core.context import Context
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
+from mellea.stdlib.sampling._steering import steer_request
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
 from mellea.stdlib.streaming._attempts import RepairFunction, StreamAttempts, StreamRequest
 from mellea.stdlib.streaming.streamer import Streamer
@@ -34,6 +35,7 @@ async def stream(
     validation_backend: Backend | None = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    steer: bool | None = None,
     loop_budget: int = 1,
     repair: RepairFunction | None = None,
 ) -> Streamer[T]: ...
@@ -51,6 +53,7 @@ async def stream(
     format: None = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    steer: bool | None = None,
     loop_budget: int = 1,
     repair: RepairFunction | None = None,
 ) -> Streamer[T]: ...
@@ -68,6 +71,7 @@ async def stream(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    steer: bool | None = None,
     loop_budget: int = 1,
     repair: RepairFunction | None = None,
 ) -> Streamer[Any]: ...
@@ -84,6 +88,7 @@ async def stream(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    steer: bool | None = None,
     loop_budget: int = 1,
     repair: RepairFunction | None = None,
 ) -> Streamer[Any]:
@@ -114,6 +119,8 @@ async def stream(
         format: A pydantic class or JSON schema that the text must fit.
         model_options: Options of the generation. With a seed, each attempt draws with one of its own.
         tool_calls: Whether the model may call tools.
+        steer: Whether requirements that have a form steer the decoding, where the backend can; by default
+            they do.
         loop_budget: Attempts.
         repair: Says what to ask after a failed attempt, as a strategy's ``repair`` does, for instance
             ``MultiTurnStrategy.repair``; by default ``RepairTemplateStrategy.repair``, which says what was
@@ -132,13 +139,14 @@ async def stream(
         backend,
         validation_backend or backend,
         requirements_of(requirements),
-        GenerateConfig(format, model_options, tool_calls, stream=True),
+        GenerateConfig(format, model_options, tool_calls, stream=True).steered(steer),
         rounds=loop_budget,
         lanes=1,
         at_once=1,
         spare_judges=True,
         spending=Spending(Budget()),
     )
+    call = await steer_request(call)
     chosen = None if chunking is None else get_chunking(chunking)
     run = StreamAttempts(StreamRequest(call, chosen, repair or RepairTemplateStrategy.repair))
     await run.begin(call.action, call.context)
