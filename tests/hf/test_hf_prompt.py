@@ -133,3 +133,9 @@ def test_conversation_is_counted_as_it_is_encoded():
     encoder = PromptEncoder(tiny.tokenizer(), "m", None)
 
     assert encoder.count([Message("user", "x")]) == len(encoder.chat([Message("user", "x")]))
+
+
+async def test_words_that_the_tokenizer_has_whole(backend):
+    words = {"river", "lisbon", "andcommunity", "ofurbanlife"}
+
+    assert await backend.whole_words(words) == {"river", "lisbon"}

@@ -176,3 +176,15 @@ async def test_plain_completions_take_the_options_of_the_sdk(faults, faulty):
 
     assert faults.requests[-1] == {"model": "m", "prompt": "Hi.", "top_k": 3}
     assert faults.headers[-1]["X-A"] == "1"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(404, {"error": {"message": "no such route"}}), Reply(body={"tokens": [1, 2]}), Reply(body=[])],
+)
+async def test_server_that_tells_no_tokens_is_asked_once(reply, faults, faulty):
+    faults.answers(reply, Reply(body={"tokens": [{"id": 1, "piece": " river"}]}))
+
+    assert await faulty.backend.whole_words({"river"}) is None
+    assert await faulty.backend.whole_words({"river"}) is None
+    await faulty.backend.aclose()

@@ -19,3 +19,12 @@ async def test_raw_completion_is_constrained_by_a_schema(open_session):
 
     assert isinstance(thunk.parsed, City)
     await backend.aclose()
+
+
+async def test_server_tells_the_words_that_its_model_has_whole(open_session):
+    backend = open_session().backend
+    words = {"river", "lisbon", "andcommunity", "ofurbanlife", "été"}
+
+    assert await backend.whole_words(words) == {"river", "lisbon"}
+    assert await backend.whole_words(set()) == set()
+    await backend.aclose()

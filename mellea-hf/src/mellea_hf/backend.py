@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import warnings
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 from mellea.core import (
@@ -156,6 +156,10 @@ class LocalHFBackend(Backend):
         encoder = self._usable().encoder
         size = sum(len(message.content) for message in messages)
         return await off_loop(size, lambda: encoder.count(messages))
+
+    async def whole_words(self, words: Collection[str]) -> Collection[str]:
+        """Return those of some words that the model's tokenizer has whole."""
+        return self._usable().whole_words(words)
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for torch's running out of memory."""

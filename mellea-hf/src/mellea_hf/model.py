@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -78,6 +78,16 @@ class LoadedModel:
         """How many tokens the model gives a score."""
         size: int = self.model.config.get_text_config().vocab_size
         return size
+
+    def whole_words(self, words: Collection[str]) -> Collection[str]:
+        """Return those of some words in small letters that are one token, capitalised or not."""
+        encode = self.tokenizer.backend_tokenizer.encode
+        texts = {word: (f" {word}", f" {word.capitalize()}") for word in words}
+        return {
+            word
+            for word, forms in texts.items()
+            if any(len(encode(form, add_special_tokens=False).ids) == 1 for form in forms)
+        }
 
     def settings(self, options: Mapping[str, Any], template: str = "") -> DecodingSettings:
         """Return the settings of a call. See ``read_options``."""

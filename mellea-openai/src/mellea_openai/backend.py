@@ -12,7 +12,7 @@ import json
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -63,6 +63,7 @@ from mellea.core.sdk_options import SDKOptions
 from mellea_openai.failures import translate
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
+from mellea_openai.tokens import whole_words
 
 __all__ = ["OpenAIBackend"]
 
@@ -134,6 +135,7 @@ class OpenAIBackend(Backend):
             SchemaDialect.OPENAI_STRICT if self._is_openai else SchemaDialect.PLAIN
         )
         self._extra_body = dict(default_extra_body or {})
+        self._tells_tokens = True
         self._keeps_patterns = False if self._is_openai and keeps_patterns is None else keeps_patterns
         key = "none" if user is not None and api_key is None else self._key(api_key)
         self._client_options = _check_options(client_options) | {"api_key": key, "base_url": self.base_url}
@@ -181,6 +183,14 @@ class OpenAIBackend(Backend):
             return str(next((entry.get("owned_by") for entry in entries), ""))
         except (openai.OpenAIError, MelleaError, KeyError, TypeError, AttributeError):
             return ""
+
+    async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
+        """Return those of some words that the model's tokenizer has whole; None if the server cannot tell."""
+        known = (
+            await whole_words(await self._clients.get(), self.base_url, words) if self._tells_tokens else None
+        )
+        self._tells_tokens = known is not None
+        return known
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``."""

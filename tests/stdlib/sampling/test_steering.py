@@ -153,6 +153,20 @@ def test_text_that_keeps_the_rules_and_breaks_off_is_drawn_again():
     assert result.why == "it was the first to meet every requirement without a fault"
 
 
+def test_words_that_the_model_writes_in_pieces_are_a_fault_unless_the_prompt_has_them():
+    class Knowing(ScriptedBackend):
+        async def whole_words(self, words):
+            return {word for word in words if word not in {"ofurbanlife", "andcommunity", "write"}}
+
+    torn = f"{GOOD} Write of it, ofurbanlife andcommunity."
+    backend = Knowing([json.dumps(torn), json.dumps(GOOD)], capabilities=STEERABLE)
+    result = instruct(backend, RULE, strategy=RejectionSamplingStrategy(loop_budget=2))
+
+    (fault,) = result.attempts[0].faults
+    assert re.fullmatch(r"\d+% of its words are unknown, such as 'ofurbanlife'", fault)
+    assert result.value == GOOD
+
+
 def test_drawing_again_is_no_repair_even_where_a_strategy_repairs():
     result, backend = twice(TORN, GOOD, strategy=MultiTurnStrategy(loop_budget=2))
 

@@ -8,7 +8,7 @@ the thunk's life) is written once in ``mellea.core.generation``; what programs c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
@@ -92,6 +92,14 @@ class ModelAPI(Closeable):
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the tokens of a conversation, or None if the backend cannot tell."""
+        return None
+
+    async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
+        """Return those of some words in small letters that the model's tokenizer has whole, in any case.
+
+        None if the backend cannot tell. What is written of other words is often none, which is how a steered
+        text is seen to go wrong.
+        """
         return None
 
     def translate_error(self, error: Exception) -> MelleaError | None:

@@ -42,6 +42,11 @@ class Guards:
     unknown: float = 0.06
     ended: bool = True
 
+    @staticmethod
+    def words_in(text: str) -> frozenset[str]:
+        """Return the words of a text that ``words`` is looked at for, in small letters."""
+        return frozenset(part for word in _WORD.findall(text) for part in _parts(word.lower()))
+
     def check(self, text: str) -> tuple[bool, str]:
         """Return whether a text is good, and else the first fault."""
         fault = next(filter(None, (fault(self, text) for fault in _FAULTS)), "")
@@ -89,8 +94,12 @@ def _strange(guards: Guards, text: str) -> str:
 
 
 def _known(word: str, words: Collection[str], prompt: Collection[str]) -> bool:
-    stem = word.removesuffix("'s").removesuffix("\u2019s")
-    return any(each in words or each in prompt for each in (word, stem, *re.split(r"['\u2019]", word)[:1]))
+    return any(part in words or part in prompt for part in _parts(word))
+
+
+def _parts(word: str) -> tuple[str, str]:
+    """Return a word, and what stands before its apostrophe."""
+    return word, re.split(r"['\u2019]", word)[0]
 
 
 def _broken_off(guards: Guards, text: str) -> str:

@@ -85,8 +85,16 @@ async def judge_attempt(
         started=time.time() - seconds,
         sent=output.sent,
         steering=call.steering,
-        faults=tuple(call.guards.faults(str(output))) if call.guards is not None else (),
+        faults=await _faults(call, str(output)),
     )
+
+
+async def _faults(call: SamplingRequest, text: str) -> tuple[str, ...]:
+    """Return what is bad about a steered text beside the rules; nothing where nothing steers."""
+    if call.guards is None:
+        return ()
+    words = await call.backend.whole_words(call.guards.words_in(text))
+    return tuple(evolve(call.guards, words=words).faults(text))
 
 
 def _feedback(action: Span, first: Span) -> str | None:

@@ -60,6 +60,8 @@ async def steer_request(call: SamplingRequest) -> SamplingRequest:
     """
     config, report = await steer_config(call.action, call.requirements, call.backend, call.config)
     guards = report.steering.guards if report.steering is not None else None
+    if guards is not None:
+        guards = evolve(guards, prompt=_prompt_of(call.action, call.backend))
     return evolve(call, config=config, steering=report.outcomes, guards=guards)
 
 
@@ -95,8 +97,12 @@ async def steer_config(
 async def steering_of(action: Span, formed: Iterable[Requirement], backend: Backend) -> Steering:
     """Return how requirements with forms would steer the answer to an action."""
     await resolve_all([action])
-    prompt = backend.formatter.to_chat_messages([action])[-1].content
-    return steer([form for each in formed if each.steer for form in each.forms], prompt)
+    forms = [form for each in formed if each.steer for form in each.forms]
+    return steer(forms, _prompt_of(action, backend))
+
+
+def _prompt_of(action: Span, backend: Backend) -> str:
+    return backend.formatter.to_chat_messages([action])[-1].content
 
 
 def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]:
