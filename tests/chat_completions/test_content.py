@@ -8,6 +8,7 @@ from mellea import ModelOption
 from mellea.core import Usage
 from mellea.core.errors import (
     MalformedResponseError,
+    ProviderError,
     QuotaError,
     RateLimitError,
     RefusalError,
@@ -34,6 +35,10 @@ def event(**fields):
     return f"data: {json.dumps(whole)}\n\n"
 
 
+def piece_of(content):
+    return event(choices=[{"index": 0, "delta": {"content": content}, "finish_reason": None}])
+
+
 def test_refusal_is_an_error_with_its_words(faults, faulty):
     faults.answers(Reply(message(content=None, refusal="I will not write that.")))
 
@@ -45,9 +50,7 @@ def test_refusal_is_an_error_with_its_words(faults, faulty):
     assert faulty.ctx.is_root_node
 
 
-def test_refusal_in_a_stream_is_an_error_with_its_words(faults, faulty, route):
-    if route.backend == "litellm":
-        return  # LiteLLM drops its pieces
+def test_refusal_in_a_stream_is_an_error_with_its_words(faults, faulty):
     pieces = [event(choices=[{"index": 0, "delta": {"refusal": part}}]) for part in ("I will ", "not.")]
     faults.answers(Reply([*pieces, delta(None, "stop"), DONE]))
 
@@ -99,6 +102,39 @@ def test_content_that_is_no_text_is_an_error_of_ours(faults, faulty, content):
 
     with pytest.raises(MalformedResponseError):
         faulty.chat("What colour?")
+
+
+def test_text_of_a_stream_in_parts_is_joined(faults, faulty):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    pieces = [[thought], [{"type": "text", "text": "It is "}], [{"type": "text", "text": "blue."}]]
+    faults.answers(Reply([*map(piece_of, pieces), delta(None, "stop"), DONE]))
+
+    thunk = faulty.act("What colour?", model_options={ModelOption.STREAM: True})
+
+    assert (thunk.text, thunk.thinking) == ("It is blue.", "hm")
+
+
+@pytest.mark.parametrize("content", [{"text": "blue"}, 3, [3]], ids=str)
+def test_content_of_a_stream_that_is_no_text_is_an_error_of_ours(faults, faulty, content):
+    faults.answers(Reply([delta("It is "), piece_of(content), delta(None, "stop"), DONE]))
+
+    with pytest.raises(MalformedResponseError):
+        list(faulty.stream_chat("What colour?"))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("told", [{"error": {"code": 502, "message": "upstream died"}}, {}])
+def test_error_in_the_place_of_an_answer_is_that_error(faults, faulty, route, stream, told):
+    if route.prefix == "hosted_vllm/" and stream and not told:
+        return  # LiteLLM takes it for the end
+    failed = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", **told}
+    whole = {**failed, "message": {"role": "assistant", "content": ""}}
+    faults.answers(
+        Reply([event(choices=[failed]), DONE]) if stream else Reply({**message(), "choices": [whole]})
+    )
+
+    with pytest.raises(ProviderError, match="upstream died" if told else "error"):
+        faulty.chat("Hi.", model_options={ModelOption.STREAM: stream})
 
 
 @pytest.mark.parametrize("choices", [[], None])

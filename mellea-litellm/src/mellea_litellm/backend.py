@@ -36,6 +36,7 @@ from mellea_litellm.counting import LengthOfStream
 from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST
 from mellea_litellm.route import Route, hidden, load_litellm, model_string
+from mellea_litellm.streams import WatchedStream
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -203,9 +204,12 @@ class LiteLLMBackend(Backend):
                 yield _with_true_end(chunk, route, body)
             return
         response = http_response(answer)
+        watched = WatchedStream.of(answer, backend=self.provider, model_id=request.model_id)
         length = LengthOfStream(request)
         try:
             async for piece in answer:
+                if watched.error is not None:
+                    raise watched.error
                 chunk = self._chunk(piece, request)
                 if chunk.finish_reason and not (
                     answer.received_finish_reason or answer.intermittent_finish_reason
@@ -217,6 +221,10 @@ class LiteLLMBackend(Backend):
                 if chunk.finish_reason and await length.is_too_long(answer):
                     yield Chunk(usage=length.told)
                     break
+            if watched.error is not None:
+                raise watched.error
+            if watched.refusal:
+                yield Chunk(refusal=watched.refusal)
         finally:
             await close_stream(answer, response)
 

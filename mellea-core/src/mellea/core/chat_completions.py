@@ -24,6 +24,7 @@ __all__ = [
     "completions_from",
     "malformed_response",
     "response_format",
+    "text_and_thinking",
     "usage_from",
     "wire_messages",
 ]
@@ -150,7 +151,7 @@ def _chunks(data: Any, backend: str, model_id: str, secrets: Iterable[str | None
 
 def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None, place: int) -> Chunk:
     said = choice.get("delta") or choice.get("message") or {}
-    text, thinking = _text_and_thinking(said.get("content"))
+    text, thinking = text_and_thinking(said.get("content"))
     reasoning = said.get("reasoning_content") or said.get("reasoning") or said.get("thinking")
     particular = said.get("provider_specific_fields") or {}  # where LiteLLM keeps what it does not know
     index = choice.get("index")
@@ -167,7 +168,7 @@ def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | No
     )
 
 
-def _text_and_thinking(content: Any) -> tuple[str, str]:
+def text_and_thinking(content: Any) -> tuple[str, str]:
     """Return the text and the reasoning of a content, which may come in parts.
 
     Raises:
@@ -184,7 +185,7 @@ def _text_and_thinking(content: Any) -> tuple[str, str]:
         elif isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif part.get("type") in ("thinking", "reasoning"):
-            thoughts.append(_text_and_thinking(part.get("thinking") or part.get("reasoning"))[0])
+            thoughts.append(text_and_thinking(part.get("thinking") or part.get("reasoning"))[0])
     return "".join(texts), "".join(thoughts)
 
 
@@ -227,7 +228,8 @@ def usage_from(usage: Any) -> Usage | None:
         )
     ]
     known = [count for count in counts if count is not None]
-    return Usage(*known) if len(known) == len(counts) else None
+    # No prompt is of no tokens: who says so does not count, and LiteLLM says it where nothing was said.
+    return Usage(*known) if len(known) == len(counts) and any(known) else None
 
 
 def _count(value: Any) -> int | None:

@@ -84,10 +84,17 @@ def error_of_answer(body: Any) -> Any:
         return None
     choices = body.get("choices")
     for choice in choices if isinstance(choices, Sequence) and not isinstance(choices, str) else ():
-        if isinstance(choice, Mapping) and choice.get("error"):
-            return choice["error"]
+        if isinstance(choice, Mapping) and (error := _error_of_choice(choice)):
+            return error
     named = body.get("error") or "error" in (body.get("object"), body.get("type"))
     return body if not choices and (named or _only_tells(body)) else None
+
+
+def _error_of_choice(choice: Mapping[str, Any]) -> Any:
+    particular = choice.get("provider_specific_fields")  # where LiteLLM keeps what it does not know
+    kept = particular if isinstance(particular, Mapping) else {}
+    named = "error" in (choice.get("finish_reason"), kept.get("native_finish_reason"))
+    return choice.get("error") or kept.get("error") or ("The answer ended with an error." if named else None)
 
 
 def _only_tells(body: Mapping[str, Any]) -> bool:
