@@ -148,11 +148,21 @@ def test_request_that_may_succeed_later_is_sent_again(faults, open_faulty, strea
     assert len(faults.requests) == 3
 
 
-def test_request_that_cannot_succeed_is_sent_once(faults, open_faulty):
-    faults.answers(Reply(error("no"), 400))
+@on_every_route
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, None, RequestRejectedError),
+        (429, "insufficient_quota", QuotaError),
+        (429, "billing_hard_limit_reached", QuotaError),
+    ],
+)
+def test_request_that_cannot_succeed_is_sent_once(faults, open_faulty, stream, status, code, expected):
+    faults.answers(Reply({"error": {"message": "no", "code": code}}, status))
 
-    with pytest.raises(RequestRejectedError):
-        open_faulty(retries=2).chat("Hi.")
+    with pytest.raises(expected):
+        open_faulty(retries=2).chat("Hi.", model_options={ModelOption.STREAM: stream})
 
     assert len(faults.requests) == 1
 

@@ -60,7 +60,7 @@ from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
-from mellea_openai.failures import translate
+from mellea_openai.failures import ask_again_where_it_helps, translate
 from mellea_openai.options import option_table
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.tokens import whole_words
@@ -160,7 +160,7 @@ class OpenAIBackend(Backend):
 
     def _new_client(self) -> AsyncOpenAI:
         # A proxy of the environment is not for a server on this machine.
-        hooks = {"response": [refuse_redirect_async]}
+        hooks = {"response": [refuse_redirect_async, ask_again_where_it_helps]}
         http_client = DefaultAioHttpClient(
             verify=self._trust, event_hooks=hooks, trust_env=not self._is_local
         )
