@@ -3,10 +3,11 @@
 import pytest
 
 from mellea import generative
-from mellea.core import ModelOption, NoAnswerWarning
+from mellea.core import ModelOption, NoAnswerWarning, Usage
 from mellea.core.errors import (
     CapabilityError,
     ContextWindowError,
+    MalformedResponseError,
     RepetitionError,
     RequestRejectedError,
     ServerError,
@@ -232,3 +233,45 @@ def test_option_of_a_wrong_type_is_the_requests_fault(play):
         m.chat("Hi", model_options={"temperature": "hot"})
 
     assert not caught.value.retryable
+
+
+PARTS = [{"type": "text", "text": "It is "}, {"type": "text", "text": "blue."}]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_content_in_parts_is_their_text(play, is_stream):
+    said = {"role": "assistant", "content": PARTS}
+    last = line(done=True, **({} if is_stream else {"message": said}))
+    m = play(stream(line(message=said), last) if is_stream else Reply(last))
+
+    assert m.act("What colour?", model_options={ModelOption.STREAM: is_stream}).text == "It is blue."
+
+
+@pytest.mark.parametrize(
+    "said", [{"content": 3}, {"content": {"text": "a"}}, {"content": [3]}, None, "blue"], ids=str
+)
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_content_that_is_no_text_is_an_error_and_no_empty_answer(play, said, is_stream):
+    first = line(done=not is_stream, message=said)
+    m = play(stream(first, line(done=True)) if is_stream else Reply(first))
+
+    with pytest.raises(MalformedResponseError):
+        m.act("What colour?", model_options={ModelOption.STREAM: is_stream})
+
+
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        ({"prompt_eval_count": "5", "eval_count": 2.0}, Usage(5, 2)),
+        ({"prompt_eval_count": 5, "eval_count": -2}, None),
+        ({"prompt_eval_count": True, "eval_count": 2}, None),
+        ({"prompt_eval_count": None, "eval_count": None}, None),
+    ],
+    ids=str,
+)
+def test_counts_that_cannot_be_are_unknown(play, counts, usage):
+    m = play(whole("blue", **counts))
+
+    output = m.act("What colour?")
+
+    assert (output.text, output.generation.usage) == ("blue", usage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from mellea.core.chat_completions import text_and_thinking, usage_from
 from mellea.core.response import Chunk, Completion, Usage
 from mellea_ollama.client import malformed_answer
 
@@ -23,11 +24,12 @@ def chunk_of(part: Part, model_id: str) -> Chunk:
     said = part.get("message")
     if not isinstance(said, dict):
         raise malformed_answer("a line has no message", model_id)
+    text, thinking = _content(said, model_id)
     return Chunk(
-        text=_text(said, "content", model_id),
-        thinking=_text(said, "thinking", model_id),
+        text=text,
+        thinking=_text(said, "thinking", model_id) or thinking,
         finish_reason=_text(part, "done_reason", model_id) or None,
-        usage=_usage(part, model_id),
+        usage=_usage(part),
         response_model=_text(part, "model", model_id) or None,
         raw=part,
     )
@@ -40,15 +42,27 @@ def completion_of(part: Part, model_id: str) -> Completion:
         MalformedResponseError: It is not what the protocol says.
     """
     reason = _text(part, "done_reason", model_id) or None
-    return Completion(_text(part, "response", model_id), reason, _usage(part, model_id))
+    return Completion(_text(part, "response", model_id), reason, _usage(part))
 
 
-def text_of(part: Part) -> str:
-    """Return everything that the model wrote in a part, reasoning too."""
-    said = part.get("message")
-    fields = said if isinstance(said, dict) else part
-    written = (fields.get(name) for name in ("thinking", "content", "response"))
-    return "".join(text for text in written if isinstance(text, str))
+def text_of(part: Part, model_id: str) -> str:
+    """Return everything that the model wrote in a part, reasoning too.
+
+    Raises:
+        MalformedResponseError: It is no text.
+    """
+    said = part.get("message", part)
+    if not isinstance(said, dict):
+        raise malformed_answer("a line has no message", model_id)
+    written = (*_content(said, model_id), *(_text(said, name, model_id) for name in ("thinking", "response")))
+    return "".join(written)
+
+
+def _content(said: Mapping[str, Any], model_id: str) -> tuple[str, str]:
+    try:
+        return text_and_thinking(said.get("content"))
+    except (AttributeError, TypeError) as wrong:
+        raise malformed_answer("content is no text", model_id) from wrong
 
 
 def _text(fields: Mapping[str, Any], name: str, model_id: str) -> str:
@@ -58,10 +72,8 @@ def _text(fields: Mapping[str, Any], name: str, model_id: str) -> str:
     return value or ""
 
 
-def _usage(part: Part, model_id: str) -> Usage | None:
+def _usage(part: Part) -> Usage | None:
     if not part.get("done"):
         return None
-    counts = [part.get(name) or 0 for name in ("prompt_eval_count", "eval_count")]
-    if not all(type(count) is int and count >= 0 for count in counts):
-        raise malformed_answer("a count of tokens is no number", model_id)
-    return Usage(*counts)
+    counts = {"prompt_tokens": part.get("prompt_eval_count"), "completion_tokens": part.get("eval_count")}
+    return usage_from(counts)

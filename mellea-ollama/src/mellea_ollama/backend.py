@@ -148,7 +148,7 @@ class OllamaModelBackend(Backend):
             done, nothing = False, True
             async with aclosing(self._asked(path, body)) as parts:
                 async for part in parts:
-                    text = text_of(part)
+                    text = text_of(part, self.model_id)
                     said.append(text)
                     done = bool(part.get("done"))
                     nothing = nothing and not (
