@@ -40,9 +40,12 @@ def test_text_block_refuses_what_is_no_text():
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), TypeError)
 
 
-def test_text_block_is_immutable():
+def test_text_of_a_block_may_be_replaced_and_nothing_else():
+    block = CBlock("a")
+    block.value = "b"
     with pytest.raises(AttributeError):
-        CBlock("a").value = "b"
+        block.meta = {}
+    assert block == CBlock("b")
 
 
 @pytest.mark.parametrize(("data", "mime"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")])

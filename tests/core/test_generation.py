@@ -219,7 +219,7 @@ async def test_media_that_only_rendering_shows_are_refused_before_anything_is_se
 async def test_media_reach_a_backend_that_reads_them():
     backend = ScriptedBackend("x", capabilities=[Capability.IMAGES])
     await ask(backend, Picture())
-    assert backend.requests[0].messages[0].images == (ImageBlock(PNG),)
+    assert backend.requests[0].messages[0].images == [ImageBlock(PNG)]
 
 
 @pytest.mark.parametrize("asking", [{"tool_calls": True}, {"model_options": {ModelOption.TOOLS: [print]}}])

@@ -72,7 +72,7 @@ def test_message_refuses_content_that_is_no_text():
 
 def test_message_contains_its_documents_and_media():
     image, document = ImageBlock(PNG), CBlock("text")
-    assert Message("user", "look", images=[image], documents=[document]).parts() == [document, image]
+    assert Message("user", "look", images=[image], documents=[document]).parts()[1:] == [document, image]
 
 
 def test_message_does_not_share_the_callers_list():

@@ -96,7 +96,11 @@ def test_instruction_fills_templates_for_programs_that_ask():
 
 def test_simple_component_is_one_json_object():
     component = SimpleComponent(a="x", b=Document("text"), c=ModelOutputThunk("y"))
-    assert json.loads(shown(component)) == {"a": "x", "b": "text", "c": "y"}
+    assert json.loads(shown(component)) == {
+        "a": "x",
+        "b": {"text": "text", "title": None, "doc_id": None},
+        "c": "y",
+    }
     assert len(component.parts()) == 3
     assert component.parse(ModelOutputThunk("z")) == "z"
 

@@ -25,6 +25,7 @@ MODULES = [
     name
     for package in ("mellea.core", "mellea.stdlib", "mellea.plugins")
     for _, name, _ in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+    if name != "mellea.stdlib.components.genslot"  # a former name, which warns when it is imported
 ]
 
 SHARED = {  # with one other module of the same package each

@@ -18,6 +18,8 @@ from mellea.core import (
     RequestRejectedError,
     UsageError,
 )
+from mellea.core.message import merge_provider_fields
+from mellea.core.tool_call import call_fields
 from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS
 
 __all__ = ["PromptEncoder"]
@@ -181,7 +183,7 @@ def _as_mapping(message: Message) -> dict[str, Any]:
     fields: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         fields["tool_calls"] = [
-            {"type": "function", "function": {"name": call.name, "arguments": dict(call.args)}}
-            for call in message.tool_calls
+            {"type": "function", "function": {"name": name, "arguments": dict(arguments)}}
+            for _, name, arguments in map(call_fields, message.tool_calls)
         ]
-    return fields
+    return merge_provider_fields(fields, message.provider_fields, "huggingface")

@@ -193,10 +193,10 @@ class LiteLLMBackend(Backend):
         route = await self._find_route()
         request = evolve(request, options=self._drop_unsupported(self._sdk_arguments(request.options), route))
         if not route.takes_client:  # LiteLLM fetches images for most providers, in this process
-            for image in (image for message in request.messages for image in message.images):
+            for image in (image for message in request.messages for image in message.images or ()):
                 if isinstance(image, ImageUrlBlock):
                     await asyncio.to_thread(check_public, image.value or "", backend=self.provider)
-        body = chat_body(request, self.schema_dialect)
+        body = chat_body(request, self.schema_dialect, self.provider)
         answer = await self._send("acompletion", body, route)
         if not request.stream:
             where = {"backend": self.provider, "model_id": request.model_id}

@@ -21,7 +21,7 @@ from mellea.core.errors import (
 )
 from mellea.core.event_loop import LoopLocal, gather_or_cancel, run_sync
 from mellea.core.formatter import ChatFormatter
-from mellea.core.message import Message
+from mellea.core.message import Message, merge_provider_fields
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Chunk, Completion
@@ -231,7 +231,9 @@ class OllamaModelBackend(Backend):
             wire["thinking"] = message.thinking
         if message.images:
             wire["images"] = [self._image(image) for image in message.images]
-        return wire
+        if message.tool_name:
+            wire["tool_name"] = message.tool_name
+        return merge_provider_fields(wire, message.provider_fields, BACKEND)
 
     def _image(self, image: Any) -> str:
         if isinstance(image, ImageUrlBlock):

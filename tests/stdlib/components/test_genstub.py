@@ -21,7 +21,7 @@ from mellea.core import (
     RequirementsNotMetWarning,
     UsageError,
 )
-from mellea.stdlib.components import genslot, mify
+from mellea.stdlib.components import mify
 from mellea.stdlib.components.genstub import PreconditionException, generative
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.requirements import check, req, simple_validate
@@ -551,11 +551,6 @@ def test_generator_functions_are_our_error():
 
 def test_name_and_documentation_stay_those_of_the_function():
     assert (sentiment.__name__, sentiment.__doc__) == ("sentiment", "Classify the sentiment of the text.")
-
-
-def test_former_module_name_forwards():
-    assert genslot.generative is generative
-    assert genslot.PreconditionException is PreconditionException
 
 
 @attrs.define

@@ -1,4 +1,4 @@
-"""Leaves of a prompt: text, images, audio. Immutable values, validated when made."""
+"""Leaves of a prompt: text, images, audio. Values, checked when they are made and when a text is assigned."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import base64
 import binascii
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from attrs import field, frozen
+from attrs import define, field, setters
 
 from mellea.core.errors import UsageError
 
@@ -19,15 +20,14 @@ __all__ = ["AudioBlock", "AudioUrlBlock", "CBlock", "ImageBlock", "ImageUrlBlock
 
 _MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8"}
 _AUDIO_FORMATS = {
-    "x-wav": "wav",
-    "wav": "wav",
-    "wave": "wav",
-    "mpeg": "mp3",
-    "mp3": "mp3",
-    "x-flac": "flac",
-    "flac": "flac",
-    "ogg": "ogg",
+    **dict.fromkeys(("wave", "pn-wav", "vnd.wave"), "wav"),
+    **dict.fromkeys(("mpeg", "mpeg3", "mpeg-3", "mpg", "mpg3", "mpegaudio"), "mp3"),
+    **dict.fromkeys(("aif", "aifc"), "aiff"),
+    **dict.fromkeys(("aacp", "hx-aac-adts"), "aac"),
+    **dict.fromkeys(("vorbis", "vorbis+ogg"), "ogg"),
 }
+"""What MIME subtypes mean, where it is not what they say; an ``x-`` in front says nothing."""
+_TOLD_BY_FORMAT = 'Pass format="wav", "mp3" or "flac".'
 
 
 def _short(value: object) -> str:
@@ -46,12 +46,27 @@ class _NotTextError(UsageError, TypeError):
         super().__init__(f"A text block holds str, not {got}.", hint="Convert the value with str() first.")
 
 
-@frozen
+class _NoImageError(UsageError, TypeError):
+    pass
+
+
+def _checked(block: CBlock, attribute: Any, value: Any) -> Any:
+    """Let a block take another text only if it could have been made of it."""
+    _text_or_none(block, attribute, value)
+    block.check_value(value)
+    return value
+
+
+def _as_dict(meta: Mapping[str, Any] | None) -> dict[str, Any]:
+    return meta if isinstance(meta, dict) else dict(meta or {})
+
+
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class CBlock:
     """Plain text in a prompt.
 
     Args:
-        value: The text; None stands for no text.
+        value: The text; None stands for no text. Another one may be assigned.
         meta: Whatever the program wants to remember with it; no part of equality.
         cache: Hint that a local engine should keep the state computed for this text.
 
@@ -59,9 +74,23 @@ class CBlock:
         UsageError: (also a TypeError) The value is not text.
     """
 
-    value: str | None = field(validator=_text_or_none, repr=_short)
-    meta: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
-    cache: bool = field(default=False, kw_only=True, repr=False)
+    value: str | None = field(validator=_text_or_none, on_setattr=_checked, repr=_short)
+    meta: dict[str, Any] = field(default=None, converter=_as_dict, eq=False, repr=False)
+    cache: bool = field(default=False, kw_only=True, repr=False, on_setattr=setters.NO_OP)
+
+    def __attrs_post_init__(self) -> None:
+        self.check_value(self.value)
+
+    def check_value(self, value: Any) -> None:
+        """Refuse a text that a block of this kind cannot hold.
+
+        Raises:
+            UsageError: It cannot.
+        """
+
+    @property
+    def _meta(self) -> dict[str, Any]:
+        return self.meta
 
     def __str__(self) -> str:
         return self.value or ""
@@ -82,7 +111,23 @@ def _payload(value: str, kind: str) -> tuple[str | None, bytes]:
         ) from error
 
 
-@frozen
+def _decoded(text: str) -> bytes | None:
+    """Return the bytes of base64 text, whatever its head, and with or without ``=`` at its end."""
+    encoded = text.rpartition(",")[2].strip().rstrip("=") if isinstance(text, str) else ""
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _mime_of(start: bytes) -> str | None:
+    for mime, magic in _MAGIC.items():
+        if start.startswith(magic):
+            return mime
+    return "image/webp" if start.startswith(b"RIFF") and start[8:12] == b"WEBP" else None
+
+
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class ImageBlock(CBlock):
     """An image as base64 text, with or without a data-URI head.
 
@@ -90,20 +135,18 @@ class ImageBlock(CBlock):
         UsageError: The value is not base64, or its bytes are no PNG, JPEG, GIF or WebP file.
     """
 
-    def __attrs_post_init__(self) -> None:
-        _payload(str(self), "Image")
-        self.mime_type  # noqa: B018  an image of no known kind is refused here
+    def check_value(self, value: Any) -> None:
+        """Refuse what is no image."""
+        _, data = _payload(str(value or ""), "Image")
+        if _mime_of(data) is None:
+            raise UsageError(
+                "Image data is no PNG, JPEG, GIF or WebP file.", hint="Convert the image to PNG."
+            )
 
     @property
     def mime_type(self) -> str:
         """The MIME type read from the first bytes, such as ``image/png``."""
-        start = base64.b64decode(self.base64_data[:16])
-        for mime, magic in _MAGIC.items():
-            if start.startswith(magic):
-                return mime
-        if start.startswith(b"RIFF") and start.endswith(b"WEBP"):
-            return "image/webp"
-        raise UsageError("Image data is no PNG, JPEG, GIF or WebP file.", hint="Convert the image to PNG.")
+        return _mime_of(base64.b64decode(self.base64_data[:16])) or "image/png"
 
     @property
     def base64_data(self) -> str:
@@ -115,12 +158,23 @@ class ImageBlock(CBlock):
         """The image as a data URI."""
         return f"data:{self.mime_type};base64,{self.base64_data}"
 
+    @staticmethod
+    def is_valid_base64_png(text: str) -> bool:
+        """Tell whether a text is a PNG file in base64, whatever its head."""
+        data = _decoded(text)
+        return data is not None and _mime_of(data) == "image/png"
+
+    @staticmethod
+    def pil_to_base64(image: Image) -> str:
+        """Return a Pillow image as a PNG file in base64."""
+        buffer = io.BytesIO()
+        image.save(buffer, format="PNG")
+        return base64.b64encode(buffer.getvalue()).decode()
+
     @classmethod
     def from_pil_image(cls, image: Image, meta: Mapping[str, Any] | None = None) -> ImageBlock:
         """Return the block of a Pillow image, encoded as PNG."""
-        buffer = io.BytesIO()
-        image.save(buffer, format="PNG")
-        return cls(base64.b64encode(buffer.getvalue()).decode(), meta)
+        return cls(cls.pil_to_base64(image), meta)
 
 
 def _check_address(value: object) -> None:
@@ -130,15 +184,33 @@ def _check_address(value: object) -> None:
         )
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class ImageUrlBlock(CBlock):
     """An image by its http(s) address, which the provider fetches."""
 
-    def __attrs_post_init__(self) -> None:
-        _check_address(self.value)
+    def check_value(self, value: Any) -> None:
+        """Refuse what is no address."""
+        _check_address(value)
+
+    def resolve_base64(self) -> str:
+        """Return the image as a PNG file in base64, fetched once for each address and process.
+
+        It blocks. The address must lead to a public host, and the file may have 25 MB.
+
+        Raises:
+            UsageError: It could not be fetched in time, is too large, or is no image.
+        """
+        from mellea.core.media import fetch_png  # noqa: PLC0415  only for providers that take no addresses
+
+        return fetch_png(str(self))
 
 
-@frozen
+def _told_format(block: Any, attribute: Any, value: Any) -> None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        raise UsageError(f"{value!r} is no audio format.", hint=_TOLD_BY_FORMAT)
+
+
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class AudioBlock(CBlock):
     """Audio as base64 text; the format is read from a data-URI head or given.
 
@@ -146,47 +218,117 @@ class AudioBlock(CBlock):
         UsageError: The value is not base64, or the format cannot be told.
     """
 
-    format: str | None = field(default=None)
-    meta: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
+    format: str | None = field(default=None, validator=_told_format)
+    meta: dict[str, Any] = field(default=None, converter=_as_dict, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         mime, _ = _payload(str(self), "Audio")
         if self.format is None:
-            known = _AUDIO_FORMATS.get((mime or "").removeprefix("audio/"))
-            if known is None:
-                raise UsageError(
-                    "The audio format cannot be told from the data.",
-                    hint='Pass format="wav", "mp3" or "flac".',
-                )
-            object.__setattr__(self, "format", known)
+            subtype = (mime or "").partition("/")[2].strip().lower().removeprefix("x-")
+            if not subtype:
+                raise UsageError("The audio format cannot be told from the data.", hint=_TOLD_BY_FORMAT)
+            object.__setattr__(self, "format", _AUDIO_FORMATS.get(subtype, subtype))
+
+    def check_value(self, value: Any) -> None:
+        """Refuse what is no audio in base64."""
+        _payload(str(value or ""), "Audio")
+
+    @staticmethod
+    def is_valid_base64_audio(text: str) -> bool:
+        """Tell whether a text is base64, whatever its head."""
+        return _decoded(text) is not None
+
+    @staticmethod
+    def detect_format(data: bytes) -> str | None:
+        """Return the format of a file's bytes; None when they do not tell it."""
+        from mellea.core.media import audio_format  # noqa: PLC0415  few programs send files
+
+        return audio_format(data)
+
+    @classmethod
+    def from_bytes(
+        cls, data: bytes, format: str | None = None, meta: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Return the block of a file's bytes, whose format they tell unless it is given.
+
+        Raises:
+            UsageError: They do not tell it.
+        """
+        known = format if format is not None else cls.detect_format(data)
+        if known is None:
+            raise UsageError("The audio format cannot be told from the data.", hint=_TOLD_BY_FORMAT)
+        return cls(base64.b64encode(data).decode(), known, meta)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, format: str | None = None, meta: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Return the block of a file. See ``from_bytes``."""
+        return cls.from_bytes(Path(path).read_bytes(), format, meta)
+
+    @classmethod
+    def from_url(cls, url: str, format: str | None = None, meta: Mapping[str, Any] | None = None) -> Self:
+        """Return the block of what is at an address. See ``from_bytes``; it blocks.
+
+        Raises:
+            UsageError: It could not be fetched, or does not tell its format.
+        """
+        from mellea.core.media import fetch  # noqa: PLC0415
+
+        return cls.from_bytes(fetch(url), format, meta)
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class AudioUrlBlock(CBlock):
     """Audio by its http(s) address."""
 
     format: str = field(default="")
-    meta: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
+    meta: dict[str, Any] = field(default=None, converter=_as_dict, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         _check_address(self.value)
-        if not self.format:
-            raise UsageError("Audio by address needs its format.", hint='Pass format="wav", "mp3" or "flac".')
+        if not isinstance(self.format, str) or not self.format.strip():
+            raise UsageError("Audio by address needs its format.", hint=_TOLD_BY_FORMAT)
+
+    def check_value(self, value: Any) -> None:
+        """Refuse what is no address."""
+        _check_address(value)
+
+    def resolve_base64(self) -> str:
+        """Return the audio in base64, fetched once for each address and process. It blocks.
+
+        Raises:
+            UsageError: It could not be fetched in time, or is too large.
+        """
+        from mellea.core.media import fetch  # noqa: PLC0415
+
+        return base64.b64encode(fetch(str(self))).decode()
 
 
-def make_image_block(src: object, *, meta: Mapping[str, Any] | None = None) -> ImageBlock | ImageUrlBlock:
+def make_image_block(
+    src: object, *, convert_to_base64: bool = False, meta: Mapping[str, Any] | None = None
+) -> ImageBlock | ImageUrlBlock:
     """Return the fitting image block for an address, base64 text, a block, or a Pillow image.
 
+    Args:
+        src: The image.
+        convert_to_base64: Whether to fetch what is given by its address.
+        meta: Whatever the program wants to remember with it.
+
     Raises:
-        UsageError: It is none of these.
+        UsageError: It is none of these; for what is no text either also a TypeError.
     """
+    if isinstance(src, str) and src.startswith(("http://", "https://")):
+        src = ImageUrlBlock(src, meta)
+    if isinstance(src, ImageUrlBlock) and convert_to_base64:
+        return ImageBlock(src.resolve_base64(), meta)
     if isinstance(src, ImageBlock | ImageUrlBlock):
         return src
     if isinstance(src, str):
-        return ImageUrlBlock(src, meta) if src.startswith(("http://", "https://")) else ImageBlock(src, meta)
+        return ImageBlock(src, meta)
     if hasattr(src, "save") and hasattr(src, "mode"):
         return ImageBlock.from_pil_image(src, meta)  # a Pillow image by its shape: Pillow is no dependency
-    raise UsageError(
+    raise _NoImageError(
         f"No image: {type(src).__name__}.",
         hint="Pass an ImageBlock, base64 text, an address, or a Pillow image.",
     )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock
 from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import MalformedResponseError, UsageError
-from mellea.core.message import Message
+from mellea.core.message import Message, merge_provider_fields
 from mellea.core.provider_errors import error_for_status
 from mellea.core.provider_words import error_of_answer
 from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.schema import OutputSchema
+from mellea.core.tool_call import openai_call
 
 __all__ = [
     "chat_body",
@@ -30,16 +30,19 @@ __all__ = [
 ]
 
 
-def chat_body(request: ChatRequest, dialect: SchemaDialect = SchemaDialect.PLAIN) -> dict[str, Any]:
+def chat_body(
+    request: ChatRequest, dialect: SchemaDialect = SchemaDialect.PLAIN, provider: str = "openai"
+) -> dict[str, Any]:
     """Return the body of a chat-completions request.
 
     Args:
         request: The request.
         dialect: Which words of JSON schemas the server keeps.
+        provider: Whose fields of the messages are taken.
     """
     body: dict[str, Any] = {
         "model": request.model_id,
-        "messages": wire_messages(request.messages),
+        "messages": wire_messages(request.messages, provider),
         **request.options,
     }
     if request.n > 1:
@@ -52,38 +55,41 @@ def chat_body(request: ChatRequest, dialect: SchemaDialect = SchemaDialect.PLAIN
     return body
 
 
-def wire_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """Return messages in the wire format."""
+_MORE = ("images", "audio", "tool_calls", "tool_call_id", "tool_name", "provider_fields")
+
+
+def wire_messages(messages: Iterable[Message], provider: str = "openai") -> list[dict[str, Any]]:
+    """Return messages in the wire format.
+
+    Args:
+        messages: The messages.
+        provider: Whose fields of the messages are taken.
+    """
     return [
         {"role": message.role, "content": message.content}
-        if not (message.images or message.audio or message.tool_calls or message.tool_call_id)
-        else _full_message(message)
+        if not any(map(message.__getattribute__, _MORE))
+        else _full_message(message, provider)
         for message in messages
     ]
 
 
-def _full_message(message: Message) -> dict[str, Any]:
+def _full_message(message: Message, provider: str) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
-    for image in message.images:
+    for image in message.images or ():
         url = image.data_uri if isinstance(image, ImageBlock) else image.value
         parts.append({"type": "image_url", "image_url": {"url": url}})
-    parts.extend({"type": "input_audio", "input_audio": _audio(audio)} for audio in message.audio)
+    parts.extend({"type": "input_audio", "input_audio": _audio(audio)} for audio in message.audio or ())
     wire: dict[str, Any] = {
         "role": message.role,
         "content": parts if message.images or message.audio else message.content,
     }
     if message.tool_calls:
-        wire["tool_calls"] = [
-            {
-                "id": call.tool_call_id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(dict(call.args))},
-            }
-            for call in message.tool_calls
-        ]
+        wire["tool_calls"] = [openai_call(call) for call in message.tool_calls]
     if message.tool_call_id:
         wire["tool_call_id"] = message.tool_call_id
-    return wire
+    if message.tool_name:
+        wire["name"] = message.tool_name
+    return merge_provider_fields(wire, message.provider_fields, provider)
 
 
 def _audio(audio: AudioBlock | AudioUrlBlock) -> dict[str, Any]:

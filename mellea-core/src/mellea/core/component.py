@@ -57,8 +57,10 @@ class TemplateRepresentation:
     audio: Sequence[AudioBlock | AudioUrlBlock] | None = None
     role: str | None = None
     thinking: str | None = None
-    tool_calls: Sequence[ModelToolCall] | None = None
+    tool_calls: Sequence[dict[str, Any] | ModelToolCall] | None = None
     tool_call_id: str | None = None
+    tool_name: str | None = None
+    provider_fields: Mapping[str, Mapping[str, Any]] | None = None
 
 
 @runtime_checkable
@@ -144,13 +146,11 @@ def generate_walk(span: Span) -> list[ModelOutputThunk[Any]]:
     )
 
 
-def get_images_from_component(component: Component[Any]) -> list[ImageBlock | ImageUrlBlock] | None:
-    """Return the images that a component is shown with, or None."""
-    shown = component.format_for_llm()
-    return list(shown.images) if isinstance(shown, TemplateRepresentation) and shown.images else None
+def get_images_from_component(component: Any) -> list[ImageBlock | ImageUrlBlock] | None:
+    """Return the attribute ``images`` of an object; None when there is none, or nothing in it."""
+    return getattr(component, "images", None) or None
 
 
-def get_audio_from_component(component: Component[Any]) -> list[AudioBlock | AudioUrlBlock] | None:
-    """Return the audio that a component is shown with, or None."""
-    shown = component.format_for_llm()
-    return list(shown.audio) if isinstance(shown, TemplateRepresentation) and shown.audio else None
+def get_audio_from_component(component: Any) -> list[AudioBlock | AudioUrlBlock] | None:
+    """Return the attribute ``audio`` of an object; None when there is none, or nothing in it."""
+    return getattr(component, "audio", None) or None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
-from attrs import frozen
+from attrs import define, setters
 
 from mellea.core.component import Span
 from mellea.core.thunk import ModelOutputThunk
@@ -52,7 +52,7 @@ class ContextGenerator(ContextViewer, Protocol):
         ...
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class ContextTurn:
     """One turn: what was asked, and what came of it."""
 

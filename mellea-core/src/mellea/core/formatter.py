@@ -79,7 +79,7 @@ class ChatFormatter(Formatter):
         return Message("assistant", str(thunk), tool_calls=thunk.tool_calls)
 
     def _render_message(self, message: Message) -> Message:
-        return evolve(message, content=self.print(message), documents=())
+        return evolve(message, content=self.print(message), documents=None)
 
     def _component(self, component: Component[object]) -> Message:
         shown = component.format_for_llm()
@@ -93,4 +93,6 @@ class ChatFormatter(Formatter):
             tool_calls=shown.tool_calls,
             tool_call_id=shown.tool_call_id,
             thinking=shown.thinking,
+            tool_name=shown.tool_name,
+            provider_fields=shown.provider_fields,
         )

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, setters
 
-from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
+from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation
+from mellea.core.document import Document
 from mellea.core.errors import UsageError
 from mellea.core.notebook import html_text
 from mellea.core.text_like import TextLike
-from mellea.core.tool_call import ModelToolCall
+from mellea.core.tool_call import ModelToolCall, openai_call
 
 if TYPE_CHECKING:
+    from mellea.core.metadata import RawProviderResponse
     from mellea.core.schema import OutputSchema
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["Message", "Role", "with_system_prompt"]
+__all__ = ["Message", "Role", "merge_provider_fields", "with_system_prompt"]
 
 Role = Literal["system", "user", "assistant", "tool"]
 _ROLES = ("system", "user", "assistant", "tool")
 
 
-def _tuple(values: Iterable[Any] | None) -> tuple[Any, ...]:
-    return tuple(values) if values else ()
+_FROM_OPENAI = ("openai", "litellm", "watsonx")
+"""Providers whose answers have the shape of OpenAI's chat completions."""
+
+
+def _listed(values: Iterable[Any] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+def _documents(values: Iterable[Any] | None) -> list[Any] | None:
+    return None if values is None else [Document(v) if isinstance(v, str) else v for v in values]
 
 
 def _known_role(_: object, attribute: Any, value: Any) -> None:
@@ -42,11 +52,11 @@ def _is_text(_: object, attribute: Any, value: Any) -> None:
 
 
 _ALL_FIELDS = attrgetter(
-    "role", "content", "images", "audio", "documents", "tool_calls", "tool_call_id", "thinking"
+    "role", "content", "images", "audio", "documents", "tool_calls", "tool_call_id", "thinking", "tool_name"
 )
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False, on_setattr=setters.frozen)
 class Message(TextLike, Component["Message"]):
     """One message of a conversation; an immutable component that reads its answer as an assistant message.
 
@@ -57,10 +67,13 @@ class Message(TextLike, Component["Message"]):
         content: The text.
         images: Images that go along with it.
         audio: Audio that goes along with it.
-        documents: Components rendered below the text.
-        tool_calls: Calls that an assistant message asks for.
+        documents: Components rendered below the text; a text becomes a ``Document``.
+        tool_calls: Calls that an assistant message asks for, in the shape of OpenAI's chat completions.
         tool_call_id: The call that a tool message answers.
         thinking: The reasoning that came with an assistant message.
+        tool_name: The tool whose answer a tool message is, for providers that ask for it.
+        provider_fields: More fields of the message on the wire, by the provider's name; ``*`` for any. What
+            the message says itself wins.
         schema: What the text of an assistant message has to look like; read as ``parsed``.
 
     Raises:
@@ -69,14 +82,19 @@ class Message(TextLike, Component["Message"]):
 
     role: str = field(validator=_known_role)
     content: str = field(default="", validator=_is_text)
-    images: tuple[ImageBlock | ImageUrlBlock, ...] = field(default=(), converter=_tuple, kw_only=True)
-    audio: tuple[AudioBlock | AudioUrlBlock, ...] = field(default=(), converter=_tuple, kw_only=True)
-    documents: tuple[Span, ...] = field(default=(), converter=_tuple, kw_only=True)
-    tool_calls: tuple[ModelToolCall, ...] = field(default=(), converter=_tuple, kw_only=True)
+    images: list[ImageBlock | ImageUrlBlock] | None = field(default=None, converter=_listed, kw_only=True)
+    audio: list[AudioBlock | AudioUrlBlock] | None = field(default=None, converter=_listed, kw_only=True)
+    documents: list[Span] | None = field(default=None, converter=_documents, kw_only=True)
+    tool_calls: list[dict[str, Any] | ModelToolCall] | None = field(
+        default=None, converter=_listed, kw_only=True
+    )
     tool_call_id: str | None = field(default=None, kw_only=True)
     thinking: str | None = field(default=None, kw_only=True)
+    tool_name: str | None = field(default=None, kw_only=True)
+    provider_fields: Mapping[str, Mapping[str, Any]] | None = field(default=None, kw_only=True, repr=False)
     schema: OutputSchema | None = field(default=None, kw_only=True, repr=False)
     _parsed: Any = field(default=None, init=False, repr=False)
+    _block: CBlock | None = field(default=None, init=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -119,14 +137,19 @@ class Message(TextLike, Component["Message"]):
         return hash(self.content)
 
     def parts(self) -> list[Span]:
-        """Return the documents and media blocks."""
-        return [*self.documents, *self.images, *self.audio]
+        """Return the text, the documents and the media blocks."""
+        return [self._text_block(), *(self.documents or ()), *(self.images or ()), *(self.audio or ())]
+
+    def _text_block(self) -> CBlock:
+        if self._block is None:
+            object.__setattr__(self, "_block", CBlock(self.content))
+        return cast("CBlock", self._block)
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return the representation of the text with its documents."""
         return TemplateRepresentation(
             self,
-            {"role": self.role, "content": self.content, "documents": list(self.documents)},
+            {"role": self.role, "content": self._text_block(), "documents": self.documents},
             template_order=["*", "Message"],
             images=self.images,
             audio=self.audio,
@@ -134,16 +157,35 @@ class Message(TextLike, Component["Message"]):
             thinking=self.thinking,
             tool_calls=self.tool_calls,
             tool_call_id=self.tool_call_id,
+            tool_name=self.tool_name,
+            provider_fields=self.provider_fields,
         )
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> Message:
+        made = computed.foreign_response
+        role, content, calls = _said_in(made, str(computed)) if made else ("assistant", str(computed), None)
+        if calls is None and computed.tool_calls:
+            calls = [openai_call(call, make_id=True) for call in computed.tool_calls]
         return Message(
-            "assistant",
-            str(computed),
-            thinking=computed.thinking,
-            tool_calls=computed.tool_calls,
+            role,
+            content,
+            thinking=computed.thinking if role == "assistant" else None,
+            tool_calls=calls,
             schema=computed.schema,
         )
+
+
+def _said_in(made: RawProviderResponse, text: str) -> tuple[str, str, list[Any] | None]:
+    """Return role, text and calls of a provider's own answer, which a backend put onto its output."""
+    answer = made.response
+    if made.provider in _FROM_OPENAI and isinstance(answer, Mapping):
+        choices = answer.get("choices")
+        said = (choices[0].get("message") if choices else None) or {}
+        return said.get("role") or "assistant", said.get("content") or "", said.get("tool_calls") or None
+    said = getattr(answer, "message", None) if made.provider == "ollama" else None
+    if said is None:
+        return "assistant", text, None
+    return getattr(said, "role", None) or "assistant", getattr(said, "content", None) or "", None
 
 
 def with_system_prompt(messages: Sequence[Message], text: str) -> list[Message]:
@@ -155,3 +197,21 @@ def with_system_prompt(messages: Sequence[Message], text: str) -> list[Message]:
         first = messages[0]
         return [evolve(first, content=f"{text}\n\n{first.content}".rstrip()), *messages[1:]]
     return [Message("system", text), *messages]
+
+
+def merge_provider_fields(
+    wire: dict[str, Any], fields: Mapping[str, Mapping[str, Any]] | None, provider: str
+) -> dict[str, Any]:
+    """Return a message on the wire with the fields that are given for its provider; its own win.
+
+    Raises:
+        UsageError: There are fields for another provider, which would be lost.
+    """
+    if not fields:
+        return wire
+    if others := sorted(set(fields) - {provider, "*"}):
+        raise UsageError(
+            f"A message has provider_fields for {', '.join(others)}, and {provider} is asked.",
+            hint="Name the provider that is asked, or * for any.",
+        )
+    return {**fields.get("*", {}), **fields.get(provider, {}), **wire}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import asdict, frozen
+from attrs import asdict, define, setters
 
 __all__ = ["ModelIdentifier", "NameKind"]
 
@@ -19,7 +19,7 @@ NameKind = Literal[
 ]
 
 
-@frozen(kw_only=False)
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class ModelIdentifier:
     """One model, under each provider's name for it.
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, setters
 
 from mellea.core.attempt import Attempt
 from mellea.core.budget import Budget, Spending, no_attempt
@@ -32,7 +32,7 @@ __all__ = ["Attempt", "Budget", "SamplingResult", "SamplingStrategy", "Spending"
 S = TypeVar("S")
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class SamplingResult(Generic[S]):
     """Every attempt of one call, and the one chosen.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import define, field, setters
 
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -67,7 +67,7 @@ def _scalar(value: object) -> object:
     return one
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class ValidationResult:
     """What came of one check.
 
@@ -106,7 +106,7 @@ class ValidationResult:
         return self.result
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class PartialValidationResult:
     """What a check can say of a text that is still being written.
 

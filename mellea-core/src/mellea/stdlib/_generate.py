@@ -107,7 +107,7 @@ def user_message(
     return Message(
         role,
         text,
-        images=[make_image_block(image) for image in images or ()],
+        images=[make_image_block(image) for image in images] if images else None,
         audio=audio,
-        documents=[blockify(document) for document in documents or ()],
+        documents=documents,
     )

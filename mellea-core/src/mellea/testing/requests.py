@@ -16,6 +16,7 @@ from mellea.core.blocks import AudioBlock, ImageBlock
 from mellea.core.message import Message
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.tool_call import call_fields
 
 __all__ = [
     "canonical",
@@ -89,9 +90,9 @@ def _message(message: Message) -> dict[str, Any]:
             for audio in message.audio
         ]
     if message.tool_calls:
-        calls = message.tool_calls
         told["tool_calls"] = [
-            {"name": call.name, "args": _plain(call.args), "id": call.tool_call_id} for call in calls
+            {"name": name, "args": _plain(arguments), "id": known}
+            for known, name, arguments in map(call_fields, message.tool_calls)
         ]
     if message.tool_call_id:
         told["tool_call_id"] = message.tool_call_id

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, get_args
+
 from mellea._lazy import names_of_old
+from mellea.core.blocks import CBlock
+from mellea.core.component import TemplateRepresentation, is_component
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.formatter import ChatFormatter
-from mellea.core.message import Message
+from mellea.core.message import Message, Role
 from mellea.core.templates import TemplateFormatter
 from mellea.core.thunk import ModelOutputThunk
 
@@ -15,17 +22,24 @@ __all__ = ["Message", "as_chat_history", "as_generic_chat_history"]
 __getattr__ = names_of_old(__name__)
 
 
+_log = logging.getLogger("mellea.components")
+
+
+class _NoMessageError(UsageError, AssertionError):
+    pass
+
+
 def as_chat_history(ctx: Context) -> list[Message]:
     """Return the messages of a context, outputs as the assistant messages they were parsed to.
 
     Raises:
-        UsageError: The context holds something that is no message.
+        UsageError: (also an AssertionError) The context holds something that is no message.
     """
     messages = []
     for span in ctx.as_list():
         meant = span.parsed_repr if isinstance(span, ModelOutputThunk) else span
         if not isinstance(meant, Message):
-            raise UsageError(
+            raise _NoMessageError(
                 f"The context holds {type(meant).__name__}, which is no message.",
                 hint="Use as_generic_chat_history, which turns anything into messages.",
             )
@@ -33,9 +47,59 @@ def as_chat_history(ctx: Context) -> list[Message]:
     return messages
 
 
-def as_generic_chat_history(ctx: Context, formatter: ChatFormatter | None = None) -> list[Message]:
-    """Return a context as messages, whatever it holds.
+def as_generic_chat_history(
+    ctx: Context, formatter: ChatFormatter | Callable[[Any], str] | None = None
+) -> list[Message]:
+    """Return a context as messages, whatever it holds; it never fails because of that.
 
-    Rendered by ``formatter``, by default one with our templates.
+    Args:
+        ctx: The context.
+        formatter: Gives the text of what is neither a message nor plain text: a formatter, or a function. By
+            default components are rendered with our templates, and of all else ``str`` is taken, with a
+            warning in the log.
     """
-    return (formatter or TemplateFormatter()).to_chat_messages(ctx.as_list())
+    if formatter is None or callable(formatter):
+        return [_message(span, formatter) for span in ctx.as_list()]
+    return formatter.to_chat_messages(ctx.as_list())
+
+
+def _message(span: Any, text_of: Callable[[Any], str] | None) -> Message:
+    role = "user"
+    if isinstance(span, ModelOutputThunk):
+        role, meant = "assistant", _meaning(span)
+        if isinstance(meant, Message):
+            return meant
+        span = span.value or "" if meant is None or isinstance(meant, str) else meant
+    if isinstance(span, Message):
+        return span
+    if isinstance(span, str) or type(span) is CBlock:
+        return Message(role, str(span))
+    return _converted(span, role, text_of)
+
+
+def _converted(span: Any, role: str, text_of: Callable[[Any], str] | None) -> Message:
+    """Return what is neither a message nor plain text as a message."""
+    shown: Any = None
+    with suppress(Exception):  # a component that cannot be rendered is shown by its own text
+        shown = span.format_for_llm() if is_component(span) else None
+    if isinstance(shown, TemplateRepresentation) and shown.role in get_args(Role):
+        role = str(shown.role)
+    if text_of is not None:
+        with suppress(Exception):
+            return Message(role, str(text_of(span)))
+    if shown is not None:
+        with suppress(Exception):
+            (rendered,) = TemplateFormatter().to_chat_messages([span])
+            return Message(role, rendered.content, images=rendered.images, audio=rendered.audio)
+    else:
+        _log.warning("Unknown component type %s in a context; its str() is shown.", type(span).__name__)
+    try:
+        return Message(role, str(span))
+    except Exception:  # noqa: BLE001  whatever it is, it must not keep the others from being shown
+        return Message(role, f"<{type(span).__name__}>")
+
+
+def _meaning(thunk: ModelOutputThunk[Any]) -> Any:
+    with suppress(Exception):
+        return thunk.parsed_repr
+    return None

@@ -1,5 +1,7 @@
 """The former name of ``mellea.stdlib.components.genstub``."""
 
+import warnings
+
 from mellea.stdlib.components.genstub import (
     ArgPreconditionRequirement,
     AsyncGenerativeStub,
@@ -7,6 +9,12 @@ from mellea.stdlib.components.genstub import (
     PreconditionException,
     SyncGenerativeStub,
     generative,
+)
+
+warnings.warn(
+    "mellea.stdlib.components.genslot is now called mellea.stdlib.components.genstub.",
+    DeprecationWarning,
+    stacklevel=2,
 )
 
 GenerativeSlot = GenerativeStub

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import define, field, setters
 
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
@@ -18,7 +18,7 @@ from mellea.core.thunk import ModelOutputThunk
 __all__ = ["Instruction"]
 
 
-@frozen(init=False)
+@define(init=False, slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class Instruction(Component[str]):
     """A task for a model, with what it must respect and what it may use.
 
@@ -54,6 +54,7 @@ class Instruction(Component[str]):
     output_prefix: Span | None = None
     images: tuple[ImageBlock | ImageUrlBlock, ...] = ()
     audio: tuple[AudioBlock | AudioUrlBlock, ...] = ()
+    repair: str | None = None
 
     def __init__(
         self,
@@ -120,11 +121,18 @@ class Instruction(Component[str]):
                 "grounding_context": self.grounding_context,
                 "prefix": self.prefix,
                 "output_prefix": self.output_prefix,
+                "repair": self.repair,
             },
             template_order=["*", "Instruction"],
             images=self.images or None,
             audio=self.audio or None,
         )
+
+    def copy_and_repair(self, repair_string: str) -> Self:
+        """Return a copy that shows a text last: what was wrong with the answer so far."""
+        twin = copy.copy(self)
+        object.__setattr__(twin, "repair", repair_string)
+        return twin
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> str:
         return str(computed)

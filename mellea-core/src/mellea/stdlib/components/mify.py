@@ -289,6 +289,8 @@ class MifySettings(TypedDict, total=False):
 def mify(obj_or_class: None = None, /, **settings: Unpack[MifySettings]) -> Callable[[T], T]: ...
 @overload
 def mify(obj_or_class: T, /, **settings: Unpack[MifySettings]) -> T: ...
+@overload
+def mify(*, obj: T, **settings: Unpack[MifySettings]) -> T: ...
 def mify(obj_or_class: Any = None, /, **settings: Any) -> Any:
     """Make a class or an object one that can be queried and transformed.
 
@@ -304,18 +306,33 @@ def mify(obj_or_class: Any = None, /, **settings: Any) -> Any:
             ``funcs_exclude``, names of the methods to offer as tools (by default the public ones with a
             docstring that does not hold ``[no-index]``); ``template``, an inline template that has the fields
             by name; ``template_order``, names of templates; ``parsing_func``, which makes an object of the
-            text of a transformation; ``stringify_func``, which makes a text of the object.
+            text of a transformation; ``stringify_func``, which makes a text of the object. An object given
+            as ``obj=...`` is changed in place and returned itself, as in the 0.8 line.
 
     Raises:
         UsageError: A setting is wrong, or the object has attributes of its own with the names that a
             component needs.
     """
+    if "obj" in settings:
+        return _mify_in_place(settings.pop("obj"), Mified(**settings))
     if unknown := sorted(settings.keys() - MifySettings.__annotations__.keys()):
         raise UsageError(
             f"mify has no setting {', '.join(unknown)}.", hint="Look at its documentation for those it has."
         )
     mified = Mified(**settings)
     return functools.partial(_mify, mified=mified) if obj_or_class is None else _mify(obj_or_class, mified)
+
+
+def _mify_in_place(target: Any, mified: Mified) -> Any:
+    """Return an object itself as one that can be queried; a view where Python does not let it change."""
+    seen = _mify(target, mified)
+    if seen is target or isinstance(target, type):
+        return seen
+    try:
+        target.__class__ = _subclass(type(target), mified)
+    except (TypeError, UsageError):
+        return seen
+    return target
 
 
 def _mify(target: Any, mified: Mified) -> Any:

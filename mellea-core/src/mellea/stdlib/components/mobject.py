@@ -12,10 +12,10 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen, setters
 
 from mellea.core.blocks import CBlock
-from mellea.core.component import Component, Span, TemplateRepresentation, blockify, is_component
+from mellea.core.component import Component, Span, TemplateRepresentation, is_component
 from mellea.core.errors import UsageError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._function_schema import parameters_schema
@@ -157,6 +157,10 @@ class MObjectProtocol(Protocol):
         """Return the object's content as text."""
         ...
 
+    def _parse(self, computed: ModelOutputThunk[Any]) -> Any:
+        """Return what an answer means to the object."""
+        ...
+
 
 def _representation(
     obj: Any, args: Mapping[str, Any], names: list[str], component: Any
@@ -169,7 +173,7 @@ def _representation(
     )
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False, on_setattr=setters.frozen)
 class Query(Component[str]):
     """A question about an object.
 
@@ -182,18 +186,18 @@ class Query(Component[str]):
     query: str | Span
 
     def parts(self) -> list[Span]:
-        """Return the object and the question."""
-        return [self.obj, blockify(self.query)]
+        """Return the object, and the question where it is more than a text."""
+        return [self.obj] if isinstance(self.query, str) else [self.obj, self.query]
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return object and question for the template, with the object's tools."""
-        return _representation(self.obj, {"obj": self.obj, "query": self.query}, ["*", "Query"], self)
+        return _representation(self.obj, {"content": self.obj, "query": self.query}, ["*", "Query"], self)
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> str:
         return str(computed)
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False, on_setattr=setters.frozen)
 class Transform(Component[Any]):
     """A change of an object; the answer is read by the object, where it can read text.
 
@@ -206,12 +210,12 @@ class Transform(Component[Any]):
     transformation: str | Span
 
     def parts(self) -> list[Span]:
-        """Return the object and the change."""
-        return [self.obj, blockify(self.transformation)]
+        """Return the object, and the change where it is more than a text."""
+        return [self.obj] if isinstance(self.transformation, str) else [self.obj, self.transformation]
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return object and change for the template, with the object's tools."""
-        args = {"obj": self.obj, "transformation": self.transformation}
+        args = {"content": self.obj, "transformation": self.transformation}
         return _representation(self.obj, args, ["*", "Transform"], self)
 
     def _parse(self, computed: ModelOutputThunk[Any]) -> Any:

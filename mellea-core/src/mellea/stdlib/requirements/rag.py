@@ -108,5 +108,5 @@ def _documents_of(ctx: Context) -> tuple[Span, ...]:
     """Return the documents of the newest message that has some."""
     for span in ctx.newest_first():
         if isinstance(span, Message) and span.documents:
-            return span.documents
+            return tuple(span.documents)
     return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 
-from attrs import field, frozen
+from attrs import define, field, setters
 
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingStrategy
@@ -22,7 +22,7 @@ def _tuple(values: Iterable[Requirement]) -> tuple[Requirement, ...]:
     return tuple(values)
 
 
-@frozen
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class SamplingPreset:
     """Requirements and a strategy, to be passed on.
 

@@ -1,40 +1,5 @@
-"""A plain document."""
+"""Plain documents, under the path that programs import them from."""
 
-from __future__ import annotations
-
-from typing import Any
-
-from attrs import frozen
-
-from mellea.core.component import Component, Span, TemplateRepresentation
-from mellea.core.thunk import ModelOutputThunk
+from mellea.core.document import Document
 
 __all__ = ["Document"]
-
-
-@frozen
-class Document(Component[str]):
-    """A text to refer to.
-
-    Args:
-        text: The text.
-        title: Its title.
-        doc_id: An id by which the prompt names it.
-    """
-
-    text: str
-    title: str | None = None
-    doc_id: str | None = None
-
-    def parts(self) -> list[Span]:
-        """Return nothing: a document is one text."""
-        return []
-
-    def format_for_llm(self) -> TemplateRepresentation:
-        """Return text, title and id for the template."""
-        return TemplateRepresentation(
-            self, {"text": self.text, "title": self.title, "doc_id": self.doc_id}, template_order=["*"]
-        )
-
-    def _parse(self, computed: ModelOutputThunk[Any]) -> str:
-        return str(computed)

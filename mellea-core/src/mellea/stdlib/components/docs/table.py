@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, setters
 
 from mellea.core.errors import UsageError
 from mellea.core.notebook import html_table
@@ -20,12 +20,12 @@ _LINE_END = re.compile(r"\r\n?|<br */?>")
 _DELIMITER = re.compile(r"\s*:?-+:?\s*")
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False, on_setattr=setters.frozen)
 class TableQuery(Query):
     """A question about a table."""
 
 
-@frozen(eq=False)
+@define(eq=False, slots=False, on_setattr=setters.frozen)
 class TableTransform(Transform):
     """A change of a table; the answer is read as a markdown table."""
 
@@ -39,7 +39,7 @@ def _rows(rows: Iterable[Iterable[object]]) -> tuple[tuple[str, ...], ...]:
     return tuple(_cells(row) for row in rows)
 
 
-@frozen(slots=False)
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class Table(MObject):
     """A table of texts: a header and rows of the same length.
 
