@@ -7,7 +7,7 @@ import pytest
 from mellea import ModelOption, start_session
 from mellea.backends.litellm import LiteLLMBackend
 from mellea.backends.model_ids import IBM_GRANITE_4_1_3B, OPENAI_GPT_5_1
-from mellea.core import CBlock, ImageUrlBlock, Message, UnsupportedOptionError, UsageError
+from mellea.core import CapabilityError, CBlock, ImageUrlBlock, Message, UsageError
 from mellea.core.errors import (
     AuthenticationError,
     ProviderError,
@@ -133,8 +133,8 @@ def test_context_window_and_thinking_reach_ollama(faults, open_on):
     assert faults.requests[0]["think"] is False
 
 
-def test_native_parameter_that_the_provider_lacks_is_our_error(faults, open_on):
-    with pytest.raises(UnsupportedOptionError, match="logprobs"):
+def test_log_probabilities_that_the_provider_lacks_are_refused(faults, open_on):
+    with pytest.raises(CapabilityError, match="logprobs"):
         open_on("ollama_chat/m").chat("Hi.", model_options={"logprobs": True})
 
     assert faults.requests == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers.decoders import DecodeStream
 
+from mellea.core import TokenLogprob
 from mellea_hf.stops import StopScanner
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Answer:
         emit: Callable[[str], None] | None = None,
     ) -> None:
         self._tokenizer = tokenizer
-        self._end_tokens = end_tokens
+        self.end_tokens = end_tokens
         self._context = list(continued[-_CONTEXT:])
         self._stream = DecodeStream(self._context, skip_special_tokens=True)
         self._scanner = StopScanner(stops)
@@ -46,6 +47,7 @@ class Answer:
         self._decoded = 0
         self._pieces: list[str] = []
         self.tokens: list[int] = []
+        self.logprobs: list[TokenLogprob] = []
         self.finish_reason: str | None = None
 
     @property
@@ -56,7 +58,7 @@ class Answer:
     def push(self, token: int) -> bool:
         """Take the next token and tell whether it was the last."""
         self.tokens.append(token)
-        if token in self._end_tokens:
+        if token in self.end_tokens:
             self.finish("stop")
         elif piece := self._stream.step(self._tokenizer, token):
             self._decoded += len(piece)
@@ -74,7 +76,7 @@ class Answer:
 
     def _pending_text(self) -> str:
         """Return the text of the last tokens that make no whole character."""
-        tokens = [token for token in self.tokens if token not in self._end_tokens]
+        tokens = [token for token in self.tokens if token not in self.end_tokens]
         before = self._tokenizer.decode(self._context, skip_special_tokens=True)
         return self._tokenizer.decode(self._context + tokens, skip_special_tokens=True)[
             len(before) + self._decoded :

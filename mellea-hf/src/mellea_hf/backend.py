@@ -123,6 +123,7 @@ class LocalHFBackend(Backend):
                 finish_reason=answer.finish_reason,
                 usage=_usage(prompt, answer),
                 response_model=self.model_id,
+                logprobs=tuple(answer.logprobs),
             )
         finally:
             await self._stop(job)
@@ -144,7 +145,7 @@ class LocalHFBackend(Backend):
         finally:
             await self._stop(job)
         return [
-            Completion(answer.text, answer.finish_reason, _usage(prompt, answer))
+            Completion(answer.text, answer.finish_reason, _usage(prompt, answer), tuple(answer.logprobs))
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
 
@@ -240,6 +241,9 @@ class LocalHFBackend(Backend):
                     schema.in_dialect(self.schema_dialect).schema, len(prompts)
                 )
             )
+        vocabulary = None
+        if settings.logprobs is not None:
+            vocabulary = await asyncio.to_thread(lambda: loaded.constraints().vocabulary)
         job = Job()
 
         def work() -> None:
@@ -252,6 +256,7 @@ class LocalHFBackend(Backend):
                 settings,
                 max_new_tokens=room,
                 matchers=matchers,
+                vocabulary=vocabulary,
                 must_stop=job.must_stop,
                 shows_progress=pieces is None,
             )

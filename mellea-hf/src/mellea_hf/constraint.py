@@ -38,6 +38,11 @@ class Constraints:
         self._compiled: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def vocabulary(self) -> Any:
+        """Llguidance's tokenizer, which knows the bytes of each token."""
+        return self._tokenizer
+
     def matchers(self, schema: Mapping[str, Any], rows: int) -> list[Any]:
         """Return a fresh matcher for each row.
 

@@ -12,6 +12,7 @@ from transformers.generation import GenerationMode
 from mellea.core import UsageError
 from mellea_hf.answer import Answer
 from mellea_hf.constraint import MaskProcessor
+from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
 from mellea_hf.progress import progress_bar
@@ -35,9 +36,11 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
         device: Any,
         must_stop: Callable[[], bool],
         advance: Callable[[], object],
+        recorder: LogprobRecorder | None,
     ) -> None:
         self._answers = answers
         self._advance = advance
+        self._recorder = recorder
         self._must_stop = must_stop
         self._ended = torch.zeros(len(answers), dtype=torch.bool, device=device)
 
@@ -46,7 +49,11 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
             return torch.ones_like(self._ended)
         self._advance()
         for index, (answer, token) in enumerate(zip(self._answers, input_ids[:, -1].tolist(), strict=True)):
-            if answer.finish_reason is None and answer.push(token):
+            if answer.finish_reason is not None:
+                continue
+            if self._recorder is not None:
+                self._recorder.note(index, token)
+            if answer.push(token):
                 self._ended[index] = True
         return self._ended
 
@@ -59,6 +66,7 @@ def generate(
     *,
     max_new_tokens: int,
     matchers: Sequence[Any] | None,
+    vocabulary: Any = None,
     must_stop: Callable[[], bool],
     shows_progress: bool = False,
 ) -> None:
@@ -71,6 +79,7 @@ def generate(
         settings: How to generate.
         max_new_tokens: The most tokens of an answer.
         matchers: Matchers of the schema, one for each prompt.
+        vocabulary: llguidance's tokenizer, for log-probabilities.
         must_stop: Asked after each token whether to give up.
         shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
 
@@ -81,13 +90,15 @@ def generate(
         return
     device = loaded.model.device
     ids, mask = _pad(prompts, loaded.pad_token, device)
-    processors = LogitsProcessorList([MaskProcessor(matchers, answers)] if matchers else [])
+    recorder = None if settings.logprobs is None else LogprobRecorder(answers, settings.logprobs, vocabulary)
+    processors = LogitsProcessorList([recorder] if recorder else [])
+    processors += [MaskProcessor(matchers, answers)] if matchers else []
     processors += sampling_processors(settings, len(prompts), device)
     config = _config(loaded, settings, ids.shape[1], max_new_tokens)
     title = "Generating" if len(prompts) == 1 else f"Generating {len(prompts)} answers"
     shape = "{desc}: {n} tokens, {elapsed}"
     bar = progress_bar(max_new_tokens, title, shape=shape, delay=_PATIENCE, wanted=shows_progress)
-    watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop, bar.update)])
+    watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop, bar.update, recorder)])
     try:
         # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
         with torch.inference_mode():

@@ -26,11 +26,13 @@ OPTIONS = OptionTable(
         ModelOption.TEMPERATURE: "temperature",
         ModelOption.SEED: "seed",
         ModelOption.STOP_SEQUENCES: "stop_strings",
+        ModelOption.LOGPROBS: "logprobs",
     },
     {
         "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
         "seed": ModelOption.SEED,
         "stop_strings": ModelOption.STOP_SEQUENCES,
+        "logprobs": ModelOption.LOGPROBS,
     },
     native=None,
 )
@@ -48,7 +50,7 @@ WARPERS: Mapping[str, float] = {
 }
 """Options that shape the distribution of the next token, in transformers' order and with its defaults."""
 
-_OWN = frozenset({*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample"})
+_OWN = frozenset({*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample", "logprobs"})
 # Known to transformers, but of no effect, or of another one, on text that is drawn and handed on token by
 # token.
 _REFUSED = frozenset(
@@ -79,6 +81,7 @@ class DecodingSettings:
         seed: Seed of the draws; None takes one from the operating system.
         config: Further options of transformers' ``GenerationConfig``.
         template: Variables of the chat template.
+        logprobs: How many alternatives of each token to keep with its log-probability; None keeps nothing.
     """
 
     max_new_tokens: int | None = None
@@ -88,6 +91,7 @@ class DecodingSettings:
     seed: int | None = None
     config: Mapping[str, Any] = field(factory=dict)
     template: Mapping[str, Any] = field(factory=dict)
+    logprobs: int | None = None
 
 
 def read_options(
@@ -135,6 +139,7 @@ def read_options(
         seed=own.get("seed"),
         config=config,
         template=variables,
+        logprobs=int(own["logprobs"]) - (own["logprobs"] is True) if own.get("logprobs") else None,
     )
 
 

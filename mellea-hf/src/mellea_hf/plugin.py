@@ -14,6 +14,7 @@ MANIFEST = BackendManifest(
         Capability.JSON_SCHEMA,
         Capability.RAW,
         Capability.SEED,
+        Capability.LOGPROBS,
         Capability.BATCH,
         Capability.TOKEN_COUNT,
     ),

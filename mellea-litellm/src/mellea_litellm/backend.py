@@ -27,6 +27,7 @@ from mellea.core.blocks import ImageUrlBlock
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
 from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, UsageError, stream_interrupted
+from mellea.core.logprobs import completion_logprobs, logprob_options
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import secrets_of_address
@@ -95,6 +96,7 @@ _TABLE = OptionTable(
         ModelOption.SEED: "seed",
         ModelOption.STOP_SEQUENCES: "stop",
         ModelOption.THINKING: _thinking_options,
+        ModelOption.LOGPROBS: logprob_options,
     },
     spellings={
         "max_tokens": ModelOption.MAX_NEW_TOKENS,
@@ -104,6 +106,7 @@ _TABLE = OptionTable(
         "stop": ModelOption.STOP_SEQUENCES,
         "stream": ModelOption.STREAM,
         "reasoning_effort": ModelOption.THINKING,
+        "logprobs": ModelOption.LOGPROBS,
         "tools": ModelOption.TOOLS,
     },
     native=CHAT_OPTIONS | _OWN,
@@ -246,7 +249,7 @@ class LiteLLMBackend(Backend):
         route = await self._find_route()
         body = {
             "model": request.model_id,
-            **self._drop_unsupported(self._sdk_arguments(request.options), route),
+            **self._drop_unsupported(self._sdk_arguments(completion_logprobs(request.options)), route),
         }
 
         async def send(prompts: Sequence[str]) -> Sequence[Completion]:

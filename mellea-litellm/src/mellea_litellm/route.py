@@ -204,6 +204,7 @@ def _missing_capabilities(
     lacks = set()
     if supported is not None:
         lacks |= {Capability.JSON_SCHEMA} if "response_format" not in supported else set()
+        lacks |= {Capability.LOGPROBS} if "logprobs" not in supported else set()
         lacks |= {Capability.SEED} if "seed" not in supported else set()
         lacks |= {Capability.THINKING} if not {"reasoning_effort", "thinking"} & {*supported} else set()
     if (

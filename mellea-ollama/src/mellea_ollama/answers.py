@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from mellea.core.chat_completions import text_and_thinking, usage_from
+from mellea.core.logprobs import TokenLogprob, logprobs_from
 from mellea.core.response import Chunk, Completion, Usage
 from mellea_ollama.client import malformed_answer
 
@@ -32,6 +33,7 @@ def chunk_of(part: Part, model_id: str) -> Chunk:
         usage=_usage(part),
         response_model=_text(part, "model", model_id) or None,
         raw=part,
+        logprobs=_logprobs(part, model_id),
     )
 
 
@@ -42,7 +44,8 @@ def completion_of(part: Part, model_id: str) -> Completion:
         MalformedResponseError: It is not what the protocol says.
     """
     reason = _text(part, "done_reason", model_id) or None
-    return Completion(_text(part, "response", model_id), reason, _usage(part))
+    text = _text(part, "response", model_id)
+    return Completion(text, reason, _usage(part), _logprobs(part, model_id))
 
 
 def text_of(part: Part, model_id: str) -> str:
@@ -70,6 +73,13 @@ def _text(fields: Mapping[str, Any], name: str, model_id: str) -> str:
     if value is not None and not isinstance(value, str):
         raise malformed_answer(f"{name} is no text", model_id)
     return value or ""
+
+
+def _logprobs(part: Part, model_id: str) -> tuple[TokenLogprob, ...]:
+    try:
+        return logprobs_from(part.get("logprobs"))
+    except TypeError as wrong:
+        raise malformed_answer(str(wrong), model_id) from wrong
 
 
 def _usage(part: Part) -> Usage | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mellea.core.logprobs import logprob_options
 from mellea.core.options import ModelOption, OptionTable
 
 __all__ = ["TABLE", "TOP_LEVEL"]
@@ -25,6 +26,7 @@ TABLE = OptionTable(
         ModelOption.STOP_SEQUENCES: _stop,
         ModelOption.CONTEXT_WINDOW: "num_ctx",
         ModelOption.THINKING: "think",
+        ModelOption.LOGPROBS: logprob_options,
     },
     spellings={
         "num_predict": ModelOption.MAX_NEW_TOKENS,
@@ -35,6 +37,7 @@ TABLE = OptionTable(
         "stop": ModelOption.STOP_SEQUENCES,
         "num_ctx": ModelOption.CONTEXT_WINDOW,
         "think": ModelOption.THINKING,
+        "logprobs": ModelOption.LOGPROBS,
         "system": ModelOption.SYSTEM_PROMPT,
         "stream": ModelOption.STREAM,
         "tools": ModelOption.TOOLS,

@@ -16,6 +16,7 @@ MANIFEST = BackendManifest(
         Capability.SEED,
         Capability.IMAGES,
         Capability.THINKING,
+        Capability.LOGPROBS,
     ),
     default_model_id="granite4.1:3b",
     install_hint='Install it with: pip install "mellea-core[ollama]"',

@@ -55,6 +55,7 @@ from mellea.core.errors import (
 )
 from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
+from mellea.core.logprobs import completion_logprobs
 from mellea.core.model_names import model_name
 from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
@@ -239,7 +240,7 @@ class OpenAIBackend(Backend):
         """Complete plain texts through ``/completions``, in one request where the server takes several."""
         client = await self._clients.get()
         sdk = SDKOptions.taken_from(request.options)
-        options = dict(sdk.fields)
+        options = completion_logprobs(sdk.fields)
         if "max_completion_tokens" in options:
             options["max_tokens"] = options.pop("max_completion_tokens")
         body = {"model": request.model_id, **options}

@@ -7,6 +7,7 @@ from typing import Any
 
 from mellea.core import ModelOption, OptionTable
 from mellea.core.chat_options import CHAT_OPTIONS
+from mellea.core.logprobs import logprob_options
 
 __all__ = ["option_table"]
 
@@ -36,6 +37,7 @@ def option_table(*, is_openai: bool, reasons_by_effort: bool = False) -> OptionT
             ModelOption.SEED: "seed",
             ModelOption.STOP_SEQUENCES: "stop",
             ModelOption.THINKING: thinking_options,
+            ModelOption.LOGPROBS: logprob_options,
         },
         spellings={
             "max_tokens": ModelOption.MAX_NEW_TOKENS,
@@ -45,6 +47,7 @@ def option_table(*, is_openai: bool, reasons_by_effort: bool = False) -> OptionT
             "stop": ModelOption.STOP_SEQUENCES,
             "stream": ModelOption.STREAM,
             "reasoning_effort": ModelOption.THINKING,
+            "logprobs": ModelOption.LOGPROBS,
             "tools": ModelOption.TOOLS,
         },
         native=CHAT_OPTIONS,

@@ -23,6 +23,7 @@ from mellea.core.component import (
 from mellea.core.context import Context, ContextTurn
 from mellea.core.errors import *  # noqa: F403  the whole error tree is public
 from mellea.core.formatter import ChatFormatter, Formatter
+from mellea.core.logprobs import TokenLogprob
 from mellea.core.message import Message
 from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
@@ -121,6 +122,7 @@ __all__ = [
     "SentenceChunking",
     "Span",
     "TemplateRepresentation",
+    "TokenLogprob",
     "UnknownOptionWarning",
     "Usage",
     "ValidationResult",

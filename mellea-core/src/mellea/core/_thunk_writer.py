@@ -8,6 +8,7 @@ from typing import Any
 
 from mellea.core._output import Output
 from mellea.core.errors import RefusalError
+from mellea.core.logprobs import TokenLogprob, with_alternatives
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.reasoning import NoAnswerWarning, ReasoningFilter, only_reasoned, warns_of_no_answer
 from mellea.core.request import ChatRequest
@@ -46,6 +47,7 @@ class ThunkWriter:
     ) -> None:
         self._decoder = decoder
         self._refusal = ""
+        self._logprobs: list[TokenLogprob] = []
         self._output = Output(None, generation=generation)
         self.warn = warn
         self._warns_of_no_answer = warns_of_no_answer()
@@ -90,6 +92,7 @@ class ThunkWriter:
         if chunk.raw is not None:
             output.raw = chunk.raw
         self._refusal += chunk.refusal
+        self._logprobs += chunk.logprobs
         if chunk.thinking:
             output.thinking.append(chunk.thinking)
             if self._reasoning is not None:
@@ -111,6 +114,11 @@ class ThunkWriter:
         if text:
             self._output.push(text)
 
+    @property
+    def is_without_logprobs(self) -> bool:
+        """Whether text came, and no log-probabilities with it."""
+        return bool(self.thunk.text) and not self._logprobs
+
     def refusal(self) -> RefusalError | None:
         """Return the error for an answer that is a refusal, or that a filter has cut; None for any other."""
         known, text = self._output.generation, self._output.text
@@ -124,11 +132,12 @@ class ThunkWriter:
             return None
         return RefusalError(what, hint="Change what is asked, or ask another model.", text=words, **where)
 
-    def finish(self, started: float) -> None:
+    def finish(self, started: float, logprobs: Any = None) -> None:
         """Close the thunk with the text so far.
 
         Args:
             started: When the request was sent, by ``time.perf_counter``.
+            logprobs: How log-probabilities were asked for.
 
         Raises:
             RefusalError: It is no answer but a refusal, or a filter has cut it.
@@ -139,6 +148,7 @@ class ThunkWriter:
         if self._decoder is not None and (rest := self._decoder.flush()):
             self._push(rest)
         output.generation.seconds = time.perf_counter() - started
+        output.generation.logprobs = with_alternatives(self._logprobs, logprobs)
         if self._reasoning is not None:
             self._take(*self._reasoning.end())
         if output.thinking and not output.tool_calls and not output.text.strip():

@@ -8,6 +8,7 @@ from typing import Any
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock
 from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import MalformedResponseError, UsageError
+from mellea.core.logprobs import logprobs_from
 from mellea.core.message import Message, merge_provider_fields
 from mellea.core.provider_errors import error_for_status
 from mellea.core.provider_words import error_of_answer
@@ -171,6 +172,7 @@ def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | No
         raw=data,
         index=index if type(index) is int and index >= 0 else place,
         refusal=said.get("refusal") or particular.get("refusal") or "",
+        logprobs=logprobs_from(choice.get("logprobs")),
     )
 
 
@@ -215,7 +217,15 @@ def completions_from(data: Any, count: int, *, backend: str, model_id: str) -> l
         usage = usage_from(data.get("usage")) if count == 1 else None
         if not all(isinstance(choice["text"], str) for choice in choices):
             raise malformed_response(data, backend=backend, model_id=model_id)
-        return [Completion(choice["text"], choice.get("finish_reason") or None, usage) for choice in choices]
+        return [
+            Completion(
+                choice["text"],
+                choice.get("finish_reason") or None,
+                usage,
+                logprobs_from(choice.get("logprobs")),
+            )
+            for choice in choices
+        ]
     except (AttributeError, KeyError, TypeError) as wrong:
         raise malformed_response(data, backend=backend, model_id=model_id) from wrong
 

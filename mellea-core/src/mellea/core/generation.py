@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from mellea.core.errors import (
 )
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.half_characters import mended, refuse_half_characters
+from mellea.core.logprobs import with_alternatives
 from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
@@ -100,7 +101,8 @@ async def sample_n(
     _check_prompt_read(backend, request, writers[0])
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
-        writers[index].finish(started)
+        _note_missing_logprobs(backend, options, writers[index].is_without_logprobs, writers[index].warn)
+        writers[index].finish(started, options.get(ModelOption.LOGPROBS))
     return [writers[index].thunk for index in given]
 
 
@@ -118,11 +120,31 @@ def _check_request(
     _check_tool_names(options.get(ModelOption.TOOLS))
     if (config.tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
         raise missing_capability(backend, Capability.TOOLS, hint=None)
+    _check_logprobs(backend, options)
     _check_blocks(backend, action)
     wanted = config.stream or options.get(ModelOption.STREAM, False)
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
     schema = _schema_of(config)
     return ChatRequest(backend.model_id, (), native, schema, stream), options
+
+
+def _check_logprobs(backend: ModelAPI, options: Mapping[str, Any]) -> None:
+    if options.get(ModelOption.LOGPROBS) and Capability.LOGPROBS not in backend.capabilities:
+        raise missing_capability(backend, Capability.LOGPROBS, ", and LOGPROBS asks for them", hint=None)
+
+
+def _note_missing_logprobs(
+    backend: ModelAPI, options: Mapping[str, Any], is_without: bool, warn: Callable[[Warning], None]
+) -> None:
+    """Say that a server gave no log-probabilities, where it was asked for them and wrote something."""
+    if is_without and options.get(ModelOption.LOGPROBS):
+        report_unsupported(
+            ["LOGPROBS: its server gave none"],
+            backend=backend.provider,
+            strict=backend.strict_options,
+            reported=backend.reported_options(),
+            warn=warn,
+        )
 
 
 def _check_tool_names(tools: Any) -> None:
@@ -210,7 +232,8 @@ async def _fill(
                 writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
         _note_answers(log, [writer])
     _check_prompt_read(backend, request, writer)
-    writer.finish(started)
+    _note_missing_logprobs(backend, options, writer.is_without_logprobs, writer.warn)
+    writer.finish(started, options.get(ModelOption.LOGPROBS))
 
 
 def _without_words(chunk: Chunk) -> Chunk:
@@ -311,6 +334,7 @@ async def complete(
             strict=backend.strict_options,
             reported=backend.reported_options(),
         )
+    _check_logprobs(backend, options)
     schema = _schema_of(config)
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         raise missing_capability(backend, Capability.JSON_SCHEMA, " for plain completion")
@@ -335,6 +359,9 @@ async def complete(
         )
     for prompt, completion in zip(prompts, completions, strict=True):
         check_prompt_read([prompt], completion.usage, backend, warn_caller)
+        _note_missing_logprobs(
+            backend, options, bool(completion.text) and not completion.logprobs, warn_caller
+        )
     return [
         ModelOutputThunk(
             completion.text,
@@ -346,6 +373,7 @@ async def complete(
                 provider=backend.provider,
                 finish_reasons=(completion.finish_reason,) if completion.finish_reason else None,
                 unenforced=_unenforced(backend, schema),
+                logprobs=with_alternatives(completion.logprobs, options.get(ModelOption.LOGPROBS)),
             ),
         )
         for span, completion in zip(spans, completions, strict=True)

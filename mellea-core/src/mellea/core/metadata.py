@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define, field
 
+from mellea.core.logprobs import TokenLogprob
 from mellea.core.response import Usage
 
 __all__ = ["GenerateLog", "GenerateType", "GenerationMetadata", "RawProviderResponse"]
@@ -33,6 +34,8 @@ class GenerationMetadata:
             ``place: keyword value``; it is checked when the output is read.
         logits: The scores of the whole vocabulary at each step, after processing.
         raw_logits: Those scores as the model gave them.
+        logprobs: The tokens that the model wrote, each with its log-probability; None where they were not
+            asked for, or the provider gives none.
     """
 
     usage: Usage | Mapping[str, Any] | None = None
@@ -47,6 +50,7 @@ class GenerationMetadata:
     unenforced: tuple[str, ...] = ()
     logits: Any = field(default=None, repr=False)
     raw_logits: Any = field(default=None, repr=False)
+    logprobs: tuple[TokenLogprob, ...] | None = field(default=None, repr=False)
 
 
 @define(slots=False)

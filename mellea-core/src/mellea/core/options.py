@@ -9,6 +9,7 @@ from attrs import frozen
 
 from mellea.core.call_site import warn_caller
 from mellea.core.errors import UnsupportedOptionError, UsageError
+from mellea.core.logprobs import check_logprobs
 
 __all__ = [
     "ModelOption",
@@ -55,6 +56,8 @@ class ModelOption:
     """Tools offered to the model."""
     TOOL_CHOICE: ClassVar[str] = "tool_choice"
     """Whether a tool must be called."""
+    LOGPROBS: ClassVar[str] = "@@@logprobs@@@"
+    """Whether to keep the log-probabilities of the tokens, or with how many alternatives each (int)."""
     LOGITS: ClassVar[str] = "@@@logits@@@"
     """Whether to keep the processed scores of the vocabulary."""
     RAW_LOGITS: ClassVar[str] = "@@@raw_logits@@@"
@@ -237,7 +240,14 @@ def refuse_several(options: Mapping[str, Any]) -> None:
             )
 
 
-def report_unsupported(names: Iterable[str], *, backend: str, strict: bool, reported: set[str]) -> None:
+def report_unsupported(
+    names: Iterable[str],
+    *,
+    backend: str,
+    strict: bool,
+    reported: set[str],
+    warn: Callable[[Warning], None] = warn_caller,
+) -> None:
     """Warn once for each option that a backend leaves out, or raise in strict mode.
 
     Raises:
@@ -252,7 +262,7 @@ def report_unsupported(names: Iterable[str], *, backend: str, strict: bool, repo
             what, hint="Leave the option out, or choose another backend.", backend=backend
         )
     reported.update(new)
-    warn_caller(OptionNotSupportedWarning(f"{what} The call goes on without."))
+    warn(OptionNotSupportedWarning(f"{what} The call goes on without."))
 
 
 def _report_unknown(name: str, nearest: str, *, backend: str, strict: bool) -> None:
@@ -274,6 +284,7 @@ def _check_values(options: Mapping[str, Any], backend: str) -> None:
             hint="Pass 1 or more, or leave it out.",
             backend=backend,
         )
+    check_logprobs(options.get(ModelOption.LOGPROBS), backend=backend)
     stops = options.get(ModelOption.STOP_SEQUENCES)
     each: Sequence[Any] = (stops,) if isinstance(stops, str) else stops or ()
     if isinstance(each, bytes) or not isinstance(each, Sequence | set | frozenset):

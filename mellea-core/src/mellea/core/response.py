@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from mellea.core.logprobs import TokenLogprob
+
 __all__ = ["Chunk", "Completion", "Usage", "as_usage", "total_usage"]
 
 
@@ -91,9 +93,11 @@ class Chunk:
         raw: The provider's own value, for whoever wants to look.
         index: Which of several answers the piece belongs to.
         refusal: The next piece of the words with which the model refuses to answer.
+        logprobs: The tokens of the piece with their log-probabilities, where they were asked for.
 
     Raises:
-        TypeError: The text, reasoning, refusal or finish reason is no text, or the index no number.
+        TypeError: The text, reasoning, refusal or finish reason is no text, the index no number, or the
+            log-probabilities are none.
     """
 
     text: str = ""
@@ -105,6 +109,7 @@ class Chunk:
     raw: Any = field(default=None, repr=False, eq=False)
     index: int = 0
     refusal: str = ""
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.refusal, str):
@@ -115,6 +120,8 @@ class Chunk:
             raise TypeError(f"a chunk's finish_reason is text or None, not {self.finish_reason!r}")
         if not isinstance(self.index, int) or self.index < 0:
             raise TypeError(f"a chunk's index is a number of 0 or more, not {self.index!r}")
+        if self.logprobs and not isinstance(self.logprobs[0], TokenLogprob):
+            raise TypeError(f"a chunk's log-probabilities are TokenLogprob, not {self.logprobs[0]!r}")
 
 
 @frozen
@@ -124,3 +131,4 @@ class Completion:
     text: str
     finish_reason: str | None = None
     usage: Usage | None = None
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mellea.core.logprobs import logprobs_from
+
 __all__ = ["wrong_parts"]
 
 _TOO_LARGE = 10**15
@@ -35,6 +37,7 @@ _ANSWER: Mapping[str, tuple[type, ...]] = {
     "response_model": _TEXT_OR_NONE,
     "index": _COUNT,
     "usage": (dict, type(None)),
+    "logprobs": (list,),
 }
 _ERROR: Mapping[str, tuple[type, ...]] = {
     "type": _TEXT,
@@ -92,6 +95,11 @@ def _wrong_answer(where: str, answer: Mapping[str, Any], needed: tuple[str, ...]
         if key not in answer:
             yield f"{where} has no {key!r}"
     yield from _wrong_fields(where, answer, _ANSWER)
+    if isinstance(logprobs := answer.get("logprobs"), list):
+        try:
+            logprobs_from(logprobs)
+        except TypeError as error:
+            yield f"{where}.logprobs: {error}"
     if (usage := answer.get("usage")) is not None:
         yield from _wrong_fields(f"{where}.usage", usage, _USAGE)
         for key in usage.keys() - _USAGE.keys():

@@ -15,6 +15,7 @@ from mellea.core import errors
 from mellea.core.backend import Backend
 from mellea.core.capabilities import Capability
 from mellea.core.errors import MelleaError, ProviderError, UsageError
+from mellea.core.logprobs import logprobs_from, logprobs_to_json
 from mellea.core.message import Message
 from mellea.core.options import OptionTable, translate_options
 from mellea.core.request import ChatRequest, CompletionRequest
@@ -35,7 +36,7 @@ __all__ = ["RecordingBackend", "ReplayBackend", "recorded"]
 
 _PATIENCE = 10.0
 """Seconds for which a replay waits for its reader to go away, as the one of the recording did."""
-_CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in {"usage", "raw"})
+_CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in {"usage", "raw", "logprobs"})
 _ERROR_FIELDS = ("backend", "model_id", "status", "retry_after", "missing")
 
 
@@ -248,6 +249,8 @@ def _describe(backend: Backend) -> dict[str, Any]:
 
 def _chunk_to_json(chunk: Chunk) -> dict[str, Any]:
     kept = {name: value for name in _CHUNK_FIELDS if (value := getattr(chunk, name))}
+    if chunk.logprobs:
+        kept["logprobs"] = logprobs_to_json(chunk.logprobs)
     return kept if chunk.usage is None else {**kept, "usage": _usage_to_json(chunk.usage)}
 
 
@@ -255,16 +258,19 @@ def _chunk_from_json(kept: Mapping[str, Any]) -> Chunk:
     return Chunk(
         **{name: kept[name] for name in _CHUNK_FIELDS if name in kept},
         usage=_usage_from_json(kept.get("usage")),
+        logprobs=logprobs_from(kept.get("logprobs")),
     )
 
 
 def _completion_to_json(completion: Completion) -> dict[str, Any]:
     usage = None if completion.usage is None else _usage_to_json(completion.usage)
-    return {"text": completion.text, "finish_reason": completion.finish_reason, "usage": usage}
+    known = {"text": completion.text, "finish_reason": completion.finish_reason, "usage": usage}
+    return {**known, "logprobs": logprobs_to_json(completion.logprobs)} if completion.logprobs else known
 
 
 def _completion_from_json(kept: Mapping[str, Any]) -> Completion:
-    return Completion(kept["text"], kept.get("finish_reason"), _usage_from_json(kept.get("usage")))
+    usage, logprobs = _usage_from_json(kept.get("usage")), logprobs_from(kept.get("logprobs"))
+    return Completion(kept["text"], kept.get("finish_reason"), usage, logprobs)
 
 
 def _usage_to_json(usage: Usage) -> dict[str, int]:

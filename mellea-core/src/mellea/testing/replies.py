@@ -16,6 +16,7 @@ from mellea.core.errors import (
     StreamInterruptedError,
     UsageError,
 )
+from mellea.core.logprobs import TokenLogprob
 from mellea.core.provider_errors import error_for_status
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Usage
@@ -48,6 +49,7 @@ class Reply:
         thinking: The reasoning that comes before it.
         finish_reason: Why it ended; None when the provider does not say.
         usage: Tokens that it reports; ``"counted"`` counts the words, None reports nothing.
+        logprobs: Its tokens with their log-probabilities.
         latency: Seconds before its first piece.
         error: Raised after the pieces that are handed on.
         stalls: Whether it falls silent after the pieces that are handed on, until the reader goes away.
@@ -61,6 +63,7 @@ class Reply:
     thinking: str = field(default="", kw_only=True)
     finish_reason: str | None = field(default="stop", kw_only=True)
     usage: Usage | Literal["counted"] | None = field(default="counted", kw_only=True)
+    logprobs: Sequence[TokenLogprob] = field(default=(), kw_only=True)
     latency: float = field(default=0.0, kw_only=True, validator=_not_negative)
     error: Exception | None = field(default=None, kw_only=True)
     stalls: bool = field(default=False, kw_only=True)

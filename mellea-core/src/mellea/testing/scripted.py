@@ -61,6 +61,7 @@ class ScriptedBackend(Backend):
             ModelOption.SEED: "seed",
             ModelOption.STOP_SEQUENCES: "stop",
             ModelOption.THINKING: "think",
+            ModelOption.LOGPROBS: "logprobs",
         },
         {},
         native=None,  # a script takes any option
@@ -118,7 +119,9 @@ class ScriptedBackend(Backend):
                 await asyncio.sleep(0)
             await _break_off(reply)
             usage = Usage(0 if index else prompt, words) if reply.usage == "counted" else reply.usage
-            yield Chunk(finish_reason=reply.finish_reason, usage=usage, index=index)
+            yield Chunk(
+                finish_reason=reply.finish_reason, usage=usage, index=index, logprobs=tuple(reply.logprobs)
+            )
 
     async def complete(self, request: CompletionRequest) -> list[Completion]:
         """Give the next answer to each prompt."""
@@ -128,7 +131,12 @@ class ScriptedBackend(Backend):
             text = "".join(reply.pieces(request))
             await _break_off(reply)
             completions.append(
-                Completion(text, reply.finish_reason, None if reply.usage == "counted" else reply.usage)
+                Completion(
+                    text,
+                    reply.finish_reason,
+                    None if reply.usage == "counted" else reply.usage,
+                    tuple(reply.logprobs),
+                )
             )
         return completions
 
