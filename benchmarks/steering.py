@@ -1,21 +1,17 @@
-"""What steering wins: tasks with rules on a real llama.cpp server, free and steered, by plain HTTP.
+"""What steering wins: tasks with rules on a real llama.cpp server, free and steered, by ``instruct``.
 
-Every way gets the same prompt. *Strict* is a text that keeps every rule by the tasks' own checkers. *Clean*
-is one of 20 words or more, mostly letters, with few pairs of words that come again, few words nobody knows,
-and a last sentence that does not break off.
+Every way gets the same instruction with the same requirements. *Strict* is a text that keeps every rule by
+the tasks' own checkers. *Clean* is one of 20 words or more, mostly letters, with few pairs of words that come
+again, few words nobody knows, and a last sentence that does not break off.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import statistics
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -25,6 +21,8 @@ from attrs import frozen
 from benchmarks.measure import Plan
 from benchmarks.table import Row
 from benchmarks.tasks import TASKS, Rule, Task
+from mellea import CBlock, MelleaSession, start_session
+from mellea.core import Attempt, MelleaError, ModelOption, Requirement, SamplingResult
 from mellea.core.steering import (
     Avoids,
     AvoidsCharacters,
@@ -35,7 +33,6 @@ from mellea.core.steering import (
     Contains,
     EndsWith,
     Form,
-    Guards,
     Headings,
     Highlights,
     Numbered,
@@ -45,20 +42,25 @@ from mellea.core.steering import (
     Postscript,
     Quoted,
     Sentences,
-    Steering,
-    TextDecoder,
     Title,
     Words,
     steer,
 )
+from mellea.core.text_pattern import TextPattern
+from mellea.stdlib.requirements import simple_validate
+from mellea.stdlib.sampling import RejectionSamplingStrategy, RepairTemplateStrategy, SamplingStrategy
 
-__all__ = ["FORMS", "clean", "forms_of", "rows"]
+__all__ = ["FORMS", "clean", "requirements_of", "rows"]
 
 CALLS = 4
-OPTIONS = {"temperature": 0.4, "repeat_penalty": 1.1, "repeat_last_n": 256}
+FREE: Mapping[str, Any] = {
+    ModelOption.TEMPERATURE: 0.4,
+    ModelOption.MAX_NEW_TOKENS: 450,
+    "repeat_penalty": 1.1,
+    "repeat_last_n": 256,
+}
 """Options of free calls; with these a text is clean more often than with the server's own."""
 
-_FREE_LIMIT = 450
 _QUICK = 12
 
 FORMS: dict[str, Callable[..., Sequence[Form]]] = {
@@ -105,20 +107,14 @@ FORMS: dict[str, Callable[..., Sequence[Form]]] = {
 }
 
 
-def forms_of(rules: Sequence[Rule]) -> list[Form]:
-    """Return the forms of some rules."""
-    return [form for rule in rules for form in FORMS[rule.kind](*rule.values)]
+def requirements_of(rules: Sequence[Rule]) -> list[Requirement]:
+    """Return rules as requirements: the words of the rule, its forms, and their own checks."""
+    return [_requirement(rule, FORMS[rule.kind](*rule.values)) for rule in rules]
 
 
-@frozen
-class Answer:
-    """One call's text, tokens and seconds; the tokens a second are those of the server while it wrote."""
-
-    text: str
-    tokens: int
-    seconds: float
-    rate: float
-    cut: bool
+def _requirement(rule: Rule, forms: Sequence[Form]) -> Requirement:
+    check = simple_validate(lambda text: all(form.check(text)[0] for form in forms))
+    return Requirement(rule.text, check, form=forms)
 
 
 @frozen
@@ -130,46 +126,6 @@ class Outcome:
     calls: int
     tokens: int
     seconds: float
-    rate: float
-
-
-class Client:
-    """Asks a llama.cpp server."""
-
-    def __init__(self, base_url: str) -> None:
-        self._url = f"{base_url}/chat/completions"
-        self.refused = 0
-
-    def ask(self, messages: list[dict[str, str]], seed: int, steering: Steering | None = None) -> Answer:
-        """Return an answer, steered or free."""
-        body: dict[str, Any] = {"messages": messages, "seed": seed, **OPTIONS, "max_tokens": _FREE_LIMIT}
-        if steering is not None and steering.pattern is not None:
-            schema = {"name": "text", "schema": {"type": "string", "pattern": steering.pattern}}
-            body |= {
-                "response_format": {"type": "json_schema", "json_schema": schema},
-                "max_tokens": steering.longest,
-            }
-            body |= {"temperature": steering.temperature, "repeat_penalty": steering.repetition_penalty}
-        request = urllib.request.Request(
-            self._url, json.dumps(body).encode(), {"content-type": "application/json"}
-        )
-        start = time.perf_counter()
-        try:
-            with urllib.request.urlopen(request, timeout=300) as response:
-                answer = json.load(response)
-        except urllib.error.HTTPError:
-            self.refused += 1
-            return Answer("", 0, time.perf_counter() - start, 0.0, cut=False)
-        text = answer["choices"][0]["message"]["content"]
-        if "response_format" in body:
-            text = TextDecoder().feed(text)
-        return Answer(
-            text,
-            answer["usage"]["completion_tokens"],
-            time.perf_counter() - start,
-            answer["timings"]["predicted_per_second"],
-            cut=answer["choices"][0]["finish_reason"] == "length",
-        )
 
 
 @cache
@@ -220,97 +176,81 @@ def clean(text: str, prompt: str) -> bool:
 
 
 class Bench:
-    """Carries out tasks on a server, in several ways. What two ways have in common is asked once."""
+    """Carries out tasks in a session."""
 
-    def __init__(self, client: Client, tasks: Sequence[Task]) -> None:
-        self.client = client
-        self.tasks = tasks
-        self.planned: list[float] = []
+    def __init__(self, session: MelleaSession) -> None:
+        self.session = session
+        self.planning: list[float] = []
+        self.compiling: list[float] = []
+        self.refused = 0
 
-    def free(self, task: Task, number: int) -> list[Answer]:
-        """Draw freely, as often as there are calls."""
-        asked = [{"role": "user", "content": task.prompt}]
-        return [self.client.ask(asked, 100 * number + draw) for draw in range(CALLS)]
+    def instruct(
+        self, task: Task, number: int, strategy: SamplingStrategy, *, steered: bool, draw: int = 0
+    ) -> SamplingResult[Any]:
+        """Return what an instruction gives. All ways begin with the same seed."""
+        options = {ModelOption.SEED: 1000 * number + 1 + draw} | ({} if steered else FREE)
+        return self.session.clone().instruct(
+            task.ask,
+            requirements=requirements_of(task.rules),
+            strategy=strategy,
+            model_options=options,
+            steer=steered,
+            return_sampling_results=True,
+        )
 
-    def repair(self, task: Task, number: int, first: Answer) -> list[Answer]:
-        """Say which rules the first answer broke, and ask again, until all are kept."""
-        messages = [{"role": "user", "content": task.prompt}]
-        answers = [first]
-        while len(answers) < CALLS and not task.strict(answers[-1].text):
-            broken = [rule.text for rule in task.rules if not rule.holds(answers[-1].text)]
-            said = "\n".join(
-                [
-                    "The answer does not meet these requirements:",
-                    *(f"- {text}" for text in broken),
-                    "Write it again.",
-                ]
-            )
-            messages += [
-                {"role": "assistant", "content": answers[-1].text},
-                {"role": "user", "content": said},
-            ]
-            answers.append(self.client.ask(messages, 100 * number + len(answers)))
-        return answers
+    def ways(self, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
+        """Yield what each way makes of a task."""
+        once = RejectionSamplingStrategy(loop_budget=1)
+        drawn = [self.instruct(task, number, once, steered=False, draw=draw).chosen for draw in range(CALLS)]
+        best = max(drawn, key=lambda attempt: attempt.rank)
+        met = next((at for at, attempt in enumerate(drawn) if attempt.success), None)
+        yield FREE_ONCE, _outcome(task, drawn[:1], drawn[0])
+        yield f"free, best of {CALLS}", _outcome(task, drawn, best)
+        yield (
+            f"free, rejection, up to {CALLS} calls",
+            _outcome(task, drawn if met is None else drawn[: met + 1], best if met is None else drawn[met]),
+        )
+        repaired = self.instruct(task, number, RepairTemplateStrategy(loop_budget=CALLS), steered=False)
+        yield f"free, repair, up to {CALLS} calls", _outcome(task, repaired.attempts, repaired.chosen)
+        self.time_pattern(task)
+        try:
+            steered = self.instruct(task, number, RejectionSamplingStrategy(loop_budget=CALLS), steered=True)
+        except MelleaError:
+            self.refused += 1
+            return
+        yield STEERED_ONCE, _outcome(task, steered.attempts[:1], steered.attempts[0])
+        yield GUARDED, _outcome(task, steered.attempts, steered.chosen)
 
-    def steered(self, task: Task, number: int, calls: int = CALLS) -> list[Answer]:
-        """Draw steered, until the forms and the guards are content."""
+    def time_pattern(self, task: Task) -> None:
+        """Note the seconds that planning takes, and those that a server needs more for the first token."""
         start = time.perf_counter()
-        forms = forms_of(task.rules)
-        steering = steer(forms, task.ask)
-        self.planned.append(time.perf_counter() - start)
-        asked = [{"role": "user", "content": f"{task.prompt}\n{steering.describe()}".strip()}]
-        answers: list[Answer] = []
-        while len(answers) < calls and not (answers and _content(answers[-1], forms, task)):
-            answers.append(self.client.ask(asked, 100 * number + len(answers), steering))
-        return answers
+        plan = steer([form for rule in task.rules for form in FORMS[rule.kind](*rule.values)], task.ask)
+        self.planning.append(time.perf_counter() - start)
+        pattern = TextPattern(plan.pattern or ".*", 1)
+        self._first_token(task, None)
+        free, steered = (min(self._first_token(task, each) for _ in range(3)) for each in (None, pattern))
+        self.compiling.append(steered - free)
+
+    def _first_token(self, task: Task, pattern: TextPattern | None) -> float:
+        start = time.perf_counter()
+        self.session.clone().act(
+            CBlock(task.prompt),
+            strategy=None,
+            format=pattern,
+            model_options={ModelOption.MAX_NEW_TOKENS: 1, ModelOption.SEED: 1},
+        )
+        return time.perf_counter() - start
 
 
-def judged(task: Task, answers: Sequence[Answer], best: Answer) -> Outcome:
-    """Return what a way made of a task, with its answers and the one that it returns."""
+def _outcome(task: Task, attempts: Sequence[Attempt[Any]], chosen: Attempt[Any]) -> Outcome:
+    text = str(chosen.output)
     return Outcome(
-        task.strict(best.text) and not best.cut,
-        clean(best.text, task.prompt),
-        len(answers),
-        sum(answer.tokens for answer in answers),
-        sum(answer.seconds for answer in answers),
-        statistics.median(answer.rate for answer in answers),
+        task.strict(text),
+        clean(text, task.prompt),
+        len(attempts),
+        sum(attempt.usage.completion_tokens for attempt in attempts if attempt.usage is not None),
+        sum(attempt.seconds or 0.0 for attempt in attempts),
     )
-
-
-def until_strict(task: Task, answers: Sequence[Answer]) -> list[Answer]:
-    """Return the answers up to the first that keeps all rules."""
-    first = next(
-        (index for index, answer in enumerate(answers) if task.strict(answer.text)), len(answers) - 1
-    )
-    return list(answers[: first + 1])
-
-
-def _guards(task: Task) -> Guards:
-    return Guards(known_words(), task.prompt, shortest=22, distinct=0.82, unknown=0.05)
-
-
-def _content(answer: Answer, forms: Sequence[Form], task: Task) -> bool:
-    return (
-        not answer.cut
-        and all(form.check(answer.text)[0] for form in forms)
-        and _guards(task).check(answer.text)[0]
-    )
-
-
-def guarded(task: Task, answers: Sequence[Answer]) -> Answer:
-    """Return the best of several by forms and guards."""
-    forms = forms_of(task.rules)
-
-    def rank(answer: Answer) -> tuple[bool, int, int]:
-        met = sum(form.check(answer.text)[0] for form in forms)
-        return not answer.cut, met, -len(_guards(task).faults(answer.text))
-
-    return max(answers, key=rank)
-
-
-def oracle(task: Task, answers: Sequence[Answer]) -> Answer:
-    """Return the best of several by the measure itself."""
-    return max(answers, key=lambda answer: (task.strict(answer.text), clean(answer.text, task.prompt)))
 
 
 def _interval(hits: int, total: int) -> str:
@@ -323,44 +263,41 @@ def _interval(hits: int, total: int) -> str:
     return f"{100 * (middle - half):.0f} to {100 * (middle + half):.0f}%"
 
 
-def rows(plan: Plan, base_url: str | None = None) -> Iterator[Row]:
-    """Measure every way on the half of the tasks that is held out; a quick plan takes a dozen of them."""
+def rows(plan: Plan) -> Iterator[Row]:
+    """Measure every way on the tasks that are for the result; a quick plan takes a dozen of them."""
+    from tests.servers.llama import running_llama_server
+
     tasks = [task for task in TASKS if task.held_out][: _QUICK if plan.quick else None]
     ways: dict[str, list[Outcome]] = {}
-    with _served(base_url) as url:
-        bench = Bench(Client(url), tasks)
+    with (
+        running_llama_server() as server,
+        start_session("openai", server.model_id, base_url=server.base_url, api_key="none") as session,
+    ):
+        bench = Bench(session)
         for number, task in enumerate(tasks):
-            for name, outcome in _ways(bench, task, number):
+            for name, outcome in bench.ways(task, number):
                 ways.setdefault(name, []).append(outcome)
-    bounds: dict[str, dict[str, float]] = {_STEERED: {"strict": 97, "both": 80}, _GUARDED: {"both": 97}}
+    bounds: dict[str, dict[str, float]] = {STEERED_ONCE: {"strict": 97, "both": 80}, GUARDED: {"both": 97}}
     for name, outcomes in ways.items():
         yield from _shares(name, outcomes, **bounds.get(name, {}))
     steered, free = (
-        statistics.median(each.rate for each in ways[name] if each.rate) for name in (_STEERED, _FREE)
+        sum(each.tokens for each in ways[name]) / sum(each.seconds for each in ways[name])
+        for name in (STEERED_ONCE, FREE_ONCE)
     )
     yield Row("steered tokens a second, against free", steered, free, "tokens/s", bound=0.9, at_least=True)
-    slow = statistics.quantiles(bench.planned, n=20)[-1] * 1e3
-    yield Row("making a pattern, 95th percentile", slow, 0.0, "ms", by="difference", bound=50.0)
-    yield Row("requests that the server refused", bench.client.refused, 0.0, "", by="difference", bound=0.0)
+    made = [sum(pair) for pair in zip(bench.planning, bench.compiling, strict=True)]
+    for what, seconds, bound in (
+        ("making a pattern", bench.planning, None),
+        ("and its acceptance", made, 50.0),
+    ):
+        slow = statistics.quantiles(seconds, n=20)[-1] * 1e3
+        yield Row(f"{what}, 95th percentile", slow, 0.0, "ms", by="difference", bound=bound)
+    yield Row("requests that the server refused", bench.refused, 0.0, "", by="difference", bound=0.0)
 
 
-_FREE = "free, one call"
-_STEERED = "steered, one call"
-_GUARDED = f"steered, guards, up to {CALLS} calls"
-
-
-def _ways(bench: Bench, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
-    """Yield what each way makes of a task."""
-    drawn = bench.free(task, number)
-    yield _FREE, judged(task, drawn[:1], drawn[0])
-    yield f"free, best of {CALLS}", judged(task, drawn, oracle(task, drawn))
-    rejected = until_strict(task, drawn)
-    yield f"free, rejection, up to {CALLS} calls", judged(task, rejected, oracle(task, rejected))
-    repaired = bench.repair(task, number, drawn[0])
-    yield f"free, repair, up to {CALLS} calls", judged(task, repaired, oracle(task, repaired))
-    steered = bench.steered(task, number)
-    yield _STEERED, judged(task, steered[:1], steered[0])
-    yield _GUARDED, judged(task, steered, guarded(task, steered))
+FREE_ONCE = "free, one call"
+STEERED_ONCE = "steered, one call"
+GUARDED = f"steered, guards, up to {CALLS} calls"
 
 
 def _shares(
@@ -390,14 +327,3 @@ def _shares(
             at_least=True,
             note=note,
         )
-
-
-@contextmanager
-def _served(base_url: str | None) -> Iterator[str]:
-    if base_url is not None:
-        yield base_url
-        return
-    from tests.servers.llama import running_llama_server
-
-    with running_llama_server() as server:
-        yield server.base_url
