@@ -3,7 +3,7 @@
 import pydantic
 import pytest
 
-from mellea.core import SchemaDialect, UsageError
+from mellea.core import OutputSchema, SchemaDialect, UsageError
 from mellea.core.schema_dialects import in_dialect
 from tests.core.schema_types import TYPES
 
@@ -26,7 +26,7 @@ def test_every_type_can_be_constrained(constraints, name, dialect):
     """llama.cpp's words are few, so that servers of either engine read them."""
     said = in_dialect(schema_of(TYPES[name][0]), dialect)
 
-    assert constraints.matchers(said.schema, 1)
+    assert constraints.matchers(OutputSchema("said", said.schema), SchemaDialect.PLAIN, 1)
 
 
 ENDLESS = {

@@ -21,6 +21,7 @@ from mellea.core import (
     MelleaError,
     Message,
     ModelIdentifier,
+    ModelOption,
     OptionNotSupportedWarning,
     OutputSchema,
     RequestRejectedError,
@@ -67,6 +68,7 @@ class LocalHFBackend(Backend):
     provider = "hf"
     capabilities = MANIFEST.capabilities
     schema_dialect = SchemaDialect.LLGUIDANCE
+    plain_patterns = True
     concurrent = False
     options = OPTIONS
 
@@ -148,6 +150,10 @@ class LocalHFBackend(Backend):
             Completion(answer.text, answer.finish_reason, _usage(prompt, answer), tuple(answer.logprobs))
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return the options of a call that is held to a pattern and says nothing else."""
+        return {ModelOption.TEMPERATURE: temperature, "repetition_penalty": repetition_penalty}
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the tokens of the prompt that a conversation makes.
@@ -237,9 +243,7 @@ class LocalHFBackend(Backend):
         matchers: Sequence[Any] | None = None
         if schema is not None:
             matchers = await asyncio.to_thread(
-                lambda: loaded.constraints().matchers(
-                    schema.in_dialect(self.schema_dialect).schema, len(prompts)
-                )
+                lambda: loaded.constraints().matchers(schema, self.schema_dialect, len(prompts))
             )
         vocabulary = None
         if settings.logprobs is not None:

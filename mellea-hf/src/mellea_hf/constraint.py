@@ -1,11 +1,14 @@
-"""Constrained decoding: only tokens with which the output can still fit its JSON schema, by llguidance."""
+"""Constrained decoding: only tokens with which the output can still fit, by llguidance.
+
+An output fits a JSON schema, or, where it is a plain text, a regular expression.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +16,7 @@ from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 from transformers import LogitsProcessor
 
-from mellea.core import ProviderError, RequestRejectedError
+from mellea.core import OutputSchema, ProviderError, RequestRejectedError, SchemaDialect
 from mellea_hf.answer import Answer
 
 __all__ = ["Constraints", "MaskProcessor"]
@@ -23,7 +26,7 @@ _KEPT = 64
 
 
 class Constraints:
-    """Compiles JSON schemas for one model. Any thread may use it.
+    """Compiles JSON schemas and patterns for one model. Any thread may use it.
 
     Args:
         tokenizer: A transformers tokenizer.
@@ -43,31 +46,44 @@ class Constraints:
         """Llguidance's tokenizer, which knows the bytes of each token."""
         return self._tokenizer
 
-    def matchers(self, schema: Mapping[str, Any], rows: int) -> list[Any]:
+    def matchers(self, schema: OutputSchema, dialect: SchemaDialect, rows: int) -> list[Any]:
         """Return a fresh matcher for each row.
+
+        Args:
+            schema: What the output has to look like.
+            dialect: The words in which a JSON schema is said.
+            rows: How many.
 
         Raises:
             RequestRejectedError: llguidance does not understand the schema.
         """
         try:
-            key = json.dumps(schema)
+            key = schema.plain_pattern or json.dumps(schema.in_dialect(dialect).schema)
         except (TypeError, ValueError) as error:
             raise _rejection(error) from error
         with self._lock:
             matcher = self._compiled.get(key)
             if matcher is None:
-                matcher = self._compiled[key] = self._compile(key)
+                matcher = self._compiled[key] = self._compile(
+                    key, is_pattern=schema.plain_pattern is not None
+                )
             self._compiled.move_to_end(key)
             while len(self._compiled) > _KEPT:
                 self._compiled.popitem(last=False)
             return [matcher.deep_copy() for _ in range(rows)]
 
-    def _compile(self, schema: str) -> Any:
+    def _compile(self, schema: str, *, is_pattern: bool) -> Any:
         try:
+            if is_pattern:  # which llguidance anchors by itself
+                grammar = LLMatcher.grammar_from_regex(schema.removeprefix("^").removesuffix("$"))
+                return self._matcher(grammar)
             # Free whitespace lets small models write nothing else.
             grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
         except ValueError as error:
             raise _rejection(error) from error
+        return self._matcher(grammar)
+
+    def _matcher(self, grammar: str) -> Any:
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise _rejection(matcher.get_error())

@@ -12,6 +12,7 @@ MANIFEST = BackendManifest(
     capabilities=(
         Capability.STREAMING,
         Capability.JSON_SCHEMA,
+        Capability.REGEX,
         Capability.RAW,
         Capability.SEED,
         Capability.LOGPROBS,

@@ -140,6 +140,9 @@ class LiteLLMBackend(Backend):
         num_retries: How often a request is sent again that could not be opened for want of a connection, or
             was refused by a rate limit or a failing server. A stream that has begun is never sent again.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        keeps_patterns: Whether the provider holds a JSON string to the pattern of its schema, so that
+            requirements can steer. By default only Ollama's models (``ollama_chat/``) do; say so for a
+            llama.cpp server behind ``openai/``.
 
     Raises:
         UsageError: The model id is empty, the address is none, or the identifier has no name that LiteLLM
@@ -160,6 +163,7 @@ class LiteLLMBackend(Backend):
         timeout: float = 600.0,
         num_retries: int = 2,
         strict_options: bool = False,
+        keeps_patterns: bool | None = None,
     ) -> None:
         name = model_string(model_id, backend=self.provider)
         super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
@@ -167,6 +171,8 @@ class LiteLLMBackend(Backend):
             check_address(base_url, backend=self.provider, example="http://127.0.0.1:8080/v1")
         self.base_url = base_url
         self.options = _OLLAMA_TABLE if name.startswith(("ollama/", "ollama_chat/")) else _TABLE
+        on_ollama = name.startswith("ollama_chat/")
+        self._keeps_patterns = on_ollama if keeps_patterns is None else keeps_patterns
         self._api_key = api_key
         self._timeout = timeout
         self._num_retries = num_retries
@@ -178,6 +184,17 @@ class LiteLLMBackend(Backend):
     async def ready(self) -> None:
         """Learn what LiteLLM says of the model, which decides on capabilities and schemas."""
         await self._find_route()
+
+    async def supports(self, capability: Capability) -> bool:
+        """Tell whether the model can do something; whether its provider keeps patterns, no manifest can."""
+        if capability is Capability.REGEX:
+            return self._keeps_patterns
+        return await super().supports(capability)
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return the options of a call that is held to a pattern and says nothing else."""
+        named = {"repeat_penalty": repetition_penalty, "repeat_last_n": 256}
+        return {ModelOption.TEMPERATURE: temperature, **named}
 
     async def _find_route(self) -> Route:
         """Import LiteLLM, once, and learn what it says of the model."""

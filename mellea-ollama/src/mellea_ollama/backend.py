@@ -23,6 +23,7 @@ from mellea.core.event_loop import LoopLocal, gather_or_cancel, run_sync
 from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message, merge_provider_fields
 from mellea.core.model_identifier import ModelIdentifier
+from mellea.core.options import ModelOption
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Chunk, Completion
 from mellea.core.schema import OutputSchema
@@ -129,6 +130,14 @@ class OllamaModelBackend(Backend):
     async def _complete_one(self, body: Mapping[str, Any]) -> Completion:
         async with aclosing(self._answer("/api/generate", body)) as parts:
             return completion_of(await anext(parts), self.model_id)
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return the options of a call that is held to a pattern and says nothing else."""
+        return {
+            ModelOption.TEMPERATURE: temperature,
+            "repeat_penalty": repetition_penalty,
+            "repeat_last_n": 256,
+        }
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of the client or of the HTTP library below it."""

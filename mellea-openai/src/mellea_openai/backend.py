@@ -12,7 +12,8 @@ import json
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from mellea.core import (
     Completion,
     CompletionRequest,
     ModelIdentifier,
+    ModelOption,
     OptionTable,
     SchemaDialect,
 )
@@ -63,6 +65,7 @@ from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
 from mellea_openai.failures import ask_again_where_it_helps, translate
 from mellea_openai.options import option_table
+from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.tokens import whole_words
 
@@ -71,10 +74,6 @@ __all__ = ["OpenAIBackend"]
 OPENAI_HOST = "api.openai.com"
 _LLAMA_CPP = re.compile(r"fp_ollama|b[0-9]+-[0-9a-f]+")
 """How Ollama, and llama.cpp's own server, sign their answers."""
-
-
-_KEEP_PATTERNS = frozenset({"llamacpp", "library"})
-"""What servers that keep patterns say of the owner of their models: llama.cpp's, and Ollama's."""
 
 
 class OpenAIBackend(Backend):
@@ -90,9 +89,9 @@ class OpenAIBackend(Backend):
         model_options: Options of every call.
         api_key: The key. By default ``OPENAI_API_KEY``; only OpenAI's own endpoint insists on one.
         default_extra_body: Fields added to the body of every request.
-        keeps_patterns: Whether the server holds a JSON string to the pattern of its schema, so that
-            requirements can steer. By default it is asked once what it is, by ``/models``: llama.cpp's and
-            Ollama's do.
+        keeps_patterns: Whether the server holds a text to a pattern, so that requirements can steer. It is
+            asked once what it is, by ``/models``: by default llama.cpp's, Ollama's and vLLM's do. OpenAI's
+            own is tried, until it refuses one.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         schema_dialect: Which words of JSON schemas the server keeps. By default OpenAI's strict mode at its
             own host, llama.cpp's once an answer says that it comes from there or from Ollama, else all.
@@ -136,8 +135,9 @@ class OpenAIBackend(Backend):
             SchemaDialect.OPENAI_STRICT if self._is_openai else SchemaDialect.PLAIN
         )
         self._extra_body = dict(default_extra_body or {})
-        self._tells_tokens = True
-        self._keeps_patterns = False if self._is_openai and keeps_patterns is None else keeps_patterns
+        self._tells_tokens = not self._is_openai
+        self._keeps_patterns = True if self._is_openai and keeps_patterns is None else keeps_patterns
+        self._owner: str | None = None
         key = "none" if user is not None and api_key is None else self._key(api_key)
         self._client_options = _check_options(client_options) | {"api_key": key, "base_url": self.base_url}
         if user is not None and api_key is None:
@@ -171,9 +171,21 @@ class OpenAIBackend(Backend):
         """Tell whether the server can do something. Whether it keeps patterns it is asked, once."""
         if capability is not Capability.REGEX:
             return await super().supports(capability)
-        if self._keeps_patterns is None:
-            self._keeps_patterns = await self._asked_what_it_is() in _KEEP_PATTERNS
-        return self._keeps_patterns
+        if self._owner is None and self._keeps_patterns is not False:
+            self._owner = "" if self._is_openai else await self._asked_what_it_is()
+            self.plain_patterns = self._owner in KEEP_IN_TEXT
+            if self._keeps_patterns is None:
+                self._keeps_patterns = self._owner in KEEP_IN_STRINGS | KEEP_IN_TEXT
+        return bool(self._keeps_patterns)
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return the options of a call that is held to a pattern and says nothing else."""
+        if self._is_openai:  # whose newer models take neither
+            return {}
+        if self.plain_patterns:
+            return {ModelOption.TEMPERATURE: temperature, "repetition_penalty": repetition_penalty}
+        named = {"repeat_penalty": repetition_penalty, "repeat_last_n": 256}
+        return {ModelOption.TEMPERATURE: temperature, **named}
 
     async def _asked_what_it_is(self) -> str:
         """Return who owns the server's models in its own words; empty where it does not say."""
@@ -194,11 +206,36 @@ class OpenAIBackend(Backend):
         return known
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
-        """Continue a conversation through ``/chat/completions``."""
+        """Continue a conversation through ``/chat/completions``.
+
+        A pattern that the server refuses is left out, then and later.
+        """
+        held = pattern_of(request) is not None
+        if not (held and self._keeps_patterns is False):
+            try:
+                async with aclosing(self._stream_chat(request)) as chunks:
+                    async for chunk in chunks:
+                        held = False
+                        yield chunk
+                return
+            except openai.BadRequestError:
+                if not held:
+                    raise
+        async with aclosing(self._stream_chat(evolve(request, schema=None))) as chunks:
+            async for chunk in chunks:
+                self._keeps_patterns = False
+                yield chunk
+
+    async def _stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         client = await self._clients.get()
         sdk = SDKOptions.taken_from(request.options)
         request = evolve(request, options=sdk.fields)
-        body = sdk.body(merge_nested(self._extra_body, chat_body(request, self.schema_dialect)))
+        more: Mapping[str, Any] = {}
+        if (pattern := pattern_of(request)) is not None and self.plain_patterns:
+            request, more = as_text(request, pattern)
+        elif pattern is not None and self._is_openai:
+            request = as_property(request, pattern)
+        body = sdk.body(merge_nested(self._extra_body, chat_body(request, self.schema_dialect), more))
         options = self._request_options(sdk)
         if not request.stream:
             response = await client.post(

@@ -184,7 +184,8 @@ def _writer(backend: ModelAPI, action: Span, request: ChatRequest, config: Gener
     )
     warn = warner_from_here()
     if isinstance(config.format, TextPattern):
-        return ThunkWriter(parser_of(action), None, known, warn, TextDecoder())
+        decoder = None if backend.plain_patterns else TextDecoder()
+        return ThunkWriter(parser_of(action), None, known, warn, decoder)
     return ThunkWriter(parser_of(action), request.schema, known, warn)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.errors import CapabilityError, MelleaError
 from mellea.core.event_loop import Closeable
-from mellea.core.options import OptionTable
+from mellea.core.options import ModelOption, OptionTable
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -39,6 +39,11 @@ class ModelAPI(Closeable):
     """The provider's names of the common options."""
     schema_dialect: SchemaDialect = SchemaDialect.PLAIN
     """Which words of JSON schemas the engine keeps; what it cannot be told is known on the output."""
+    plain_patterns: bool = False
+    """Whether a text that is held to a pattern comes as it is, and not as a JSON string.
+
+    Such an engine takes ``ChatRequest.schema.plain_pattern``.
+    """
     concurrent: ClassVar[bool] = True
     """Whether simultaneous requests run side by side.
 
@@ -89,6 +94,17 @@ class ModelAPI(Closeable):
             backend=self.provider,
             model_id=self.model_id,
         )
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return the options of a call that is held to a pattern and says nothing else.
+
+        Override it where the engine has a repetition penalty, or takes no temperature.
+
+        Args:
+            temperature: The temperature that such texts come out well with.
+            repetition_penalty: The factor that suits them, over the last 256 tokens.
+        """
+        return {ModelOption.TEMPERATURE: temperature}
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the tokens of a conversation, or None if the backend cannot tell."""

@@ -38,6 +38,8 @@ class OutputSchema:
         json_schema: The JSON schema.
         model: The pydantic class it comes from, when it comes from one.
         parser: Reads the JSON instead of the class; a ValueError that it raises says what is wrong.
+        plain_pattern: Of a plain text that is held to a pattern: that pattern, for engines that hold the text
+            itself to it. The schema then carries the same for a JSON string, and is sent as it is.
 
     Raises:
         UsageError: The schema is nested too deeply, or no value of it comes to an end.
@@ -47,10 +49,11 @@ class OutputSchema:
     json_schema: Mapping[str, Any] = field(hash=False, validator=_comes_to_an_end)
     model: type[Any] | None = None
     parser: Callable[[str], Any] | None = field(default=None, eq=False, repr=False)
+    plain_pattern: str | None = field(default=None, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         model, parser = picklable_or_none(self.model), picklable_or_none(self.parser)
-        return type(self), (self.name, dict(self.json_schema), model, parser)
+        return type(self), (self.name, dict(self.json_schema), model, parser, self.plain_pattern)
 
     @classmethod
     def of(cls, format: object) -> OutputSchema:
@@ -80,7 +83,8 @@ class OutputSchema:
         """
         from mellea.core.schema_dialects import in_dialect  # noqa: PLC0415  only structured output needs it
 
-        if dialect is SchemaDialect.PLAIN:
+        if dialect is SchemaDialect.PLAIN or self.plain_pattern is not None:
+            dialect = SchemaDialect.PLAIN
             return in_dialect(self.json_schema, dialect)
         try:
             written = json.dumps(self.json_schema)

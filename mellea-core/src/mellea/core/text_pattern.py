@@ -10,6 +10,7 @@ from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption
 from mellea.core.schema import OutputSchema
+from mellea.core.steering.pattern import plain
 
 __all__ = ["TextPattern"]
 
@@ -18,8 +19,8 @@ __all__ = ["TextPattern"]
 class TextPattern:
     """A pattern for plain text, given as the ``format`` of a call.
 
-    It is sent as the pattern of a JSON string, which is how servers take patterns; readers get the text of
-    that string, piece by piece. Only for a backend that declares, or finds out, ``Capability.REGEX``.
+    It is sent as the pattern of a JSON string, which is how most servers take patterns; readers get the text
+    of that string, piece by piece. Only for a backend that declares, or finds out, ``Capability.REGEX``.
 
     Args:
         pattern: The expression, in the dialect of llama.cpp's grammars, with JSON's escapes written out.
@@ -34,7 +35,7 @@ class TextPattern:
     def schema(self) -> OutputSchema:
         """Return the schema that carries the pattern."""
         held: dict[str, Any] = {"type": "string", "pattern": self.pattern}
-        return OutputSchema("text", held)
+        return OutputSchema("text", held, plain_pattern=plain(self.pattern))
 
     def bounded(self, config: GenerateConfig) -> GenerateConfig:
         """Return the config with room for the longest text.

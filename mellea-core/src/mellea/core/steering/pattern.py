@@ -25,12 +25,15 @@ __all__ = [
     "anchored",
     "choice",
     "optional",
+    "plain",
     "repeat",
     "sequence",
     "shared",
 ]
 
 _RANGE_ENDS = 2
+_JSON_ESCAPE = re.compile(r"\\\\(u[0-9a-f]{4}|\\\\|.)|\\.")
+"""A backslash of JSON, escaped in the pattern, with what follows; or another escape of the pattern."""
 
 
 @frozen(cache_hash=True)
@@ -180,6 +183,22 @@ def _written(node: Node, *, unit: bool = False) -> str:
             return f"({'|'.join(_written(option) for option in options)})"
         case Repeat(inner, least, most):
             return _written(inner, unit=True) + _count(least, most)
+
+
+def plain(pattern: str) -> str:
+    """Return a pattern as it holds for the text itself, for engines that write no JSON around it.
+
+    Args:
+        pattern: The pattern of a JSON string, as ``anchored`` writes it.
+    """
+    return _JSON_ESCAPE.sub(_as_itself, pattern)
+
+
+def _as_itself(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return found[0]
+    name = found[1].replace("\\\\", "\\")
+    return re.escape(str(json.loads(f'"\\{name}"'))).replace("\\\n", "\\n")
 
 
 def _count(least: int, most: int | None) -> str:

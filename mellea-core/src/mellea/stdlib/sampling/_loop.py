@@ -38,7 +38,7 @@ from mellea.stdlib.sampling._attempt import (
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
-from mellea.stdlib.sampling._steering import fates_of, steer_request
+from mellea.stdlib.sampling._steering import as_it_went, fates_of, steer_request
 
 __all__ = [
     "BaseSamplingStrategy",
@@ -316,6 +316,7 @@ class BaseSamplingStrategy(SamplingStrategy):
             output, after = await self._output(call, begun)
         usage = as_usage(output.generation.usage)
         call.spending.add(usage)
+        call = await as_it_went(call)
         attempt = await judge_attempt(call, begun, after, output, usage)
         return attempt if attempt.success else await apply_fixes(call, begun, attempt)
 

@@ -22,7 +22,7 @@ from mellea.core.steering import Steering, steer
 from mellea.core.text_pattern import TextPattern
 from mellea.stdlib.sampling._request import SamplingRequest
 
-__all__ = ["SteeringReport", "fates_of", "steer_config", "steer_request", "steering_of"]
+__all__ = ["SteeringReport", "as_it_went", "fates_of", "steer_config", "steer_request", "steering_of"]
 
 
 @frozen
@@ -65,6 +65,17 @@ async def steer_request(call: SamplingRequest) -> SamplingRequest:
     return evolve(call, config=config, steering=report.outcomes, guards=guards)
 
 
+async def as_it_went(call: SamplingRequest) -> SamplingRequest:
+    """Return a call whose answer is there, with what became of its requirements.
+
+    A server that was taken for one that keeps patterns may have refused them meanwhile.
+    """
+    if not isinstance(call.format, TextPattern) or await call.backend.supports(Capability.REGEX):
+        return call
+    fate = f"checked: backend {call.backend.provider!r} refuses patterns"
+    return evolve(call, steering=dict.fromkeys(call.steering, fate), guards=None)
+
+
 async def steer_config(
     action: Span, requirements: Iterable[Requirement], backend: Backend, config: GenerateConfig
 ) -> tuple[GenerateConfig, SteeringReport]:
@@ -90,7 +101,9 @@ async def steer_config(
     if obstacle or steering.pattern is None:
         return config, SteeringReport(outcomes, None, unformed)
     pattern = TextPattern(steering.pattern, steering.longest, steering.describe())
-    held = evolve(config.over(_options(steering)), format=pattern)
+    own = backend.draws_for_patterns(steering.temperature, steering.repetition_penalty)
+    unsaid = {name: value for name, value in own.items() if name not in merged}
+    held = evolve(config.over(unsaid), format=pattern)
     return held, SteeringReport(outcomes, steering, unformed)
 
 
@@ -143,18 +156,6 @@ async def _obstacle_there(backend: Backend, options: Mapping[str, Any], steering
     if isinstance(limit, int) and limit < steering.longest:
         return f"the text may take {steering.longest} tokens, and MAX_NEW_TOKENS is {limit}"
     return ""
-
-
-def _options(steering: Steering) -> Mapping[str, Any]:
-    """Return the options of a steered call that says nothing else.
-
-    Those of the repetition have the names that llama.cpp's and Ollama's servers give them.
-    """
-    return {
-        ModelOption.TEMPERATURE: steering.temperature,
-        "repeat_penalty": steering.repetition_penalty,
-        "repeat_last_n": 256,
-    }
 
 
 def _outcomes(formed: Iterable[Requirement], steering: Steering, obstacle: str) -> Mapping[str, str]:
