@@ -4,8 +4,13 @@ import warnings
 
 import pytest
 
+from mellea import MelleaSession
 from mellea.core import ModelOption, OptionNotSupportedWarning, UnsupportedOptionError, UsageError
 from mellea.core.options import UnknownOptionWarning
+from mellea.core.steering import steer
+from mellea.stdlib.requirements import word_count
+from mellea.stdlib.requirements.forms import Bullets, of_form
+from mellea.stdlib.sampling import RejectionSamplingStrategy
 
 
 async def test_common_options_arrive_under_ollamas_names(ask, server):
@@ -122,3 +127,20 @@ def test_options_of_the_server_are_known(play, played):
     play().chat("Hi", model_options=options)
 
     assert played.requests[-1]["options"] == options
+
+
+async def test_pattern_of_a_text_arrives_whole_with_options_against_repetition(backend, server):
+    rules = [of_form(Bullets(1)), word_count(at_most=12)]
+    with MelleaSession(backend) as session:
+        result = await session.ainstruct(
+            "Name a drink.",
+            requirements=rules,
+            strategy=RejectionSamplingStrategy(loop_budget=1),
+            model_options={ModelOption.MAX_NEW_TOKENS: 400, ModelOption.TEMPERATURE: 0.4},
+            return_sampling_results=True,
+        )
+
+    sent = server.sent("/api/chat")[0]
+    assert sent["format"] == {"type": "string", "pattern": steer([f for r in rules for f in r.forms]).pattern}
+    assert (sent["options"]["repeat_penalty"], sent["options"]["repeat_last_n"]) == (1.1, 256)
+    assert set(result.steering.values()) == {"steered"}
