@@ -102,6 +102,9 @@ class Requirement(Component[str]):
         self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
         self.steer = steer
 
+    about: str | None = None
+    """The property of a structured output that the requirement is about; None where it is about all of it."""
+
     def unsteered(self) -> Self:
         """Return the same requirement, checked and never steered: ``contains("river").unsteered()``."""
         twin = copy.copy(self)

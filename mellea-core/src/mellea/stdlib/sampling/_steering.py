@@ -18,9 +18,11 @@ from mellea.core.generation import resolve_all
 from mellea.core.options import ModelOption
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Attempt
+from mellea.core.schema import OutputSchema
 from mellea.core.steering import Steering, steer
 from mellea.core.text_pattern import TextPattern
 from mellea.stdlib.sampling._request import SamplingRequest
+from mellea.stdlib.sampling._steered_fields import forms_of_fields, with_patterns
 
 __all__ = ["SteeringReport", "as_it_went", "fates_of", "steer_config", "steer_request", "steering_of"]
 
@@ -61,7 +63,7 @@ async def steer_request(call: SamplingRequest) -> SamplingRequest:
     config, report = await steer_config(call.action, call.requirements, call.backend, call.config)
     guards = report.steering.guards if report.steering is not None else None
     if guards is not None:
-        guards = evolve(guards, prompt=_prompt_of(call.action, call.backend))
+        guards = evolve(guards, prompt=await _prompt_of(call.action, call.backend))
     return evolve(call, config=config, steering=report.outcomes, guards=guards)
 
 
@@ -81,13 +83,15 @@ async def steer_config(
 ) -> tuple[GenerateConfig, SteeringReport]:
     """Return how to generate, held to the pattern that requirements make together, and what became of each.
 
-    Nothing is changed where no requirement has a form, a format or tools are asked for, or steering is
-    switched off.
+    With a format, the forms of its texts go into its schema. Nothing is changed where there is no form, tools
+    are asked for, or steering is switched off.
 
     Raises:
         ContradictionError: No text can meet two of the requirements; nothing was sent.
     """
     asked = tuple(requirements)
+    if config.format is not None:
+        return await _steer_fields(action, asked, backend, config)
     formed = [requirement for requirement in asked if requirement.forms]
     unformed = tuple(requirement.name for requirement in asked if not requirement.forms)
     merged = config.over(backend.model_options, table=backend.options).options
@@ -109,13 +113,8 @@ async def steer_config(
 
 async def steering_of(action: Span, formed: Iterable[Requirement], backend: Backend) -> Steering:
     """Return how requirements with forms would steer the answer to an action."""
-    await resolve_all([action])
-    forms = [form for each in formed if each.steer for form in each.forms]
-    return steer(forms, _prompt_of(action, backend))
-
-
-def _prompt_of(action: Span, backend: Backend) -> str:
-    return backend.formatter.to_chat_messages([action])[-1].content
+    prompt = await _prompt_of(action, backend)
+    return steer([form for each in formed if each.steer for form in each.forms], prompt)
 
 
 def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]:
@@ -139,19 +138,49 @@ def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]
     }
 
 
+async def _steer_fields(
+    action: Span, requirements: Sequence[Requirement], backend: Backend, config: GenerateConfig
+) -> tuple[GenerateConfig, SteeringReport]:
+    """Return how to generate a structured output whose texts are held to patterns, and what became of it."""
+    schema = OutputSchema.of(config.format)
+    whole = [each for each in requirements if each.forms and each.about is None]
+    unformed = tuple(each.name for each in requirements if not each.forms)
+    outcomes = {each.name: "checked: the call has a format of its own" for each in whole}
+    fields = forms_of_fields(schema, requirements)
+    if not fields:
+        return config, SteeringReport(outcomes, None, unformed)
+    options = config.over(backend.model_options, table=backend.options).options
+    obstacle = _obstacle(config, options) or await _missing(backend)
+    if obstacle:
+        left = {name: f"checked: {obstacle}" for each in fields for name, _ in each.forms}
+        return config, SteeringReport({**outcomes, **left}, None, unformed)
+    held, of_fields = with_patterns(schema, fields, await _prompt_of(action, backend), backend)
+    return evolve(config, format=held), SteeringReport({**outcomes, **of_fields}, None, unformed)
+
+
+async def _missing(backend: Backend) -> str:
+    """Return what a backend lacks to steer; nothing if it can."""
+    if await backend.supports(Capability.REGEX):
+        return ""
+    return f"backend {backend.provider!r} keeps no patterns"
+
+
+async def _prompt_of(action: Span, backend: Backend) -> str:
+    await resolve_all([action])
+    return backend.formatter.to_chat_messages([action])[-1].content
+
+
 def _obstacle(config: GenerateConfig, options: Mapping[str, Any]) -> str:
     """Return why a call is not steered, as far as that needs no plan; nothing if that is not so."""
     if options.get(ModelOption.STEER, True) is False:
         return "steering is switched off"
-    if config.format is not None:
-        return "the call has a format of its own"
     return "the model may call tools" if config.tool_calls else ""
 
 
 async def _obstacle_there(backend: Backend, options: Mapping[str, Any], steering: Steering) -> str:
     """Return why a plan steers no call of a backend; nothing if that is not so."""
-    if not await backend.supports(Capability.REGEX):
-        return f"backend {backend.provider!r} keeps no patterns"
+    if missing := await _missing(backend):
+        return missing
     limit = options.get(ModelOption.MAX_NEW_TOKENS)
     if isinstance(limit, int) and limit < steering.longest:
         return f"the text may take {steering.longest} tokens, and MAX_NEW_TOKENS is {limit}"

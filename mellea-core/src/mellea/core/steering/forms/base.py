@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.plan import NotSteerableError, TextPlan
@@ -31,6 +32,18 @@ class Form:
     def check(self, text: str) -> tuple[bool, str]:
         """Return whether a text has the form, and what was seen; a form of your own overrides it."""
         raise UsageError(f"{type(self).__name__} has no check.", hint="Give it a check method.")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """Let pydantic check a field that is annotated with the form."""
+        from pydantic_core import core_schema  # noqa: PLC0415  only annotated fields need it
+
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, text: str) -> str:
+        met, seen = self.check(text)
+        if not met:
+            raise ValueError(f"{self.describe().rstrip('.')}: {seen}")
+        return text
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Return the plan with what the form settles.

@@ -249,7 +249,10 @@ class _ValueRequirement(Requirement):
             requirement.description,
             check_only=requirement.check_only,
             repair=self._mend if requirement.repair else None,
+            form=requirement.forms,
+            steer=requirement.steer,
         )
+        self.about = "result"
         self.requirement = requirement
         self._schema = schema
 
