@@ -36,6 +36,7 @@ from mellea.core.steering import (
     steer,
 )
 from mellea.core.steering.layout import layout
+from mellea.core.steering.pattern import plain
 from tests.core.steering.drawing import admits, drawn
 
 FORMS = [
@@ -162,6 +163,7 @@ def test_pattern_as_it_is_sent_admits_the_texts_as_json_writes_them(form):
 
     for text in drawn(steering.plan, 5):
         assert re.fullmatch(steering.pattern, json.dumps(text, ensure_ascii=False)[1:-1])
+        assert re.fullmatch(plain(steering.pattern), text)
 
 
 @pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
