@@ -1,19 +1,32 @@
 """What `make demo` runs: a real program on a small model, without server or key.
 
-Three things that a generative program does: it shows an answer while the model writes
-it, it gets a typed value out of a text, and it holds a conversation that remembers.
+Four things that a generative program does: it shows an answer while the model writes
+it, it gets a typed value out of a text, it keeps rules, which steer the model while it
+writes, and it holds a conversation that remembers.
 """
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterable
+from itertools import zip_longest
 
 from pydantic import BaseModel
 
 from mellea import ChatContext, MelleaSession, ModelOption, start_session
+from mellea.core import SamplingResult
+from mellea.stdlib.requirements import avoids, contains, word_count
+from mellea.stdlib.requirements.forms import Case, of_form
+from mellea.stdlib.sampling import RejectionSamplingStrategy
 
 WIDTH = 78
+RULES = [
+    word_count(at_least=15, at_most=25),
+    contains("bridge", "boats"),
+    avoids("water"),
+    of_form(Case("lower")),
+]
 COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -26,7 +39,7 @@ class Person(BaseModel):
 
 
 def main() -> None:
-    """Run the three parts in one session."""
+    """Run the four parts in one session."""
     title = "Mellea: ordinary Python in which some steps are done by a language model."
     print(f"{styled('1', title)}\n")
     print(
@@ -42,6 +55,7 @@ def main() -> None:
         print(f"Ready after {time.perf_counter() - started:.1f} s.")
         stream_an_answer(m)
         extract_a_person(m)
+        keep_rules(m)
         hold_a_conversation(m)
     print(
         f"\nDone in {time.perf_counter() - started:.0f} s. "
@@ -89,10 +103,49 @@ def extract_a_person(m: MelleaSession) -> None:
     )
 
 
+def keep_rules(m: MelleaSession) -> None:
+    """Ask for the same twice: freely, and with rules that steer what is written."""
+    heading(
+        "3. Rules, one attempt each: free, and steered",
+        "m.instruct(task, requirements=RULES, steer=True)",
+    )
+    task = "Write a sentence about a walk by the river."
+    print(styled("36", f"> {task}"))
+    free, steered = (
+        m.instruct(
+            task,
+            requirements=RULES,
+            steer=steer,
+            strategy=RejectionSamplingStrategy(loop_budget=1),
+            model_options={
+                ModelOption.MAX_NEW_TOKENS: 120,
+                ModelOption.TEMPERATURE: 0.4,
+                ModelOption.SEED: 1,
+            },
+            return_sampling_results=True,
+        )
+        for steer in (False, True)
+    )
+    half = WIDTH // 2 - 1
+    print(styled("1", f"{'free':<{half}}  steered"))
+    for left, right in zip_longest(verdicts(free), verdicts(steered), fillvalue=""):
+        print(f"{left:<{half}}  {right}".rstrip())
+
+
+def verdicts(result: SamplingResult[str]) -> list[str]:
+    """Return an answer and what each rule says of it, in lines for half the width."""
+    half = WIDTH // 2 - 1
+    lines = textwrap.wrap(result.value, half, max_lines=7, placeholder=" ...")
+    for rule, verdict in result.result_validations:
+        mark = "✓" if verdict else "✗"
+        lines.append(textwrap.shorten(f"{mark} {rule.name}", half, placeholder=" ..."))
+    return lines
+
+
 def hold_a_conversation(m: MelleaSession) -> None:
     """Ask questions of which the later ones make sense only with the earlier ones."""
     heading(
-        "3. A conversation",
+        "4. A conversation",
         'm.ctx = ChatContext(); m.stream_chat("Which river flows through it?")',
     )
     m.ctx = ChatContext()

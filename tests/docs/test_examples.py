@@ -72,6 +72,8 @@ PRINTED = {
         "Ready after",
         "1. An answer, streamed",
         "Person(name='Olivia', age=34, city='Lisbon')",
+        "✓ Do not use: water.                    ✓ Mention bridge, boats.",
+        "✓ Use small letters only.",
         "Paris",
         "Done in",
     ],

@@ -44,7 +44,8 @@ def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
 
 
 @pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # the model is a small one
-def test_readme_runs_in_order_on_the_embedded_model(no_settings, llama_server, capsys):
+def test_readme_runs_in_order_on_the_embedded_model(no_settings, llama_server, monkeypatch, capsys):
+    monkeypatch.setenv("MELLEA_BACKEND", "hf")
     readme = ROOT / "README.md"
 
     assert run(readme, {LOCAL_SERVER: llama_server.base_url}) == readme.read_text().count("```python")
