@@ -1,6 +1,7 @@
 import pytest
 
-from mellea.core import ServerError, UsageError
+from mellea import ChatContext, MelleaSession
+from mellea.core import ModelOption, ServerError, UsageError
 from mellea.stdlib.context import SimpleContext
 from mellea.testing import ScriptedBackend
 
@@ -37,3 +38,24 @@ async def test_error_in_the_script_is_raised_in_both_ways_of_asking():
         await ask(ScriptedBackend([["a", ServerError("cut")]]))
     with pytest.raises(ServerError):
         await ScriptedBackend([["a", ServerError("cut")]]).generate_from_raw(["x"])
+
+
+PIECES = ["a", "b", " ", "c", "dd"]
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.002])
+def test_pieces_come_as_scripted_to_a_synchronous_reader(latency):
+    m = MelleaSession(ScriptedBackend([PIECES] * 20, latency=latency), ChatContext())
+
+    assert [list(m.stream_chat("hi")) for _ in range(20)] == [PIECES] * 20
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.002])
+async def test_pieces_come_as_scripted_to_an_asynchronous_reader(latency):
+    backend = ScriptedBackend([PIECES] * 20, latency=latency)
+
+    for _ in range(20):
+        thunk, _ = await backend.generate_from_context(
+            "hi", SimpleContext(), model_options={ModelOption.STREAM: True}
+        )
+        assert [piece async for piece in thunk] == PIECES

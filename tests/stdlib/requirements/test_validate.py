@@ -136,6 +136,33 @@ async def test_check_that_raises_is_a_failed_check(error):
     assert result.reason == f"The check 'broken' raised {type(error).__name__}: oops"
 
 
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+async def test_check_whose_error_cannot_be_told_is_a_failed_check():
+    def broken(ctx):
+        raise SilentError
+
+    result = (await validate_all([check("broken", broken)], CTX, ScriptedBackend("x")))[0]
+
+    assert not result
+    assert "SilentError" in result.reason
+
+
+async def test_check_that_awaits_what_was_cancelled_is_a_failed_check():
+    async def waits(ctx):
+        other = asyncio.create_task(asyncio.sleep(9))
+        other.cancel()
+        await other
+
+    result = (await validate_all([check("waits", waits)], CTX, ScriptedBackend("x")))[0]
+
+    assert not result
+    assert "CancelledError" in result.reason
+
+
 async def test_text_check_sees_the_text_only():
     seen = []
 

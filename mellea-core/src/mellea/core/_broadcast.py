@@ -28,6 +28,8 @@ class Broadcast:
 
     def __init__(self, pieces: list[str], *, done: bool) -> None:
         self.pieces = pieces
+        self.came: list[str] | None = None
+        """The pieces as they came, once there is an end that nobody has read up to yet."""
         self.done = done
         self.error: BaseException | None = None
         self._ended = done
@@ -142,7 +144,9 @@ class Broadcast:
 
     async def read(self) -> AsyncGenerator[str, None]:
         """Iterate over all pieces, those to come included, and raise what the text ends with."""
-        pieces, read, done = self.pieces, 0, False
+        with self._lock:
+            pieces, self.came = self.came or self.pieces, None
+        read, done = 0, False
         while not done:
             done = self.done  # read before the pieces: another thread may add the last one at any moment
             while read < len(pieces):

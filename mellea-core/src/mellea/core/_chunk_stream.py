@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
+from mellea.core._error_words import words_of
 from mellea.core.errors import MalformedResponseError, MelleaError, ProviderError
 from mellea.core.model_api import ModelAPI
 from mellea.core.request import ChatRequest
@@ -149,14 +150,14 @@ def _translate(backend: ModelAPI, error: Exception) -> MelleaError | None:
         return backend.translate_error(error)
     except Exception as failure:  # noqa: BLE001  the error that was to be translated matters more
         error.add_note(
-            f"{type(backend).__name__}.translate_error raised {type(failure).__name__}: {failure}."
+            f"{type(backend).__name__}.translate_error raised {type(failure).__name__}: {words_of(failure)}."
         )
     return None
 
 
 def _unknown(backend: ModelAPI, error: Exception) -> ProviderError:
     return ProviderError(
-        f"Backend {backend.described()} failed: {type(error).__name__}: {error}.",
+        f"Backend {backend.described()} failed: {type(error).__name__}: {words_of(error)}.",
         hint="The original error is chained to this one.",
         backend=backend.provider,
         model_id=backend.model_id,

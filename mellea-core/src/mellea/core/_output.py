@@ -101,9 +101,9 @@ class Output(Broadcast):
 
         def publish() -> None:
             self.value = "".join(self.pieces)
-            self.pieces = (
-                [self.value] if self.value else self.pieces
-            )  # kept once; readers under way have the old list
+            if len(self.pieces) > 1 and self.value:
+                # Kept once: readers under way have the old list, and the first one yet to come gets it.
+                self.came, self.pieces = self.pieces, [self.value]
             settle()
 
         self.end(None, publish)

@@ -17,7 +17,7 @@ from mellea.core.errors import BudgetError, UsageError
 from mellea.core.event_loop import in_thread
 from mellea.core.response import Usage
 
-__all__ = ["Budget", "Spending", "call_within_deadline", "no_attempt"]
+__all__ = ["Budget", "Spending", "call_within_deadline", "is_being_cancelled", "no_attempt"]
 
 _has_deadline: ContextVar[bool] = ContextVar("mellea_has_deadline", default=False)
 
@@ -124,6 +124,12 @@ async def call_within_deadline(function: Callable[..., Any], *arguments: Any) ->
     else:
         value = function(*arguments)
     return await value if inspect.isawaitable(value) else value
+
+
+def is_being_cancelled() -> bool:
+    """Tell whether it is the running task that is cancelled, and not something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def no_attempt(spending: Spending) -> BudgetError:

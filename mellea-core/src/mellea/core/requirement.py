@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import time
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
-from mellea.core.budget import call_within_deadline
+from mellea.core._error_words import words_of
+from mellea.core.budget import call_within_deadline, is_being_cancelled
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -155,9 +157,12 @@ class Requirement(Component[str]):
         try:
             verdict = await call_within_deadline(self.validation_fn, ctx)  # type: ignore[arg-type]  # the caller has looked
             return _as_result(verdict, time.perf_counter() - started)
-        except Exception as error:  # noqa: BLE001  a check that raises is a failed check
-            reason = f"The check {self.name!r} raised {type(error).__name__}: {error}"
-            if isinstance(error, AttributeError | TypeError) and type(ctx).__name__ in str(error):
+        except (Exception, asyncio.CancelledError) as error:  # a check that raises is a failed check
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+                raise
+            words = words_of(error)
+            reason = f"The check {self.name!r} raised {type(error).__name__}: {words}"
+            if isinstance(error, AttributeError | TypeError) and type(ctx).__name__ in words:
                 reason += ". It is given the context; wrap one that wants the text: simple_validate(check)"
             return ValidationResult(
                 False,

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
 
+from mellea.core._error_words import words_of
 from mellea.core.budget import call_within_deadline
 from mellea.core.component import Span
 from mellea.core.context import Context
@@ -176,7 +177,7 @@ async def _mend(requirement: Requirement, text: str) -> tuple[str, str]:
     try:
         mended = text if requirement.repair is None else await call_within_deadline(requirement.repair, text)
     except Exception as error:  # noqa: BLE001  a fix that raises fixes nothing; the model can still be asked again
-        return text, f"its own fix raised {type(error).__name__}: {error}"
+        return text, f"its own fix raised {type(error).__name__}: {words_of(error)}"
     if not isinstance(mended, str):
         return text, f"its own fix returned {type(mended).__name__} instead of text"
     return mended, ""

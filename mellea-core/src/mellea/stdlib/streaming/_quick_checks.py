@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mellea.core._error_words import words_of
 from mellea.core.context import Context
 from mellea.core.errors import ProviderError
 from mellea.core.requirement import PartialValidationResult, Requirement
@@ -75,7 +76,7 @@ async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Contex
         raise
     except Exception as error:  # noqa: BLE001  a check that raises is a failed check
         return PartialValidationResult(
-            "fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {error}"
+            "fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {words_of(error)}"
         )
     if isinstance(verdict, PartialValidationResult):
         return verdict
