@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mellea.core._error_words import words_of
+from mellea.core.budget import is_being_cancelled
 from mellea.core.context import Context
 from mellea.core.errors import ProviderError
 from mellea.core.requirement import PartialValidationResult, Requirement
@@ -74,7 +75,9 @@ async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Contex
             verdict = await verdict
     except ProviderError:
         raise
-    except Exception as error:  # noqa: BLE001  a check that raises is a failed check
+    except (Exception, asyncio.CancelledError) as error:  # a check that raises is a failed check
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+            raise
         return PartialValidationResult(
             "fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {words_of(error)}"
         )
