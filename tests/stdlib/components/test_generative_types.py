@@ -226,6 +226,21 @@ def test_type_that_cannot_be_json_is_our_error_at_definition():
         def wrong(x: str) -> ScriptedBackend: ...
 
 
+class NeedsMore:
+    """A type as pydantic's ``EmailStr``, which wants another library."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source, handler):
+        raise ImportError("email-validator is not installed, run `pip install 'pydantic[email]'`")
+
+
+def test_type_whose_library_is_missing_is_our_error_with_its_remedy():
+    with pytest.raises(UsageError, match=r"wrong returns NeedsMore.*pip install"):
+
+        @generative
+        def wrong(x: str) -> NeedsMore: ...
+
+
 def test_many_faults_of_one_answer_are_told_in_one_line():
     many = ",".join('{"y": "no"}' for _ in range(9))
     with pytest.raises(OutputParseError) as caught:

@@ -41,7 +41,7 @@ def answer_schema(function: str, annotation: Any) -> OutputSchema:
     try:
         model = create_model(title, __config__=config, result=(AttrsModels().within(annotation), ...))
         schema = model.model_json_schema()
-    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError, ImportError) as error:
         if (
             isinstance(error, PydanticUndefinedAnnotation)
             or getattr(error, "code", None) == "class-not-fully-defined"
