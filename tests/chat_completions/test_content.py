@@ -1,11 +1,12 @@
 """What the openai and LiteLLM backends make of answers that are not simply text."""
 
+import base64
 import json
 
 import pytest
 
 from mellea import ModelOption
-from mellea.core import Usage
+from mellea.core import AudioUrlBlock, Usage
 from mellea.core.errors import (
     MalformedResponseError,
     ProviderError,
@@ -16,10 +17,11 @@ from mellea.core.errors import (
     StreamInterruptedError,
     UsageError,
 )
-from tests.chat_completions.routes import on_every_route, through_the_sdk
+from tests.chat_completions.routes import LITELLM, OPENAI, on_every_route, through_the_sdk
 from tests.servers.faults import Reply, completion, delta
 
 DONE = "data: [DONE]\n\n"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 FILTERS = ["content_filter", "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "guardrail_intervened"]
@@ -302,3 +304,34 @@ def test_what_keeps_a_connection_alive_is_no_piece(faults, faulty, route, alive)
     faults.answers(Reply([alive, delta("Good "), alive, delta("day"), delta(None, "stop"), DONE]))
 
     assert "".join(faulty.stream_chat("Greet.")) == "Good day"
+
+
+WAV = "UklGRgAAAABXQVZFZm10IA=="
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_audio_by_address_is_fetched_and_sent_by_value(faults, faulty, monkeypatch, stream):
+    monkeypatch.setattr("mellea.core.inlining.fetch", lambda _: base64.b64decode(WAV))
+    faults.answers(Reply([delta("Hello."), delta(None, "stop"), DONE] if stream else completion("Hello.")))
+
+    faulty.chat(
+        "What is said?",
+        audio=[AudioUrlBlock("https://example.com/a.wav", "wav")],
+        model_options={ModelOption.STREAM: stream},
+    )
+
+    (said, heard) = faults.requests[0]["messages"][0]["content"]
+    assert said == {"type": "text", "text": "What is said?"}
+    assert heard == {"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}}
+
+
+def test_image_by_address_is_the_provider_s_to_fetch(faults, faulty, route, monkeypatch):
+    monkeypatch.setattr("mellea.core.inlining.fetch", lambda _: base64.b64decode(PIXEL))
+    faults.answers(Reply(completion("A pixel.")))
+
+    faulty.chat("What is this?", images=["https://example.com/cat.png"])
+
+    (_, seen) = faults.requests[0]["messages"][0]["content"]
+    through_the_sdk = route in (OPENAI, LITELLM)
+    expected = "https://example.com/cat.png" if through_the_sdk else f"data:image/png;base64,{PIXEL}"
+    assert seen["image_url"]["url"] == expected

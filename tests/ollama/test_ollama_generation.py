@@ -1,6 +1,7 @@
 """The Ollama backend with real tokens: SmolLM2 behind a server that speaks Ollama's protocol."""
 
 import asyncio
+import base64
 import json
 
 import pytest
@@ -254,13 +255,22 @@ def test_server_that_does_not_list_it_is_asked_once_what_the_model_can_do(play, 
     assert [("messages" in sent) for sent in played.requests] == [False, True, True]
 
 
-async def test_image_by_address_is_refused_with_the_remedy(make, ask):
+async def test_image_by_address_is_fetched_and_sent_by_value(make, ask, server, monkeypatch):
+    monkeypatch.setattr("mellea.core.inlining.fetch", lambda _: base64.b64decode(PIXEL))
     message = Message("user", "What is this?", images=[ImageUrlBlock("https://example.com/cat.png")])
 
-    thunk = await ask(message, of=make("smollm2-vision"))
+    await (await ask(message, of=make("smollm2-vision"))).avalue()
 
-    with pytest.raises(UsageError, match="ImageBlock"):
-        await thunk.avalue()
+    assert server.sent("/api/chat")[0]["messages"][0]["images"] == [PIXEL]
+
+
+async def test_image_in_a_private_network_is_not_fetched(make, ask, server):
+    message = Message("user", "What is this?", images=[ImageUrlBlock(f"{server.base_url}/cat.png")])
+
+    with pytest.raises(UsageError, match="nothing was fetched"):
+        await (await ask(message, of=make("smollm2-vision"))).avalue()
+
+    assert not server.sent("/api/chat")
 
 
 # The context window

@@ -22,11 +22,11 @@ from mellea.core import (
     ModelIdentifier,
     ModelOption,
 )
-from mellea.core.addresses import check_address, check_public, mentioning_proxy
-from mellea.core.blocks import ImageUrlBlock
+from mellea.core.addresses import check_address, mentioning_proxy
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
 from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, UsageError, stream_interrupted
+from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs, logprob_options
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.prompt_batches import PromptBatches
@@ -212,10 +212,9 @@ class LiteLLMBackend(Backend):
         """Continue a conversation through ``litellm.acompletion``."""
         route = await self._find_route()
         request = evolve(request, options=self._drop_unsupported(self._sdk_arguments(request.options), route))
-        if not route.takes_client:  # LiteLLM fetches images for most providers, in this process
-            for image in (image for message in request.messages for image in message.images or ()):
-                if isinstance(image, ImageUrlBlock):
-                    await asyncio.to_thread(check_public, image.value or "", backend=self.provider)
+        # For most providers LiteLLM would fetch images itself, wherever an address and its redirects lead.
+        messages = await inlined(request.messages, images=not route.takes_client)
+        request = evolve(request, messages=messages)
         body = chat_body(request, self.schema_dialect, self.provider)
         answer = await self._send("acompletion", body, route)
         if not request.stream:

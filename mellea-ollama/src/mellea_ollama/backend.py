@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from mellea.core.backend import Backend
-from mellea.core.blocks import ImageUrlBlock
+from mellea.core.blocks import ImageBlock
 from mellea.core.capabilities import Capability, SchemaDialect
 from mellea.core.errors import (
     CapabilityError,
@@ -21,6 +21,7 @@ from mellea.core.errors import (
 )
 from mellea.core.event_loop import LoopLocal, gather_or_cancel, run_sync
 from mellea.core.formatter import ChatFormatter
+from mellea.core.inlining import inlined
 from mellea.core.message import Message, merge_provider_fields
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
@@ -106,9 +107,12 @@ class OllamaModelBackend(Backend):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Continue a conversation with ``/api/chat``."""
-        messages = [self._message(message) for message in request.messages]
+        await self._check_abilities(
+            thinks=bool(request.options.get("think")),
+            shows_image=any(message.images for message in request.messages),
+        )
+        messages = [self._message(message) for message in await inlined(request.messages)]
         body = {**self._body(request.options, request.schema, stream=request.stream), "messages": messages}
-        await self._check_abilities(body)
         async with aclosing(self._answer("/api/chat", body)) as parts:
             async for part in parts:
                 yield chunk_of(part, self.model_id)
@@ -239,34 +243,22 @@ class OllamaModelBackend(Backend):
         if message.thinking:
             wire["thinking"] = message.thinking
         if message.images:
-            wire["images"] = [self._image(image) for image in message.images]
+            wire["images"] = [image.base64_data for image in message.images if isinstance(image, ImageBlock)]
         if message.tool_name:
             wire["tool_name"] = message.tool_name
         return merge_provider_fields(wire, message.provider_fields, BACKEND)
 
-    def _image(self, image: Any) -> str:
-        if isinstance(image, ImageUrlBlock):
-            raise UsageError(
-                f"Ollama does not fetch images, and the prompt holds the address {image}.",
-                hint="Load the image and pass it as an ImageBlock.",
-                backend=BACKEND,
-                model_id=self.model_id,
-            )
-        data: str = image.base64_data
-        return data
-
-    async def _check_abilities(self, body: Mapping[str, Any]) -> None:
+    async def _check_abilities(self, *, thinks: bool, shows_image: bool) -> None:
         """Refuse at once what the model cannot do.
 
         Servers that do not tell are left to answer themselves.
         """
-        shows_image = any("images" in message for message in body["messages"])
         if self._model_can is None and shows_image:
             shown = await (await self._clients.get()).whole("/api/show", {"model": self.model_id})
             self._model_can = tuple(map(str, shown.get("capabilities") or ()))
         if not self._model_can:
             return
-        wants = {"completion": True, "thinking": bool(body.get("think")), "vision": shows_image}
+        wants = {"completion": True, "thinking": thinks, "vision": shows_image}
         for ability, wanted in wants.items():
             if wanted and ability not in self._model_can:
                 missing, why, hint = _LACKS[ability]

@@ -57,6 +57,7 @@ from mellea.core.errors import (
 )
 from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
+from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs
 from mellea.core.model_names import model_name
 from mellea.core.options import merge_nested
@@ -229,7 +230,8 @@ class OpenAIBackend(Backend):
     async def _stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         client = await self._clients.get()
         sdk = SDKOptions.taken_from(request.options)
-        request = evolve(request, options=sdk.fields)
+        messages = await inlined(request.messages, images=False)
+        request = evolve(request, messages=messages, options=sdk.fields)
         more: Mapping[str, Any] = {}
         if (pattern := pattern_of(request)) is not None and self.plain_patterns:
             request, more = as_text(request, pattern)

@@ -13,10 +13,11 @@ from mellea.core.redaction import redacted
 __all__ = [
     "REDIRECTED",
     "check_address",
-    "check_public",
+    "is_public",
     "is_this_machine",
     "mentioning_proxy",
     "proxy_for",
+    "public_addresses",
     "refuse_redirect",
     "refuse_redirect_async",
     "without_user",
@@ -27,6 +28,8 @@ REDIRECTED = "x-redirected-to"
 E = TypeVar("E", bound=MelleaError)
 _AT_THE_PROXY = frozenset({407, 502, 503, 504})
 """Statuses with which a proxy answers by itself."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""IPv6 addresses under which some networks reach IPv4 ones."""
 
 
 def check_address(address: str, *, backend: str, example: str) -> None:
@@ -53,35 +56,51 @@ def check_address(address: str, *, backend: str, example: str) -> None:
         )
 
 
-def check_public(address: str, *, backend: str) -> None:
-    """Refuse to fetch from an address that leads to this machine or into a network of its own.
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the public internet, and so is every one that it wraps.
+
+    Args:
+        address: As text, with or without a zone.
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
+        if inner is None and found in _NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+        if found.is_site_local:
+            return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def public_addresses(address: str) -> list[str]:
+    """Return the IP addresses of a host that this process is to fetch from.
 
     It resolves the name, and so may block.
 
     Args:
         address: What somebody else may have written, such as the address of an image.
-        backend: Name of the backend, for the error.
 
     Raises:
-        UsageError: It does, or no such host is known.
+        UsageError: One of them is this machine's, or of a network that is not public; or no such host is
+            known.
     """
     import socket  # noqa: PLC0415
 
-    host = urlsplit(address).hostname or ""
     try:
-        found = {
-            ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
-            for entry in socket.getaddrinfo(host, None)
-        }
+        parts = urlsplit(address)
+        entries = socket.getaddrinfo(parts.hostname or "", parts.port, type=socket.SOCK_STREAM)
+        found = list(dict.fromkeys(str(entry[4][0]) for entry in entries)) if parts.hostname else []
     except (OSError, ValueError, UnicodeError):
-        found = set()
-    if not found or not all((getattr(one, "ipv4_mapped", None) or one).is_global for one in found):
+        found = []
+    if not found or not all(map(is_public, found)):
         where = "leads to no public host" if found else "names no host that is known"
         raise UsageError(
             f"{redacted(address)!r} {where}, and this process would fetch from it; nothing was fetched.",
             hint="Load what is there and pass it, as an ImageBlock for example.",
-            backend=backend,
         )
+    return found
 
 
 def without_user(address: str) -> tuple[str, str | None]:

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import define, field, setters
 
 from mellea.core.errors import UsageError
+from mellea.core.image_header import check_pixels, check_size, image_type
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["AudioBlock", "AudioUrlBlock", "CBlock", "ImageBlock", "ImageUrlBlock", "make_image_block"]
+__all__ = [
+    "AudioBlock",
+    "AudioUrlBlock",
+    "CBlock",
+    "ImageBlock",
+    "ImageUrlBlock",
+    "make_audio_block",
+    "make_image_block",
+]
 
-_MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8"}
 _AUDIO_FORMATS = {
     **dict.fromkeys(("wave", "pn-wav", "vnd.wave"), "wav"),
     **dict.fromkeys(("mpeg", "mpeg3", "mpeg-3", "mpg", "mpg3", "mpegaudio"), "mp3"),
@@ -46,7 +54,7 @@ class _NotTextError(UsageError, TypeError):
         super().__init__(f"A text block holds str, not {got}.", hint="Convert the value with str() first.")
 
 
-class _NoImageError(UsageError, TypeError):
+class _NoMediaError(UsageError, TypeError):
     pass
 
 
@@ -107,7 +115,7 @@ def _payload(value: str, kind: str) -> tuple[str | None, bytes]:
     except (binascii.Error, ValueError) as error:
         raise UsageError(
             f"{kind} data is not base64: {error}.",
-            hint=f"Encode the {kind.lower()} file's bytes with base64.",
+            hint=f"Encode the {kind.lower()} file's bytes with base64; for a file, pass a pathlib.Path.",
         ) from error
 
 
@@ -120,33 +128,28 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def _mime_of(start: bytes) -> str | None:
-    for mime, magic in _MAGIC.items():
-        if start.startswith(magic):
-            return mime
-    return "image/webp" if start.startswith(b"RIFF") and start[8:12] == b"WEBP" else None
-
-
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class ImageBlock(CBlock):
     """An image as base64 text, with or without a data-URI head.
 
     Raises:
-        UsageError: The value is not base64, or its bytes are no PNG, JPEG, GIF or WebP file.
+        UsageError: The value is not base64, its bytes are no PNG, JPEG, GIF or WebP file, or the image has
+            more than 89,478,485 pixels; that is read from its header, and nothing is decoded.
     """
 
     def check_value(self, value: Any) -> None:
         """Refuse what is no image."""
         _, data = _payload(str(value or ""), "Image")
-        if _mime_of(data) is None:
+        if image_type(data) is None:
             raise UsageError(
                 "Image data is no PNG, JPEG, GIF or WebP file.", hint="Convert the image to PNG."
             )
+        check_pixels(data)
 
     @property
     def mime_type(self) -> str:
         """The MIME type read from the first bytes, such as ``image/png``."""
-        return _mime_of(base64.b64decode(self.base64_data[:16])) or "image/png"
+        return image_type(base64.b64decode(self.base64_data[:16])) or "image/png"
 
     @property
     def base64_data(self) -> str:
@@ -162,11 +165,16 @@ class ImageBlock(CBlock):
     def is_valid_base64_png(text: str) -> bool:
         """Tell whether a text is a PNG file in base64, whatever its head."""
         data = _decoded(text)
-        return data is not None and _mime_of(data) == "image/png"
+        return data is not None and image_type(data) == "image/png"
 
     @staticmethod
     def pil_to_base64(image: Image) -> str:
-        """Return a Pillow image as a PNG file in base64."""
+        """Return a Pillow image as a PNG file in base64.
+
+        Raises:
+            UsageError: It has too many pixels; one that is not loaded yet is not decoded then.
+        """
+        check_size(image.width, image.height)
         buffer = io.BytesIO()
         image.save(buffer, format="PNG")
         return base64.b64encode(buffer.getvalue()).decode()
@@ -175,6 +183,27 @@ class ImageBlock(CBlock):
     def from_pil_image(cls, image: Image, meta: Mapping[str, Any] | None = None) -> ImageBlock:
         """Return the block of a Pillow image, encoded as PNG."""
         return cls(cls.pil_to_base64(image), meta)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, meta: Mapping[str, Any] | None = None) -> ImageBlock:
+        """Return the block of a file's bytes."""
+        return cls(base64.b64encode(data).decode(), meta)
+
+    @classmethod
+    def from_file(cls, path: str | Path, meta: Mapping[str, Any] | None = None) -> ImageBlock:
+        """Return the block of a file."""
+        return cls.from_bytes(Path(path).read_bytes(), meta)
+
+    @classmethod
+    def from_url(cls, url: str, meta: Mapping[str, Any] | None = None) -> ImageBlock:
+        """Return the block of what is at an address. It blocks.
+
+        Raises:
+            UsageError: It leads to no public host, cannot be fetched within the limits, or is no image.
+        """
+        from mellea.core.fetching import fetch  # noqa: PLC0415  few programs fetch
+
+        return cls.from_bytes(fetch(url), meta)
 
 
 def _check_address(value: object) -> None:
@@ -273,7 +302,7 @@ class AudioBlock(CBlock):
         Raises:
             UsageError: It could not be fetched, or does not tell its format.
         """
-        from mellea.core.media import fetch  # noqa: PLC0415
+        from mellea.core.fetching import fetch  # noqa: PLC0415  few programs fetch
 
         return cls.from_bytes(fetch(url), format, meta)
 
@@ -300,7 +329,7 @@ class AudioUrlBlock(CBlock):
         Raises:
             UsageError: It could not be fetched in time, or is too large.
         """
-        from mellea.core.media import fetch  # noqa: PLC0415
+        from mellea.core.fetching import fetch  # noqa: PLC0415  few programs fetch
 
         return base64.b64encode(fetch(str(self))).decode()
 
@@ -308,10 +337,10 @@ class AudioUrlBlock(CBlock):
 def make_image_block(
     src: object, *, convert_to_base64: bool = False, meta: Mapping[str, Any] | None = None
 ) -> ImageBlock | ImageUrlBlock:
-    """Return the fitting image block for an address, base64 text, a block, or a Pillow image.
+    """Return the fitting image block for a file's bytes or path, an address, base64 text, or a Pillow image.
 
     Args:
-        src: The image.
+        src: The image; a block is returned as it is, and a text is an address or base64, not a path.
         convert_to_base64: Whether to fetch what is given by its address.
         meta: Whatever the program wants to remember with it.
 
@@ -326,9 +355,39 @@ def make_image_block(
         return src
     if isinstance(src, str):
         return ImageBlock(src, meta)
+    if isinstance(src, Path):
+        return ImageBlock.from_file(src, meta)
+    if isinstance(src, bytes) and image_type(src) is not None:
+        return ImageBlock.from_bytes(src, meta)
     if hasattr(src, "save") and hasattr(src, "mode"):
         return ImageBlock.from_pil_image(src, meta)  # a Pillow image by its shape: Pillow is no dependency
-    raise _NoImageError(
+    raise _NoMediaError(
         f"No image: {type(src).__name__}.",
-        hint="Pass an ImageBlock, base64 text, an address, or a Pillow image.",
+        hint="Pass an ImageBlock, the bytes or the path of a PNG, JPEG, GIF or WebP file, base64 text, an "
+        "address, or a Pillow image.",
+    )
+
+
+def make_audio_block(src: object, *, meta: Mapping[str, Any] | None = None) -> AudioBlock | AudioUrlBlock:
+    """Return the fitting audio block for a file's bytes or path, or a data URI.
+
+    Args:
+        src: The audio; a block is returned as it is.
+        meta: Whatever the program wants to remember with it.
+
+    Raises:
+        UsageError: It is none of these, or does not tell its format; for what is no text either also a
+            TypeError.
+    """
+    if isinstance(src, AudioBlock | AudioUrlBlock):
+        return src
+    if isinstance(src, Path):
+        return AudioBlock.from_file(src, meta=meta)
+    if isinstance(src, bytes):
+        return AudioBlock.from_bytes(src, meta=meta)
+    if isinstance(src, str):
+        return AudioBlock(src, meta=_as_dict(meta))
+    raise _NoMediaError(
+        f"No audio: {type(src).__name__}.",
+        hint="Pass an AudioBlock, or the bytes or the path of a sound file.",
     )

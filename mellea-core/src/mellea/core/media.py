@@ -1,63 +1,29 @@
-"""Fetching images and audio by their address, and telling what they are.
-
-What an address leads to is written by somebody else: only public hosts are asked, no redirect leads
-elsewhere, and size and time are bounded.
-"""
+"""Files of images and sounds: what they are, by their content, and fetched by their address."""
 
 from __future__ import annotations
 
 import base64
 import functools
 import io
-import urllib.request
-from typing import Any
 
-from mellea.core.addresses import check_public
 from mellea.core.errors import UsageError
+from mellea.core.fetching import fetch
+from mellea.core.image_header import check_pixels
 from mellea.core.redaction import redacted
 
-__all__ = ["audio_format", "fetch", "fetch_png"]
-
-_MOST_BYTES = 25 * 1024 * 1024
-_SECONDS = 10.0
+__all__ = ["audio_format", "fetch_png"]
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: it may lead into a network of this machine's own."""
-
-
-@functools.lru_cache(maxsize=128)
-def fetch(address: str) -> bytes:
-    """Return what is at an http(s) address, fetched once for each process.
-
-    Raises:
-        UsageError: It leads to no public host, could not be fetched in time, or is too large.
-    """
-    if not address.startswith(("http://", "https://")):
-        raise UsageError(f"{redacted(address)!r} is no http(s) address.", hint="Pass one.")
-    check_public(address, backend="this process")
-    opener = urllib.request.build_opener(_NoRedirect)
-    try:
-        with opener.open(address, timeout=_SECONDS) as response:
-            data: bytes = response.read(_MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{redacted(address)!r} could not be fetched: {error}.", hint="Load it and pass its bytes."
-        ) from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{redacted(address)!r} has more than 25 MB.", hint="Pass a smaller file.")
-    return data
-
-
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=16)
 def fetch_png(address: str) -> str:
     """Return the image at an address as a PNG file in base64.
 
     Raises:
-        UsageError: As for ``fetch``; or it is no image, or Pillow, which reads it, is not installed.
+        UsageError: As for ``fetch``; or it is no image, has too many pixels, or is no PNG, and Pillow, which
+            converts it, is not installed.
     """
     data = fetch(address)
+    check_pixels(data)
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         try:
             from PIL import Image  # noqa: PLC0415  no dependency: only what is no PNG needs it

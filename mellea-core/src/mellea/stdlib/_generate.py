@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from mellea.core.backend import Backend
-from mellea.core.blocks import make_image_block
+from mellea.core.blocks import make_audio_block, make_image_block
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -101,13 +101,16 @@ def user_message(
 ) -> Message:
     """Return the message that ``chat`` sends; with ``user_variables`` the content is a template."""
     for name, value in (("images", images), ("audio", audio), ("documents", documents)):
-        if isinstance(value, str):
-            raise UsageError(f"{name} is one text.", hint=f"Pass a list: {name}=[...].")
+        if isinstance(value, str | bytes):
+            raise UsageError(
+                f"{name} is one {'text' if isinstance(value, str) else 'file'}.",
+                hint=f"Pass a list: {name}=[...].",
+            )
     text = content if user_variables is None else render_text(content, user_variables)
     return Message(
         role,
         text,
         images=[make_image_block(image) for image in images] if images else None,
-        audio=audio,
+        audio=[make_audio_block(sound) for sound in audio] if audio else None,
         documents=documents,
     )

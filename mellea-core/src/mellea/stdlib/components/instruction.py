@@ -8,7 +8,15 @@ from typing import Any, Self
 
 from attrs import define, field, setters
 
-from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
+from mellea.core.blocks import (
+    AudioBlock,
+    AudioUrlBlock,
+    CBlock,
+    ImageBlock,
+    ImageUrlBlock,
+    make_audio_block,
+    make_image_block,
+)
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement, reqify
@@ -38,8 +46,8 @@ class Instruction(Component[str]):
             it does not hold.
         prefix: Text before the task.
         output_prefix: Text that the answer should begin with.
-        images: Images: blocks, base64 text, addresses, or Pillow images.
-        audio: Audio blocks.
+        images: Images: blocks, bytes or paths of files, addresses, base64 text, or Pillow images.
+        audio: Audio: blocks, or bytes or paths of files.
 
     Raises:
         TemplateError: A text is no valid template, or uses a variable that is not given.
@@ -66,11 +74,11 @@ class Instruction(Component[str]):
         prefix: str | Span | None = None,
         output_prefix: str | Span | None = None,
         images: Iterable[Any] | None = None,
-        audio: Iterable[AudioBlock | AudioUrlBlock] | None = None,
+        audio: Iterable[Any] | None = None,
     ) -> None:
         lists = {"requirements": requirements, "icl_examples": icl_examples, "images": images, "audio": audio}
         for name, value in lists.items():
-            if isinstance(value, str) or not isinstance(value, Iterable | None):
+            if isinstance(value, str | bytes) or not isinstance(value, Iterable | None):
                 what = "one text" if isinstance(value, str) else f"one {type(value).__name__}"
                 raise UsageError(f"{name} is {what}.", hint=f"Pass a list: {name}=[...].")
         if not isinstance(grounding_context, Mapping | None):
@@ -93,7 +101,7 @@ class Instruction(Component[str]):
             None if prefix is None else fill(prefix),
             None if output_prefix is None else fill(output_prefix),
             tuple(make_image_block(image) for image in images or ()),
-            tuple(audio or ()),
+            tuple(make_audio_block(sound) for sound in audio or ()),
         )
 
     def parts(self) -> list[Span]:
