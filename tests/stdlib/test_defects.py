@@ -269,7 +269,7 @@ def test_output_without_the_tool_call_asked_for_is_a_failed_attempt():
         return_sampling_results=True,
     )
 
-    assert result.result_validations[0][1].reason == "the tool final_answer is not called"
+    assert result.result_validations[0][1].reason == "the tool final_answer is not called; no tool is called"
 
 
 def test_checks_read_several_tool_calls():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mellea.core import ModelToolCall
+from mellea.core import ModelToolCall, ToolMessage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.requirements import tool_arg_validator, uses_tool
+from mellea.stdlib.requirements import tool_arg_validator, tool_result_validator, uses_tool
 from mellea.testing import ScriptedBackend
 
 
@@ -30,7 +30,7 @@ async def test_tool_is_given_by_name_or_itself(tool):
 async def test_tool_that_is_not_called_is_named():
     result = await verdict(uses_tool("weather"), calling(("other", {})))
 
-    assert (result.result, result.reason) == (False, "the tool weather is not called")
+    assert (result.result, result.reason) == (False, "the tool weather is not called; called: other")
 
 
 async def test_output_without_calls_and_context_without_output_fail():
@@ -47,14 +47,17 @@ async def test_argument_must_be_right_in_every_call():
 
     result = await verdict(city_is("Rome"), ctx)
 
-    assert (result.result, result.reason) == (False, "city is 'Paris'")
+    assert (result.result, result.reason) == (False, "city of weather is 'Paris'")
     assert await verdict(city_is("Rome"), calling(("weather", {"city": "Rome"})))
 
 
 async def test_missing_argument_fails_with_a_reason():
     result = await verdict(city_is("Rome"), calling(("weather", {})))
 
-    assert (result.result, result.reason) == (False, "no call of weather has the argument city")
+    assert (result.result, result.reason) == (
+        False,
+        "no call of weather has the argument city; called: weather",
+    )
 
 
 async def test_any_tool_will_do_when_none_is_named():
@@ -68,3 +71,41 @@ async def test_check_of_the_argument_that_raises_is_a_failed_check():
 
     assert not result
     assert "TypeError" in result.reason
+
+
+def after(*messages):
+    ctx = calling(("weather", {"city": "Rome"}))
+    for message in messages:
+        ctx = ctx.add(message)
+    return ctx.add(ModelOutputThunk("Done."))
+
+
+def result(name, value, **settings):
+    return ToolMessage("tool", str(value), value, name, {}, ModelToolCall(name, None, {}, "1"), **settings)
+
+
+WARM = tool_result_validator("Warm.", "weather", lambda degrees: degrees > 20)
+
+
+@pytest.mark.parametrize(
+    ("messages", "met", "reason"),
+    [
+        ([result("weather", 25), result("news", 3)], True, None),
+        ([result("weather", 25), result("weather", 5)], False, "the result of weather is '5'"),
+        ([result("news", 25)], False, "no call of weather came to a result"),
+        ([result("weather", "gone", failed=True)], False, "no call of weather came to a result"),
+        ([], False, "no call of weather came to a result"),
+    ],
+)
+async def test_result_of_a_tool_must_be_right_in_every_call(messages, met, reason):
+    said = await verdict(WARM, after(*messages))
+
+    assert (said.result, said.reason) == (met, reason)
+
+
+async def test_calls_of_all_rounds_count():
+    ctx = after(result("weather", 25))
+
+    assert await verdict(uses_tool("weather"), ctx)
+    assert await verdict(city_is("Rome"), ctx)
+    assert not await verdict(uses_tool("weather"), ctx.add(ModelOutputThunk("Again.")))

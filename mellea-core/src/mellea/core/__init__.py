@@ -41,7 +41,9 @@ from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.sampling import Budget, SamplingResult, SamplingStrategy
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
-from mellea.core.tool_call import AbstractMelleaTool, ModelToolCall
+from mellea.core.tool import AbstractMelleaTool
+from mellea.core.tool_call import ModelToolCall, ToolCallFragment
+from mellea.core.tool_message import ToolMessage
 
 if TYPE_CHECKING:
     from mellea.core.chunking import (
@@ -123,6 +125,8 @@ __all__ = [
     "Span",
     "TemplateRepresentation",
     "TokenLogprob",
+    "ToolCallFragment",
+    "ToolMessage",
     "UnknownOptionWarning",
     "Usage",
     "ValidationResult",

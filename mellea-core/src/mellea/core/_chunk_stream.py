@@ -88,7 +88,7 @@ async def stream_chunks(
                     raise _malformed_stream(
                         backend, f"yielded {type(chunk).__name__}", "Yield mellea.core.Chunk values."
                     )
-                if chunk.text or chunk.thinking or chunk.finish_reason:
+                if chunk.text or chunk.thinking or chunk.finish_reason or chunk.tool_calls:
                     clock.reset()
                 yield chunk
         if not some:

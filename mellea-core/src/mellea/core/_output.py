@@ -50,6 +50,7 @@ class Output(Broadcast):
         raw: The provider's last value.
         request: What was sent.
         tool_calls: Tool calls that the model asks for.
+        asked_calls: Those, and calls of tools that it was not offered.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Output(Broadcast):
         raw: Any = None,
         request: SentRequest | None = None,
         tool_calls: Sequence[ModelToolCall] = (),
+        asked_calls: Sequence[ModelToolCall] = (),
     ) -> None:
         super().__init__([value] if value else [], done=value is not None)
         self.value = value
@@ -69,6 +71,7 @@ class Output(Broadcast):
         self.raw = raw
         self.request = request
         self.tool_calls = list(tool_calls)
+        self.asked_calls = tuple(asked_calls)
         self.no_answer: tuple[str, str] | None = None
         """Why the text is no answer, and what to do about it."""
         self._keeps_prompt = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from mellea.core._output import Output
@@ -16,6 +16,10 @@ from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
+from mellea.core.tool import Tool
+from mellea.core.tool_call import CallAssembler
+from mellea.core.tool_constraint import ConstrainedReader
+from mellea.core.tool_offer import UnknownToolWarning
 
 __all__ = ["ThunkWriter"]
 
@@ -48,6 +52,10 @@ class ThunkWriter:
         self._decoder = decoder
         self._refusal = ""
         self._logprobs: list[TokenLogprob] = []
+        self._calls = CallAssembler()
+        self._tools: Mapping[str, Tool] = {}
+        self._reader: ConstrainedReader | None = None
+        self._tells_unknown_calls = True
         self._output = Output(None, generation=generation)
         self.warn = warn
         self._warns_of_no_answer = warns_of_no_answer()
@@ -68,6 +76,19 @@ class ThunkWriter:
             is_whole=not request.stream,
         )
 
+    def offer(
+        self, tools: Mapping[str, Tool], reader: Callable[[], ConstrainedReader] | None, *, tells: bool
+    ) -> None:
+        """Note what the model may call.
+
+        Args:
+            tools: The tools by name.
+            reader: Makes what reads calls out of the text, where they come that way.
+            tells: Whether calls of other tools are warned about.
+        """
+        self._tools, self._tells_unknown_calls = tools, tells
+        self._reader = None if reader is None else reader()
+
     def feed(self, chunk: Chunk, started: float) -> None:
         """Take one chunk of the answer. What comes after the end is left out.
 
@@ -78,6 +99,24 @@ class ThunkWriter:
         output = self._output
         if output.ended:
             return
+        self._note(chunk, started)
+        if chunk.raw is not None:
+            output.raw = chunk.raw
+        self._refusal += chunk.refusal
+        self._logprobs += chunk.logprobs
+        if chunk.thinking:
+            output.thinking.append(chunk.thinking)
+            if self._reasoning is not None:
+                self._reasoning.begin_answer()
+        if chunk.tool_calls:
+            self._calls.feed(chunk.tool_calls)
+        text = chunk.text if self._decoder is None else self._decoder.feed(chunk.text)
+        if text:
+            self._push(text)
+
+    def _note(self, chunk: Chunk, started: float) -> None:
+        """Note what a chunk says beside its text."""
+        output = self._output
         known = output.generation
         if known.ttfb_ms is None:
             known.ttfb_ms = (time.perf_counter() - started) * 1000
@@ -89,30 +128,42 @@ class ThunkWriter:
             known.response_id = chunk.response_id
         if chunk.response_model is not None and known.response_model is None:
             known.response_model = chunk.response_model
-        if chunk.raw is not None:
-            output.raw = chunk.raw
-        self._refusal += chunk.refusal
-        self._logprobs += chunk.logprobs
-        if chunk.thinking:
-            output.thinking.append(chunk.thinking)
-            if self._reasoning is not None:
-                self._reasoning.begin_answer()
-        text = chunk.text if self._decoder is None else self._decoder.feed(chunk.text)
-        if text:
-            self._push(text)
 
     def _push(self, piece: str) -> None:
         reasoning = self._reasoning
         if reasoning is None or reasoning.passes:
-            self._output.push(piece)
+            self._show(piece)
         else:
             self._take(*reasoning.feed(piece))
 
     def _take(self, text: str, thinking: str) -> None:
         if thinking:
             self._output.thinking.append(thinking)
-        if text:
-            self._output.push(text)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
+        """Hand text of the answer on; where tools come in it, what is none of their calls."""
+        shown = text if self._reader is None else self._reader.feed(text)
+        if shown:
+            self._output.push(shown)
+
+    def _end_calls(self) -> None:
+        """Put the calls together; those of tools that were not offered are kept apart."""
+        output = self._output
+        if self._reader is not None:
+            if rest := self._reader.end():
+                output.push(rest)
+            self._calls.feed(self._reader.fragments)
+        if not self._calls:
+            return
+        calls = self._calls.calls(self._tools)
+        output.asked_calls = tuple(calls)
+        output.tool_calls = [call for call in calls if call.func is not None]
+        unknown = sorted({call.name for call in calls if call.func is None})
+        if unknown and self._tells_unknown_calls:
+            offered = ", ".join(self._tools) or "none"
+            what = f"The model called {', '.join(unknown)}, which it was not offered; offered: {offered}."
+            self.warn(UnknownToolWarning(f"{what} The call is left out."))
 
     @property
     def is_without_logprobs(self) -> bool:
@@ -151,7 +202,8 @@ class ThunkWriter:
         output.generation.logprobs = with_alternatives(self._logprobs, logprobs)
         if self._reasoning is not None:
             self._take(*self._reasoning.end())
-        if output.thinking and not output.tool_calls and not output.text.strip():
+        self._end_calls()
+        if output.thinking and not self._calls and not output.text.strip():
             self._note_reasoning_alone()
         output.complete(self._become_computed)
 

@@ -17,6 +17,7 @@ from mellea.core.redaction import redacted
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
+from mellea.core.tool_message import ToolMessage
 
 __all__ = ["Attempt"]
 
@@ -47,6 +48,8 @@ class Attempt(Generic[S]):
             and why.
         faults: What is bad about a steered text, whether or not it keeps the rules: it repeats itself, breaks
             off, counts on and on.
+        tool_results: What came of the calls of a round of tools; it is no answer then.
+        before: The conversation that an answer after rounds of tools goes on with; None without any.
     """
 
     action: Span
@@ -66,6 +69,8 @@ class Attempt(Generic[S]):
     sent: SentRequest | None = field(default=None, repr=False, eq=False)
     steering: Mapping[str, str] = field(factory=dict, repr=False, hash=False)
     faults: tuple[str, ...] = ()
+    tool_results: tuple[ToolMessage, ...] = field(default=(), repr=False)
+    before: Context | None = field(default=None, repr=False, eq=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         own = {name: getattr(self, name) for name in fields_dict(type(self))}
@@ -73,13 +78,20 @@ class Attempt(Generic[S]):
 
     @property
     def success(self) -> bool:
-        """Whether the output parses and every requirement is met."""
-        return self.error is None and all(result.result for _, result in self.results)
+        """Whether it is an answer that parses, and every requirement is met."""
+        return self._is_readable and all(result.result for _, result in self.results)
 
     @property
     def rank(self) -> tuple[bool, int, int, float]:
-        """How good it is: it parses, the most requirements met, the fewest faults, the highest score."""
-        return self.error is None, self.met, -len(self.faults), self.score
+        """How good it is.
+
+        It is an answer that parses, the most requirements met, the fewest faults, the highest score.
+        """
+        return self._is_readable, self.met, -len(self.faults), self.score
+
+    @property
+    def _is_readable(self) -> bool:
+        return self.error is None and not self.tool_results
 
     @property
     def met(self) -> int:
@@ -98,6 +110,8 @@ class Attempt(Generic[S]):
     def failures(self) -> list[tuple[str, str]]:
         """Return what is wrong with it: the requirement's name and the reason, for each that is not met."""
         wrong = [("The answer can be read", self.error)] if self.error is not None else []
+        if self.tool_results:
+            wrong.append(("The model answers", "it was still calling tools"))
         wrong += [
             (requirement.name, result.reason or "not met")
             for requirement, result in self.results
@@ -129,6 +143,7 @@ class Attempt(Generic[S]):
                 "requirements": [
                     {**_verdict(*pair), "steering": self.steering.get(pair[0].name)} for pair in self.results
                 ],
+                "calls": [_call(message) for message in self.tool_results],
             }
         )
 
@@ -159,6 +174,16 @@ def _verdict(requirement: Requirement, result: ValidationResult) -> dict[str, An
         "skipped": result.skipped,
         "seconds": round(result.seconds, 6),
         "tokens": result.usage.total_tokens if result.usage is not None else 0,
+    }
+
+
+def _call(message: ToolMessage) -> dict[str, Any]:
+    return {
+        "tool": message.name,
+        "arguments": _plain(message.arguments),
+        "result": message.content,
+        "failed": message.failed,
+        "seconds": round(message.seconds, 6),
     }
 
 

@@ -28,7 +28,7 @@ class Capability(enum.StrEnum):
     AUDIO = "audio"
     """Reads audio."""
     TOOLS = "tools"
-    """Calls tools."""
+    """Calls tools, by the provider's protocol or by a JSON schema."""
     THINKING = "thinking"
     """Shows its reasoning apart from the answer."""
     LOGPROBS = "logprobs"

@@ -12,11 +12,13 @@ from mellea.core.logprobs import logprobs_from
 from mellea.core.message import Message, merge_provider_fields
 from mellea.core.provider_errors import error_for_status
 from mellea.core.provider_words import error_of_answer
+from mellea.core.reasoning import replays_reasoning
 from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.schema import OutputSchema
-from mellea.core.tool_call import openai_call
+from mellea.core.tool_call import ToolCallFragment, openai_call
+from mellea.core.tool_offer import AUTO, NONE, REQUIRED
 
 __all__ = [
     "chat_body",
@@ -50,10 +52,19 @@ def chat_body(
         body["n"] = request.n
     if request.schema is not None:
         body["response_format"] = response_format(request.schema, dialect)
+    if request.tools:
+        body["tools"] = [tool.json_form() for tool in request.tools]
+        if request.tool_choice != AUTO:
+            body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _tool_choice(choice: str) -> Any:
+    is_word = choice in (NONE, REQUIRED)
+    return choice if is_word else {"type": "function", "function": {"name": choice}}
 
 
 _MORE = ("images", "audio", "tool_calls", "tool_call_id", "tool_name", "provider_fields")
@@ -86,6 +97,9 @@ def _full_message(message: Message, provider: str) -> dict[str, Any]:
     }
     if message.tool_calls:
         wire["tool_calls"] = [openai_call(call) for call in message.tool_calls]
+        wire["content"] = wire["content"] or None
+        if replays_reasoning(message):
+            wire["reasoning_content"] = message.thinking
     if message.tool_call_id:
         wire["tool_call_id"] = message.tool_call_id
     if message.tool_name:
@@ -173,6 +187,30 @@ def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | No
         index=index if type(index) is int and index >= 0 else place,
         refusal=said.get("refusal") or particular.get("refusal") or "",
         logprobs=logprobs_from(choice.get("logprobs")),
+        tool_calls=_fragments(said),
+    )
+
+
+def _fragments(said: Mapping[str, Any]) -> tuple[ToolCallFragment, ...]:
+    """Return the pieces of tool calls in a message or a delta.
+
+    Raises:
+        TypeError: They are not what the protocol says.
+    """
+    calls = said.get("tool_calls") or ()
+    if isinstance(said.get("function_call"), Mapping) and not calls:  # as older servers say it
+        calls = [{"function": said["function_call"]}]
+    return tuple(_fragment(call, place) for place, call in enumerate(calls))
+
+
+def _fragment(call: Mapping[str, Any], place: int) -> ToolCallFragment:
+    function = call.get("function") or {}
+    index, arguments = call.get("index"), function.get("arguments")
+    return ToolCallFragment(
+        index if type(index) is int else place,
+        call.get("id") or None,
+        function.get("name") or "",
+        "" if arguments is None else arguments,
     )
 
 

@@ -13,6 +13,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   │   ├── ComponentParseError
     │   │   └── NoAnswerError
     │   ├── RepetitionError
+    │   ├── ToolArgumentsError (ValueError)
     │   ├── RequirementsNotMetError
     │   └── StreamRestartedError (RuntimeError)
     ├── ProviderError                               the provider, or the way to it
@@ -77,6 +78,7 @@ __all__ = [
     "StreamInterruptedError",
     "StreamRestartedError",
     "TemplateError",
+    "ToolArgumentsError",
     "UnknownPluginError",
     "UnsupportedOptionError",
     "UsageError",
@@ -183,6 +185,10 @@ class RepetitionError(ModelError):
     def __init__(self, message: str, *, text: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
         self.text = text
+
+
+class ToolArgumentsError(ModelError, ValueError):
+    """The arguments of a tool call are not what the tool takes."""
 
 
 class RequirementsNotMetError(ModelError):

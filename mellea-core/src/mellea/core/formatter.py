@@ -76,7 +76,8 @@ class ChatFormatter(Formatter):
             raise UsageError(
                 "An output in the context is not computed yet.", hint="Await it before it is rendered."
             )
-        return Message("assistant", str(thunk), tool_calls=thunk.tool_calls)
+        calls = thunk.tool_calls
+        return Message("assistant", str(thunk), tool_calls=calls, thinking=thunk.thinking if calls else None)
 
     def _render_message(self, message: Message) -> Message:
         return evolve(message, content=self.print(message), documents=None)

@@ -22,10 +22,7 @@ from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBl
 from mellea.core.call_site import warn_caller, warner_from_here
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
-from mellea.core.errors import (
-    MalformedResponseError,
-    UsageError,
-)
+from mellea.core.errors import MalformedResponseError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.half_characters import mended, refuse_half_characters
 from mellea.core.logprobs import with_alternatives
@@ -42,9 +39,15 @@ from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.time_limits import TimeLimits
+from mellea.core.tool import check_names
+from mellea.core.tool_offer import ToolOffer
+from mellea.core.tool_request import with_tools
 
 if TYPE_CHECKING:
     from mellea.core.context import Context
+
+_OFFERS_TOOLS = "@@@offers_tools@@@"
+"""Among the merged options: whether the call offers tools."""
 
 __all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
 
@@ -83,9 +86,9 @@ async def sample_n(
     action = blockify(action)
     request, options = _check_request(backend, action, config.under({ModelOption.STREAM: False}))
     writers = [_writer(backend, action, request, config) for _ in range(n)]
-    request = await _render_request(backend, action, ctx, evolve(request, n=n), options, _told(config))
-    for writer in writers:
-        writer.send(request)
+    request = await _render_request(
+        backend, action, ctx, evolve(request, n=n), options, _told(config), writers
+    )
     started, answered = time.perf_counter(), set()
     limits = TimeLimits.of(options, stream=False)
     with logged(backend, request) as log:
@@ -117,10 +120,12 @@ def _check_request(
     if held is not None:
         config = held.bounded(config.over(backend.model_options, table=backend.options))
     options, native = _options(backend, config)
-    _check_tool_names(options.get(ModelOption.TOOLS))
-    if (config.tool_calls or options.get(ModelOption.TOOLS)) and Capability.TOOLS not in backend.capabilities:
+    check_names(options.get(ModelOption.TOOLS))
+    wants_tools = config.tool_calls or options.get(ModelOption.TOOLS)
+    if wants_tools and not backend.capabilities & {Capability.TOOLS, Capability.JSON_SCHEMA}:
         raise missing_capability(backend, Capability.TOOLS, hint=None)
     _check_logprobs(backend, options)
+    options[_OFFERS_TOOLS] = config.tool_calls
     _check_blocks(backend, action)
     wanted = config.stream or options.get(ModelOption.STREAM, False)
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
@@ -144,19 +149,6 @@ def _note_missing_logprobs(
             strict=backend.strict_options,
             reported=backend.reported_options(),
             warn=warn,
-        )
-
-
-def _check_tool_names(tools: Any) -> None:
-    """Refuse two tools of one name: a call of it could mean either. A mapping has each name once."""
-    if tools is None or isinstance(tools, Mapping):
-        return
-    names = [str(getattr(tool, "name", None) or getattr(tool, "__name__", tool)) for tool in tools]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(
-            f"Several tools are named {', '.join(twice)}; nothing was sent.",
-            hint="Give each tool a name of its own.",
         )
 
 
@@ -217,12 +209,11 @@ async def _fill(
     action: Span,
     ctx: Context,
     request: ChatRequest,
-    options: Mapping[str, Any],
+    options: dict[str, Any],
     told: str,
 ) -> None:
     """Render the prompt, send it, and fill the thunk."""
-    request = await _render_request(backend, action, ctx, request, options, told)
-    writer.send(request)
+    request = await _render_request(backend, action, ctx, request, options, told, [writer])
     limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
     with logged(backend, request) as log:
@@ -260,26 +251,35 @@ async def _render_request(
     action: Span,
     ctx: Context,
     request: ChatRequest,
-    options: Mapping[str, Any],
+    options: dict[str, Any],
     told: str,
+    writers: Sequence[ThunkWriter],
 ) -> ChatRequest:
     """Return the request with its messages, once everything they are made of is computed.
 
-    What the model is told of its text stands below the last one.
+    What the model is told of its text stands below the last one. The writers are told what is sent.
     """
     spans = [*await ctx.view(backend), action]
     await resolve_all(spans)
     messages = backend.formatter.to_chat_messages(spans)
     if system := options.get(ModelOption.SYSTEM_PROMPT):
         messages = with_system_prompt(messages, str(system))
+    offer = ToolOffer()
+    if options.get(_OFFERS_TOOLS):
+        offer = ToolOffer.of(options, ctx.actions_for_available_tools() or (), action)
+    request = evolve(request, messages=tuple(messages))
+    request, tools, reader = await with_tools(backend, request, offer)
+    for writer in writers:
+        writer.offer(tools, reader, tells=not options.get(ModelOption.TOOL_LOOP))
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
-        messages[-1] = _telling(request.schema.prompt(), messages[-1])
-        request = evolve(request, schema=None)
+        request = evolve(request, messages=_telling(request.schema.prompt(), request.messages), schema=None)
     if told:
-        messages[-1] = _telling(told, messages[-1])
-    _check_media(backend, messages)
-    request = evolve(request, messages=tuple(map(mended, messages)))
+        request = evolve(request, messages=_telling(told, request.messages))
+    _check_media(backend, request.messages)
+    request = evolve(request, messages=tuple(map(mended, request.messages)))
     refuse_half_characters(request)
+    for writer in writers:
+        writer.send(request)
     return request
 
 
@@ -314,9 +314,11 @@ def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
             raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio")
 
 
-def _telling(wanted: str, message: Message) -> Message:
-    """Return the message with what is wanted of the output below it."""
-    return evolve(message, content=f"{message.content}\n\n{wanted}" if message.content else wanted)
+def _telling(wanted: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return the messages with what is wanted of the output below the last one."""
+    *before, last = messages
+    content = f"{last.content}\n\n{wanted}" if last.content else wanted
+    return (*before, evolve(last, content=content))
 
 
 async def complete(

@@ -82,6 +82,18 @@ class ModelAPI(Closeable):
             model_id=self.model_id,
         )
 
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Tell whether the provider's own protocol for tools can carry out a request.
+
+        By default it can where ``TOOLS`` is declared. Where it cannot, and ``JSON_SCHEMA`` is declared, the
+        model is held to a schema that lets it choose among the tools, and the backend sees no tools.
+
+        Args:
+            choice: ``auto``, ``required``, ``none``, or the name of the tool that has to be called.
+            with_schema: Whether the answer has to fit a schema besides.
+        """
+        return Capability.TOOLS in self.capabilities
+
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts, in the order of the prompts. Implement it and declare ``Capability.RAW``."""
         if Capability.RAW not in self.capabilities:

@@ -55,7 +55,9 @@ class ModelOption:
     TOOLS: ClassVar[str] = "@@@tools@@@"
     """Tools offered to the model."""
     TOOL_CHOICE: ClassVar[str] = "tool_choice"
-    """Whether a tool must be called."""
+    """Whether a tool must be called: ``auto``, ``required``, ``none``, or a tool's name."""
+    TOOL_LOOP: ClassVar[str] = "@@@tool_loop@@@"
+    """How calls are carried out: a ``ToolRunner``, or True for the defaults; None leaves them alone."""
     LOGPROBS: ClassVar[str] = "@@@logprobs@@@"
     """Whether to keep the log-probabilities of the tokens, or with how many alternatives each (int)."""
     LOGITS: ClassVar[str] = "@@@logits@@@"
@@ -73,6 +75,8 @@ CORE_OPTIONS = frozenset(
         ModelOption.TIMEOUT,
         ModelOption.STEER,
         ModelOption.TOOLS,
+        ModelOption.TOOL_CHOICE,
+        ModelOption.TOOL_LOOP,
     }
 )
 """Options that the core carries out itself, so that no backend translates them."""

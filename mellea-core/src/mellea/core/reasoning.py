@@ -7,7 +7,7 @@ and their settings. Here both become the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from mellea.core.options import ModelOption
 
 if TYPE_CHECKING:
     from mellea.core.generate_config import GenerateConfig
+    from mellea.core.message import Message
     from mellea.core.model_api import ModelAPI
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "ReasoningFilter",
     "looking_after_answers",
     "only_reasoned",
+    "replays_reasoning",
+    "should_replay_reasoning",
     "warns_of_no_answer",
     "without_reasoning",
 ]
@@ -131,6 +134,19 @@ def only_reasoned(finish_reason: str | None) -> tuple[str, str]:
         f"The model reasoned and gave no answer{how}.",
         f"{remedy} without reasoning: ModelOption.THINKING: False.",
     )
+
+
+def replays_reasoning(message: Message) -> bool:
+    """Tell whether a message's reasoning is sent back to the model: that which led to calls of tools is.
+
+    Models that reason between calls go on from there; what led to an answer is of no more use to them.
+    """
+    return message.role == "assistant" and bool(message.thinking) and bool(message.tool_calls)
+
+
+def should_replay_reasoning(messages: Iterable[Message], provider: str | None = None) -> list[bool]:
+    """Tell for each message whether its reasoning is sent back to the model; no provider differs in that."""
+    return [replays_reasoning(message) for message in messages]
 
 
 def without_reasoning(config: GenerateConfig, backend: ModelAPI) -> GenerateConfig:

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from mellea.core.message import Message
 from mellea.core.schema import OutputSchema
+from mellea.core.tool import Tool
 
 __all__ = ["ChatRequest", "CompletionRequest"]
 
@@ -24,6 +25,8 @@ class ChatRequest:
         schema: What the output must look like; only for a backend that declares ``JSON_SCHEMA``.
         stream: Whether pieces are wanted as they come. When False, one chunk with everything is best.
         n: How many answers to draw; more than one only for a backend that declares ``N_SAMPLES``.
+        tools: What the model may call; only for a backend that declares ``TOOLS``.
+        tool_choice: ``auto``, ``required``, ``none``, or the name of the tool that has to be called.
     """
 
     model_id: str
@@ -32,6 +35,8 @@ class ChatRequest:
     schema: OutputSchema | None = None
     stream: bool = False
     n: int = 1
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
 
 
 @frozen

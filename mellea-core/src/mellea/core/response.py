@@ -8,6 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core.logprobs import TokenLogprob
+from mellea.core.tool_call import ToolCallFragment
 
 __all__ = ["Chunk", "Completion", "Usage", "as_usage", "total_usage"]
 
@@ -94,10 +95,10 @@ class Chunk:
         index: Which of several answers the piece belongs to.
         refusal: The next piece of the words with which the model refuses to answer.
         logprobs: The tokens of the piece with their log-probabilities, where they were asked for.
+        tool_calls: The next pieces of tool calls.
 
     Raises:
-        TypeError: The text, reasoning, refusal or finish reason is no text, the index no number, or the
-            log-probabilities are none.
+        TypeError: A part is of another type than this says.
     """
 
     text: str = ""
@@ -110,8 +111,13 @@ class Chunk:
     index: int = 0
     refusal: str = ""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+    tool_calls: tuple[ToolCallFragment, ...] = ()
 
     def __attrs_post_init__(self) -> None:
+        if not isinstance(self.tool_calls, tuple) or not all(
+            isinstance(part, ToolCallFragment) for part in self.tool_calls
+        ):
+            raise TypeError(f"a chunk's tool_calls are a tuple of fragments, not {self.tool_calls!r}")
         if not isinstance(self.refusal, str):
             raise TypeError(f"a chunk's refusal is text, not {self.refusal!r}")
         if not (isinstance(self.text, str) and isinstance(self.thinking, str)):

@@ -143,8 +143,13 @@ class SamplingResult(Generic[S]):
 
     @property
     def misses_requirements(self) -> bool:
-        """Whether a requirement that was checked is not met; an answer that cannot be read misses none."""
-        return any(not result.result and not result.skipped for _, result in self.chosen.results)
+        """Whether a requirement that was checked is not met; an answer that cannot be read misses none.
+
+        A model that was still calling tools has not answered, and misses all.
+        """
+        return bool(self.chosen.tool_results) or any(
+            not result.result and not result.skipped for _, result in self.chosen.results
+        )
 
     def shortcoming(self) -> str:
         """Return in words what the chosen attempt lacks."""
@@ -152,9 +157,10 @@ class SamplingResult(Generic[S]):
             visible(f"{name.rstrip('.')}: {reason.rstrip('.')}", lines=True)
             for name, reason in self.chosen.failures()
         )
-        tried = (
-            "The only attempt" if len(self.attempts) == 1 else f"The best of {len(self.attempts)} attempts"
-        )
+        if self.chosen.tool_results:
+            return f"The model did not come to an answer: {self.why}."
+        number = sum(not attempt.tool_results for attempt in self.attempts)
+        tried = "The only attempt" if number == 1 else f"The best of {number} attempts"
         bugs = [repr(requirement.name) for requirement, said in self.chosen.results if said.looks_like_bug]
         blame = f" This looks like a bug in the check itself: {', '.join(bugs)}." if bugs else ""
         return f"{tried} does not meet every requirement: {missing}.{blame}"

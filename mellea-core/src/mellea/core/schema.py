@@ -17,7 +17,7 @@ from mellea.core.pickling import picklable_or_none
 if TYPE_CHECKING:
     from mellea.core.schema_dialects import DialectSchema
 
-__all__ = ["OutputSchema"]
+__all__ = ["OutputSchema", "misfits"]
 
 _MOST_MISFITS = 5
 """How many things that are wrong with an answer are told at once."""
@@ -153,7 +153,7 @@ class OutputSchema:
 def _reason(error: Exception) -> str:
     """Return what is wrong in one line; of an error that is none of a parser's, with its class."""
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
-        return _misfits(error.errors(include_url=False, include_context=False, include_input=False))
+        return misfits(error.errors(include_url=False, include_context=False, include_input=False))
     try:
         said = " ".join(str(error).split()).rstrip(".")
     except Exception:  # noqa: BLE001  an error may fail to tell itself
@@ -161,7 +161,7 @@ def _reason(error: Exception) -> str:
     return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}".rstrip(": ")
 
 
-def _misfits(wrong: list[dict[str, Any]]) -> str:
+def misfits(wrong: list[dict[str, Any]]) -> str:
     """Return what pydantic finds wrong, each with its place, in one line."""
     lines = [
         f"{'.'.join(map(str, one['loc']))}: {one['msg']}" if one["loc"] else one["msg"]

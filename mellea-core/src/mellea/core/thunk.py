@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -127,6 +127,11 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     @tool_calls.setter
     def tool_calls(self, calls: Iterable[ModelToolCall] | None) -> None:
         self._output.tool_calls = list(calls or ())
+
+    @property
+    def asked_calls(self) -> Sequence[ModelToolCall]:
+        """Every call that the model asks for, those of tools that it was not offered included."""
+        return self._output.asked_calls or self._output.tool_calls
 
     @property
     def generation(self) -> GenerationMetadata:
@@ -353,6 +358,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             raw=known.raw,
             request=known.request,
             tool_calls=known.tool_calls,
+            asked_calls=known.asked_calls,
         )
         copied.no_answer = known.no_answer if text == known.value else None
         return copied
@@ -442,6 +448,10 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         """Say what reads the text, where the backend that made the thunk by itself did not."""
         self._action = self._action or action
         self._schema = self._schema or schema
+
+    def read_by(self, action: Parser[S] | None) -> None:
+        """Say what reads the text in place of what asked for it, such as a message with a tool's result."""
+        self._action, self._parsed_repr, self._repr_given = action, None, False
 
     def release_prompt(self) -> None:
         """Forget what was, or will be, sent: it holds the whole conversation so far."""

@@ -52,8 +52,10 @@ _OPTIONAL: dict[str, Any] = {  # those of an attempt that older traces do not ha
     "options": (dict, type(None)),
     "prompt": (list, type(None)),
     "faults": list,
+    "calls": list,
 }
 _MESSAGE: dict[str, Any] = {"role": str, "content": str}
+_CALL: dict[str, Any] = {"tool": str, "result": str, "failed": bool, "seconds": _NUMBER}
 _REQUIREMENT: dict[str, Any] = {
     "requirement": str,
     "met": bool,
@@ -152,12 +154,14 @@ def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen
     where = f" lane {attempt['lane'] + 1}, round {attempt['round'] + 1}," if lanes else ""
     fixed = f", mended by {attempt['fixed_by']!r}" if attempt["fixed_by"] else ""
     spent = f"{_time(attempt['seconds'])}, {_tokens(attempt)} tokens"
-    mark = _mark(attempt["success"])
+    mark = "–" if attempt.get("calls") else _mark(attempt["success"])  # noqa: RUF001  a dash as a mark
     return f"{mark} attempt {index + 1}:{where} {spent}{fixed}{'  ← chosen' if chosen else ''}"
 
 
 def _attempt_lines(attempt: Mapping[str, Any], width: int) -> Iterator[str]:
-    yield from _wrap(attempt["text"], width, max_lines=3) or ["(no text)"]
+    calls = attempt.get("calls") or ()
+    yield from _wrap(attempt["text"], width, max_lines=3) or ([] if calls else ["(no text)"])
+    yield from (line for call in calls for line in _wrap(_call_line(call), width, max_lines=3))
     if attempt["error"]:
         yield from _wrap(f"✗ cannot be read: {attempt['error']}", width, max_lines=3)
     yield from (
@@ -165,6 +169,12 @@ def _attempt_lines(attempt: Mapping[str, Any], width: int) -> Iterator[str]:
     )
     for fault in attempt.get("faults", ()):
         yield from _wrap(f"– {fault}", width)  # noqa: RUF001  a dash as a mark
+
+
+def _call_line(call: Mapping[str, Any]) -> str:
+    given = json.dumps(call.get("arguments"), ensure_ascii=False)
+    said = f"{call['tool']} {given}: {call['result']}"
+    return f"{_mark(not call['failed'])} {said} [{_time(call['seconds'])}]"
 
 
 def _check_line(requirement: Mapping[str, Any]) -> str:
@@ -248,6 +258,8 @@ def _wrong_parts(trace: Any) -> Iterator[str]:
         yield from _wrong_fields(f"{where}.usage", attempt["usage"], total)
         for position, message in enumerate(attempt.get("prompt") or ()):
             yield from _wrong_fields(f"{where}.prompt[{position}]", message, _MESSAGE)
+        for position, call in enumerate(attempt.get("calls") or ()):
+            yield from _wrong_fields(f"{where}.calls[{position}]", call, _CALL)
         for position, requirement in enumerate(attempt["requirements"]):
             yield from _wrong_fields(
                 f"attempts[{number}].requirements[{position}]", requirement, _REQUIREMENT

@@ -12,6 +12,7 @@ from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
+from mellea.core.options import ModelOption
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
@@ -20,9 +21,18 @@ from mellea.plugins.suggestions import suggest_backends
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.sampling._request import requirements_of
 
-__all__ = ["sample", "start_generation", "user_message", "wait_or_cancel"]
+__all__ = [
+    "loops",
+    "sample",
+    "start_generation",
+    "tool_options",
+    "user_message",
+    "wait_or_cancel",
+    "with_made_tools",
+]
 
 S = TypeVar("S")
+_TOOLS = (ModelOption.TOOLS, "tools")
 
 
 async def start_generation(
@@ -42,9 +52,60 @@ async def start_generation(
     Raises:
         UsageError: The call cannot be carried out; nothing was sent.
     """
+    config = with_made_tools(config)
     prepared = await context.prepare(backend)
     with suggest_backends():
         return await backend.generate_from_context(blockify(action), prepared, **config.keywords())
+
+
+def with_made_tools(config: GenerateConfig) -> GenerateConfig:
+    """Return the config with functions among its tools made tools.
+
+    Raises:
+        UsageError: One of them is no tool, or two have the same name.
+    """
+    given = {name: config.options[name] for name in _TOOLS if config.options.get(name) is not None}
+    if not given or not config.tool_calls:
+        return config
+    from mellea.stdlib.tools.mellea_tool import as_tools  # noqa: PLC0415  few calls have tools
+
+    return config.under({name: as_tools(tools) for name, tools in given.items()})
+
+
+def loops(config: GenerateConfig) -> bool:
+    """Tell whether calls of tools are carried out, and the model goes on until it answers."""
+    return config.tool_calls and bool(config.options.get(ModelOption.TOOL_LOOP))
+
+
+def tool_options(
+    model_options: Mapping[str, Any] | None,
+    tool_calls: bool,
+    tools: Iterable[Any] | Mapping[str, Any] | None,
+    tool_loop: Any = None,
+    *,
+    loops: bool = False,
+) -> tuple[Mapping[str, Any] | None, bool]:
+    """Return the options of a call with its tools among them, and whether it may call any.
+
+    Args:
+        model_options: The options so far.
+        tool_calls: Whether it may without.
+        tools: The tools of the call.
+        tool_loop: How calls are carried out; None as ``loops`` says.
+        loops: Whether calls of the call's own tools are carried out when nothing is said.
+    """
+    if tool_loop is None and tools is not None and loops:
+        tool_loop = True
+    if tools is None and tool_loop is None:
+        return model_options, tool_calls
+    told = dict(model_options or {})
+    if tools is not None:
+        told[ModelOption.TOOLS] = tools
+    if tool_loop is not None:  # True means as the session says, if it says how
+        told[ModelOption.TOOL_LOOP] = (
+            told.get(ModelOption.TOOL_LOOP) or True if tool_loop is True else tool_loop
+        )
+    return told, tool_calls or tools is not None or bool(tool_loop)
 
 
 async def wait_or_cancel(thunk: ModelOutputThunk[S]) -> ComputedModelOutputThunk[S]:
@@ -83,6 +144,7 @@ async def sample(
         ProviderError: The provider failed, and no attempt was a success.
     """
     chosen = as_strategy(strategy)
+    config = with_made_tools(config)
     required = requirements_of(requirements)
     with suggest_backends():
         result = await chosen.sample(blockify(action), context, backend, required, **config.keywords())

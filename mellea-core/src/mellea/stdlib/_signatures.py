@@ -12,13 +12,14 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, TypeAlias, TypedDict, TypeVar, cast
 
 from mellea.core.component import Span
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement
-from mellea.core.sampling import SamplingStrategy
+from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.tools.run import ToolRunner
 
 __all__ = [
     "ActOptions",
@@ -27,10 +28,12 @@ __all__ = [
     "GenerateOptions",
     "InstructOptions",
     "InstructionParts",
+    "MessageOptions",
     "QueryOptions",
     "SampledInstructOptions",
     "StrategyOptions",
     "StreamOptions",
+    "Tools",
     "TransformOptions",
     "ValidateOptions",
     "waiting",
@@ -38,6 +41,7 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+Tools: TypeAlias = "Iterable[Any] | Mapping[str, Any]"
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -45,6 +49,7 @@ class GenerateOptions(TypedDict, total=False):
 
     model_options: Mapping[str, Any] | None
     tool_calls: bool
+    tools: Tools | None
 
 
 class StrategyOptions(GenerateOptions, total=False):
@@ -53,6 +58,7 @@ class StrategyOptions(GenerateOptions, total=False):
     strategy: str | SamplingStrategy | None
     strict: bool | None
     steer: bool | None
+    tool_loop: bool | ToolRunner | None
 
 
 class ActOptions(StrategyOptions, total=False):
@@ -129,14 +135,21 @@ class ValidateOptions(TypedDict, total=False):
     model_options: Mapping[str, Any] | None
 
 
-class ChatOptions(GenerateOptions, total=False):
-    """What may go along with a message."""
+class MessageOptions(GenerateOptions, total=False):
+    """What may go along with a message, whether its answer is streamed or not."""
 
     images: Iterable[Any] | None
     audio: Iterable[Any] | None
     documents: Iterable[Span | str] | None
     user_variables: Mapping[str, Any] | None
     format: Any
+
+
+class ChatOptions(MessageOptions, total=False):
+    """What may go along with a message."""
+
+    tool_loop: bool | ToolRunner | None
+    budget: Budget | None
 
 
 _DOCUMENTED = {
@@ -168,6 +181,13 @@ _DOCUMENTED = {
     ),
     "model_options": "Options of this call, over the session's and the backend's.",
     "tool_calls": "Whether the model may call tools.",
+    "tools": "What the model may call: tools and functions. It need not be said then that it may.",
+    "tool_loop": (
+        "Whether calls are carried out and the model goes on until it answers: True, or a ``ToolRunner`` "
+        "that says how. None means True where ``tools`` are given, and False for ``chat``, whose answer "
+        "then has the calls."
+    ),
+    "budget": "What the rounds of tools may spend in all.",
     "await_result": (
         "Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side "
         "and pieces can be read as they come. A strategy waits whenever it has something to check; "

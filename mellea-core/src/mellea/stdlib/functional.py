@@ -21,17 +21,26 @@ from mellea.core.event_loop import run_sync, synchronous
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
 from mellea.core.requirement import Requirement, ValidationResult, reqify
-from mellea.core.sampling import SamplingStrategy
+from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib._generate import sample, start_generation, user_message, wait_or_cancel
+from mellea.stdlib._generate import (
+    loops,
+    sample,
+    start_generation,
+    tool_options,
+    user_message,
+    wait_or_cancel,
+)
 from mellea.stdlib._signatures import (
     ActOptions,
     ChatOptions,
     ExplainOptions,
     InstructionParts,
+    MessageOptions,
     QueryOptions,
     SampledInstructOptions,
     StreamOptions,
+    Tools,
     TransformOptions,
     ValidateOptions,
     waiting,
@@ -39,9 +48,11 @@ from mellea.stdlib._signatures import (
 )
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
+from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, ONE_ATTEMPT, needed_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
 from mellea.stdlib.sampling._steering import SteeringReport, steer_config
+from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
+from mellea.stdlib.tools.run import ToolRunner
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -80,15 +91,8 @@ async def aact(
     context: Context,
     backend: Backend,
     *,
-    requirements: Iterable[str | Requirement] | None = None,
-    strategy: str | SamplingStrategy | None = None,
-    return_sampling_results: bool = False,
-    strict: bool | None = None,
-    steer: bool | None = None,
-    format: Any = None,
-    model_options: Mapping[str, Any] | None = None,
-    tool_calls: bool = False,
     await_result: bool = False,
+    **options: Unpack[ActOptions],
 ) -> tuple[Any, Context]:
     """Ask the model for one component, block or text.
 
@@ -109,20 +113,7 @@ async def aact(
     Warns:
         RequirementsNotMetWarning: No attempt met every requirement, and the best one is returned.
     """
-    return await _acted(
-        action,
-        context,
-        backend,
-        requirements=requirements,
-        strategy=strategy,
-        return_sampling_results=return_sampling_results,
-        strict=strict,
-        steer=steer,
-        format=format,
-        model_options=model_options,
-        tool_calls=tool_calls,
-        await_result=await_result,
-    )
+    return await _acted(action, context, backend, await_result=await_result, **options)
 
 
 async def _acted(
@@ -138,11 +129,16 @@ async def _acted(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    tools: Tools | None = None,
+    tool_loop: bool | ToolRunner | None = None,
     await_result: bool = False,
     warns: bool = True,
 ) -> tuple[Any, Context]:
     """Carry out ``aact``; ``warns`` is whether to say that the output does not meet every requirement."""
-    config = GenerateConfig(format, model_options, tool_calls).steered(steer)
+    config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools, tool_loop, loops=True))
+    config = config.steered(steer)
+    if strategy is None and loops(config) and not (requirements or return_sampling_results or strict):
+        strategy = ONE_ATTEMPT
     if strategy is None:
         _check_no_strategy(
             requirements=requirements, return_sampling_results=return_sampling_results, strict=strict
@@ -181,6 +177,8 @@ async def ainstruct(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    tools: Tools | None = None,
+    tool_loop: bool | ToolRunner | None = None,
     await_result: bool | None = None,
     **parts: Unpack[InstructionParts],
 ) -> tuple[Any, Context]:
@@ -224,6 +222,8 @@ async def ainstruct(
         format=format,
         model_options=model_options,
         tool_calls=tool_calls,
+        tools=tools,
+        tool_loop=tool_loop,
         await_result=strategy is not None if await_result is None else await_result,
     )
 
@@ -238,6 +238,7 @@ async def astream_instruct(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    tools: Tools | None = None,
     **parts: Unpack[InstructionParts],
 ) -> tuple[ModelOutputThunk[Any], Context]:
     """Give the model a task and return the output while it is being written.
@@ -254,7 +255,9 @@ async def astream_instruct(
         UsageError: The call cannot be carried out; nothing was sent.
     """
     task = _task(description, parts)
-    config = GenerateConfig(format, model_options, tool_calls, stream=True).steered(steer)
+    config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools), stream=True).steered(
+        steer
+    )
     config, _ = await steer_config(task, task.requirements, backend, config)
     return await start_generation(task, context, backend, config)
 
@@ -317,17 +320,25 @@ async def send_message(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    tools: Tools | None = None,
+    tool_loop: bool | ToolRunner | None = None,
+    budget: Budget | None = None,
     stream: bool = False,
 ) -> tuple[ModelOutputThunk[Any], Context]:
     """Say something to the model and return its answer on its way.
 
-    ``achat`` waits for it, ``astream_chat`` streams it.
+    ``achat`` waits for it, ``astream_chat`` streams it. With rounds of tools it is complete.
     """
     message = user_message(
         content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
     )
-    config = GenerateConfig(format, model_options, tool_calls, stream)
-    return await start_generation(message, context, backend, config)
+    config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools, tool_loop), stream)
+    if stream or not loops(config):
+        return await start_generation(message, context, backend, config)
+    strategy = RejectionSamplingStrategy(budget=budget)
+    result = await sample(message, context, backend, config, strategy=strategy)
+    warn_of_failure(result.result)
+    return result.result, result.result_ctx
 
 
 @with_options(ChatOptions)
@@ -350,9 +361,14 @@ async def achat(
     return cast("Message", (await wait_or_cancel(thunk)).parsed_repr), after
 
 
-@with_options(ChatOptions)
+@with_options(MessageOptions)
 async def astream_chat(
-    content: str, context: Context, backend: Backend, *, role: Role = "user", **options: Unpack[ChatOptions]
+    content: str,
+    context: Context,
+    backend: Backend,
+    *,
+    role: Role = "user",
+    **options: Unpack[MessageOptions],
 ) -> tuple[ModelOutputThunk[Message], Context]:
     """Say something to the model and return its answer while it is being written.
 
@@ -416,11 +432,13 @@ async def aquery(
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
     tool_calls: bool = False,
+    tools: Tools | None = None,
+    tool_loop: bool | ToolRunner | None = None,
     await_result: bool = False,
 ) -> tuple[ModelOutputThunk[Any], Context]:
     """Ask something about an object.
 
-    With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+    With ``tool_calls`` the model may call the object's methods; with ``tool_loop`` the calls are carried out.
 
     By default a second attempt is made if the first one fails; there is one attempt when there is nothing to
     check.
@@ -453,7 +471,9 @@ async def aquery(
         steer=steer,
         format=format,
         model_options=model_options,
-        tool_calls=tool_calls and has_tools(action, backend),
+        tool_calls=tool_calls and (has_tools(action, backend) or tools is not None),
+        tools=tools,
+        tool_loop=tool_loop,
         await_result=await_result,
     )
 

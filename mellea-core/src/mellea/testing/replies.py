@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -54,6 +54,7 @@ class Reply:
         error: Raised after the pieces that are handed on.
         stalls: Whether it falls silent after the pieces that are handed on, until the reader goes away.
         after: How many pieces are handed on before the error or the silence. A whole text is cut into words.
+        tool_calls: The calls of tools in it: names and arguments, these as a mapping or as JSON text.
 
     Raises:
         UsageError: A number is negative or no number.
@@ -68,6 +69,7 @@ class Reply:
     error: Exception | None = field(default=None, kw_only=True)
     stalls: bool = field(default=False, kw_only=True)
     after: int = field(default=0, kw_only=True, validator=_not_negative)
+    tool_calls: Sequence[tuple[str, Mapping[str, Any] | str]] = field(default=(), kw_only=True)
 
     def pieces(self, request: Request) -> list[str]:
         """Return the pieces that are handed on to whoever sent the request."""

@@ -16,6 +16,7 @@ from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption, OptionTable
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.tool_call import ToolCallFragment
 from mellea.testing.replies import Answer, Reply, Request
 from mellea.testing.verdicts import Verdicts
 
@@ -117,6 +118,8 @@ class ScriptedBackend(Backend):
                 words += len(piece.split())
                 yield Chunk(text=piece, index=index)
                 await asyncio.sleep(0)
+            if reply.tool_calls:
+                yield Chunk(tool_calls=_fragments(reply), index=index)
             await _break_off(reply)
             usage = Usage(0 if index else prompt, words) if reply.usage == "counted" else reply.usage
             yield Chunk(
@@ -187,6 +190,13 @@ def _as_reply(answer: Answer, request: Request) -> Reply:
     raise UsageError(
         f"{answer!r} is no answer.",
         hint="Script text, pieces of text, a Reply, a Fault, an exception or a function.",
+    )
+
+
+def _fragments(reply: Reply) -> tuple[ToolCallFragment, ...]:
+    return tuple(
+        ToolCallFragment(place, f"call_{place + 1}", name, arguments)
+        for place, (name, arguments) in enumerate(reply.tool_calls)
     )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         sentence_count,
         word_count,
     )
-    from mellea.stdlib.requirements.tool_reqs import tool_arg_validator, uses_tool
+    from mellea.stdlib.requirements.tool_reqs import tool_arg_validator, tool_result_validator, uses_tool
     from mellea.stdlib.requirements.validate import validate_all
 else:
     __getattr__, __dir__ = lazy_names(
@@ -60,6 +60,7 @@ else:
             "sentence_count": "mellea.stdlib.requirements.text",
             "simple_validate": "mellea.stdlib.requirements.requirement",
             "tool_arg_validator": "mellea.stdlib.requirements.tool_reqs",
+            "tool_result_validator": "mellea.stdlib.requirements.tool_reqs",
             "uses_tool": "mellea.stdlib.requirements.tool_reqs",
             "validate_all": "mellea.stdlib.requirements.validate",
             "word_count": "mellea.stdlib.requirements.text",
@@ -91,6 +92,7 @@ __all__ = [
     "sentence_count",
     "simple_validate",
     "tool_arg_validator",
+    "tool_result_validator",
     "uses_tool",
     "validate_all",
     "word_count",

@@ -134,7 +134,8 @@ async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attem
 def best_attempt(attempts: Sequence[Attempt[Any]]) -> int:
     """Return the index of the best attempt.
 
-    It parses, meets the most requirements, has the fewest faults, the highest score, is of the latest round.
+    It is an answer, parses, meets the most requirements, has the fewest faults, the highest score, is of the
+    latest round.
 
     Of several lanes that are equal in all this the last one counts, whichever ended first, so that the choice
     repeats.
@@ -162,6 +163,8 @@ def attempt_validations(attempt: Attempt[Any]) -> Validations:
 def _parse_error(output: ModelOutputThunk[Any]) -> str | None:
     if output.no_answer is not None:
         return output.no_answer
+    if output.tool_calls:  # they are the answer, and the caller carries them out
+        return None
     try:
         output.parsed  # noqa: B018  reading it parses
     except OutputParseError as error:

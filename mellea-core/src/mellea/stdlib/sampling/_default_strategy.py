@@ -9,10 +9,14 @@ from mellea.core.sampling import SamplingStrategy
 from mellea.stdlib.sampling._by_name import get_strategy
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 
-__all__ = ["DEFAULT_STRATEGY", "as_strategy", "needed_strategy"]
+__all__ = ["DEFAULT_STRATEGY", "ONE_ATTEMPT", "as_strategy", "needed_strategy"]
 
 DEFAULT_STRATEGY = RejectionSamplingStrategy(loop_budget=2)
 """With a second attempt if the first one fails."""
+
+
+ONE_ATTEMPT = RejectionSamplingStrategy()
+"""For calls whose tools make rounds, where nothing is checked."""
 
 
 def as_strategy(

@@ -26,7 +26,6 @@ from mellea.core.requirement import Requirement
 from mellea.core.response import as_usage
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.context.chat import ChatContext
 from mellea.stdlib.sampling._attempt import (
     AttemptStart,
     Validations,
@@ -37,8 +36,10 @@ from mellea.stdlib.sampling._attempt import (
 )
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
+from mellea.stdlib.sampling._repair_conversation import RepairConversation
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling._steering import as_it_went, fates_of, steer_request
+from mellea.stdlib.sampling._tool_rounds import ToolRounds, runner_of
 
 __all__ = [
     "BaseSamplingStrategy",
@@ -53,13 +54,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-class RepairConversation(ChatContext):
-    """A conversation of the loop's own, beside a context that shows the model nothing of what was said.
-
-    An attempt made in it is handed on as if it had answered the call's action in the call's context.
-    """
 
 
 class BaseSamplingStrategy(SamplingStrategy):
@@ -244,12 +238,14 @@ class BaseSamplingStrategy(SamplingStrategy):
         if type(self).select_from_failure is BaseSamplingStrategy.select_from_failure:
             index = best_attempt(attempts)
             return index, f"{explain_failure(attempts)}; {explain_best(attempts, index)}{end}"
-        index = self.select_from_failure(*_lists(attempts))
-        if not isinstance(index, int) or not 0 <= index < len(attempts):
+        answers = [attempt for attempt in attempts if not attempt.tool_results] or attempts
+        place = self.select_from_failure(*_lists(answers))
+        if not isinstance(place, int) or not 0 <= place < len(answers):
             raise UsageError(
-                f"{type(self).__name__}.select_from_failure returned {index!r} for {len(attempts)} attempts.",
+                f"{type(self).__name__}.select_from_failure returned {place!r} for {len(answers)} attempts.",
                 hint="Return the index of one of them.",
             )
+        index = next(number for number, attempt in enumerate(attempts) if attempt is answers[place])
         return index, f"{explain_failure(attempts)}; {type(self).__name__} selects it{end}"
 
     async def _attempts(self, call: SamplingRequest) -> tuple[list[Attempt[Any]], MelleaError | None]:
@@ -291,34 +287,54 @@ class BaseSamplingStrategy(SamplingStrategy):
         action, ctx = call.action, call.context
         past: list[Attempt[Any]] = []
         for round_ in range(call.rounds):
-            if not call.spending.take_attempt():
-                return
+            begun = AttemptStart(action, ctx, lane, call.first_round + round_, time.perf_counter())
+            attempt: Attempt[Any] | None = None
             try:
-                attempt = await self._attempt(
-                    call, AttemptStart(action, ctx, lane, call.first_round + round_, time.perf_counter())
-                )
+                async with aclosing(self._attempt(call, begun)) as entries:
+                    async for attempt in entries:
+                        yield attempt
             except ProviderError as error:
                 yield error
                 return
+            if attempt is None or attempt.tool_results:  # the budget is spent
+                return
             past.append(attempt)
-            yield attempt
             if round_ + 1 == call.rounds or self.is_stuck(past):
                 return
             if attempt.success and not call.draws_again(attempt):
                 return
             call = call.after(attempt.output)
             if not attempt.success:
-                action, ctx = self.repair(ctx, attempt.context, *_lists(past))
+                before = attempt.before if attempt.before is not None else ctx
+                action, ctx = self.repair(before, attempt.context, *_lists(past))
 
-    async def _attempt(self, call: SamplingRequest, begun: AttemptStart) -> Attempt[Any]:
-        """Generate, parse, validate; then let the requirements' own fixes try."""
-        with looking_after_answers():
-            output, after = await self._output(call, begun)
-        usage = as_usage(output.generation.usage)
-        call.spending.add(usage)
+    async def _attempt(
+        self, call: SamplingRequest, begun: AttemptStart
+    ) -> AsyncGenerator[Attempt[Any], None]:
+        """Generate, parse, validate; then let the requirements' own fixes try.
+
+        Where the model calls tools that are to be carried out, each round of them comes before that. Nothing
+        comes when the budget is spent.
+        """
+        runner = runner_of(call)
+        rounds = ToolRounds(call, begun, runner) if runner is not None else None
+        while True:
+            if not call.spending.take_attempt():
+                return
+            with looking_after_answers():
+                output, after = await self._output(call, begun)
+            usage = as_usage(output.generation.usage)
+            call.spending.add(usage)
+            if rounds is None or not rounds.goes_on(output):
+                break
+            yield await rounds.carry_out(output, after)
+            call, begun = rounds.call, rounds.begun
+        if rounds is not None:
+            begun = rounds.finished(output)
         call = await as_it_went(call)
         attempt = await judge_attempt(call, begun, after, output, usage)
-        return attempt if attempt.success else await apply_fixes(call, begun, attempt)
+        attempt = attempt if attempt.success else await apply_fixes(call, begun, attempt)
+        yield attempt if rounds is None else evolve(attempt, before=begun.context)
 
     async def _output(
         self, call: SamplingRequest, begun: AttemptStart
@@ -349,16 +365,17 @@ def explain_success(attempts: Sequence[Attempt[Any]], index: int) -> str:
 
 def explain_failure(attempts: Sequence[Attempt[Any]]) -> str:
     """Say that no attempt is a success."""
-    return (
-        "the only attempt failed"
-        if len(attempts) == 1
-        else f"none of {len(attempts)} attempts met every requirement"
-    )
+    answers = sum(not attempt.tool_results for attempt in attempts)
+    if not answers:
+        return "the model was still calling tools"
+    return "the only attempt failed" if answers == 1 else f"none of {answers} attempts met every requirement"
 
 
 def explain_best(attempts: Sequence[Attempt[Any]], index: int) -> str:
     """Say what the best attempt has that the others lack."""
     best, others = attempts[index], [attempt for number, attempt in enumerate(attempts) if number != index]
+    if best.tool_results:
+        return "it is the latest round of them"
     if best.error is not None:
         return "no answer could be read, and it is the latest" if others else "the answer could not be read"
     met = f"it meets {best.met} of {len(best.results)} requirements" if best.results else "it can be read"

@@ -8,6 +8,7 @@ from typing import Any
 from mellea.core.capabilities import Capability
 from mellea.core.errors import RequestRejectedError
 from mellea.core.generation import sample_n
+from mellea.core.options import ModelOption
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._request import SamplingRequest
 
@@ -19,7 +20,7 @@ def draws_together(call: SamplingRequest) -> bool:
 
     They start together, and no seed tells them apart.
     """
-    several = call.lanes > 1 and call.at_once >= call.lanes
+    several = call.lanes > 1 and call.at_once >= call.lanes and not call.options.get(ModelOption.TOOL_LOOP)
     return several and Capability.N_SAMPLES in call.backend.capabilities and call.seed is None
 
 

@@ -155,7 +155,8 @@ async def _grade(
 ) -> list[Attempt[Any]]:
     """Return the attempts with their grades; one that a free check has failed is spared."""
     spared = [
-        call.spare_judges and any(check.is_free and not result for check, result in attempt.results)
+        bool(attempt.tool_results)
+        or (call.spare_judges and any(check.is_free and not result for check, result in attempt.results))
         for attempt in attempts
     ]
     judged = [attempt for attempt, is_spared in zip(attempts, spared, strict=True) if not is_spared]

@@ -18,6 +18,7 @@ from mellea.stdlib._signatures import (
     ChatOptions,
     ExplainOptions,
     InstructOptions,
+    MessageOptions,
     QueryOptions,
     SampledInstructOptions,
     StrategyOptions,
@@ -282,7 +283,8 @@ class MelleaSession(SessionState):
     ) -> ModelOutputThunk[Any]:
         """Ask something about an object.
 
-        With ``tool_calls`` the model may call the object's methods; that is left to the caller.
+        With ``tool_calls`` the model may call the object's methods; with ``tool_loop`` the calls are carried
+        out.
 
         By default a second attempt is made if the first one fails; there is one attempt when there is nothing
         to check.
@@ -349,9 +351,9 @@ class MelleaSession(SessionState):
 
     chat = synchronous(achat)
 
-    @with_options(ChatOptions)
+    @with_options(MessageOptions)
     async def astream_chat(
-        self, content: str, role: Role = "user", **options: Unpack[ChatOptions]
+        self, content: str, role: Role = "user", **options: Unpack[MessageOptions]
     ) -> ModelOutputThunk[Message]:
         """Say something to the model and return its answer while it is being written.
 

@@ -1,0 +1,221 @@
+"""Carrying out the calls of an answer: allowed, bounded in time and size, each with a message for the model.
+
+Whatever goes wrong with one call is told to the model in its message; the others go on. What a program's own
+``approve`` raises goes to the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+from attrs import field, frozen
+
+from mellea.core.errors import MelleaError, ToolArgumentsError, UsageError
+from mellea.core.event_loop import gather_or_cancel, in_thread
+from mellea.core.tool import Tool
+from mellea.core.tool_call import ModelToolCall
+from mellea.core.tool_message import ToolMessage
+from mellea.stdlib.tools._results import READ_RESULT, Pages, as_text
+
+__all__ = ["Approval", "Approver", "ToolRunner"]
+
+Approval: TypeAlias = "bool | str | ModelToolCall"
+"""True allows a call, False or a reason denies it, another call takes its place."""
+Approver: TypeAlias = "Callable[[ModelToolCall], Approval | Awaitable[Approval]]"
+
+DEEPEST = 8
+"""How deep tools may be at work within tools: one that asks a model that calls it never ends."""
+_depth: ContextVar[int] = ContextVar("mellea_tool_depth", default=0)
+
+
+def _at_least(least: float) -> Callable[[Any, Any, Any], None]:
+    def check(_: object, attribute: Any, value: Any) -> None:
+        if value is None and attribute.name == "timeout":
+            return
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+            raise UsageError(f"A runner's {attribute.name} is {value!r}.", hint=f"Pass {least:g} or more.")
+
+    return check
+
+
+@frozen
+class ToolRunner:
+    """How the calls of an answer are carried out.
+
+    Args:
+        timeout: The longest that a call may take, in seconds, unless its tool says so; None for no bound. A
+            plain function that takes longer is left to its thread.
+        at_once: How many calls of an answer run at the same time.
+        longest_result: Characters of a result that the model is shown; it can ask for the rest.
+        rounds: How often the model may call tools in one go; then it is asked to answer without.
+        approve: Called with each call before it is carried out, in order. It returns True, or False or a
+            reason to deny it, which the model is told, or another call to carry out in its place.
+
+    Raises:
+        UsageError: A bound allows nothing.
+    """
+
+    timeout: float | None = field(default=60.0, validator=_at_least(0.001))
+    at_once: int = field(default=8, validator=_at_least(1))
+    longest_result: int = field(default=20_000, validator=_at_least(1))
+    rounds: int = field(default=10, validator=_at_least(1))
+    approve: Approver | None = None
+
+    async def run(
+        self,
+        calls: Sequence[ModelToolCall],
+        *,
+        backend: Any = None,
+        pages: Pages | None = None,
+    ) -> list[ToolMessage]:
+        """Carry calls out, and return a message for each, in their order.
+
+        Args:
+            calls: The calls of one answer.
+            backend: What typed functions among the tools ask, and what renders components.
+            pages: Where the rest of results that are too long is kept for the model to ask for.
+
+        Raises:
+            UsageError: ``approve`` returned no decision.
+        """
+        ready: list[_Ready | ToolMessage] = [await self._prepare(call) for call in calls]
+        gate = asyncio.Semaphore(self.at_once)
+
+        async def carry_out(entry: _Ready | ToolMessage) -> ToolMessage:
+            if isinstance(entry, ToolMessage):
+                return entry
+            async with gate:
+                return await self._carry_out(entry, backend, pages)
+
+        return await gather_or_cancel([carry_out(entry) for entry in ready]) if ready else []
+
+    async def _prepare(self, call: ModelToolCall) -> _Ready | ToolMessage:
+        """Return a call with its arguments checked and allowed, or the message that says why not."""
+        if _depth.get() >= DEEPEST:
+            return _failure(call, f"{call.name} is not called: tools are at work {DEEPEST} deep already.")
+        ready = _checked(call)
+        if isinstance(ready, ToolMessage) or self.approve is None:
+            return ready
+        decision = await _called(self.approve, call)
+        if decision is True:
+            return ready
+        if isinstance(decision, ModelToolCall):
+            return _checked(decision)
+        if decision is False or isinstance(decision, str):
+            reason = f": {decision}" if decision else "."
+            return _failure(call, f"The call of {call.name} is not allowed{reason}")
+        raise UsageError(
+            f"approve returned {decision!r} for a call of {call.name}; the call was not carried out.",
+            hint="Return True, False, a reason, or a call to carry out instead.",
+        )
+
+    async def _carry_out(self, ready: _Ready, backend: Any, pages: Pages | None) -> ToolMessage:
+        call, tool = ready.call, ready.tool
+        limit = self.timeout if tool.timeout is None else tool.timeout
+        started = time.perf_counter()
+        depth = _depth.set(_depth.get() + 1)
+        try:
+            async with asyncio.timeout(limit) as clock:
+                value, text = await _result_of(tool, ready.arguments, backend)
+        except TimeoutError as error:
+            if not clock.expired():
+                return _failure(call, _in_words(call, error), error, time.perf_counter() - started)
+            return _failure(
+                call, f"{call.name} took longer than {limit:g} s and was given up.", error, limit or 0
+            )
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return _failure(call, f"{call.name} was cancelled.", error, time.perf_counter() - started)
+        except Exception as error:  # noqa: BLE001  whatever a tool raises, the model is told
+            return _failure(call, _in_words(call, error), error, time.perf_counter() - started)
+        finally:
+            _depth.reset(depth)
+        whole = len(text) <= self.longest_result or (pages is not None and call.name == READ_RESULT)
+        shown = text if whole else _cut(text, self.longest_result, call, pages)
+        seconds = time.perf_counter() - started
+        return ToolMessage("tool", shown, value, call.name, call.args, call, seconds=seconds)
+
+
+@frozen
+class _Ready:
+    """A call that may be carried out, with the arguments as its function takes them."""
+
+    call: ModelToolCall
+    tool: Tool
+    arguments: Any
+
+
+def _checked(call: ModelToolCall) -> _Ready | ToolMessage:
+    if call.problem is not None or call.func is None:
+        return _failure(call, call.problem or f"There is no tool {call.name!r}.")
+    try:
+        tool = Tool.of(call.func)
+        return _Ready(call, tool, tool.arguments(call.args))
+    except ToolArgumentsError as error:
+        return _failure(call, str(error), error)
+
+
+def _failure(
+    call: ModelToolCall, text: str, error: BaseException | None = None, seconds: float = 0.0
+) -> ToolMessage:
+    raised = error or ToolArgumentsError(text)
+    return ToolMessage("tool", text, raised, call.name, call.args, call, failed=True, seconds=seconds)
+
+
+def _in_words(call: ModelToolCall, error: Exception) -> str:
+    try:
+        said = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  an error may fail to tell itself
+        said = ""
+    if isinstance(error, MelleaError):
+        return f"{call.name} failed: {said}"
+    return f"{call.name} failed: {type(error).__name__}: {said}".rstrip(": ")
+
+
+async def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of the program's returns; a plain one runs in a thread, where it may block."""
+    value = function(*arguments) if _is_async(function) else await in_thread(function, *arguments)
+    return await value if isinstance(value, Awaitable) else value
+
+
+def _is_async(function: Any) -> bool:
+    return asyncio.iscoroutinefunction(function) or asyncio.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  the method itself is looked at
+    )
+
+
+async def _result_of(tool: Tool, arguments: Any, backend: Any) -> tuple[Any, str]:
+    """Return a tool's result, and as text."""
+    function: Any = tool.function
+    if hasattr(function, "bind_backend"):
+        function = function.bind_backend(backend)
+    render = getattr(getattr(backend, "formatter", None), "print", None)
+
+    def work() -> tuple[Any, str]:
+        value = function(**arguments)
+        return (value, "") if isinstance(value, Awaitable) else (value, as_text(value, render))
+
+    if not _is_async(function):
+        value, text = await in_thread(work)
+        if not isinstance(value, Awaitable):
+            return value, text
+        value = await value
+    else:
+        value = await function(**arguments)
+    if isinstance(value, str | int | float | bool | None):
+        return value, as_text(value, render)
+    return value, await in_thread(as_text, value, render)
+
+
+def _cut(text: str, length: int, call: ModelToolCall, pages: Pages | None) -> str:
+    more = f"{len(text) - length:,} more characters are left out"
+    if pages is None:
+        return f"{text[:length]}\n[{more}.]"
+    number = pages.keep(text, length)
+    return f"{text[:length]}\n[{more}. {pages.remedy(number, length)}]"
