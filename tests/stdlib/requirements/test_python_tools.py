@@ -6,8 +6,10 @@ from mellea.core import ModelToolCall, UsageError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.requirements import python_reqs
+from mellea.stdlib.requirements._execution_tier import RunPolicy
 from mellea.stdlib.requirements.python_tools import (
     ImportRestrictions,
+    ImportsInstalled,
     NoImportRestrictions,
     OutputSizeLimit,
     PythonCodeExtraction,
@@ -60,38 +62,49 @@ async def test_code_may_be_the_argument_of_a_tool_call():
 
     result = await PythonSyntaxValid().validate(BACKEND, after("", [call]))
 
-    assert "syntax error" in result.reason
+    assert "Syntax error at line 1" in result.reason
 
 
 def test_modules_are_named_by_their_top_level():
     code = "import os.path, json as j\nfrom a.b import c\nfrom . import d\ndef f():\n    import z"
 
-    assert imported_modules(code) == {"os", "json", "a", "z"}
+    assert imported_modules(code) == {"os", "json", "a", "d", "z"}
 
 
 @pytest.mark.parametrize(
     ("requirement", "text", "met", "reason"),
     [
         (PythonCodeExtraction(), "x = 1", True, None),
-        (PythonCodeExtraction(), "Here is none.", False, "there is no Python code"),
+        (PythonCodeExtraction(), "Here is none.", False, "No Python code could be extracted"),
         (PythonSyntaxValid(), "```python\nx = 1\n```", True, None),
-        (PythonSyntaxValid(), "```python\nx = =\n```", False, "syntax error"),
+        (PythonSyntaxValid(), "```python\nx = =\n```", False, "Syntax error at line 1"),
         (ImportRestrictions(["math"]), "import math", True, None),
-        (ImportRestrictions(["math"]), "import os, sys", False, "imports os, sys"),
-        (ImportRestrictions([]), "```python\nx = =\n```", False, "syntax error"),
-        (NoImportRestrictions(), "import math, attrs", True, None),
-        (NoImportRestrictions(), "import __main__", True, None),
-        (NoImportRestrictions(), "import no_such_module_here", False, "no module no_such_module_here"),
-        (NoImportRestrictions(), "```python\nx = =\n```", False, "syntax error"),
+        (ImportRestrictions(["math"]), "import os, sys", False, "Forbidden imports: os, sys"),
+        (ImportRestrictions([]), "```python\nx = =\n```", False, "Syntax error at line 1"),
+        (ImportsInstalled(), "import math, attrs", True, None),
+        (ImportsInstalled(), "import __main__", True, None),
+        (ImportsInstalled(), "import no_such_module_here", False, "no module no_such_module_here"),
+        (NoImportRestrictions(), "import no_such_module_here", True, "All imports are allowed"),
+        (ImportsInstalled(), "```python\nx = =\n```", False, "Syntax error at line 1"),
         (PythonExecutionReq(), "1 / 0", True, "not run"),
-        (PythonExecutionReq(), "```python\nx = =\n```", False, "syntax error"),
-        (PythonExecutionReq(allowed_imports=["math"]), "import os", False, "imports os"),
-        (PythonExecutionReq("local", timeout=20), "print(1)", True, None),
-        (PythonExecutionReq("local", timeout=20), "1 / 0", False, "ZeroDivisionError"),
-        (PythonExecutionReq("local", timeout=20, max_output_chars=3), "print('long')", False, "exceeds 3"),
-        (PythonExecutionReq("local", timeout=20, allowed_imports=["math"]), "import os", False, "imports os"),
-        (OutputSizeLimit(3, timeout=20), "print('ab')", True, None),
-        (OutputSizeLimit(3, timeout=20), "print('abc')", False, "prints 4 characters"),
+        (PythonExecutionReq(), "```python\nx = =\n```", False, "Syntax error at line 1"),
+        (PythonExecutionReq(allowed_imports=["math"]), "import os", False, "Unauthorized imports: os"),
+        (PythonExecutionReq("local", policy=RunPolicy(20)), "print(1)", True, None),
+        (PythonExecutionReq("local", policy=RunPolicy(20)), "1 / 0", False, "ZeroDivisionError"),
+        (
+            PythonExecutionReq("local", policy=RunPolicy(20), max_output_chars=3),
+            "print('long')",
+            False,
+            "exceeds limit (3)",
+        ),
+        (
+            PythonExecutionReq("local", policy=RunPolicy(20), allowed_imports=["math"]),
+            "import os",
+            False,
+            "Unauthorized imports: os",
+        ),
+        (OutputSizeLimit(3, "local", RunPolicy(20)), "print('ab')", True, None),
+        (OutputSizeLimit(3, "local", RunPolicy(20)), "print('abc')", False, "Output size (4 chars)"),
     ],
 )
 async def test_verdict_and_reason(requirement, text, met, reason):
@@ -107,7 +120,7 @@ async def test_context_without_output_fails():
 
 def test_unknown_tier_is_our_error():
     with pytest.raises(UsageError, match="tier"):
-        PythonExecutionReq("docker")
+        PythonExecutionReq("moon")
 
 
 def test_requirements_on_code_stay_out_of_the_prompt():
@@ -122,7 +135,7 @@ async def test_bundle_checks_without_running():
         python_code_generation_requirements(), after("import sys\nsys.exit(3)"), BACKEND
     )
 
-    assert [result.result for result in results] == [True, True, True]
+    assert [result.result for result in results] == [True, True, True, True]
 
 
 async def test_bundle_runs_when_asked():
@@ -130,8 +143,8 @@ async def test_bundle_runs_when_asked():
 
     results = await validate_all(requirements, after("import sys\nsys.exit(3)"), BACKEND)
 
-    assert [result.result for result in results] == [True, True, True, False]
-    assert "exit code 3" in results[-1].reason
+    assert [result.result for result in results] == [True, True, False, True]
+    assert "exit code 3" in results[2].reason
 
 
 def test_execution_requirement_has_its_second_path():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 from attrs import field, fields_dict, frozen
 
 from mellea.core._output import SentMessage, SentRequest
+from mellea.core.blocks import CBlock
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.notebook import html_table, html_text
@@ -19,7 +20,7 @@ from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_message import ToolMessage
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "attempts_of"]
 
 S = TypeVar("S")
 
@@ -200,3 +201,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def attempts_of(
+    outputs: Sequence[ModelOutputThunk[S]],
+    validations: Sequence[Sequence[tuple[Any, Any]]] | None,
+    actions: Sequence[Span] | None,
+    contexts: Sequence[Context] | None,
+) -> tuple[Attempt[S], ...]:
+    """Return the attempts that lists of their parts tell of; what is left out is empty."""
+    return tuple(
+        Attempt(
+            actions[index] if actions else CBlock(""),
+            contexts[index] if contexts else cast("Context", None),
+            output,
+            tuple((pair[0], pair[1]) for pair in validations[index]) if validations else (),
+            round=index,
+        )
+        for index, output in enumerate(outputs)
+    )

@@ -92,6 +92,14 @@ class Backend(ModelAPI):
         )
         return thunk, after
 
+    async def do_generate_walk(self, action: Span) -> None:
+        """Await, side by side, every output below an action that is not computed yet."""
+        await generation.resolve_all([action])
+
+    async def do_generate_walks(self, actions: Sequence[Span]) -> None:
+        """Await, side by side, every output below actions that is not computed yet."""
+        await generation.resolve_all(actions)
+
     async def _generate_from_context(
         self,
         action: Span,

@@ -67,6 +67,8 @@ class Context(ABC):
     stays valid. A context type says with ``view_for_generation`` what the next request shows.
     """
 
+    _propagated_fields: tuple[str, ...] = ()
+    """Attributes that a node has from the one before; all are handed on within one type."""
     tokens: int | None = None
     """Tokens of the newest span, noted here by whoever counted them first."""
     _previous: Context | None = None
@@ -74,11 +76,12 @@ class Context(ABC):
 
     @classmethod
     def from_previous(cls, previous: Context, data: Span) -> Self:
-        """Return a new node of this type on top of ``previous``.
+        """Return a new node of this type on top of ``previous``, with the attributes that it has.
 
-        Override it (and call ``super``) in a type that has settings of its own to hand on.
+        ``__init__`` is not called. Override it (and call ``super``) in a type that has more to hand on.
         """
-        return cls().on_top_of(previous, data)
+        made = previous.without_spans() if type(previous) is cls else _made_of(cls, previous)
+        return made.on_top_of(previous, data)  # type: ignore[return-value]  # one of this type
 
     def on_top_of(self, previous: Context, data: Span) -> Self:
         """Make this new, empty context the node above ``previous``, and return it.
@@ -95,7 +98,14 @@ class Context(ABC):
 
     def new_instance(self) -> Self:
         """Return an empty context with this one's settings."""
-        return self.reset_to_new()
+        return self.without_spans()
+
+    def without_spans(self) -> Self:
+        """Return an empty context with the attributes of this one; ``__init__`` is not called."""
+        node = type(self).__new__(type(self))
+        vars(node).update(vars(self))
+        node.tokens = node._previous = node._data = None  # noqa: SLF001  one of our own
+        return node
 
     def rebuilt(self, spans: Iterable[Span]) -> Context:
         """Return a context of other spans with this one's settings."""
@@ -209,6 +219,19 @@ class Context(ABC):
             if self._previous
             else f"<{type(self).__name__}, empty>"
         )
+
+
+def _made_of(cls: type[Context], previous: Context) -> Context:
+    """Return an empty context of a type, made by its own ``__init__`` where that needs nothing."""
+    try:
+        node = cls()
+    except TypeError:
+        node = cls.__new__(cls)
+    fields = (name for base in cls.__mro__ for name in vars(base).get("_propagated_fields", ()))
+    for name in fields:
+        if hasattr(previous, name):
+            setattr(node, name, getattr(previous, name))
+    return node
 
 
 def _own(node: Context) -> dict[str, Any]:

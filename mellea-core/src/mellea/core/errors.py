@@ -7,6 +7,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   ├── UnsupportedOptionError
     │   ├── CapabilityError
     │   ├── TemplateError
+    │   ├── ContextTypeMismatchError (TypeError)
     │   └── ClosedError (RuntimeError)
     ├── ModelError                                  the model
     │   ├── OutputParseError (ValueError)
@@ -54,6 +55,7 @@ __all__ = [
     "CapabilityError",
     "ClosedError",
     "ComponentParseError",
+    "ContextTypeMismatchError",
     "ContextWindowError",
     "GenerationCancelledError",
     "MalformedResponseError",
@@ -153,6 +155,26 @@ class CapabilityError(UsageError):
 
 class TemplateError(UsageError):
     """A template that does not exist, does not compile, or lacks a variable."""
+
+
+class ContextTypeMismatchError(UsageError, TypeError):
+    """A context of another type came back than was handed in. For programs and backends that insist on it.
+
+    Args:
+        input_type: What was handed in.
+        output_type: What came back.
+    """
+
+    def __init__(self, input_type: type, output_type: type) -> None:
+        super().__init__(
+            f"A {input_type.__name__} was handed in, and a {output_type.__name__} came back.",
+            hint="Return a context of the same type.",
+        )
+        self.input_type = input_type
+        self.output_type = output_type
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.input_type, self.output_type)
 
 
 class ClosedError(UsageError, RuntimeError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
@@ -22,6 +23,9 @@ __all__ = [
     "report_unsupported",
     "translate_options",
 ]
+
+
+_log = logging.getLogger("mellea.options")
 
 
 class ModelOption:
@@ -64,6 +68,35 @@ class ModelOption:
     """Whether to keep the processed scores of the vocabulary."""
     RAW_LOGITS: ClassVar[str] = "@@@raw_logits@@@"
     """Whether to keep the unprocessed scores of the vocabulary."""
+
+    @staticmethod
+    def replace_keys(options: Mapping[str, Any], from_to: Mapping[str, str]) -> dict[str, Any]:
+        """Return options under other names. Where the other name has a value already, that one wins."""
+        renamed = {key: value for key, value in options.items() if key not in from_to}
+        for old, new in from_to.items():
+            if old in options and new in options and old != new:
+                _log.warning("Both %r and %r are given; %r wins.", old, new, new)
+            elif old in options:
+                renamed.setdefault(new, options[old])
+        return renamed
+
+    @staticmethod
+    def remove_special_keys(options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that are no common ones, but the provider's own."""
+        return {key: value for key, value in options.items() if not str(key).startswith("@@@")}
+
+    @staticmethod
+    def merge_model_options(
+        persistent: Mapping[str, Any] | None, overwrite: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Return the options of a call over others; of ``extra_body``, the arguments of the chat template."""
+        below, above = dict(persistent or {}), dict(overwrite or {})
+        bodies = below.get("extra_body"), above.get("extra_body")
+        if all(isinstance(body, Mapping) and "chat_template_kwargs" in body for body in bodies):
+            lower, upper = cast("tuple[Mapping[str, Any], Mapping[str, Any]]", bodies)
+            arguments = {**lower["chat_template_kwargs"], **upper["chat_template_kwargs"]}
+            above["extra_body"] = {**lower, **upper, "chat_template_kwargs": arguments}
+        return {**below, **above}
 
 
 _COMMON = {value: name for name, value in vars(ModelOption).items() if name.isupper()}

@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, frozen
 
@@ -178,7 +178,7 @@ async def _ask_one(
         verdict = question.read_words(str(thunk))
     else:
         verdict = question.read(_value(thunk), str(thunk))
-    return evolve(verdict, thunk=thunk, usage=reply.usage, seconds=reply.seconds)
+    return evolve(verdict, thunk=thunk, context=reply.context, usage=reply.usage, seconds=reply.seconds)
 
 
 async def _ask_together(
@@ -203,7 +203,7 @@ async def _ask_together(
         else _no_verdict(thunk.no_answer)
         for name, question in named.items()
     ]
-    first, *others = [evolve(verdict, thunk=thunk) for verdict in verdicts]
+    first, *others = [evolve(verdict, thunk=thunk, context=reply.context) for verdict in verdicts]
     return [evolve(first, usage=reply.usage, seconds=reply.seconds), *others]
 
 
@@ -216,9 +216,14 @@ def _no_verdict(why: str) -> ValidationResult:
 class _Reply:
     """What a judge replied, and what all requests for it took."""
 
-    thunk: ModelOutputThunk[Any]
+    context: Context
     usage: Usage | None
     seconds: float
+
+    @property
+    def thunk(self) -> ModelOutputThunk[Any]:
+        """The output, with which the context ends."""
+        return cast("ModelOutputThunk[Any]", self.context.node_data)
 
 
 async def _ask(
@@ -240,22 +245,24 @@ async def _ask(
     if isinstance(bound, int) and bound < room:  # it is meant for other answers, and would cut this one
         options = merge_options({ModelOption.MAX_NEW_TOKENS: room}, options)
     config = GenerateConfig(schema, options)
-    first = await _replied(prompt, backend, config)
+    context = await _replied(prompt, backend, config)
+    first = cast("ModelOutputThunk[Any]", context.node_data)
     if first.no_answer is None:
-        return _Reply(first, as_usage(first.generation.usage), time.perf_counter() - started)
+        return _Reply(context, as_usage(first.generation.usage), time.perf_counter() - started)
     again = without_reasoning(config, backend) if first.thinking else config.under({ModelOption.SEED: 1})
     if again is config:  # reasoning was asked for
-        return _Reply(first, as_usage(first.generation.usage), time.perf_counter() - started)
-    second = await _replied(prompt, backend, again)
+        return _Reply(context, as_usage(first.generation.usage), time.perf_counter() - started)
+    context = await _replied(prompt, backend, again)
+    second = cast("ModelOutputThunk[Any]", context.node_data)
     usages = [first.generation.usage, second.generation.usage]
-    return _Reply(second, total_usage(usages), time.perf_counter() - started)
+    return _Reply(context, total_usage(usages), time.perf_counter() - started)
 
 
-async def _replied(prompt: str, backend: Backend, config: GenerateConfig) -> ModelOutputThunk[Any]:
+async def _replied(prompt: str, backend: Backend, config: GenerateConfig) -> Context:
+    """Return the conversation of one request, which ends with the complete output."""
+    asked = Message("user", prompt)
     with looking_after_answers():
-        thunk, _ = await backend.generate_from_context(
-            Message("user", prompt), _NothingShown(), **config.keywords()
-        )
+        thunk, _ = await backend.generate_from_context(asked, _NothingShown(), **config.keywords())
     try:
         await thunk.avalue()
     except RepetitionError as error:
@@ -264,7 +271,7 @@ async def _replied(prompt: str, backend: Backend, config: GenerateConfig) -> Mod
     except BaseException:
         await thunk.cancel_generation()
         raise
-    return thunk
+    return _NothingShown().add(asked).add(thunk)
 
 
 class _NothingShown(Context):

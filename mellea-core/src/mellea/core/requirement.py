@@ -143,7 +143,9 @@ class Requirement(Component[str]):
         """
         if self.validation_fn is not None:
             return await self._run_check(ctx)
-        return (await judge([self], self.judge or backend, ctx, model_options))[0]
+        from mellea.core.foreign_backend import as_backend  # noqa: PLC0415  it knows backends, which know us
+
+        return (await judge([self], as_backend(self.judge or backend), ctx, model_options))[0]
 
     async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
         """Return what can be said of a part of the text that has just been written.
@@ -155,7 +157,7 @@ class Requirement(Component[str]):
     async def _run_check(self, ctx: Context) -> ValidationResult:
         started = time.perf_counter()
         try:
-            verdict = await call_within_deadline(self.validation_fn, ctx)  # type: ignore[arg-type]  # the caller has looked
+            verdict = await call_within_deadline(self.check_function, ctx)  # type: ignore[arg-type]  # the caller has looked
             return _as_result(verdict, time.perf_counter() - started)
         except (Exception, asyncio.CancelledError) as error:  # a check that raises is a failed check
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
@@ -170,6 +172,11 @@ class Requirement(Component[str]):
                 seconds=time.perf_counter() - started,
                 looks_like_bug=isinstance(error, _BUGS),
             )
+
+    @property
+    def check_function(self) -> ValidationFunction | None:
+        """What carries the check out: ``validation_fn``."""
+        return self.validation_fn
 
     @property
     def name(self) -> str:

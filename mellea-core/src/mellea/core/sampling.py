@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import define, evolve, field, setters
 
-from mellea.core.attempt import Attempt
+from mellea.core.attempt import Attempt, attempts_of
 from mellea.core.budget import Budget, Spending, no_attempt
 from mellea.core.component import Span
 from mellea.core.context import Context
-from mellea.core.errors import RequirementsNotMetError
+from mellea.core.errors import RequirementsNotMetError, UsageError
 from mellea.core.notebook import html_table
 from mellea.core.redaction import redacted
 from mellea.core.requirement import Requirement, ValidationResult
@@ -32,7 +32,7 @@ __all__ = ["Attempt", "Budget", "SamplingResult", "SamplingStrategy", "Spending"
 S = TypeVar("S")
 
 
-@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
+@define(init=False, slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class SamplingResult(Generic[S]):
     """Every attempt of one call, and the one chosen.
 
@@ -42,12 +42,47 @@ class SamplingResult(Generic[S]):
         why: Why it was chosen.
         steering: For each requirement that has a form, by its name: ``steered``, ``checked: `` and why, or
             ``repaired: `` and why not at once.
+
+    A strategy of the 0.8 line gives lists instead: ``SamplingResult(result_index, success,
+    sample_generations=..., sample_validations=..., sample_actions=..., sample_contexts=...)``.
+
+    Raises:
+        UsageError: There is no attempt, or the index is none of one.
     """
 
     attempts: tuple[Attempt[S], ...]
     result_index: int
     why: str
     steering: Mapping[str, str] = field(factory=dict, hash=False)
+    _said: bool | None = field(default=None, repr=False)
+
+    def __init__(
+        self,
+        attempts: Sequence[Attempt[S]] | int | None = None,
+        result_index: int | bool | None = None,
+        why: str = "",
+        steering: Mapping[str, str] | None = None,
+        said: bool | None = None,
+        *,
+        success: bool | None = None,
+        sample_generations: Sequence[ModelOutputThunk[S]] | None = None,
+        sample_validations: Sequence[Sequence[tuple[Any, Any]]] | None = None,
+        sample_actions: Sequence[Span] | None = None,
+        sample_contexts: Sequence[Context] | None = None,
+    ) -> None:
+        if sample_generations is not None:
+            if isinstance(attempts, int):  # both by position, as programs of the 0.8 line write them
+                success = success if result_index is None else bool(result_index)
+                result_index = attempts
+            attempts = attempts_of(sample_generations, sample_validations, sample_actions, sample_contexts)
+            why, said = why or "its strategy chose it", bool(success)
+        known = tuple(attempts) if isinstance(attempts, Sequence) else ()
+        index = int(result_index or 0)
+        if not -len(known) <= index < len(known):
+            raise UsageError(
+                f"There is no attempt {index} among {len(known)}.", hint="Give the index of one of them."
+            )
+        self.__attrs_init__(known, index % len(known), why, steering or {}, said)
 
     @property
     def chosen(self) -> Attempt[S]:
@@ -56,8 +91,8 @@ class SamplingResult(Generic[S]):
 
     @property
     def success(self) -> bool:
-        """Whether the chosen attempt meets every requirement."""
-        return self.chosen.success
+        """Whether the chosen attempt meets every requirement; or what its strategy says of that."""
+        return self.chosen.success if self._said is None else self._said
 
     def __bool__(self) -> bool:
         return self.success

@@ -50,6 +50,11 @@ def _as_score(value: object) -> float | None:
     return one if one is None or isinstance(one, int) else float(one)
 
 
+def _known_word(_: object, attribute: Any, value: object) -> None:
+    if value not in ("pass", "fail", "unknown"):
+        raise UsageError(f"success is {value!r}.", hint="It is pass, fail or unknown.")
+
+
 def _short(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
@@ -115,14 +120,25 @@ class PartialValidationResult:
             on.
         reason: Why.
         score: How well it is met so far.
+        thunk: The judge's output, when a model judged.
+        context: The context in which it judged.
+
+    Raises:
+        UsageError: ``success`` is another word.
     """
 
-    success: Literal["pass", "fail", "unknown"] = "unknown"
+    success: Literal["pass", "fail", "unknown"] = field(default="unknown", validator=_known_word)
     reason: str | None = field(default=None, kw_only=True)
     score: float | None = field(default=None, kw_only=True)
+    thunk: ModelOutputThunk[Any] | None = field(default=None, kw_only=True, eq=False, repr=False)
+    context: Context | None = field(default=None, kw_only=True, eq=False, repr=False)
+
+    def as_bool(self) -> bool:
+        """Return whether it is met, whatever follows."""
+        return self.success == "pass"
 
     def __bool__(self) -> bool:
-        return self.success != "fail"
+        return self.success == "pass"
 
 
 Verdict: TypeAlias = "ValidationResult | bool | tuple[bool, str]"
@@ -132,7 +148,9 @@ ValidationFunction: TypeAlias = "Callable[[Context], Verdict | Awaitable[Verdict
 def default_output_to_bool(text: object) -> bool:
     """Return whether a judge's words say yes.
 
-    The first ``yes`` or ``no`` in them decides, and neither is a no.
+    The first ``yes`` or ``no`` in them decides, and neither is a no; a lone ``y`` is a yes.
     """
+    if str(text).strip() in ("y", "Y"):
+        return True
     first = re.search(r"\b(yes|no)\b", str(text), re.IGNORECASE)
     return first is not None and first.group().lower() == "yes"

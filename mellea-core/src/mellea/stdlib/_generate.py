@@ -10,6 +10,7 @@ from mellea.core.blocks import make_audio_block, make_image_block
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
+from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
 from mellea.core.options import ModelOption
@@ -52,10 +53,10 @@ async def start_generation(
     Raises:
         UsageError: The call cannot be carried out; nothing was sent.
     """
-    config = with_made_tools(config)
-    prepared = await context.prepare(backend)
+    config, asked = with_made_tools(config), as_backend(backend)
+    prepared = await context.prepare(asked)
     with suggest_backends():
-        return await backend.generate_from_context(blockify(action), prepared, **config.keywords())
+        return await asked.generate_from_context(blockify(action), prepared, **config.keywords())
 
 
 def with_made_tools(config: GenerateConfig) -> GenerateConfig:

@@ -14,8 +14,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict, TypeVar, cast
 
+from mellea.core.blocks import CBlock
 from mellea.core.component import Span
 from mellea.core.errors import UsageError
+from mellea.core.metadata import GenerateLog
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
@@ -129,8 +131,9 @@ class ExplainOptions(InstructionParts, total=False):
 class ValidateOptions(TypedDict, total=False):
     """What may go along with a validation."""
 
-    output: ModelOutputThunk[Any] | str | None
+    output: ModelOutputThunk[Any] | CBlock | str | None
     input: Span | str | None
+    generate_logs: list[GenerateLog | None] | None
     format: Any
     model_options: Mapping[str, Any] | None
 
@@ -175,6 +178,9 @@ _DOCUMENTED = {
     ),
     "return_sampling_results": "Whether to return every attempt, as a ``SamplingResult``; needs a strategy.",
     "output": "What to check instead of the last output, as the answer to the conversation.",
+    "generate_logs": (
+        "A list to which the judge's log is added for each requirement, and None for a check without a model."
+    ),
     "input": "What ``output`` answers, if that is not in the conversation.",
     "format": (
         "A pydantic class or JSON schema that the output must fit; ``.parsed`` of the output is the instance."
@@ -194,6 +200,8 @@ _DOCUMENTED = {
         "None waits unless ``strategy`` is None."
     ),
 }
+_OF_OLD = ("allow_context_type_change", "silence_context_type_warning")
+"""Options of the 0.8 line that change nothing here: any type of context may come back."""
 _ORDER = {name: place for place, name in enumerate(_DOCUMENTED)}
 _DEFAULTS = {"tool_calls": False, "return_sampling_results": False}  # of all others it is None
 
@@ -246,7 +254,7 @@ def _telling_unknown_options(verb: F) -> F:
     def check(options: Iterable[str]) -> None:
         known = inspect.signature(told).parameters
         # A synchronous verb waits, and may be told to.
-        tolerated = () if inspect.iscoroutinefunction(verb) else ("await_result",)
+        tolerated = _OF_OLD if inspect.iscoroutinefunction(verb) else (*_OF_OLD, "await_result")
         if unknown := [name for name in options if name not in known and name not in tolerated]:
             near = difflib.get_close_matches(unknown[0], known, n=1)
             keywords = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]
@@ -258,10 +266,14 @@ def _telling_unknown_options(verb: F) -> F:
 
     def sync(*args: Any, **options: Any) -> Any:
         check(options)
+        for name in _OF_OLD:
+            options.pop(name, None)
         return verb(*args, **options)
 
     async def awaited(*args: Any, **options: Any) -> Any:
         check(options)
+        for name in _OF_OLD:
+            options.pop(name, None)
         return await verb(*args, **options)
 
     told = functools.wraps(verb)(awaited if inspect.iscoroutinefunction(verb) else sync)

@@ -20,6 +20,7 @@ from mellea.core.errors import UsageError
 from mellea.core.event_loop import run_sync, synchronous
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
+from mellea.core.metadata import GenerateLog
 from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
@@ -152,7 +153,8 @@ async def _acted(
         return result, result.result_ctx
     if warns:
         warn_of_failure(result.result)
-    return result.result, result.result_ctx
+    ended: Context | None = result.result_ctx  # a strategy of somebody else may leave it out
+    return result.result, context.add(blockify(action)).add(result.result) if ended is None else ended
 
 
 def _check_no_strategy(**asked: Any) -> None:
@@ -390,8 +392,9 @@ async def avalidate(
     context: Context,
     backend: Backend,
     *,
-    output: ModelOutputThunk[Any] | str | None = None,
+    output: ModelOutputThunk[Any] | CBlock | str | None = None,
     input: Span | str | None = None,
+    generate_logs: list[GenerateLog | None] | None = None,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
 ) -> list[ValidationResult]:
@@ -411,11 +414,14 @@ async def avalidate(
     )
     seen = context if input is None else context.add(blockify(input))
     if output is not None:
-        seen = seen.add(ModelOutputThunk(output) if isinstance(output, str) else output)
+        seen = seen.add(ModelOutputThunk(str(output)) if isinstance(output, str | CBlock) else output)
     required = [reqify(requirement) for requirement in several]
-    return await validate_all(
+    results = await validate_all(
         required, seen, backend, spare_judges=False, format=format, model_options=model_options
     )
+    if generate_logs is not None:
+        generate_logs += [None if one.thunk is None else one.thunk.generate_log for one in results]
+    return results
 
 
 @with_options(QueryOptions)

@@ -33,10 +33,12 @@ from typing import (
     overload,
 )
 
+from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import NoAnswerError, OutputParseError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
+from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._annotations import UnresolvedNameError, captured_names, format_annotation
 from mellea.stdlib.components._generative.call import (
     ArgPreconditionRequirement,
@@ -251,6 +253,42 @@ class GenerativeStub(Generic[P, R, C]):
             result.result, f"{self.__qualname__} returns it all the same; @generative(strict=True) raises."
         )
         return result
+
+    # As a component, before it is called
+
+    def parts(self) -> list[Span]:
+        """Return the requirements that the function was declared with, and that are shown."""
+        return [*self._shown()]
+
+    def _shown(self) -> list[Requirement]:
+        return [one for one in self._settings.requirements if one.description and not one.check_only]
+
+    def format_for_llm(self) -> TemplateRepresentation:
+        """Return what the function says of itself; ``arguments`` is None, as it is not called."""
+        declaration, _, _ = self._declared.types
+        function = {
+            "name": self.__name__,
+            "signature": str(inspect.signature(self._declared.function)),
+            "docstring": inspect.getdoc(self._declared.function) or "",
+        }
+        return TemplateRepresentation(
+            self,
+            {
+                "function": function,
+                "arguments": None,
+                "requirements": [one.description for one in self._shown()],
+                "declaration": declaration,
+            },
+            template_order=[type(self).__name__, "GenerativeStub"],
+        )
+
+    def parse(self, computed: ModelOutputThunk[Any]) -> Any:
+        """Return the value in an answer. See ``Component.parse``."""
+        return Component.parse(self, computed)
+
+    def _parse(self, computed: ModelOutputThunk[Any]) -> Any:
+        _, _, schema = self._declared.types
+        return schema.parse(str(computed))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__qualname__}{inspect.signature(self._declared.function)}>"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from itertools import islice
 from typing import Self
 
 from mellea.core.component import Span
@@ -12,9 +12,14 @@ from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.model_catalog import find_model
 from mellea.core.model_identifier import ModelIdentifier
-from mellea.stdlib.context._newest import newest_spans
 from mellea.stdlib.context._token_window import fit
-from mellea.stdlib.context.compactor import Compactor, InlineCompactor, compact_with
+from mellea.stdlib.context.compactor import (
+    Compactor,
+    InlineCompactor,
+    WindowCompactor,
+    compact_with,
+    works_inline,
+)
 
 __all__ = ["ChatContext"]
 
@@ -29,11 +34,12 @@ class ChatContext(Context):
     Args:
         compactor: Keeps the conversation itself within bounds. An ``InlineCompactor`` works with every
             ``add``, any other one before a generation.
-        window_size: How many of the newest spans the model sees; the older ones are kept but not shown.
+        window_size: How many of the newest spans to keep, beside the system messages at the beginning; as
+            ``WindowCompactor`` does.
         token_context_length_limit: Tokens of the model's window; three quarters of it are for the
             conversation. Tokens are counted by the backend if it can, else taken from the usage it reported,
             else estimated.
-        model_id: A model whose catalogued window is the limit, when no limit is given.
+        model_id: The model; its catalogued window is the limit, when no limit is given.
 
     Raises:
         UsageError: Both a compactor and a window are given, or a bound is below one.
@@ -63,7 +69,10 @@ class ChatContext(Context):
                 hint="A compactor has a method compact(ctx, *, backend).",
             )
         known = find_model(model_id) if isinstance(model_id, str) else model_id
-        self.compactor = compactor
+        self.model_id = model_id
+        self.compactor: Compactor | InlineCompactor | None = (
+            compactor if window_size is None else WindowCompactor(window_size)
+        )
         self.window_size = window_size
         self.token_limit = token_context_length_limit or (known.context_length if known else None)
         self.pinned: tuple[Span, ...] = ()
@@ -87,17 +96,24 @@ class ChatContext(Context):
 
     def take_settings(self, other: ChatContext) -> None:
         """Take over the settings of another conversation."""
-        self.compactor, self.window_size, self.token_limit = (
-            other.compactor,
-            other.window_size,
-            other.token_limit,
-        )
+        for name in ("compactor", "window_size", "token_limit", "model_id"):
+            setattr(self, name, getattr(other, name))
 
     def new_instance(self) -> Self:
         """Return an empty conversation with the same settings."""
-        node = self.reset_to_new()
-        node.take_settings(self)
+        node = self.without_spans()
+        node.pinned, node.length = (), 0
         return node
+
+    @property
+    def _compactor(self) -> Compactor | InlineCompactor | None:
+        return self.compactor
+
+    def with_model(self, model_id: str | ModelIdentifier) -> Self:
+        """Return the conversation as one with a model; its bounds stay as they are."""
+        twin = copy.copy(self)
+        twin.model_id = model_id
+        return twin
 
     def rebuilt(self, spans: Iterable[Span]) -> Self:
         """Return a conversation of other spans with the same settings, without compacting it again."""
@@ -109,20 +125,17 @@ class ChatContext(Context):
     def add(self, span: Span) -> Self:
         """Return the conversation with one more span, compacted if the compactor works inline."""
         node = self.from_previous(self, span)
-        if isinstance(self.compactor, InlineCompactor):
+        if self.compactor is not None and works_inline(self.compactor):
             return self.compactor.compact(node)
         return node
 
     def view_for_generation(self) -> list[Span]:
-        """Return the spans to show: all, or the pinned ones and those in the window."""
-        if self.window_size is None or self.length <= self.window_size:
-            return self.as_list()
-        unpinned = islice(self.newest_first(), self.length - len(self.pinned))
-        return [*self.pinned, *newest_spans(unpinned, self.window_size)]
+        """Return the spans to show: all that are kept."""
+        return self.as_list()
 
     async def prepare(self, backend: ContextGenerator) -> Context:
         """Return the conversation compacted by a compactor that does not work inline."""
-        if self.compactor is None or isinstance(self.compactor, InlineCompactor):
+        if self.compactor is None or works_inline(self.compactor):
             return self
         return await compact_with(self.compactor, self, backend)
 
@@ -135,7 +148,7 @@ class ChatContext(Context):
             self,
             self.pinned,
             self.length - len(self.pinned),
-            window=self.window_size,
+            window=None,
             limit=self.token_limit,
             backend=backend,
         )

@@ -29,6 +29,7 @@ __all__ = [
     "pin_nothing",
     "pin_system",
     "pin_system_and_initial_user",
+    "works_inline",
 ]
 
 C = TypeVar("C", bound=Context)
@@ -70,14 +71,24 @@ class Compactor(Protocol):
 class InlineCompactor(ABC):
     """A compactor cheap enough to work with every ``add``: it asks no model."""
 
+    @property
+    def works_inline(self) -> bool:
+        """Whether it asks no model, as it is set up."""
+        return True
+
     @abstractmethod
     def compact(self, ctx: C, *, backend: ContextGenerator | None = None) -> C:
         """Return the conversation, or a shorter one."""
 
 
+def works_inline(compactor: object) -> bool:
+    """Tell whether a compactor works with every ``add``."""
+    return isinstance(compactor, InlineCompactor) and compactor.works_inline
+
+
 async def compact_with(compactor: Compactor | InlineCompactor, ctx: C, backend: ContextGenerator | None) -> C:
     """Return the conversation as a compactor leaves it, without blocking the loop."""
-    if isinstance(compactor, InlineCompactor):
+    if works_inline(compactor):
         return compactor.compact(ctx, backend=backend)
     acompact = getattr(compactor, "acompact", None)
     if acompact is None:
@@ -91,16 +102,16 @@ class WindowCompactor(InlineCompactor):
     An answer goes together with its question; the newest exchange always stays.
 
     Args:
-        size: How many spans that are not pinned to keep.
+        size: How many spans that are not pinned to keep; 0 keeps the pinned ones alone.
         pin_predicate: Which spans at the beginning always stay.
 
     Raises:
-        UsageError: The size is below one.
+        UsageError: The size is negative.
     """
 
     def __init__(self, size: int, *, pin_predicate: PinPredicate = pin_system) -> None:
-        if size < 1:
-            raise UsageError(f"A window of {size} spans keeps nothing.", hint="Pass size=1 or more.")
+        if size < 0:
+            raise UsageError(f"A window has no {size} spans.", hint="Pass size=0 or more.")
         self.size = size
         self.pin_predicate = pin_predicate
 
@@ -110,13 +121,15 @@ class WindowCompactor(InlineCompactor):
         pinned = self.pin_predicate(spans)
         if len(spans) - pinned <= self.size:
             return ctx
+        if not self.size:
+            return cast("C", ctx.rebuilt(spans[:pinned]))
         # Where more than system messages are pinned, the conversation has begun with them.
         begun = pinned > pin_system(spans)
         newest = spans[-self.size :] if begun else newest_spans(reversed(spans[pinned:]), self.size)
         return cast("C", ctx.rebuilt([*spans[:pinned], *newest]))
 
 
-class ThresholdCompactor:
+class ThresholdCompactor(InlineCompactor):
     """Lets another compactor work only when the last generation used more tokens than a threshold.
 
     Args:
@@ -127,6 +140,11 @@ class ThresholdCompactor:
     def __init__(self, inner: Compactor, *, threshold: int) -> None:
         self.inner = inner
         self.threshold = threshold
+
+    @property
+    def works_inline(self) -> bool:
+        """Whether the inner compactor asks no model."""
+        return works_inline(self.inner)
 
     def _due(self, ctx: Context) -> bool:
         last = ctx.last_output()

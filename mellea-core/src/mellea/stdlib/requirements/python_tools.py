@@ -1,23 +1,29 @@
-"""Requirements on Python code: it is there, parses, imports what it may, and runs."""
+"""Requirements on Python code: it is there, parses, imports what it may, and runs.
+
+Each looks at the code in the last output. Their checks may be called directly: ``PythonSyntaxValid()
+.validation_fn(ctx)`` gives the result at once.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
+import asyncio
 import sys
-import textwrap
-from collections.abc import Iterable
-from typing import Any, Literal
+import threading
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.requirement import Requirement, ValidationResult
-from mellea.core.thunk import ModelOutputThunk
+from mellea.core.requirement import Requirement, ValidationFunction, ValidationResult
+from mellea.stdlib.requirements._code_search import code_of, extract_code, syntax_error
+from mellea.stdlib.requirements._execution_tier import RunPolicy, Tier, chosen_tier
 from mellea.stdlib.requirements._python_runner import ProcessResult, run_python
 
 __all__ = [
     "CodeRequirement",
     "ImportRestrictions",
+    "ImportsInstalled",
     "NoImportRestrictions",
     "OutputSizeLimit",
     "PythonCodeExtraction",
@@ -29,73 +35,33 @@ __all__ = [
     "python_code_generation_requirements",
 ]
 
-_LANGUAGES = frozenset({"", "python", "py", "python3"})
-_OPENING = re.compile(r"\s*+```\s*+([^\s`]*+)[^`]*+")
-
-
-def extract_code(text: str) -> str | None:
-    """Return the Python code in a text.
-
-    Its longest fenced block that parses, else its longest one, else all if it parses.
-    """
-    blocks = sorted(_fenced_blocks(text), key=len, reverse=True)
-    for block in blocks:
-        if _syntax_error(block) is None:
-            return block
-    if blocks:
-        return blocks[0]
-    return text.strip() if text.strip() and _syntax_error(text) is None else None
-
-
-def _fenced_blocks(text: str) -> list[str]:
-    """Return the code in the fences that name Python or nothing; one that is never closed goes to the end."""
-    blocks: list[str] = []
-    lines: list[str] | None = None
-    language = ""
-    for line in [*text.splitlines(), None]:
-        if lines is None:
-            opening = _OPENING.fullmatch(line or "")
-            lines, language = ([], opening.group(1).lower()) if opening else (None, "")
-            continue
-        if line is not None and not line.rstrip().endswith("```"):
-            lines.append(line)
-            continue
-        code = textwrap.dedent("\n".join([*lines, (line or "").rstrip().removesuffix("```")])).strip()
-        if code and language in _LANGUAGES:
-            blocks.append(code)
-        lines = None
-    return blocks
-
-
-def _code_of(output: ModelOutputThunk[Any] | None) -> str | None:
-    """Return the code in an output's text, or else in the argument ``code`` of a tool that it calls."""
-    if output is None:
-        return None
-    called = [call.args["code"] for call in output.tool_calls or () if isinstance(call.args.get("code"), str)]
-    return extract_code(str(output)) or next(iter(called), None)
-
-
-def _syntax_error(code: str) -> str | None:
-    try:
-        ast.parse(code)
-    except (SyntaxError, ValueError) as error:
-        return str(error)
-    except (RecursionError, MemoryError):
-        return "it is nested too deeply for Python"
-    return None
+T = TypeVar("T")
 
 
 class CodeRequirement(Requirement):
     """A requirement on the code in the last output."""
 
+    runs = False
+    """Whether its check starts a process."""
+
     def __init__(self, description: str) -> None:
-        super().__init__(description, self._look, check_only=True)
+        super().__init__(description, self._look_at_once, check_only=True)
+
+    def _look_at_once(self, ctx: Context) -> ValidationResult:
+        """Return what the requirement says, to whoever calls the check directly."""
+        return _driven(self._look(ctx)) if self.runs else _finished(self._look(ctx))
+
+    @property
+    def check_function(self) -> ValidationFunction | None:
+        """The check as a coroutine function, so that a run blocks no loop."""
+        own = getattr(self.validation_fn, "__func__", None) is CodeRequirement._look_at_once
+        return self._look if own else self.validation_fn
 
     async def _look(self, ctx: Context) -> ValidationResult:
-        code = _code_of(ctx.last_output())
+        code = code_of(ctx.last_output())
         if code is None:
             return ValidationResult(
-                False, reason="there is no Python code in the answer; put it into a ```python block"
+                False, reason="No Python code could be extracted; put it into a ```python block"
             )
         return await self.check_code(code)
 
@@ -104,11 +70,44 @@ class CodeRequirement(Requirement):
         return ValidationResult(True)
 
 
+def _finished(check: Coroutine[Any, Any, T]) -> T:
+    """Return the value of a coroutine that waits for nothing."""
+    try:
+        check.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    check.close()
+    raise RuntimeError("the check waits for something")
+
+
+def _driven(check: Coroutine[Any, Any, T]) -> T:
+    """Return the value of a coroutine that waits, in a loop of its own."""
+    outcome: list[T | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(check))
+        except BaseException as error:  # noqa: BLE001  whoever waits gets it
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="mellea-check")
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
 class PythonCodeExtraction(CodeRequirement):
-    """The output contains Python code."""
+    """The output contains Python code; on success the reason is that code."""
 
     def __init__(self) -> None:
         super().__init__("The answer contains Python code.")
+
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return that there is a program, and which."""
+        return ValidationResult(True, reason=code)
 
 
 class PythonSyntaxValid(CodeRequirement):
@@ -119,8 +118,8 @@ class PythonSyntaxValid(CodeRequirement):
 
     async def check_code(self, code: str) -> ValidationResult:
         """Return what the requirement says of a program."""
-        error = _syntax_error(code)
-        return ValidationResult(error is None, reason=error and f"syntax error: {error}")
+        error = syntax_error(code)
+        return ValidationResult(error is None, reason=error or "The code is valid Python.")
 
 
 _IMPORT_ANYTHING = {
@@ -145,27 +144,43 @@ class ImportRestrictions(CodeRequirement):
     This looks at the code; it keeps no malicious program out.
 
     Args:
-        allowed: Names of top-level modules.
+        allowed_imports: Names of top-level modules; None allows all, ``[]`` none.
     """
 
-    def __init__(self, allowed: Iterable[str]) -> None:
-        self.allowed = frozenset(allowed)
-        super().__init__(f"The code imports only {', '.join(sorted(self.allowed)) or 'nothing'}.")
+    def __init__(self, allowed_imports: Iterable[str] | None = None) -> None:
+        kept = allowed_imports is None or isinstance(allowed_imports, list)
+        self.allowed_imports = allowed_imports if kept else list(allowed_imports or ())
+        names = "anything" if allowed_imports is None else ", ".join(sorted(self.allowed_imports or ()))
+        super().__init__(f"The code imports only {names or 'nothing'}.")
 
     async def check_code(self, code: str) -> ValidationResult:
         """Return what the requirement says of a program."""
-        if (error := _syntax_error(code)) is not None:
-            return ValidationResult(False, reason=f"syntax error: {error}")
-        if wrong := sorted(imported_modules(code) - self.allowed):
-            return ValidationResult(False, reason=f"it imports {', '.join(wrong)}, which is not allowed")
-        loopholes = sorted(_names(code) & _IMPORT_ANYTHING)
+        if (error := syntax_error(code)) is not None:
+            return ValidationResult(False, reason=error)
+        if self.allowed_imports is None:
+            return ValidationResult(True, reason="All imports are allowed.")
+        if wrong := sorted(imported_modules(code) - set(self.allowed_imports)):
+            return ValidationResult(False, reason=f"Forbidden imports: {', '.join(wrong)}")
+        loopholes = ", ".join(sorted(_names(code) & _IMPORT_ANYTHING))
         return ValidationResult(
             not loopholes,
-            reason=f"it uses {', '.join(loopholes)}, which can import anything" if loopholes else None,
+            reason=f"it uses {loopholes}, which can import anything"
+            if loopholes
+            else "It imports what it may.",
         )
 
 
 class NoImportRestrictions(CodeRequirement):
+    """The code may import anything; never fails. ``ImportsInstalled`` looks whether the modules are there."""
+
+    def __init__(self) -> None:
+        super().__init__("The code may import anything.")
+
+    async def _look(self, ctx: Context) -> ValidationResult:
+        return ValidationResult(True, reason="All imports are allowed.")
+
+
+class ImportsInstalled(CodeRequirement):
     """Everything that the code imports is installed."""
 
     def __init__(self) -> None:
@@ -173,8 +188,8 @@ class NoImportRestrictions(CodeRequirement):
 
     async def check_code(self, code: str) -> ValidationResult:
         """Return what the requirement says of a program."""
-        if (error := _syntax_error(code)) is not None:
-            return ValidationResult(False, reason=f"syntax error: {error}")
+        if (error := syntax_error(code)) is not None:
+            return ValidationResult(False, reason=error)
         missing = sorted(
             name for name in imported_modules(code) - sys.stdlib_module_names if not is_installed(name)
         )
@@ -184,10 +199,10 @@ class NoImportRestrictions(CodeRequirement):
 
 
 def imported_modules(code: str) -> set[str]:
-    """Return the top-level modules that some valid code imports."""
+    """Return the top-level modules that some valid code imports; ``from . import x`` counts as x."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.module):
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.partition(".")[0])
@@ -214,101 +229,140 @@ def _names(code: str) -> set[str]:
 
 
 class PythonExecutionReq(CodeRequirement):
-    """The code parses, imports only what it may, and, when it is asked for, runs to its end without an error.
+    """The code parses, imports only what it may, and, on a tier that runs it, ends without an error.
 
     Args:
-        execution_tier: ``static`` looks at the code only; ``local`` runs it in a subprocess with limits on
-            time, memory and output. A subprocess is no sandbox: the code can read and write what you can.
+        execution_tier: ``static`` looks at the code only; ``local`` and ``local_unsafe`` run it in a
+            subprocess with limits on time, memory and output. A subprocess is no sandbox: the code can read
+            and write what you can. ``docker`` and ``docker_unsafe`` run nothing in this release, and fail.
+        policy: What the run may take; its ``timeout`` is the longest run, in seconds.
         allowed_imports: Top-level modules that it may import; all when None.
-        max_output_chars: The most characters it may print.
-        timeout: The longest run, in seconds.
+        max_output_chars: The most characters it may print, where it runs.
+        timeout: Deprecated: the policy's.
+        allow_unsafe_execution: Deprecated: the tier ``local_unsafe``.
+        use_sandbox: Deprecated: the tier ``docker``.
 
     Raises:
-        UsageError: There is no such tier.
+        UsageError: There is no such tier, or the output limit is not positive.
     """
 
     def __init__(
         self,
-        execution_tier: Literal["static", "local"] = "static",
+        execution_tier: Tier | float = "static",
         *,
+        policy: Any = None,
         allowed_imports: Iterable[str] | None = None,
         max_output_chars: int | None = None,
-        timeout: float = 5.0,
+        timeout: float | None = None,
+        allow_unsafe_execution: bool = False,
+        use_sandbox: bool = False,
     ) -> None:
-        if execution_tier not in ("static", "local"):
-            raise UsageError(
-                f"There is no execution tier {execution_tier!r}.", hint='Choose "static" or "local".'
-            )
-        self.tier = execution_tier
-        self.allowed = None if allowed_imports is None else ImportRestrictions(allowed_imports)
-        self.max_output_chars = max_output_chars
-        self.timeout = timeout
-        super().__init__(
-            "The code runs without an error." if execution_tier == "local" else "The code is valid."
+        if max_output_chars is not None and max_output_chars <= 0:
+            raise UsageError(f"max_output_chars is {max_output_chars}.", hint="Pass more than 0, or None.")
+        self.tier = chosen_tier(
+            execution_tier,
+            policy=policy,
+            timeout=timeout,
+            allow_unsafe_execution=allow_unsafe_execution,
+            use_sandbox=use_sandbox,
         )
+        self.execution_tier = self.tier.name
+        self.runs = self.tier.runs
+        self.allowed_imports = None if allowed_imports is None else list(allowed_imports)
+        self.max_output_chars = max_output_chars
+        limit = f", at most {max_output_chars} characters of output" if max_output_chars and self.runs else ""
+        super().__init__(f"The code runs without an error ({self.tier}{limit}).")
 
     async def check_code(self, code: str) -> ValidationResult:
         """Return what the requirement says of a program."""
-        if (error := _syntax_error(code)) is not None:
-            return ValidationResult(False, reason=f"syntax error: {error}")
-        if self.allowed is not None and not (result := await self.allowed.check_code(code)):
-            return result
-        if self.tier == "static":
-            return ValidationResult(True, reason="it parses; it was not run")
-        return _of_run(await run_python(code, timeout=self.timeout), self.max_output_chars)
+        if (error := syntax_error(code)) is not None:
+            return ValidationResult(False, reason=error)
+        if self.allowed_imports is not None:
+            if wrong := sorted(imported_modules(code) - set(self.allowed_imports)):
+                return ValidationResult(False, reason=f"Unauthorized imports: {', '.join(wrong)}")
+            if loopholes := ", ".join(sorted(_names(code) & _IMPORT_ANYTHING)):
+                return ValidationResult(False, reason=f"it uses {loopholes}, which can import anything")
+        if not self.runs:
+            return ValidationResult(True, reason="It parses; on the static tier it is not run.")
+        if self.tier.refusal is not None:
+            return ValidationResult(False, reason=self.tier.refusal)
+        return _of_run(await run_python(code, timeout=self.tier.timeout), self.max_output_chars)
 
 
 class OutputSizeLimit(CodeRequirement):
-    """What the code prints is not longer than a limit. It runs in a subprocess.
+    """What the code prints is not longer than a limit, on a tier that runs it.
 
     Args:
         limit_chars: The most characters.
-        timeout: The longest run, in seconds.
+        execution_tier: As for ``PythonExecutionReq``; on ``static`` it passes.
+        policy: What the run may take; its ``timeout`` is the longest run, in seconds.
+        allowed_imports: Top-level modules that it may import; all when None.
+
+    Raises:
+        UsageError: The limit is not positive, or there is no such tier.
     """
 
-    def __init__(self, limit_chars: int = 10_000, *, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        limit_chars: int = 10_000,
+        execution_tier: Tier = "static",
+        policy: Any = None,
+        allowed_imports: Iterable[str] | None = None,
+    ) -> None:
+        if limit_chars <= 0:
+            raise UsageError(f"limit_chars is {limit_chars}.", hint="Pass more than 0.")
         self.limit_chars = limit_chars
-        self.timeout = timeout
+        self._run = PythonExecutionReq(
+            execution_tier, policy=policy, allowed_imports=allowed_imports, max_output_chars=limit_chars
+        )
+        self.runs = self._run.runs
         super().__init__(f"The code prints at most {limit_chars} characters.")
 
     async def check_code(self, code: str) -> ValidationResult:
         """Return what the requirement says of a program."""
-        return _of_run(await run_python(code, timeout=self.timeout), self.limit_chars)
+        if not self.runs:
+            return ValidationResult(True, reason="Skipped: on the static tier the code is not run.")
+        return await self._run.check_code(code)
 
 
 def _of_run(run: ProcessResult, limit_chars: int | None) -> ValidationResult:
     if not run.success:
-        return ValidationResult(False, reason=run.problem)
+        said = run.stderr.strip()
+        return ValidationResult(False, reason=run.problem if run.timed_out or not said else said)
     if limit_chars is not None and len(run.stdout) > limit_chars:
         return ValidationResult(
-            False, reason=f"it prints {len(run.stdout)} characters, which exceeds {limit_chars}"
+            False, reason=f"Output size ({len(run.stdout)} chars) exceeds limit ({limit_chars})"
         )
-    return ValidationResult(True)
+    return ValidationResult(True, reason=run.stdout)
 
 
 def python_code_generation_requirements(
     allowed_imports: Iterable[str] | None = None,
     output_limit_chars: int = 10_000,
     timeout_seconds: float = 5,
-    *,
     use_sandbox: bool = False,
 ) -> list[Requirement]:
-    """Return the requirements on generated code: it is there, parses, imports what it may.
-
-    With ``use_sandbox`` it also runs.
+    """Return the requirements on generated code: it is there, parses, runs, imports what it may.
 
     Args:
         allowed_imports: Top-level modules that it may import; all when None.
         output_limit_chars: The most characters it may print.
         timeout_seconds: The longest run, in seconds.
-        use_sandbox: Whether to run it in a subprocess with limits, once, for both the run and its output.
+        use_sandbox: Whether to run it, in a subprocess with limits; otherwise it is only looked at.
+
+    Raises:
+        UsageError: A limit is not positive.
     """
-    requirements: list[Requirement] = [PythonCodeExtraction(), PythonSyntaxValid()]
-    requirements.append(
-        NoImportRestrictions() if allowed_imports is None else ImportRestrictions(allowed_imports)
-    )
-    if use_sandbox:
-        requirements.append(
-            PythonExecutionReq("local", max_output_chars=output_limit_chars, timeout=timeout_seconds)
-        )
-    return requirements
+    for name, number in (("timeout_seconds", timeout_seconds), ("output_limit_chars", output_limit_chars)):
+        if number <= 0:
+            raise UsageError(f"{name} is {number}.", hint="Pass more than 0.")
+    return [
+        PythonCodeExtraction(),
+        PythonSyntaxValid(),
+        PythonExecutionReq(
+            "local" if use_sandbox else "static",
+            policy=RunPolicy(timeout_seconds),
+            max_output_chars=output_limit_chars,
+        ),
+        NoImportRestrictions() if allowed_imports is None else ImportRestrictions(allowed_imports),
+    ]

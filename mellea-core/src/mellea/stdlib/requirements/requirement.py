@@ -88,6 +88,10 @@ def simple_validate(
     return _TextCheck(fn, reason)
 
 
+class _VerdictTypeError(UsageError, TypeError):
+    pass
+
+
 class _TextCheck:
     """A check of the output's text alone; a class, so that it can be pickled where the function can."""
 
@@ -118,10 +122,20 @@ def explained(check: Callable[[str], tuple[bool, str]]) -> Callable[[str], Valid
     return explaining
 
 
-def _with_reason(verdict: Any, reason: str | None) -> Any:
-    if not reason or isinstance(verdict, tuple | ValidationResult) or verdict is None:
+def _with_reason(verdict: Any, reason: str | None) -> ValidationResult:
+    """Return a verdict as a result.
+
+    Raises:
+        UsageError: (also a TypeError) It is none.
+    """
+    if isinstance(verdict, ValidationResult):
         return verdict
+    said, why = verdict if isinstance(verdict, tuple) and len(verdict) == 2 else (verdict, reason)
     try:
-        return verdict if as_bool(verdict) else ValidationResult(False, reason=reason)
+        met = as_bool(said)
     except TypeError:
-        return verdict  # whoever looks at it says what is wrong with it
+        raise _VerdictTypeError(
+            f"it returned {type(verdict).__name__} instead of a verdict "
+            "(bool, (bool, reason) or ValidationResult)"
+        ) from None
+    return ValidationResult(met, reason=None if met or why is None else str(why))

@@ -9,6 +9,7 @@ from typing import Any
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.event_loop import gather_or_cancel
+from mellea.core.foreign_backend import as_backend
 from mellea.core.judge import judge
 from mellea.core.requirement import Requirement, ValidationResult
 
@@ -58,7 +59,10 @@ async def validate_all(
         results.update(dict.fromkeys(judged, SPARED))
     elif judged:
         verdicts = await _ask_judges(
-            [requirements[index] for index in judged], ctx, judge_backend or backend, model_options
+            [requirements[index] for index in judged],
+            ctx,
+            as_backend(judge_backend or backend),
+            model_options,
         )
         results.update(zip(judged, verdicts, strict=True))
     return [results[index] for index in range(len(requirements))]
@@ -84,7 +88,7 @@ async def _ask_judges(
         if type(first).validate is not Requirement.validate:
             return [await first.validate(backend, ctx, model_options=model_options)]
         return await judge(
-            [requirements[index] for index in indices], first.judge or backend, ctx, model_options
+            [requirements[index] for index in indices], as_backend(first.judge or backend), ctx, model_options
         )
 
     answers = await gather_or_cancel(verdicts(indices) for indices in groups.values())

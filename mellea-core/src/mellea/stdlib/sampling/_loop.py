@@ -20,6 +20,7 @@ from mellea.core.budget import Budget, Spending, no_attempt
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, ProviderError, RepetitionError, UsageError
+from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.reasoning import looking_after_answers
 from mellea.core.requirement import Requirement
@@ -85,7 +86,10 @@ class BaseSamplingStrategy(SamplingStrategy):
         check_count("concurrency_budget", concurrency_budget)
         self.loop_budget = loop_budget
         self.concurrency_budget = concurrency_budget
-        self.requirements = requirements_of(requirements)
+        if requirements is not None and not isinstance(requirements, list | tuple | str | Requirement):
+            requirements = list(requirements)
+        requirements_of(requirements)  # what is no requirement is told here
+        self.requirements = requirements
         self.budget = budget
         self.judge = judge
         self.spare_judges = spare_judges
@@ -136,6 +140,10 @@ class BaseSamplingStrategy(SamplingStrategy):
             for i, val in enumerate(sampled_val)
         ]
         return max(ranks)[2]
+
+    def next_step(self, old_ctx: Context, new_ctx: Context, *past: Any) -> tuple[Span, Context]:
+        """Return what to ask next, and in which context: what ``repair`` says."""
+        return self.repair(old_ctx, new_ctx, *past)
 
     def is_stuck(self, past: Sequence[Attempt[Any]]) -> bool:
         """Tell whether a lane ends early, because asking again has no use; by default it never is."""
@@ -206,12 +214,13 @@ class BaseSamplingStrategy(SamplingStrategy):
 
         See ``SamplingStrategy.sample``.
         """
+        backend = as_backend(backend)
         call = SamplingRequest(
             blockify(action),
             context,
             backend,
-            self.judge or backend,
-            requirements_of(requirements, self.requirements),
+            backend if self.judge is None else as_backend(self.judge),
+            requirements_of(requirements, requirements_of(self.requirements)),
             GenerateConfig(format, model_options, tool_calls),
             self.loop_budget,
             self._lane_count(),
@@ -240,7 +249,7 @@ class BaseSamplingStrategy(SamplingStrategy):
             return index, f"{explain_failure(attempts)}; {explain_best(attempts, index)}{end}"
         answers = [attempt for attempt in attempts if not attempt.tool_results] or attempts
         place = self.select_from_failure(*_lists(answers))
-        if not isinstance(place, int) or not 0 <= place < len(answers):
+        if not isinstance(place, int) or not -len(answers) <= place < len(answers):
             raise UsageError(
                 f"{type(self).__name__}.select_from_failure returned {place!r} for {len(answers)} attempts.",
                 hint="Return the index of one of them.",
@@ -306,7 +315,7 @@ class BaseSamplingStrategy(SamplingStrategy):
             call = call.after(attempt.output)
             if not attempt.success:
                 before = attempt.before if attempt.before is not None else ctx
-                action, ctx = self.repair(before, attempt.context, *_lists(past))
+                action, ctx = self.next_step(before, attempt.context, *_lists(past))
 
     async def _attempt(
         self, call: SamplingRequest, begun: AttemptStart

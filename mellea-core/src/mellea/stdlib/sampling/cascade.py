@@ -11,8 +11,8 @@ from mellea.core.backend import Backend
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError, UsageError
+from mellea.core.foreign_backend import as_backend
 from mellea.core.sampling import Attempt
-from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._attempt import Validations, attempt_validations, best_attempt
 from mellea.stdlib.sampling._loop import (
     BaseSamplingStrategy,
@@ -25,7 +25,7 @@ from mellea.stdlib.sampling._request import SamplingRequest, check_count
 from mellea.stdlib.sampling._steering import steer_request
 from mellea.stdlib.sampling.repair import bullet_list, continue_conversation, failed_reasons, with_feedback
 
-__all__ = ["CascadeSamplingStrategy", "Feedback", "Handover"]
+__all__ = ["CascadeSamplingStrategy", "Feedback", "Handover", "feedback_on"]
 
 Handover: TypeAlias = Literal["fresh_start", "continue_chat", "best_attempt"]
 """What the next backend is given.
@@ -94,18 +94,14 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         """Tell whether a backend's rounds end because its last two attempts fail the same requirements."""
         return self.stop_when_stuck and len(past) > 1 and _failed_set(past[-1]) == _failed_set(past[-2])
 
-    def repair(  # type: ignore[override]  # what the base declares static depends on the settings here
-        self,
-        old_ctx: Context,
-        new_ctx: Context,
-        past_actions: list[Span],
-        past_results: list[ModelOutputThunk[Any]],
-        past_val: list[Validations],
-    ) -> tuple[Span, Context]:
+    def next_step(self, old_ctx: Context, new_ctx: Context, *past: Any) -> tuple[Span, Context]:
         """Return the same again, or the feedback as the next message of the conversation."""
+        if type(self).repair is not CascadeSamplingStrategy.repair and self.feedback == "none":
+            return self.repair(old_ctx, new_ctx, *past)
+        actions, _, validations = past
         if self.feedback == "none":
-            return past_actions[-1], old_ctx
-        return continue_conversation(_feedback_text(self.feedback, past_val[-1]), new_ctx)
+            return actions[-1], old_ctx
+        return continue_conversation(_feedback_text(self.feedback, validations[-1]), new_ctx)
 
     async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
         first_round = 0
@@ -113,7 +109,12 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
             before = [entry for entry in arrived if isinstance(entry, Attempt)]
             action, ctx = self._handed_over(call, before)
             stage = evolve(
-                call, backend=backend, action=action, context=ctx, rounds=rounds, first_round=first_round
+                call,
+                backend=as_backend(backend),
+                action=action,
+                context=ctx,
+                rounds=rounds,
+                first_round=first_round,
             )
             await super()._collect(await steer_request(stage), arrived)
             first_round += rounds
@@ -184,8 +185,12 @@ def _failed_set(attempt: Attempt[Any]) -> frozenset[object]:
 def _feedback_text(feedback: Feedback, results: Validations) -> str:
     """Return what a model is told of its failed attempt."""
     reasons = failed_reasons(results)
-    again = "Write a new answer that corrects this. Do not repeat the old one."
     if feedback in ("none", "simple") or not reasons:
         return "That answer is not right yet. Think again, and write a new answer. Do not repeat the old one."
-    shown = reasons[:1] if feedback == "first_error" else reasons
-    return f"That answer is not right yet:\n{bullet_list(shown)}\n{again}"
+    return feedback_on(reasons[:1] if feedback == "first_error" else reasons)
+
+
+def feedback_on(lacks: Sequence[str]) -> str:
+    """Return what a model is told of a failed attempt that lacks this."""
+    again = "Write a new answer that corrects this. Do not repeat the old one."
+    return f"That answer is not right yet:\n{bullet_list(lacks)}\n{again}"

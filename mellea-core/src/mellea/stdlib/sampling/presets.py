@@ -7,19 +7,25 @@ from os import PathLike
 
 from attrs import define, field, setters
 
+from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingStrategy
-from mellea.stdlib.requirements.plotting import PlotFileSaved, python_plotting_requirements
+from mellea.stdlib.requirements.plotting import python_plotting_requirements
 from mellea.stdlib.requirements.python_tools import python_code_generation_requirements
-from mellea.stdlib.requirements.requirement import check, simple_validate
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.sampling.repair import ModelFriendlyRepairStrategy
 
 __all__ = ["SamplingPreset", "python_code_generation_sampling", "python_plotting_sampling"]
 
 
-def _tuple(values: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    return tuple(values)
+def _listed(values: Iterable[Requirement]) -> list[Requirement]:
+    return list(values)
+
+
+def _check_positive(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not number > 0:
+            raise UsageError(f"{name} is {number!r}.", hint="Pass more than 0.")
 
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
@@ -31,16 +37,16 @@ class SamplingPreset:
     Args:
         requirements: What an answer must respect.
         strategy: How attempts are made and repaired, or the name of a strategy.
-        feedback_strategy_name: How the model is told what was wrong: ``default`` or ``model_friendly``.
+        feedback_strategy_name: How the model is told what was wrong.
         description: What it is for.
         example_usage: How to use it.
     """
 
-    requirements: tuple[Requirement, ...] = field(converter=_tuple)
+    requirements: list[Requirement] = field(converter=_listed)
     strategy: SamplingStrategy = field(converter=as_strategy)
     feedback_strategy_name: str = "default"
-    description: str = ""
-    example_usage: str = ""
+    description: str | None = None
+    example_usage: str | None = None
 
 
 def python_code_generation_sampling(
@@ -63,15 +69,17 @@ def python_code_generation_sampling(
         use_sandbox: Whether the code is run, in a subprocess with limits; otherwise it is only looked at.
 
     Raises:
-        UsageError: The budget is below one.
+        UsageError: The budget is below one, or a limit is not positive.
     """
+    _check_positive(timeout_seconds=timeout_seconds, output_limit_chars=output_limit_chars)
     ran = "runs within its limits" if use_sandbox else "parses"
+    requirements = python_code_generation_requirements(
+        allowed_imports, output_limit_chars, timeout_seconds, use_sandbox
+    )
     return SamplingPreset(
-        python_code_generation_requirements(
-            allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox
-        ),
-        ModelFriendlyRepairStrategy(loop_budget=loop_budget),
-        feedback_strategy_name="model_friendly",
+        requirements,
+        ModelFriendlyRepairStrategy(loop_budget=loop_budget, requirements=requirements),
+        feedback_strategy_name="python_code_repair",
         description=(
             f"Python code that {ran} and imports only what it may, with at most {loop_budget} attempts."
         ),
@@ -105,22 +113,20 @@ def python_plotting_sampling(
             is only looked at.
 
     Raises:
-        UsageError: The budget is below one, or the path is empty.
+        UsageError: The budget is below one, a limit is not positive, or the path is empty.
     """
+    _check_positive(timeout_seconds=timeout_seconds)
     path = "plot.png" if output_path is None else output_path
-    requirements = python_plotting_requirements(
+    *code, headless, saved, installed = python_plotting_requirements(
         path, allowed_imports, timeout_seconds=timeout_seconds, use_sandbox=use_sandbox
     )
-    if output_path is None:
-        requirements = [
-            _saves_any_file() if isinstance(entry, PlotFileSaved) else entry for entry in requirements
-        ]
+    requirements = [*code, headless, installed if output_path is None else saved]
     file = "a file" if output_path is None else str(path)
     ran = ", and runs within its limits" if use_sandbox else ""
     return SamplingPreset(
         requirements,
-        ModelFriendlyRepairStrategy(loop_budget=loop_budget),
-        feedback_strategy_name="model_friendly",
+        ModelFriendlyRepairStrategy(loop_budget=loop_budget, requirements=requirements),
+        feedback_strategy_name="matplotlib_plotting_repair",
         description=(
             f"Code that draws a plot into {file} without a display{ran}, with at most {loop_budget} attempts."
         ),
@@ -130,11 +136,3 @@ def python_plotting_sampling(
             "requirements=preset.requirements, strategy=preset.strategy)"
         ),
     )
-
-
-def _saves_any_file() -> Requirement:
-    saves = simple_validate(
-        lambda text: "savefig(" in text,
-        reason="it never calls savefig; save the figure with plt.savefig(...)",
-    )
-    return check("The code saves the figure to a file.", saves)

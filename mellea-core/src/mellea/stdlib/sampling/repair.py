@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from mellea.core.component import Component, Span, TemplateRepresentation, is_co
 from mellea.core.context import Context
 from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.sampling._feedback import ModelFriendlyFeedbackFormatter
 from mellea.stdlib.sampling._loop import BaseSamplingStrategy, RepairConversation, Validations
 
 __all__ = [
@@ -130,37 +130,7 @@ class RepairTemplateStrategy(BaseSamplingStrategy):
         return with_feedback(past_actions[-1], answer, failed_reasons(past_val[-1])), old_ctx
 
 
-class ModelFriendlyFeedbackFormatter:
-    """Rewrites reasons that tools give into instructions that a model can follow."""
-
-    RULES: Sequence[tuple[str, str]] = (
-        (r"syntax ?error|invalid syntax", "The code does not parse. Write complete, valid Python."),
-        (
-            r"matplotlib|savefig|\bagg\b",
-            "Choose the Agg backend before pyplot is imported, and save the figure to the file asked for.",
-        ),
-        (
-            r"\bimports?\b|importerror|\bmodules?\b|modulenotfound",
-            "Use only the modules that are allowed, and import each one that you use.",
-        ),
-        (r"time(d)? ?out", "The code runs too long. Use a faster way, and no endless loop."),
-        (r"no (python )?code|code block", "Put the whole program into one ```python block."),
-        (r"too (long|large)|exceeds", "Make it shorter."),
-        (
-            r"traceback|exit code|failed to run|execution",
-            "The program fails when it is run. Find the line that fails, and correct it.",
-        ),
-    )
-
-    def format(self, reason: str) -> str:
-        """Return the reason, with an instruction for it in front if there is one."""
-        for pattern, advice in self.RULES:
-            if re.search(pattern, reason, re.IGNORECASE):
-                return f"{advice} ({reason})"
-        return reason
-
-
-class ModelFriendlyRepairStrategy(BaseSamplingStrategy):
+class ModelFriendlyRepairStrategy(RepairTemplateStrategy):
     """As ``RepairTemplateStrategy``, with each reason turned into an instruction."""
 
     @staticmethod

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mellea.core.backend import Backend
+from mellea.core.component import Span
+from mellea.core.context import Context
 from mellea.core.errors import UsageError
+from mellea.core.message import Message
+from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.sampling._loop import Validations
 from mellea.stdlib.sampling._request import check_count
-from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy, Handover
+from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy, Handover, feedback_on
 
 __all__ = ["SOFAISamplingStrategy"]
+
+
+class _NoBackendError(UsageError, TypeError):
+    pass
 
 
 class SOFAISamplingStrategy(CascadeSamplingStrategy):
@@ -46,6 +55,14 @@ class SOFAISamplingStrategy(CascadeSamplingStrategy):
         **options: Any,
     ) -> None:
         check_count("loop_budget", loop_budget)
+        solvers = {"s1_solver_backend": s1_solver_backend, "s2_solver_backend": s2_solver_backend}
+        judges = {} if judge_backend is None else {"judge_backend": judge_backend}
+        for name, backend in (solvers | judges).items():
+            if not hasattr(backend, "generate_from_context"):
+                raise _NoBackendError(
+                    f"{name} is no backend: {backend!r}.",
+                    hint="Pass an open one, such as start_backend(...).",
+                )
         if feedback_strategy not in ("simple", "first_error", "all_errors"):
             raise UsageError(
                 f"feedback_strategy is {feedback_strategy!r}.",
@@ -60,3 +77,29 @@ class SOFAISamplingStrategy(CascadeSamplingStrategy):
             judge=judge_backend,
             **options,
         )
+        self.loop_budget = loop_budget
+        self.s1_solver_backend = s1_solver_backend
+        self.s2_solver_backend = s2_solver_backend
+        self.s2_solver_mode = s2_solver_mode
+        self.judge_backend = judge_backend
+        self.feedback_strategy = feedback_strategy
+
+    @staticmethod
+    def repair(
+        old_ctx: Context,
+        new_ctx: Context,
+        past_actions: list[Span],
+        past_results: list[ModelOutputThunk[Any]],
+        past_val: list[Validations],
+    ) -> tuple[Span, Context]:
+        """Return the reason of each requirement that is not met as the next message of the conversation."""
+        lacks = [
+            result.reason or requirement.name for requirement, result in past_val[-1] if not result.result
+        ]
+        return Message("user", feedback_on(lacks)), new_ctx
+
+    def next_step(self, old_ctx: Context, new_ctx: Context, *past: Any) -> tuple[Span, Context]:
+        """Return what to ask next, as ``feedback_strategy`` says; a ``repair`` of a subclass goes first."""
+        if type(self).repair is not SOFAISamplingStrategy.repair:
+            return self.repair(old_ctx, new_ctx, *past)
+        return super().next_step(old_ctx, new_ctx, *past)

@@ -7,6 +7,7 @@ added in the order in which they end, and none is lost.
 from __future__ import annotations
 
 import copy
+import inspect
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextvars import ContextVar
@@ -17,11 +18,13 @@ from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
 from mellea.core.event_loop import run_sync
+from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption, OptionTable
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._generate import wait_or_cancel
+from mellea.stdlib.context.chat import ChatContext
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.session._history import History
@@ -55,12 +58,9 @@ class SessionState:
         steer: bool = True,
         plugins: Iterable[Any] | None = None,
         owns_backend: bool = False,
+        allow_context_type_change: bool = True,
     ) -> None:
-        if isinstance(backend, type) or not hasattr(backend, "generate_from_context"):
-            raise UsageError(
-                f"{(backend if isinstance(backend, type) else type(backend)).__name__} is no backend.",
-                hint="Pass an instance of a Backend, or use start_session.",
-            )
+        as_backend(backend)  # what is none is told here
         self.id = session_id or str(uuid.uuid4())
         self.backend = backend
         self.model_options = self._table.canonical(model_options)
@@ -68,7 +68,7 @@ class SessionState:
             self.model_options = {ModelOption.STEER: False, **self.model_options}
         self.strict = strict
         self.plugins = tuple(plugins or ())
-        self._history = History(_check_context(ctx) if ctx is not None else SimpleContext())
+        self._history = History(self._bound(_check_context(ctx)) if ctx is not None else SimpleContext())
         self._ownership = Ownership(owns_backend=owns_backend)
         self._ownership.add(self)
         self._closed = False
@@ -92,7 +92,14 @@ class SessionState:
 
     def reset(self) -> None:
         """Forget everything; the context's settings stay."""
-        self._history.replace(self.ctx.new_instance())
+        self._history.replace(self._bound(self.ctx.new_instance()))
+
+    def _bound(self, ctx: Context) -> Context:
+        """Return an empty conversation that names no model as one with this backend's."""
+        named = getattr(self.backend, "model_id", None)
+        if not named or not isinstance(ctx, ChatContext) or not ctx.is_root_node or ctx.model_id is not None:
+            return ctx
+        return ctx.with_model(named)
 
     def clone(self) -> Self:
         """Return a session of the same class that shares the backend and begins with the same context."""
@@ -122,7 +129,16 @@ class SessionState:
         if not self._closed:
             run_sync(self.aclose())
 
-    cleanup = close
+    def cleanup(self, *, exception: BaseException | None = None) -> None:
+        """Close the session, whatever has happened in it."""
+        self.close()
+
+    @classmethod
+    def powerup(cls, powerup_cls: type) -> None:
+        """Make every function of a class a method of this class of sessions."""
+        for name, member in vars(powerup_cls).items():
+            if inspect.isfunction(member):
+                setattr(cls, name, member)
 
     async def aclose(self) -> None:
         """Asynchronous twin of ``close``."""
@@ -158,7 +174,10 @@ class SessionState:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError("This session is closed.", hint="Start another one with start_session.")
+            raise ClosedError(
+                "This session is closed: its with block has ended, or it was closed.",
+                hint="Ask within the block; or write m = start_session(...), and m.close() at the end.",
+            )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.backend!r}, {self.ctx!r}{', closed' if self._closed else ''}>"

@@ -71,6 +71,7 @@ class MelleaSession(SessionState):
         plugins: Plugins of this session; strategies are named among them before the installed ones.
         owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
             backend that it made.
+        allow_context_type_change: Kept for programs that pass it; any type of context may come back.
     """
 
     @overload

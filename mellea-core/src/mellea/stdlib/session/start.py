@@ -30,6 +30,7 @@ def start_session(
     strict: bool = False,
     steer: bool = True,
     backend_name: str | None = None,
+    allow_context_type_change: bool = True,
     **backend_kwargs: Any,
 ) -> MelleaSession:
     """Open a session.
@@ -47,6 +48,7 @@ def start_session(
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
         backend_name: Another name for ``backend``.
+        allow_context_type_change: Kept for programs that pass it; any type of context may come back.
         backend_kwargs: Passed on to the backend.
 
     Raises:

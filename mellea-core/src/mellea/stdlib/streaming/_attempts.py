@@ -145,7 +145,7 @@ class StreamAttempts:
                 index = len(self.delivered)
                 if watched:
                     verdicts = await quick_checks(checks, chunk, call.judge, self.after)
-                    passed = all(verdicts)
+                    passed = all(verdict.success != "fail" for verdict in verdicts)
                     if not passed:
                         await self._stop(chunk, verdicts)
                     yield QuickCheckEvent(index, self.number, passed, tuple(verdicts))
@@ -171,7 +171,9 @@ class StreamAttempts:
     async def _stop(self, chunk: str, verdicts: Sequence[PartialValidationResult]) -> None:
         """Stop the generation, and keep the attempt with the text up to and with the chunk that fails."""
         requirements, begun = self.plan.call.requirements, self._begun
-        self.failures = [pair for pair in zip(requirements, verdicts, strict=True) if not pair[1]]
+        self.failures = [
+            pair for pair in zip(requirements, verdicts, strict=True) if pair[1].success == "fail"
+        ]
         output: ModelOutputThunk[Any] = ModelOutputThunk(
             "".join([*self.delivered, chunk]), generation=evolve(self.mot.generation)
         )

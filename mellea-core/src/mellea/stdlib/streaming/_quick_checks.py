@@ -51,7 +51,7 @@ async def quick_checks(
     tasks = {asyncio.create_task(_verdict(checks[index], chunk, backend, ctx)): index for index in looking}
     pending = set(tasks)
     try:
-        while pending and all(verdicts):
+        while pending and all(verdict.success != "fail" for verdict in verdicts):
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 verdicts[tasks[task]] = task.result()

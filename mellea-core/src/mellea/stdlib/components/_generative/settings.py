@@ -9,6 +9,7 @@ from attrs import frozen
 
 from mellea.core.backend import Backend
 from mellea.core.errors import UsageError
+from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.sampling import SamplingStrategy
@@ -73,7 +74,9 @@ class FunctionSettings:
 
         A call's options over the function's, those over the session's.
         """
-        return GenerateConfig(format).under(session_options, *self.model_options, table=backend.options)
+        return GenerateConfig(format).under(
+            session_options, *self.model_options, table=as_backend(backend).options
+        )
 
 
 def _requirements(name: str, given: Any) -> tuple[Requirement, ...]:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from os import PathLike, fspath
 from pathlib import PurePath
 
+from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement, ValidationResult
+from mellea.stdlib.requirements._code_search import syntax_error
 from mellea.stdlib.requirements.python_tools import (
     CodeRequirement,
-    imported_modules,
     is_installed,
     python_code_generation_requirements,
 )
@@ -24,35 +25,30 @@ __all__ = [
 ]
 
 
-class _PlotRequirement(CodeRequirement):
-    """A requirement on the syntax tree of the code."""
+class MatplotlibHeadlessBackend(CodeRequirement):
+    """The code chooses a backend of matplotlib that needs no display, such as Agg."""
+
+    def __init__(self) -> None:
+        super().__init__("The code chooses a matplotlib backend that needs no display.")
 
     async def check_code(self, code: str) -> ValidationResult:
         """Return what the requirement says of a program."""
-        try:
-            tree = ast.parse(code)
-        except (SyntaxError, ValueError) as error:
-            return ValidationResult(False, reason=f"syntax error: {error}")
-        problem = self._problem(tree, code)
-        return ValidationResult(problem is None, reason=problem)
-
-    def _problem(self, tree: ast.Module, code: str) -> str | None:
-        raise NotImplementedError
-
-
-class MatplotlibHeadlessBackend(_PlotRequirement):
-    """Code that uses matplotlib chooses the backend Agg, which needs no display."""
-
-    def __init__(self) -> None:
-        super().__init__("The code chooses matplotlib's Agg backend.")
-
-    def _problem(self, tree: ast.Module, code: str) -> str | None:
-        if "matplotlib" not in imported_modules(code) or any(map(_chooses_agg, ast.walk(tree))):
-            return None
-        return "it does not choose the Agg backend: call matplotlib.use('Agg') before pyplot is imported"
+        if (error := syntax_error(code)) is not None:
+            return ValidationResult(False, reason=error)
+        chosen = list(_chosen_backends(ast.parse(code)))
+        headless = [_HEADLESS[name.lower()] for name in chosen if name and name.lower() in _HEADLESS]
+        if headless:
+            return ValidationResult(True, reason=f"It chooses {headless[0]}, which needs no display.")
+        advice = "call matplotlib.use('Agg') before pyplot is imported"
+        if not chosen:
+            return ValidationResult(False, reason=f"There is no call of matplotlib.use(): {advice}")
+        named = next((name for name in chosen if name), None)
+        if named is None:
+            return ValidationResult(False, reason=f"The backend is non-literal, not written out: {advice}")
+        return ValidationResult(False, reason=f"The backend {named!r} is not headless: {advice}")
 
 
-class PlotFileSaved(_PlotRequirement):
+class PlotFileSaved(CodeRequirement):
     """The code saves a figure to a file, named where it is saved or in a variable.
 
     Args:
@@ -64,48 +60,78 @@ class PlotFileSaved(_PlotRequirement):
 
     def __init__(self, output_path: str | PathLike[str]) -> None:
         self.output_path = fspath(output_path)
-        if not self.output_path:
+        if not self.output_path.strip():
             raise UsageError(
                 "The path of the plot is empty.", hint="Pass the file that the figure is saved to."
             )
         super().__init__(f"The code saves the figure to {self.output_path}.")
 
-    def _problem(self, tree: ast.Module, code: str) -> str | None:
-        saved = list(_saved_paths(tree))
+    async def check_code(self, code: str) -> ValidationResult:
+        """Return what the requirement says of a program."""
+        if (error := syntax_error(code)) is not None:
+            return ValidationResult(False, reason=error)
+        saved = list(_saved_paths(ast.parse(code)))
         if any(path is not None and PurePath(path) == PurePath(self.output_path) for path in saved):
-            return None
+            return ValidationResult(True, reason=f"It saves the figure to {self.output_path}.")
         if not saved:
-            return f"it never calls savefig; save the figure with plt.savefig({self.output_path!r})"
+            return ValidationResult(
+                False,
+                reason=f"It never calls savefig(); save the figure with plt.savefig({self.output_path!r})",
+            )
         elsewhere = ", ".join(
             "a path that is not written out" if path is None else repr(path) for path in saved
         )
-        return f"it calls savefig for {elsewhere} instead of {self.output_path!r}"
+        return ValidationResult(
+            False, reason=f"It calls savefig() for {elsewhere} instead of {self.output_path!r}"
+        )
 
 
-class PlotDependenciesAvailable(_PlotRequirement):
-    """matplotlib and everything that the code imports is installed."""
+class PlotDependenciesAvailable(CodeRequirement):
+    """matplotlib and numpy are installed. It does not look at the code."""
 
     def __init__(self) -> None:
-        super().__init__("The code imports modules that are installed.")
+        super().__init__("matplotlib and numpy are installed.")
 
-    def _problem(self, tree: ast.Module, code: str) -> str | None:
-        missing = sorted(name for name in imported_modules(code) | {"matplotlib"} if not is_installed(name))
-        return f"there is no module {', '.join(missing)}" if missing else None
-
-
-def _chooses_agg(node: ast.AST) -> bool:
-    """Tell whether a node is ``use('Agg')`` or the like, or gives ``MPLBACKEND`` that value."""
-    if isinstance(node, ast.Call):
-        values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        return _name_of_call(node) in {"use", "switch_backend", "setdefault"} and any(map(_is_agg, values))
-    if isinstance(node, ast.Assign) and _is_agg(node.value):
-        keys = [target.slice for target in node.targets if isinstance(target, ast.Subscript)]
-        return any(isinstance(key, ast.Constant) and key.value in {"MPLBACKEND", "backend"} for key in keys)
-    return False
+    async def _look(self, ctx: Context) -> ValidationResult:
+        missing = [name for name in ("matplotlib", "numpy") if not is_installed(name)]
+        return ValidationResult(
+            not missing,
+            reason=f"there is no module {', '.join(missing)}"
+            if missing
+            else "matplotlib and numpy are installed.",
+        )
 
 
-def _is_agg(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and str(node.value).lower() == "agg"
+_HEADLESS = {name.lower(): name for name in ("Agg", "Cairo", "PDF", "PGF", "PS", "SVG", "template")}
+"""matplotlib's backends that need no display, by their usual spelling."""
+_HEADLESS.update({"pdf": "pdf", "pgf": "pgf", "ps": "ps", "svg": "svg"})
+
+
+def _chosen_backends(tree: ast.Module) -> Iterator[str | None]:
+    """Yield each backend that is chosen; None where the code does not write it out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _chooses_backend(node):
+            values = node.args[-1:] if _name_of_call(node) == "setdefault" else node.args[:1]
+            values = values or [word.value for word in node.keywords if word.arg == "backend"]
+            yield _text_of(values[0]) if values else None
+        elif isinstance(node, ast.Assign):
+            keys = [target.slice for target in node.targets if isinstance(target, ast.Subscript)]
+            if any(isinstance(key, ast.Constant) and key.value in {"MPLBACKEND", "backend"} for key in keys):
+                yield _text_of(node.value)
+
+
+def _chooses_backend(call: ast.Call) -> bool:
+    name = _name_of_call(call)
+    if name == "setdefault":
+        return bool(call.args) and _text_of(call.args[0]) == "MPLBACKEND"
+    if name == "switch_backend":
+        return True
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return name == "use" and getattr(owner, "attr", getattr(owner, "id", "")) != "style"
+
+
+def _text_of(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _name_of_call(call: ast.Call) -> str:
@@ -125,7 +151,9 @@ def _saved_paths(tree: ast.Module) -> Iterator[str | None]:
             )
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name_of_call(node) == "savefig":
-            given = node.args[:1] or [keyword.value for keyword in node.keywords if keyword.arg == "fname"]
+            given = node.args[:1] or [
+                word.value for word in node.keywords if word.arg in ("fname", "filename")
+            ]
             yield _written_out(given[0], named) if given else None
 
 
@@ -152,28 +180,26 @@ def python_plotting_requirements(
     output_path: str | PathLike[str],
     allowed_imports: Iterable[str] | None = None,
     output_limit_chars: int = 10_000,
-    timeout_seconds: float = 10,
-    *,
+    timeout_seconds: float = 5,
     use_sandbox: bool = False,
 ) -> list[Requirement]:
     """Return the requirements on code that draws a plot: those on any code, a headless backend, and the file.
 
     Args:
         output_path: The file that the figure is saved to.
-        allowed_imports: Top-level modules that the code may import; all that are installed when None.
+        allowed_imports: Top-level modules that the code may import; all when None.
         output_limit_chars: The most characters it may print.
         timeout_seconds: The longest run, in seconds.
         use_sandbox: Whether to run it in a subprocess with limits, in an empty folder of its own.
 
     Raises:
-        UsageError: The path is empty.
+        UsageError: The path is empty, or a limit is not positive.
     """
-    plotting: list[Requirement] = [
-        PlotDependenciesAvailable(),
+    return [
+        *python_code_generation_requirements(
+            allowed_imports, output_limit_chars, timeout_seconds, use_sandbox
+        ),
         MatplotlibHeadlessBackend(),
         PlotFileSaved(output_path),
+        PlotDependenciesAvailable(),
     ]
-    code = python_code_generation_requirements(
-        allowed_imports, output_limit_chars, timeout_seconds, use_sandbox=use_sandbox
-    )
-    return [*code[:2], *plotting, *code[2 if allowed_imports is not None else 3 :]]
