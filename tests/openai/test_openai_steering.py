@@ -34,7 +34,8 @@ def test_llama_cpp_is_sent_the_pattern_of_a_json_string_before_and_after_it_is_k
 
     first, second = instruct(faulty), instruct(faulty)
 
-    sent = [request["response_format"]["json_schema"]["schema"] for request in faults.requests[1:]]
+    chats = [request for request in faults.requests if request is not None and "messages" in request]
+    sent = [request["response_format"]["json_schema"]["schema"] for request in chats]
     assert sent[0] == sent[1]
     assert sent[0]["pattern"].startswith("^\\* ")
     assert (first.value, second.value) == (TEXT, TEXT)

@@ -32,6 +32,7 @@ async def test_failing_check_really_stops_the_server(backend, llama_server):
         chunking="word",
         requirements=[word_count(at_most=5)],
         model_options=OPTIONS,
+        steer=False,
     )
 
     text = "".join([chunk async for chunk in streamer])
@@ -48,6 +49,7 @@ async def test_failed_attempt_is_started_again_and_told(backend):
         SimpleContext(),
         requirements=[word_count(at_most=5)],
         model_options=OPTIONS,
+        steer=False,
         loop_budget=2,
     )
 

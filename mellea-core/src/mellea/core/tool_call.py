@@ -63,15 +63,8 @@ class ModelToolCall:
         """Return the call with other arguments."""
         return evolve(self, args=dict(args))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        known = (self.name, picklable_or_none(self.func), dict(self.args), self.tool_call_id, self.problem)
-        return _rebuilt, (type(self), *known)
-
-
-def _rebuilt(
-    kind: type[ModelToolCall], name: str, func: Any, args: Any, tool_call_id: str | None, problem: str | None
-) -> ModelToolCall:
-    return kind(name, func, args, tool_call_id, problem=problem)
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "func": picklable_or_none(self.func)}
 
 
 @frozen
