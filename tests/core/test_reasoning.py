@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mellea.core.reasoning import ReasoningFilter
+from mellea.core.reasoning import ReasoningFilter, opened_at_the_end
 
 CASES = [
     ("<think>It is 4.</think>Four", "Four", "It is 4."),
@@ -18,6 +18,18 @@ CASES = [
     ("<think>a</think><think>b</think>c", "c", "ab"),
     ("<think></think>c", "c", ""),
     ("<think>a < b </th> c", "", "a < b </th> c"),
+    ("<seed:think>a</seed:think>b", "b", "a"),
+    ("◁think▷a◁/think▷b", "b", "a"),
+    ("<|START_THINKING|>a<|END_THINKING|>b", "b", "a"),
+    ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b", "b", "a"),
+    ("<|channel|>final<|message|>b", "b", ""),
+    ("<|channel>thought\na\n<channel|>b", "b", "a"),
+    ("Here is my thought process: a\n\nHere is my response: b", "b", " a"),
+    ("Here is my thought on it.", "Here is my thought on it.", ""),
+    ("<think>a</think>\n<response>\nb < c\n</response>\n", "b < c\n", "a"),
+    ("<think>a</think><response>b</resp", "b</resp", "a"),
+    ("<think>a</think><responsible>", "<responsible>", "a"),
+    ("<response>b</response>", "<response>b</response>", ""),
     ("<think>", "", ""),
     ("<thin", "<thin", ""),
     ("<thinker> is a word", "<thinker> is a word", ""),
@@ -82,3 +94,23 @@ def test_blanks_are_not_held_back_for_ever():
     reasoning = ReasoningFilter(lambda tag: False, is_whole=False)
 
     assert reasoning.feed(" " * 300) == (" " * 300, "")
+
+
+def test_wrapping_that_the_prompt_asks_for_stays_in_the_text():
+    text = "<think>a</think><response>b</response>"
+
+    assert taken([text], asked_for=["<response>"]) == ("<response>b</response>", "a")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "opening"),
+    [
+        ("<|im_start|>assistant\n<think>\n", "<think>"),
+        ("[/INST][THINK]", "[THINK]"),
+        ("<|im_start|>assistant\n<think>\n\n</think>\n\n", ""),
+        ("<|im_start|>assistant\n", ""),
+        ("", ""),
+    ],
+)
+def test_prompt_that_opens_reasoning_is_seen(prompt, opening):
+    assert opened_at_the_end(prompt) == opening

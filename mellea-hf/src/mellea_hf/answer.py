@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tokenizers.decoders import DecodeStream
@@ -28,6 +28,8 @@ class Answer:
         stops: Strings that end an answer and are no part of it.
         continued: The prompt's tokens, when the answer continues its text.
         emit: Called with each piece of text as soon as it is certain.
+        marks: Control tokens that are kept in the text, which others are not.
+        opening: What the text begins with, since the prompt has it at its end.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class Answer:
         stops: Sequence[str] = (),
         continued: Sequence[int] = (),
         emit: Callable[[str], None] | None = None,
+        marks: Mapping[int, str] | None = None,
+        opening: str = "",
     ) -> None:
         self._tokenizer = tokenizer
         self.end_tokens = end_tokens
@@ -49,6 +53,8 @@ class Answer:
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprob] = []
         self.finish_reason: str | None = None
+        self._marks = marks or {}
+        self._show(opening)
 
     @property
     def text(self) -> str:
@@ -60,6 +66,8 @@ class Answer:
         self.tokens.append(token)
         if token in self.end_tokens:
             self.finish("stop")
+        elif token in self._marks:
+            self._show(self._scanner.push(self._marks[token]))
         elif piece := self._stream.step(self._tokenizer, token):
             self._decoded += len(piece)
             self._show(self._scanner.push(piece))

@@ -11,6 +11,7 @@ from typing import Any
 
 from mellea.core import (
     Backend,
+    Capability,
     ChatFormatter,
     ChatRequest,
     Chunk,
@@ -37,6 +38,7 @@ from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import OPTIONS, DecodingSettings
 from mellea_hf.plugin import MANIFEST
+from mellea_hf.thinking import opening_of, table_for, without_thinking
 from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory, load
 
 __all__ = ["LocalHFBackend"]
@@ -105,15 +107,26 @@ class LocalHFBackend(Backend):
             interrupt.set()
             loading.cancel()
             raise
+        self.options = table_for(self._loaded.switches)
+        if not self._loaded.switches:
+            self.capabilities = type(self).capabilities - {Capability.THINKING}
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation."""
         loaded = self._usable()
-        settings = loaded.settings(request.options, loaded.encoder.template)
+        options = request.options
+        if (
+            request.schema is not None
+        ):  # it holds the model from the first token on: there is no room to reason
+            options = without_thinking(loaded.switches, options)
+        settings = loaded.settings(options, loaded.encoder.template)
         size = sum(len(message.content) for message in request.messages)
         prompt = await off_loop(size, lambda: loaded.encoder.chat(request.messages, settings.template))
         pieces = Pieces() if request.stream else None
-        answer = self._answer(loaded, settings, emit=pieces.put if pieces else None)
+        opening = opening_of(loaded.tokenizer, prompt) if request.schema is None else ""
+        answer = self._answer(
+            loaded, settings, emit=pieces.put if pieces else None, marks=loaded.marks, opening=opening
+        )
         job = await self._start(loaded, [prompt], [answer], settings, schema=request.schema, pieces=pieces)
         try:
             if pieces is not None:

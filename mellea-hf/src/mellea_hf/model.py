@@ -11,6 +11,7 @@ from attrs import define, field
 from mellea.core import UsageError
 from mellea_hf.options import DecodingSettings, read_options
 from mellea_hf.prompt import PromptEncoder
+from mellea_hf.thinking import marks_of, switches_of
 
 if TYPE_CHECKING:
     from mellea_hf.constraint import Constraints
@@ -30,6 +31,8 @@ class LoadedModel:
         pad_token: The token that fills a batch.
         defaults: The model's own generation config.
         known_options: Names that a generation config knows.
+        switches: Variables of the chat template that switch reasoning.
+        marks: Control tokens that mark reasoning, with their text.
     """
 
     tokenizer: Any
@@ -39,6 +42,8 @@ class LoadedModel:
     pad_token: int
     defaults: Mapping[str, Any]
     known_options: frozenset[str]
+    switches: frozenset[str]
+    marks: Mapping[int, str]
     _constraints: Constraints | None = field(default=None, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
@@ -63,14 +68,17 @@ class LoadedModel:
         end_tokens = frozenset([end] if isinstance(end, int) else end or ())
         pads = (tokenizer.pad_token_id, config.pad_token_id, *sorted(end_tokens), 0)
         window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        encoder = PromptEncoder(tokenizer, model_id, window)
         return cls(
             tokenizer,
             model,
-            PromptEncoder(tokenizer, model_id, window),
+            encoder,
             end_tokens,
             next(pad for pad in pads if pad is not None),
             {name: value for name, value in config.to_dict().items() if value is not None},
             frozenset(name for name in vars(type(config)()) if not name.startswith("_")),
+            switches_of(encoder.template),
+            marks_of(tokenizer),
         )
 
     @property

@@ -16,6 +16,7 @@ MANIFEST = BackendManifest(
         Capability.RAW,
         Capability.SEED,
         Capability.LOGPROBS,
+        Capability.THINKING,
         Capability.BATCH,
         Capability.TOKEN_COUNT,
     ),

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from mellea.core.model_api import ModelAPI
 
 __all__ = [
+    "MARKS",
     "NoAnswerWarning",
     "ReasoningFilter",
     "looking_after_answers",
     "only_reasoned",
+    "opened_at_the_end",
     "replays_reasoning",
     "should_replay_reasoning",
     "warns_of_no_answer",
@@ -37,9 +39,38 @@ _TAGS = {
     "<thinking>": "</thinking>",
     "<thought>": "</thought>",
     "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",
+    "◁think▷": "◁/think▷",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "<|channel|>analysis<|message|>": "<|end|><|start|>assistant<|channel|>final<|message|>",
+    "<|channel>thought\n": "<channel|>",
+    "Here is my thought process:": "Here is my response:",
 }
-"""What opens reasoning, and what closes it."""
-_MODELS_OWN = ("<think>", "[THINK]")
+"""What opens reasoning, and what closes it.
+
+In this order, from ``<think>``: Qwen, DeepSeek, Granite, SmolLM3, GLM, Phi and most others; Mistral; what
+prompts ask for; and from ``<seed:think>``: Seed-OSS, Kimi, Command, gpt-oss, Gemma 4, Granite 3.2.
+"""
+MARKS = frozenset(
+    {
+        *("[THINK]", "[/THINK]", "<think>", "</think>", "<|START_THINKING|>", "<|END_THINKING|>"),
+        *("<|channel>", "<channel|>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"),
+    }
+)
+"""Those that may be control tokens, which an engine that leaves control tokens out of the text keeps."""
+_WITHOUT_REASONING = "<|channel|>final<|message|>"
+"""How gpt-oss begins an answer that it gives at once."""
+_RESPONSE, _RESPONSE_END = "<response>", "</response>"
+"""What Granite 3.3 puts around its answer, behind its reasoning."""
+_MODELS_OWN = (
+    "<think>",
+    "[THINK]",
+    "<seed:think>",
+    "◁think▷",
+    "<|START_THINKING|>",
+    "<|channel|>analysis<|message|>",
+    "<|channel>thought\n",
+)
 """Tags that models are trained on; the others may be what a prompt asks for, and then stay in the text."""
 _MOST_SPACE = 256
 """Characters of blanks at the start of a text that are held back, since a tag may follow."""
@@ -65,8 +96,13 @@ class ReasoningFilter:
         self._held = ""
         self._closing = ""
         self._is_after = False
-        self.passes = False
-        """Whether the answer has begun, so that everything is text from now on."""
+        self._has_begun = False
+        self._is_wrapped = False
+
+    @property
+    def passes(self) -> bool:
+        """Whether the answer has begun, and everything is text from now on."""
+        return self._has_begun and not self._is_wrapped
 
     def begin_answer(self) -> None:
         """Note that reasoning came by another way, so that blanks before the answer are none of it."""
@@ -78,7 +114,7 @@ class ReasoningFilter:
             return piece, ""
         self._held += piece
         thoughts: list[str] = []
-        while self._closing or self._opened():
+        while not self._has_begun and (self._closing or self._opened()):
             thoughts.append(self._within())
             if self._closing:  # the reasoning goes on
                 break
@@ -87,14 +123,24 @@ class ReasoningFilter:
     def end(self) -> tuple[str, str]:
         """Return what was held back, when nothing more comes: answer, and reasoning."""
         held, self._held = self._held, ""
+        if self._is_wrapped:
+            return ("" if held.strip() == _RESPONSE_END else held), ""
         return ("", held) if self._closing else (held.lstrip() if self._is_after else held, "")
 
     def _answer(self) -> str:
-        """Take what is held if the answer has begun."""
-        if not self.passes:
+        """Take what is held if the answer has begun; what may be the end of its wrapping is held on."""
+        if not self._has_begun:
             return ""
-        text, self._held = self._held, ""
-        return text
+        text = self._held
+        kept = len(text)
+        if self._is_wrapped:
+            stripped = text.rstrip()
+            ends = (
+                size for size in range(len(_RESPONSE_END), 0, -1) if stripped.endswith(_RESPONSE_END[:size])
+            )
+            kept = len(stripped) - next(ends, 0)
+        self._held = text[kept:]
+        return text[:kept]
 
     def _opened(self) -> bool:
         """Look at the start of what is held; tell whether reasoning begins there."""
@@ -107,11 +153,24 @@ class ReasoningFilter:
         if opening is None and self._is_whole and (end := _CLOSED.search(self._held)) is not None:
             self._closing = end.group().strip()
             return True
-        may_open = not start or any(tag.lower().startswith(lowered) for tag in _TAGS)
+        if lowered.startswith(_WITHOUT_REASONING):
+            self._held, self._has_begun = start[len(_WITHOUT_REASONING) :], True
+            return False
+        openings = [*_TAGS, _WITHOUT_REASONING]
+        if self._is_after and not self._asked_for(_RESPONSE):
+            if lowered.startswith(_RESPONSE):
+                self._held, self._has_begun, self._is_wrapped = (
+                    start[len(_RESPONSE) :].lstrip("\n"),
+                    True,
+                    True,
+                )
+                return False
+            openings.append(_RESPONSE)
+        may_open = not start or any(tag.lower().startswith(lowered) for tag in openings)
         if opening is None and may_open and len(self._held) <= _MOST_SPACE:
             return False
         self._held = start if self._is_after else self._held
-        self.passes = True
+        self._has_begun = True
         return False
 
     def _within(self) -> str:
@@ -124,6 +183,15 @@ class ReasoningFilter:
         kept = len(self._closing) - 1
         thought, self._held = self._held[:-kept], self._held[-kept:]
         return thought
+
+
+def opened_at_the_end(prompt: str) -> str:
+    """Return the tag with which the end of a prompt opens reasoning, as some chat templates do; else nothing.
+
+    The text that follows begins within the reasoning.
+    """
+    end = prompt.rstrip()
+    return next((tag for tag in _MODELS_OWN if end.endswith(tag.rstrip())), "")
 
 
 def only_reasoned(finish_reason: str | None) -> tuple[str, str]:
