@@ -28,6 +28,7 @@ from mellea.core.message import Message
 from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable, UnknownOptionWarning
+from mellea.core.policy import Policy
 from mellea.core.prompt_cut import PromptCutWarning
 from mellea.core.reasoning import NoAnswerWarning
 from mellea.core.request import ChatRequest, CompletionRequest
@@ -112,6 +113,7 @@ __all__ = [
     "OutputSchema",
     "ParagraphChunking",
     "PartialValidationResult",
+    "Policy",
     "PromptCutWarning",
     "RawProviderResponse",
     "Requirement",

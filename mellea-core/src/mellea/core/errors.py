@@ -32,6 +32,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   └── MalformedResponseError (ValueError)
     ├── BudgetError (RuntimeError)                  whoever set the budget
     ├── GenerationCancelledError (RuntimeError)     whoever cancelled
+    ├── SandboxError (RuntimeError)                 the machine: it cannot enforce a policy
     └── PluginError                                 a plugin, or its absence
         ├── UnknownPluginError (LookupError, ValueError)
         ├── BackendNotInstalledError (ImportError)
@@ -45,6 +46,7 @@ Errors pickle, so that they cross process pools.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "RepetitionError",
     "RequestRejectedError",
     "RequirementsNotMetError",
+    "SandboxError",
     "ServerError",
     "StreamInterruptedError",
     "StreamRestartedError",
@@ -319,6 +322,22 @@ class BudgetError(MelleaError, RuntimeError):
 
 class GenerationCancelledError(MelleaError, RuntimeError):
     """The generation was cancelled before it was complete."""
+
+
+class SandboxError(MelleaError, RuntimeError):
+    """A sandbox cannot be had here, or cannot enforce what its policy says; nothing was run.
+
+    Args:
+        tier: The sandbox's name.
+        unenforced: What is missing, by the clause of the policy; empty when there is no sandbox at all.
+    """
+
+    def __init__(
+        self, message: str, *, tier: str, unenforced: Mapping[str, str] | None = None, **fields: Any
+    ) -> None:
+        super().__init__(message, **fields)
+        self.tier = tier
+        self.unenforced = dict(unenforced or {})
 
 
 class PluginError(MelleaError):

@@ -1,0 +1,229 @@
+"""The canaries: what a sandbox that runs CPython executes when it opens. Each tries what a clause forbids.
+
+It is the source of a program; ``BAIT`` stands before it. It prints what it reached, by clause, as one line of
+JSON, tries the memory, and at last tries to become another program.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+BAIT: dict
+REACHED: dict = {}
+
+
+def tries(clause):
+    """Note a function's word, if it reaches what it tries."""
+
+    def note(probe):
+        if clause in BAIT["clauses"]:
+            with contextlib.suppress(OSError, RuntimeError, ValueError, MemoryError, ImportError):
+                said = probe()
+                if said:
+                    REACHED.setdefault(clause, said)
+
+    return note
+
+
+@tries("read")
+def _():
+    with open(BAIT["file"]) as file:
+        return BAIT["secret"] in file.read() and "a file outside"
+
+
+@tries("read")
+def _():
+    return os.listdir(BAIT["folder"]) and "a folder outside"
+
+
+@tries("read")
+def _():
+    os.symlink(BAIT["file"], "canary-link")
+    with open("canary-link") as file:
+        return BAIT["secret"] in file.read() and "a file outside, by a link"
+
+
+@tries("write")
+def _():
+    with open(BAIT["file"], "r+") as file:
+        file.write("canary")
+    return "a file outside"
+
+
+for attempt in (
+    lambda: open(os.path.join(BAIT["folder"], "canary"), "w").close(),
+    lambda: os.truncate(BAIT["file"], 0),
+    lambda: os.chmod(BAIT["file"], 0o777),
+    lambda: os.utime(BAIT["file"], (0, 0)),
+    lambda: os.mkdir(os.path.join(BAIT["folder"], "canaries")),
+    lambda: os.symlink("x", os.path.join(BAIT["folder"], "canary-link")),
+    lambda: os.link(BAIT["file"], "canary-hard-link"),
+    lambda: os.unlink(BAIT["file"]),
+):
+    tries("write")(lambda attempt=attempt: attempt())  # what came of it is seen from outside
+
+
+@tries("network")
+def _():
+    for place in BAIT["listening"]:
+        family, address = place
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as caller:
+            caller.settimeout(1)
+            caller.connect(tuple(address) if isinstance(address, list) else address)
+            return f"a server of this machine at {address!r}"
+    return None
+
+
+@tries("network")
+def _():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"canary", tuple(BAIT["datagrams"]))  # what came of it is seen from outside
+
+
+@tries("subprocesses")
+def _():
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return "a child"
+
+
+@tries("subprocesses")
+def _():
+    child = os.posix_spawn(sys.executable or "/bin/true", ["python", "-c", "pass"], {})
+    return os.waitpid(child, 0)[1] == 0 and "another program"
+
+
+@tries("processes")
+def _():
+    most, waiting = BAIT["processes"], threading.Event()
+    threads = []
+    children = []
+    try:
+        for _ in range(most + 8):
+            thread = threading.Thread(target=waiting.wait)
+            thread.start()
+            threads.append(thread)
+    except RuntimeError:
+        pass
+    if BAIT["forks"]:
+        with contextlib.suppress(OSError):
+            for _ in range(most + 8):
+                child = os.fork()
+                if not child:
+                    signal.pause()
+                    os._exit(0)
+                children.append(child)
+    running = 1 + len(threads) + len(children)
+    waiting.set()
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    for thread in threads:
+        thread.join()
+    return running > most and f"{running} at a time"
+
+
+@tries("environment")
+def _():
+    seen = sorted(
+        name for name, value in os.environ.items()
+        if name not in BAIT["variables"] and BAIT["environment"].get(name, value) == value
+    )  # fmt: skip
+    return ", ".join(seen[:5])
+
+
+@tries("disk")
+def _():
+    most, written = BAIT["disk"], 0
+    names = [f"canary-{number}" for number in range(12)]
+    try:
+        for name in names:
+            with open(name, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, most // 4)
+                written += most // 4
+    finally:
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+    return f"{written} bytes"
+
+
+def _filled():
+    most, chunk, written = BAIT["disk"], b"\0" * (1 << 20), 0
+    with contextlib.suppress(OSError):
+        for number in range(12):
+            with open(f"canary-{number}", "wb", buffering=0) as file:
+                while written <= most and file.tell() < most // 4:
+                    written += file.write(chunk[: most // 4])
+    for number in range(12):
+        with contextlib.suppress(OSError):
+            os.unlink(f"canary-{number}")
+    return written > most and f"{written} bytes"
+
+
+tries("disk")(_filled)
+
+
+for number in BAIT["parents"]:
+    for name in ("environ", "mem", "maps", "cmdline", "root", "cwd", "fd"):
+
+        @tries("parent")
+        def _(number=number, name=name):
+            path = f"/proc/{number}/{name}"
+            if name in ("root", "cwd"):
+                return os.readlink(path) and path
+            if name == "fd":
+                return os.listdir(path) and path
+            with open(path, "rb") as file:
+                return file.read(1) is not None and path
+
+    @tries("parent")
+    def _(number=number):
+        os.kill(number, 0)
+        return "it can be signalled"
+
+    @tries("parent")
+    def _(number=number):
+        traced = ctypes.CDLL(None).ptrace(16, number, 0, 0) == 0
+        return traced and "it can be traced"
+
+
+@tries("parent")
+def _():
+    os.kill(os.getppid() or os.getpid() + 1, 0)
+    return "the sandbox's own process can be signalled"
+
+
+@tries("parent")
+def _():
+    for number in range(3, 256):
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            return f"descriptor {number} is inherited"
+    return None
+
+
+print(json.dumps(REACHED), flush=True)
+
+if "memory" in BAIT["clauses"]:
+    with contextlib.suppress(MemoryError):
+        memory = bytearray(BAIT["memory"])
+        for place in range(0, len(memory), 4096):
+            memory[place] = 1
+        print("memory", flush=True)
+        del memory
+
+if "output" in BAIT["clauses"]:
+    print("x" * BAIT["output"], flush=True)
+
+if "subprocesses" in BAIT["clauses"]:
+    with contextlib.suppress(OSError):
+        os.execv(sys.executable, ["python", "-c", "print('became')"])
