@@ -1,8 +1,10 @@
 """The canaries: what a sandbox that runs CPython executes when it opens. Each tries what a clause forbids.
 
-It is the source of a program; ``BAIT`` stands before it. It prints what it reached, by clause, as one line of
-JSON, tries the memory, and at last tries to become another program.
+It is the source of a program, in which ``BAIT`` is filled in. It prints what it reached, by clause, as one
+line of JSON, tries the memory and the output, and at last tries to become another program.
 """
+
+from __future__ import annotations
 
 import contextlib
 import ctypes
@@ -12,16 +14,17 @@ import signal
 import socket
 import sys
 import threading
-import time
+from collections.abc import Callable
+from typing import Any
 
-BAIT: dict
-REACHED: dict = {}
+BAIT: dict[str, Any] = {}
+REACHED: dict[str, object] = {}
 
 
-def tries(clause):
+def tries(clause: str) -> Callable[[Callable[[], object]], None]:
     """Note a function's word, if it reaches what it tries."""
 
-    def note(probe):
+    def note(probe: Callable[[], object]) -> None:
         if clause in BAIT["clauses"]:
             with contextlib.suppress(OSError, RuntimeError, ValueError, MemoryError, ImportError):
                 said = probe()
@@ -32,45 +35,49 @@ def tries(clause):
 
 
 @tries("read")
-def _():
+def _() -> object:
     with open(BAIT["file"]) as file:
         return BAIT["secret"] in file.read() and "a file outside"
 
 
 @tries("read")
-def _():
+def _() -> object:
     return os.listdir(BAIT["folder"]) and "a folder outside"
 
 
 @tries("read")
-def _():
+def _() -> object:
     os.symlink(BAIT["file"], "canary-link")
     with open("canary-link") as file:
         return BAIT["secret"] in file.read() and "a file outside, by a link"
 
 
 @tries("write")
-def _():
+def _() -> object:
     with open(BAIT["file"], "r+") as file:
         file.write("canary")
     return "a file outside"
 
 
-for attempt in (
-    lambda: open(os.path.join(BAIT["folder"], "canary"), "w").close(),
-    lambda: os.truncate(BAIT["file"], 0),
-    lambda: os.chmod(BAIT["file"], 0o777),
-    lambda: os.utime(BAIT["file"], (0, 0)),
-    lambda: os.mkdir(os.path.join(BAIT["folder"], "canaries")),
-    lambda: os.symlink("x", os.path.join(BAIT["folder"], "canary-link")),
-    lambda: os.link(BAIT["file"], "canary-hard-link"),
-    lambda: os.unlink(BAIT["file"]),
-):
-    tries("write")(lambda attempt=attempt: attempt())  # what came of it is seen from outside
+@tries("write")
+def _() -> object:
+    for attempt in (
+        lambda: os.close(os.open(os.path.join(BAIT["folder"], "canary"), os.O_CREAT | os.O_WRONLY)),
+        lambda: os.truncate(BAIT["file"], 0),
+        lambda: os.chmod(BAIT["file"], 0o777),
+        lambda: os.utime(BAIT["file"], (0, 0)),
+        lambda: os.mkdir(os.path.join(BAIT["folder"], "canaries")),
+        lambda: os.symlink("x", os.path.join(BAIT["folder"], "canary-link")),
+        lambda: os.link(BAIT["file"], "canary-hard-link"),
+        lambda: os.unlink(BAIT["file"]),
+    ):
+        with contextlib.suppress(OSError):
+            attempt()  # type: ignore[no-untyped-call]
+    return None  # what came of it is seen from outside
 
 
 @tries("network")
-def _():
+def _() -> object:
     for place in BAIT["listening"]:
         family, address = place
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as caller:
@@ -81,13 +88,14 @@ def _():
 
 
 @tries("network")
-def _():
+def _() -> object:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"canary", tuple(BAIT["datagrams"]))  # what came of it is seen from outside
+        sender.sendto(b"canary", tuple(BAIT["datagrams"]))
+    return None  # what came of it is seen from outside
 
 
 @tries("subprocesses")
-def _():
+def _() -> object:
     child = os.fork()
     if not child:
         os._exit(0)
@@ -96,13 +104,13 @@ def _():
 
 
 @tries("subprocesses")
-def _():
+def _() -> object:
     child = os.posix_spawn(sys.executable or "/bin/true", ["python", "-c", "pass"], {})
     return os.waitpid(child, 0)[1] == 0 and "another program"
 
 
 @tries("processes")
-def _():
+def _() -> object:
     most, waiting = BAIT["processes"], threading.Event()
     threads = []
     children = []
@@ -132,7 +140,7 @@ def _():
 
 
 @tries("environment")
-def _():
+def _() -> object:
     seen = sorted(
         name for name, value in os.environ.items()
         if name not in BAIT["variables"] and BAIT["environment"].get(name, value) == value
@@ -141,7 +149,7 @@ def _():
 
 
 @tries("disk")
-def _():
+def _() -> object:
     most, written = BAIT["disk"], 0
     names = [f"canary-{number}" for number in range(12)]
     try:
@@ -156,7 +164,7 @@ def _():
     return f"{written} bytes"
 
 
-def _filled():
+def _filled() -> object:
     most, chunk, written = BAIT["disk"], b"\0" * (1 << 20), 0
     with contextlib.suppress(OSError):
         for number in range(12):
@@ -176,7 +184,7 @@ for number in BAIT["parents"]:
     for name in ("environ", "mem", "maps", "cmdline", "root", "cwd", "fd"):
 
         @tries("parent")
-        def _(number=number, name=name):
+        def _(number: int = number, name: str = name) -> object:
             path = f"/proc/{number}/{name}"
             if name in ("root", "cwd"):
                 return os.readlink(path) and path
@@ -186,24 +194,24 @@ for number in BAIT["parents"]:
                 return file.read(1) is not None and path
 
     @tries("parent")
-    def _(number=number):
+    def _(number: int = number) -> object:
         os.kill(number, 0)
         return "it can be signalled"
 
     @tries("parent")
-    def _(number=number):
+    def _(number: int = number) -> object:
         traced = ctypes.CDLL(None).ptrace(16, number, 0, 0) == 0
         return traced and "it can be traced"
 
 
 @tries("parent")
-def _():
+def _() -> object:
     os.kill(os.getppid() or os.getpid() + 1, 0)
     return "the sandbox's own process can be signalled"
 
 
 @tries("parent")
-def _():
+def _() -> object:
     for number in range(3, 256):
         with contextlib.suppress(OSError):
             os.fstat(number)
@@ -222,7 +230,7 @@ if "memory" in BAIT["clauses"]:
         del memory
 
 if "output" in BAIT["clauses"]:
-    print("x" * BAIT["output"], flush=True)
+    print("x" * BAIT["output"], file=sys.stderr, flush=True)
 
 if "subprocesses" in BAIT["clauses"]:
     with contextlib.suppress(OSError):

@@ -25,7 +25,7 @@ from seccompy import Action, ArgCmp, CmpOp, Filter, syscalls
 from mellea.core.policy import Policy
 from mellea.stdlib.sandbox._system_calls import ALLOWED, NETWORK, SILENT, STARTING
 
-__all__ = ["Confinement", "Namespaces", "OWN_FOLDER", "compile_filter", "make_ruleset"]
+__all__ = ["Confinement", "Namespaces", "access_to_own_folder", "compile_filter", "make_ruleset"]
 
 Namespaces = Literal["root", "user", "none"]
 """Who makes namespaces: root by itself, a user by a user namespace, or nobody."""
@@ -48,8 +48,6 @@ _CHANGE = (
     | AccessFS.MAKE_DIR | AccessFS.MAKE_REG | AccessFS.MAKE_SYM | AccessFS.MAKE_FIFO | AccessFS.MAKE_SOCK
 )  # fmt: skip
 _OF_FILES = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.TRUNCATE | AccessFS.EXECUTE
-OWN_FOLDER = _READ | _CHANGE
-"""What a program may do in its own folder, beside executing what is there."""
 
 _NEW_NAMESPACE = 0x7E02_0000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _THREAD = 0x0001_0000  # CLONE_THREAD
@@ -78,8 +76,10 @@ class Confinement:
         silent: Calls that report success, and do nothing.
         limits: Resource limits, by their name in the module ``resource``.
         seconds: When it is stopped.
+        stopped: Whether it is.
         output: Bytes that are kept of each stream.
         environment: Its environment variables, but for those that name its folder.
+        own_user: Whether root becomes a user that owns nothing.
         namespaces: Who makes namespaces.
         isolated_network: Whether its network is an empty one; with namespaces only.
         disk: Bytes of its own folder, a file system of its own; with namespaces only.
@@ -95,8 +95,10 @@ class Confinement:
     silent: frozenset[str]
     limits: tuple[tuple[str, int], ...]
     seconds: float
+    stopped: bool
     output: int
     environment: tuple[tuple[str, str], ...]
+    own_user: bool
     namespaces: Namespaces
     isolated_network: bool
     disk: int | None
@@ -124,8 +126,10 @@ class Confinement:
             silent=SILENT,
             limits=_limits(policy, namespaces),
             seconds=policy.seconds,
+            stopped=True,
             output=policy.output,
             environment=_environment(policy),
+            own_user=True,
             namespaces=namespaces,
             isolated_network=not policy.network,
             disk=policy.disk,
@@ -161,6 +165,12 @@ def _limits(policy: Policy, namespaces: Namespaces) -> tuple[tuple[str, int], ..
         ("RLIMIT_NPROC", policy.processes + ours),
         *(() if policy.disk is None else (("RLIMIT_FSIZE", policy.disk),)),
     )
+
+
+def access_to_own_folder(confinement: Confinement) -> int:
+    """Return what a program may do in its own folder, as Landlock counts it here."""
+    executing = AccessFS.EXECUTE if confinement.execute else AccessFS.NONE
+    return int((_READ | _CHANGE | executing) & fs_for_abi(abi_version()))
 
 
 def make_ruleset(confinement: Confinement) -> Ruleset:

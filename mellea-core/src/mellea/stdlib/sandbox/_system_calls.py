@@ -2,9 +2,9 @@
 
 It is a list of what is allowed, so that a call that a later kernel brings is refused. Files are not its
 matter, but Landlock's: opening is allowed here, and refused there. Left out on purpose, beside what only
-administrators do: tracing and reading other processes, memory that no limit counts (``memfd_create``, System V
-and POSIX message queues and shared memory), ``io_uring`` (which opens sockets by itself), watching files,
-handles of files, keys, performance counters, and namespaces.
+administrators do: tracing and reading other processes, memory that no limit counts (``memfd_create``, message
+queues and shared memory), ``io_uring`` (which opens sockets by itself), watching files, handles of files,
+keys, performance counters, and namespaces.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ ALLOWED = frozenset(
     timer_settime timerfd_create timerfd_gettime timerfd_settime times tkill truncate umask uname unlink
     unlinkat wait4 waitid write writev
     getpeername getsockname getsockopt recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto setsockopt shutdown
-    """.split()
+    """.split()  # noqa: SIM905  one word a line would fill a page
 )
 """With those on sockets: they do nothing without one, and pairs of connected ones are allowed."""
 
-NETWORK = frozenset("accept accept4 bind connect listen socket".split())
+NETWORK = frozenset({"accept", "accept4", "bind", "connect", "listen", "socket"})
 """What makes and connects sockets."""
 
-STARTING = frozenset("clone execve execveat fork vfork".split())
+STARTING = frozenset({"clone", "execve", "execveat", "fork", "vfork"})
 """What starts processes and programs; ``clone`` is allowed to make threads, where there may be several."""
 
 SILENT = frozenset(
     """
     chmod chown fchmod fchmodat fchmodat2 fchown fchownat lchown fremovexattr fsetxattr lremovexattr
     lsetxattr removexattr setxattr sync futimesat utime utimensat utimes
-    """.split()
+    """.split()  # noqa: SIM905  one word a line would fill a page
 )
 """What changes a file's mode, owner, times and attributes: it reports success, and does nothing.
 
-Landlock does not rule over these, and a program could change what lies outside its folder. Copying a file asks
-for them, and should not fail.
+Landlock does not rule over these, and a program could change what lies outside its folder. Copying a file
+asks for them, and should not fail.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +22,10 @@ __all__ = ["FOREVER", "Bait", "clauses_of", "judge_canaries", "set_bait"]
 
 FOREVER = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(9)"
 """What only a sandbox's limit on time ends."""
+_SHORT, _PATIENCE = 0.3, 3.0
+"""The limit on time that is tried, and how much longer that is waited for, in seconds."""
+_LONG = 60.0
+"""The longest that all other canaries take, in seconds."""
 
 
 def clauses_of(policy: Policy) -> frozenset[str]:
@@ -112,7 +117,7 @@ class Bait:
 
     def program(self) -> str:
         """Return the program that tries everything."""
-        return f"BAIT = {self.told!r}\n{_source()}"
+        return _source().replace("BAIT: dict[str, Any] = {}", f"BAIT: dict[str, Any] = {self.told!r}", 1)
 
     def was_changed(self) -> bool:
         """Tell whether the files are other than they were."""
@@ -147,16 +152,16 @@ def set_bait(policy: Policy, variables: Iterable[str]) -> Iterator[Bait]:
 
 
 async def judge_canaries(
-    policy: Policy, bait: Bait, run: Callable[[str, float | None], Awaitable[SandboxResult]]
+    policy: Policy, bait: Bait, run: Callable[[str, float], Awaitable[SandboxResult]]
 ) -> dict[str, str]:
     """Run the canaries, and return what they reached, by clause.
 
     Args:
         policy: The policy.
         bait: What they try to reach.
-        run: Runs a program in the sandbox; with a limit on its seconds, or the policy's own for None.
+        run: Runs a program in the sandbox, with a limit on its seconds.
     """
-    found = await run(bait.program(), None)
+    found = await run(bait.program(), _LONG)
     lines = found.stdout.splitlines()
     try:
         reached: dict[str, str] = json.loads(lines[0])
@@ -174,8 +179,11 @@ async def judge_canaries(
         reached["write"] = "the program changed a file or a folder outside"
     if "network" in bait.clauses and bait.was_called():
         reached["network"] = "the program reached a server of this machine"
-    stopped = await run(FOREVER, 0.3)
-    if not stopped.timed_out:
+    try:
+        stopped = (await asyncio.wait_for(run(FOREVER, _SHORT), _SHORT + _PATIENCE)).timed_out
+    except TimeoutError:
+        stopped = False
+    if not stopped:
         reached["seconds"] = "the program was not stopped"
     return reached
 

@@ -86,7 +86,8 @@ class Program:
         Raises:
             UsageError: There is no program, or a file is none that lies in a folder.
         """
-        if not isinstance(program, str) and not (program and all(isinstance(word, str) for word in program)):
+        words = program if isinstance(program, Sequence) else ()
+        if not isinstance(program, str) and not (words and all(isinstance(word, str) for word in words)):
             raise UsageError(
                 f"A program is Python as text, or a list of words, not {program!r}.",
                 hint='Pass "print(1)" or ["ls", "-l"].',

@@ -1,18 +1,20 @@
 """The sandbox ``landlock``: this Python, or a program, in a process that the Linux kernel confines.
 
-Landlock rules over files, seccomp over system calls, and where namespaces can be had they make an empty network,
-a file system for the program's folder, and one parent with which all its children end. No root and no daemon.
+Landlock rules over files, seccomp over system calls, and where namespaces can be had they make an empty
+network, a file system for the program's folder, and one parent with which all its children end. It needs
+neither root nor a daemon.
 """
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,15 +24,18 @@ from mellea.core.errors import SandboxError, UsageError
 from mellea.core.event_loop import in_thread
 from mellea.core.policy import Policy
 from mellea.stdlib.sandbox._process import Finished, run_process
-from mellea.stdlib.sandbox.canaries import clauses_of, judge_canaries, set_bait
+from mellea.stdlib.sandbox.canaries import judge_canaries, set_bait
 from mellea.stdlib.sandbox.contract import Program, Sandbox, SandboxResult
 
 __all__ = ["LandlockSandbox"]
 
 _INSTALL = 'Install it with: pip install "mellea-core[landlock]"'
-_LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
+_START = "import sys, marshal; exec(marshal.load(sys.stdin.buffer))"
 _FIRST_USER, _USERS = 61_184, 4_336
 """Users that belong to nobody; systemd gives the same ones to services that need one for a while."""
+
+_DEEPEST = 60
+"""How deep files may lie that are returned."""
 
 
 class _NotConfinedError(Exception):
@@ -71,14 +76,12 @@ class LandlockSandbox(Sandbox):
         raise SandboxError(f"The sandbox 'landlock' cannot start here: {why}.", tier=self.tier)
 
     async def _try_canaries(self, confinement: Any) -> dict[str, str]:
-        variables = {"HOME", "TMPDIR", "LC_CTYPE", *(name for name, _ in confinement.environment)}
-        if confinement.environment != _environment_of(self.policy):
-            variables = {"HOME", "TMPDIR", "LC_CTYPE", *(name for name, _ in _environment_of(self.policy))}
+        expected = _import_confinement().Confinement.of(self.policy, confinement.namespaces).environment
+        variables = {"HOME", "TMPDIR", "LC_CTYPE", *(name for name, _ in expected)}
         with set_bait(self.policy, variables) as bait:
 
-            async def run(code: str, seconds: float | None) -> SandboxResult:
-                shorter = confinement if seconds is None else evolve(confinement, seconds=seconds)
-                return await _run(shorter, Program.of(code, None, None))
+            async def run(code: str, seconds: float) -> SandboxResult:
+                return await _run(evolve(confinement, seconds=seconds), Program.of(code, None, None))
 
             return await judge_canaries(self.policy, bait, run)
 
@@ -121,13 +124,6 @@ def _import_confinement() -> Any:
     return _confinement
 
 
-def _environment_of(policy: Policy) -> tuple[tuple[str, str], ...]:
-    environment: tuple[tuple[str, str], ...] = (
-        _import_confinement().Confinement.of(policy, "none").environment
-    )
-    return environment
-
-
 def _missing(policy: Policy, why: str) -> dict[str, str]:
     """Return the clauses that need namespaces, which there are none of."""
     without = f"there are no namespaces here ({why})"
@@ -139,6 +135,14 @@ def _missing(policy: Policy, why: str) -> dict[str, str]:
     if policy.processes > 1 and os.geteuid() != 0:
         found["processes"] = f"{without}, so a limit would count all processes of the user"
     return found
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, however deep what a program left in it."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["/bin/rm", "-rf", "--", folder], check=False)  # noqa: S603
 
 
 def _lies_in(folder: str, roots: Sequence[str]) -> bool:
@@ -157,7 +161,7 @@ async def _run(confinement: Any, program: Program) -> SandboxResult:
         files = _collect(Path(folder), confinement.disk) if own else {}
     finally:
         if own:
-            await in_thread(partial(shutil.rmtree, folder, ignore_errors=True))
+            await in_thread(_remove, folder)
     return SandboxResult(
         finished.stdout.decode(errors="replace"),
         finished.stderr.decode(errors="replace"),
@@ -180,7 +184,9 @@ def _collect(folder: Path, most: int | None) -> dict[str, bytes]:
     """Return the regular files in a folder, at most so many bytes in all; no link is followed."""
     found: dict[str, bytes] = {}
     left = most if most is not None else sys.maxsize
-    for root, _, names in os.walk(folder):
+    for root, folders, names in os.walk(folder):
+        if len(Path(root).parts) - len(folder.parts) > _DEEPEST:
+            folders.clear()
         for name in sorted(names):
             path = Path(root, name)
             if path.is_symlink() or not path.is_file() or path.stat().st_size > left:
@@ -203,32 +209,31 @@ async def _launch(confinement: Any, program: Program, folder: str, *, own: bool)
         }
         environment = dict(confinement.environment) | {"HOME": folder, "TMPDIR": folder}
         finished = await run_process(
-            [sys.executable, "-I", _LAUNCHER],
-            text=json.dumps(task).encode(),
+            [sys.executable, "-I", "-c", _START],
+            text=_launcher() + marshal.dumps(task),
             environment=environment,
-            seconds=confinement.seconds,
+            seconds=confinement.seconds if confinement.stopped else None,
             output=confinement.output,
             descriptors=[tell] if ruleset is None else [tell, ruleset.fileno()],
         )
         os.close(tell)
         tell = -1
-        report = _read_report(told)
+        kind, text = _read_report(told)
     finally:
         os.close(told)
         if tell != -1:
             os.close(tell)
         if ruleset is not None:
             ruleset.close()
-    if "problem" in report:
-        raise _NotConfinedError(report["problem"])
-    return finished, int(report.get("code", -9))
+    if kind == "problem":
+        raise _NotConfinedError(text)
+    return finished, int(text or -9)
 
 
 def _task(confinement: Any, program: Program, folder: str, *, own: bool) -> dict[str, Any]:
     from mellea.stdlib.sandbox import _confinement as confined  # noqa: PLC0415
 
-    access = confined.OWN_FOLDER | (confined.AccessFS.EXECUTE if confinement.execute else 0)
-    is_root = os.geteuid() == 0
+    changes_user = confinement.own_user and os.geteuid() == 0
     filter_ = (
         confined.compile_filter(confinement.allowed, confinement.silent) if confinement.system_calls else b""
     )
@@ -239,10 +244,10 @@ def _task(confinement: Any, program: Program, folder: str, *, own: bool) -> dict
         "folder": folder,
         "own": own,
         "disk": confinement.disk,
-        "access": int(access & confined.fs_for_abi(confined.abi_version())),
-        "filter": filter_.hex(),
+        "access": confined.access_to_own_folder(confinement),
+        "filter": filter_,
         "limits": confinement.limits,
-        "user": _FIRST_USER + int.from_bytes(os.urandom(2)) % _USERS if is_root else None,
+        "user": _FIRST_USER + int.from_bytes(os.urandom(2)) % _USERS if changes_user else None,
         "overrides": bool(program.folder) or len(confinement.write) > 1,
         "code": program.code,
         "program": None if program.argv is None else _find(program.argv[0], confinement),
@@ -257,9 +262,17 @@ def _find(name: str, confinement: Any) -> str:
     return str(Path(found).resolve())
 
 
-def _read_report(told: int) -> dict[str, Any]:
-    """Return what the launcher reported: the first line that says something."""
-    with open(told, "rb", closefd=False) as file:  # noqa: PTH123  it is a descriptor
-        lines = [line for line in file.read(1 << 16).splitlines() if line.strip()]
-    reports: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return next((report for report in reports if "problem" in report), reports[-1] if reports else {})
+def _read_report(told: int) -> tuple[str, str]:
+    """Return what the launcher reported, and how: the first problem, or else the last that it said."""
+    with open(told, "rb", closefd=False) as file:
+        lines = file.read(1 << 16).decode(errors="replace").splitlines()
+    reports = [(kind, text) for kind, _, text in (line.partition(" ") for line in lines) if text]
+    last = reports[-1] if reports else ("", "")
+    return next((report for report in reports if report[0] == "problem"), last)
+
+
+@lru_cache(maxsize=1)
+def _launcher() -> bytes:
+    """Return the launcher's code, compiled: it is handed to each process that runs it."""
+    path = Path(__file__).with_name("_launcher.py")
+    return marshal.dumps(compile(path.read_text(), str(path), "exec"))
