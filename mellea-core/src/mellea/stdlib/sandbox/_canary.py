@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import json
 import os
 import signal
@@ -94,6 +95,13 @@ def _() -> object:
     return None  # what came of it is seen from outside
 
 
+@tries("network")
+def _() -> object:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("192.0.2.1", 9))  # an address of documentation; nothing is sent
+    return "a way to other machines"
+
+
 @tries("subprocesses")
 def _() -> object:
     child = os.fork()
@@ -141,11 +149,14 @@ def _() -> object:
 
 @tries("environment")
 def _() -> object:
-    seen = sorted(
-        name for name, value in os.environ.items()
-        if name not in BAIT["variables"] and BAIT["environment"].get(name, value) == value
-    )  # fmt: skip
-    return ", ".join(seen[:5])
+    inherited = BAIT["environment"]
+    seen = [
+        name
+        for name, value in os.environ.items()
+        if name not in BAIT["variables"]
+        and (inherited is None or hashlib.sha256(f"{name}={value}".encode()).hexdigest() in inherited)
+    ]
+    return ", ".join(sorted(seen)[:5])
 
 
 @tries("disk")
@@ -180,7 +191,7 @@ def _filled() -> object:
 tries("disk")(_filled)
 
 
-for number in BAIT["parents"]:
+for number in set(BAIT["parents"]) - {os.getpid()}:
     for name in ("environ", "mem", "maps", "cmdline", "root", "cwd", "fd"):
 
         @tries("parent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -58,9 +59,10 @@ class Bait:
         folder: Where the files are; of this bait alone.
         policy: The policy.
         variables: Environment variables that the program may see, whatever they hold.
+        inherited: Whether others count only when they hold what this process's hold.
     """
 
-    def __init__(self, folder: Path, policy: Policy, variables: Iterable[str]) -> None:
+    def __init__(self, folder: Path, policy: Policy, variables: Iterable[str], *, inherited: bool) -> None:
         self.folder = folder
         self.secret = secrets.token_hex(16)
         self.file = folder / "bait.txt"
@@ -90,7 +92,7 @@ class Bait:
             "processes": policy.processes,
             "forks": policy.subprocesses,
             "variables": sorted(variables),
-            "environment": {},
+            "environment": _digests() if inherited else None,
             "disk": policy.disk,
             "memory": policy.memory,
             "output": policy.output + 1,
@@ -142,9 +144,10 @@ class Bait:
 
 
 @contextlib.contextmanager
-def set_bait(policy: Policy, variables: Iterable[str]) -> Iterator[Bait]:
+def set_bait(policy: Policy, variables: Iterable[str], *, inherited: bool = False) -> Iterator[Bait]:
     """Lay bait for a policy's canaries, for as long as the block runs."""
-    bait = Bait(Path(tempfile.mkdtemp(prefix="mellea-bait-")), policy, variables)
+    folder = Path(tempfile.mkdtemp(prefix="mellea-bait-"))
+    bait = Bait(folder, policy, variables, inherited=inherited)
     try:
         yield bait
     finally:
@@ -186,6 +189,16 @@ async def judge_canaries(
     if not stopped:
         reached["seconds"] = "the program was not stopped"
     return reached
+
+
+def _digests() -> list[str]:
+    """Return what the variables of this process hold, so that none can be read from it."""
+    plain = {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "PWD"}
+    return [
+        hashlib.sha256(f"{name}={value}".encode()).hexdigest()
+        for name, value in os.environ.items()
+        if name not in plain
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -15,7 +15,7 @@ from mellea.core.errors import ClosedError, SandboxError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.policy import CLAUSES, Policy
 
-__all__ = ["Program", "Sandbox", "SandboxResult"]
+__all__ = ["Program", "Sandbox", "SandboxResult", "lies_in"]
 
 
 @frozen
@@ -224,3 +224,9 @@ class Sandbox(ABC):
             tier=self.tier,
             unenforced={clause: why for clause, why in unenforced.items() if clause in CLAUSES},
         )
+
+
+def lies_in(folder: str, roots: Sequence[str]) -> bool:
+    """Tell whether a folder is one of several, or lies below one, links resolved."""
+    place = Path(folder).resolve()
+    return any(place.is_relative_to(Path(root).resolve()) for root in roots)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from mellea.core.event_loop import in_thread
 from mellea.core.policy import Policy
 from mellea.stdlib.sandbox._process import Finished, run_process
 from mellea.stdlib.sandbox.canaries import judge_canaries, set_bait
-from mellea.stdlib.sandbox.contract import Program, Sandbox, SandboxResult
+from mellea.stdlib.sandbox.contract import Program, Sandbox, SandboxResult, lies_in
 
 __all__ = ["LandlockSandbox"]
 
@@ -92,7 +92,7 @@ class LandlockSandbox(Sandbox):
             raise SandboxError(f"The sandbox 'landlock' failed: {error}.", tier=self.tier) from error
 
     def _checked_for(self, program: Program) -> Any:
-        if program.folder is not None and not _lies_in(program.folder, self.policy.write):
+        if program.folder is not None and not lies_in(program.folder, self.policy.write):
             raise UsageError(
                 f"The policy does not let the program write {program.folder}.",
                 hint="Name the folder in the policy's write.",
@@ -143,11 +143,6 @@ def _remove(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     except RecursionError:
         subprocess.run(["/bin/rm", "-rf", "--", folder], check=False)  # noqa: S603
-
-
-def _lies_in(folder: str, roots: Sequence[str]) -> bool:
-    place = Path(folder).resolve()
-    return any(place.is_relative_to(Path(root).resolve()) for root in roots)
 
 
 async def _run(confinement: Any, program: Program) -> SandboxResult:

@@ -1,0 +1,128 @@
+"""The sandbox of containers, with a stand-in for the engine's command line."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from mellea.core import Policy, SandboxError, UsageError
+from mellea.stdlib.sandbox import DockerSandbox
+from mellea.stdlib.sandbox.docker import container_options
+
+SMALL = Policy(memory=256 << 20, seconds=20, disk=1 << 20)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a stand-in for the program ``docker``."""
+    place = tmp_path_factory.mktemp("engine")
+    program = place / "docker"
+    script = Path(__file__).with_name("stand_in_engine.py")
+    path = os.pathsep.join(sys.path)
+    program.write_text(f'#!/bin/sh\nSTAND_IN={place} PYTHONPATH={path} exec {sys.executable} {script} "$@"\n')
+    program.chmod(0o755)
+    return place
+
+
+@pytest.fixture(scope="module")
+def sandbox(place):
+    with DockerSandbox(SMALL, program=str(place / "docker")) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("option", "clause"),
+    [("--memory", "memory"), ("--pids-limit", "processes")],
+)
+def test_opening_fails_without_an_option(option, clause, place):
+    policy = Policy(memory=256 << 20, disk=1 << 20, processes=4)
+    options = [pair for pair in container_options(policy) if pair[0] != option]
+    with pytest.raises(SandboxError) as caught:
+        DockerSandbox(policy, program=str(place / "docker"), options=options).open()
+    assert clause in caught.value.unenforced
+
+
+def test_opening_fails_where_the_folder_has_no_bound(place):
+    options = [pair if pair[0] != "--tmpfs" else ("--tmpfs", "/work:rw") for pair in container_options(SMALL)]
+    with pytest.raises(SandboxError) as caught:
+        DockerSandbox(SMALL, program=str(place / "docker"), options=options).open()
+    assert "disk" in caught.value.unenforced
+
+
+def test_opening_fails_where_files_outside_are_given(place):
+    options = [*container_options(SMALL), ("--volume", "/tmp:/tmp")]
+    with pytest.raises(SandboxError) as caught:
+        DockerSandbox(SMALL, program=str(place / "docker"), options=options).open()
+    assert {"read", "write"} <= set(caught.value.unenforced)
+
+
+def test_opening_fails_where_variables_are_given(place, monkeypatch):
+    monkeypatch.setenv("MELLEA_TEST_TOKEN", "abc")
+    options = [*container_options(SMALL), ("--env", "MELLEA_TEST_TOKEN")]
+    with pytest.raises(SandboxError) as caught:
+        DockerSandbox(SMALL, program=str(place / "docker"), options=options).open()
+    assert "environment" in caught.value.unenforced
+
+
+def test_every_option_is_asked_for(sandbox, place):
+    asked = (place / "runs.txt").read_text()
+    for name in (
+        "--cap-drop",
+        "--ipc",
+        "--network",
+        "--pids-limit",
+        "--read-only",
+        "--security-opt",
+        "--user",
+    ):
+        assert name in asked
+
+
+def test_python_runs(sandbox):
+    found = sandbox.run("import sys\nprint(open('in.txt').read())\nsys.exit(3)", files={"in.txt": b"hi"})
+    assert (found.stdout, found.exit_code) == ("hi\n", 3)
+
+
+def test_an_error_is_told(sandbox):
+    assert sandbox.run("1 / 0").problem == "execution failed: ZeroDivisionError: division by zero"
+
+
+def test_a_program_runs_with_its_arguments(sandbox):
+    assert sandbox.run(["echo", "a  b"]).stdout == "a  b\n"
+
+
+def test_a_program_that_takes_too_long_is_stopped(place):
+    with DockerSandbox(Policy(seconds=1), program=str(place / "docker")) as sandbox:
+        assert sandbox.run("while True: pass").timed_out
+
+
+def test_variables_of_the_policy_are_seen(place):
+    policy = Policy(environment={"COLOUR": "red"})
+    assert "red" not in str(container_options(policy))
+    with DockerSandbox(policy, program=str(place / "docker")) as sandbox:
+        assert sandbox.run("import os; print(os.environ['COLOUR'])").stdout == "red\n"
+
+
+def test_a_folder_that_the_policy_does_not_name_is_no_place_to_run(sandbox, tmp_path):
+    with pytest.raises(UsageError, match="does not let the program write"):
+        sandbox.run("print(1)", folder=tmp_path)
+
+
+def test_an_engine_that_is_down_is_told(place):
+    (place / "down").touch()
+    try:
+        with pytest.raises(SandboxError, match=r"reaches no engine: Cannot connect .* Start the engine"):
+            DockerSandbox(program=str(place / "docker")).open()
+    finally:
+        (place / "down").unlink()
+
+
+def test_an_engine_that_is_not_installed_is_told():
+    with pytest.raises(SandboxError, match="needs the program 'nonesuch', which is not installed"):
+        DockerSandbox(program="nonesuch").open()
+
+
+def test_an_image_that_is_not_there_is_told(place):
+    with pytest.raises(SandboxError, match=r"Unable to find image .* pull missing"):
+        DockerSandbox(image="missing", program=str(place / "docker")).open()
