@@ -142,7 +142,8 @@ class Attempt(Generic[S]):
                 "fixed_by": self.fixed_by,
                 "faults": list(self.faults),
                 "requirements": [
-                    {**_verdict(*pair), "steering": self.steering.get(pair[0].name)} for pair in self.results
+                    _verdict(requirement, result, self.steering.get(requirement.name))
+                    for requirement, result in self.results
                 ],
                 "calls": [_call(message) for message in self.tool_results],
             }
@@ -166,7 +167,8 @@ def _told(message: SentMessage) -> dict[str, str]:
     return {"role": message.role, "content": message.content}
 
 
-def _verdict(requirement: Requirement, result: ValidationResult) -> dict[str, Any]:
+def _verdict(requirement: Requirement, result: ValidationResult, fate: str | None) -> dict[str, Any]:
+    steered = {} if fate is None else {"steering": fate}
     return {
         "requirement": requirement.name,
         "met": result.result,
@@ -175,6 +177,7 @@ def _verdict(requirement: Requirement, result: ValidationResult) -> dict[str, An
         "skipped": result.skipped,
         "seconds": round(result.seconds, 6),
         "tokens": result.usage.total_tokens if result.usage is not None else 0,
+        **steered,
     }
 
 
