@@ -6,6 +6,7 @@ The generation stops at the first chunk that fails, and a second attempt begins.
 import asyncio
 
 from mellea import Instruction, ModelOption, SimpleContext, start_backend
+from mellea.stdlib.chunking import WordChunking
 from mellea.stdlib.requirements import avoids, word_count
 from mellea.stdlib.sampling import RejectionSamplingStrategy
 from mellea.stdlib.streaming import ChunkEvent, CompletedEvent, RetryEvent, stream
@@ -27,7 +28,7 @@ async def main() -> None:
             task,
             backend,
             SimpleContext(),
-            chunking="word",
+            chunking=WordChunking(keep_separators=True),
             requirements=WANTED,
             loop_budget=2,
             repair=RejectionSamplingStrategy.repair,

@@ -19,6 +19,7 @@ from mellea.core import (
 )
 from mellea.core.event_loop import run_sync
 from mellea.stdlib import streaming
+from mellea.stdlib.chunking import SentenceChunking, WordChunking
 from mellea.stdlib.components import Instruction
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.requirements import avoids, check, req, simple_validate, word_count
@@ -49,9 +50,9 @@ async def collected(iterable):
     ("chunking", "expected"),
     [
         (None, ["One two. Th", "ree.\n\nFour", "."]),
-        ("word", ["One", " two.", " Three.", "\n\nFour."]),
-        ("sentence", ["One two.", " Three.", "\n\nFour."]),
-        ("paragraph", ["One two. Three.\n\n", "Four."]),
+        ("word", ["One", "two.", "Three.", "Four."]),
+        ("sentence", ["One two.", "Three.", "Four."]),
+        ("paragraph", ["One two. Three.", "Four."]),
     ],
 )
 async def test_chunks_are_cut_as_asked(chunking, expected):
@@ -73,13 +74,19 @@ async def test_first_chunk_comes_before_the_generation_ends():
 @settings(deadline=None)
 @given(
     pieces=st.lists(st.text(alphabet="aé😀 .\n", max_size=4), max_size=8),
-    chunking=st.sampled_from([None, "word", "sentence"]),
+    chunking=st.sampled_from(
+        [None, WordChunking(keep_separators=True), SentenceChunking(keep_separators=True)]
+    ),
 )
 def test_chunks_join_to_the_text_of_the_model(pieces, chunking):
     async def chunks():
-        return await collected(await streamed(pieces, chunking=chunking))
+        streamer = await streamed(pieces, chunking=chunking)
+        return "".join(await collected(streamer)), streamer.full_text
 
-    assert "".join(asyncio.run(chunks())) == "".join(pieces)
+    joined, full_text = asyncio.run(chunks())
+    assert full_text == "".join(pieces)
+    assert full_text.startswith(joined)
+    assert not full_text[len(joined) :].strip()
 
 
 async def test_failing_chunk_is_not_delivered_and_stops_the_provider():
@@ -122,7 +129,7 @@ async def test_events_tell_everything_in_order():
         QuickCheckEvent(0, 1, True, unknown),
         ChunkEvent("One", 0, 1),
         QuickCheckEvent(1, 1, True, unknown),
-        ChunkEvent(" two", 1, 1),
+        ChunkEvent("two", 1, 1),
         StreamingDoneEvent(1, "One two"),
         FullValidationEvent(1, True, tuple(streamer.final_validations)),
         CompletedEvent(True, "One two", 1),
@@ -310,7 +317,8 @@ async def test_library_requirements_stop_a_stream_by_themselves():
         [], backend=backend, chunking="word", requirements=[word_count(at_most=3), avoids("never")]
     )
 
-    assert "".join(await collected(streamer)) == "one two three"
+    assert await collected(streamer) == ["one", "two", "three"]
+    assert streamer.full_text == "one two three"
     assert streamer.failure_reason == "Use at most 3 words: it has more than 3 words"
 
 
@@ -319,7 +327,7 @@ async def test_word_to_avoid_is_never_seen_by_the_reader_and_longer_words_pass()
         ["A cate", "gory of c", "at", " food"], chunking="word", requirements=[avoids("cat")]
     )
 
-    assert await collected(streamer) == ["A", " category", " of"]
+    assert await collected(streamer) == ["A", "category", "of"]
 
 
 async def test_word_to_avoid_at_the_very_end_is_found():

@@ -34,6 +34,7 @@ from mellea.core.reasoning import NoAnswerWarning
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.requirement import (
     PartialValidationResult,
+    PartialValidationSummary,
     Requirement,
     ValidationResult,
     default_output_to_bool,
@@ -113,6 +114,7 @@ __all__ = [
     "OutputSchema",
     "ParagraphChunking",
     "PartialValidationResult",
+    "PartialValidationSummary",
     "Policy",
     "PromptCutWarning",
     "RawProviderResponse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from mellea.core.errors import UsageError
 
@@ -19,52 +20,84 @@ __all__ = [
 
 
 class ChunkingStrategy(ABC):
-    """Says where a text may be cut. Chunks are verbatim parts of the text, so that they join to it again."""
+    """Says where a text may be cut.
+
+    Chunks are verbatim parts of the text, in its order; what lies between them is left out.
+    """
 
     @abstractmethod
     def split(self, text: str) -> list[str]:
         """Return the chunks at the beginning of the text that are complete, whatever follows."""
 
     def flush(self, text: str) -> list[str]:
-        """Return the chunks of what is left when nothing follows any more; by default one."""
-        return [text] if text else []
+        """Return the chunks behind those of ``split``, when nothing follows; by default none."""
+        return []
 
 
-_WORD = re.compile(r"\s*+\S++(?=\s)")
-_BLANK_LINES = re.compile(r"\n[ \t\r]*+\n\s*+")
+class _SeparatedChunking(ChunkingStrategy):
+    """Chunks with separators between them.
 
-
-def _one_after_the_other(pattern: re.Pattern[str], text: str) -> list[str]:
-    """Return what matches at the beginning, what matches after it, and so on.
-
-    One failure ends it, so that it costs its length.
+    Args:
+        keep_separators: Whether a chunk begins with what separates it from the one before, so that chunks
+            join to the text again.
     """
-    chunks, position = [], 0
-    while found := pattern.match(text, position):
-        chunks.append(found.group())
-        position = found.end()
-    return chunks
 
-
-class WordChunking(ChunkingStrategy):
-    """A chunk is a word with the space before it."""
+    def __init__(self, *, keep_separators: bool = False) -> None:
+        self.keep_separators = keep_separators
 
     def split(self, text: str) -> list[str]:
-        """Return the words that are followed by space."""
-        return _one_after_the_other(_WORD, text)
-
-
-class ParagraphChunking(ChunkingStrategy):
-    """A chunk is a paragraph with the blank lines after it."""
-
-    def split(self, text: str) -> list[str]:
-        """Return the paragraphs that are followed by a blank line and another paragraph's beginning."""
-        body = text.rstrip()  # blank lines at the end have nothing behind them yet
-        chunks, begin = [], 0
-        for blank in _BLANK_LINES.finditer(body, len(text) - len(text.lstrip())):
-            chunks.append(text[begin : blank.end()])
-            begin = blank.end()
+        """Return the chunks whose separator has been written."""
+        chunks, kept = [], 0
+        for begin, end in self._complete(text):
+            chunks.append(text[kept if self.keep_separators else begin : end])
+            kept = end
         return chunks
+
+    def flush(self, text: str) -> list[str]:
+        """Return what stands behind the last separator; nothing if the text ends with one."""
+        end = 0
+        for _, end in self._complete(text):  # noqa: B007  the last one
+            pass
+        rest = text[end:]
+        unfinished = self._rest(rest)
+        return [rest if self.keep_separators else unfinished] if unfinished else []
+
+    @abstractmethod
+    def _complete(self, text: str) -> Iterator[tuple[int, int]]:
+        """Iterate over where the complete chunks begin and end."""
+
+    def _rest(self, rest: str) -> str:
+        """Return the unfinished chunk in what is left behind the last complete one."""
+        return rest.strip()
+
+
+_WORD = re.compile(r"\S++(?=\s)")
+_PARAGRAPH_END = re.compile(r"\n{2,}+")
+
+
+class WordChunking(_SeparatedChunking):
+    """A chunk is a word."""
+
+    def _complete(self, text: str) -> Iterator[tuple[int, int]]:
+        return (found.span() for found in _WORD.finditer(text))
+
+    def _rest(self, rest: str) -> str:
+        return "" if rest[-1:].isspace() else rest.strip()
+
+
+class ParagraphChunking(_SeparatedChunking):
+    """A chunk is a paragraph; two or more line ends separate them."""
+
+    def _complete(self, text: str) -> Iterator[tuple[int, int]]:
+        begin = 0
+        for blank in _PARAGRAPH_END.finditer(text):
+            if blank.start() > begin:
+                yield begin, blank.start()
+            begin = blank.end()
+
+    def _rest(self, rest: str) -> str:
+        blank = _PARAGRAPH_END.match(rest)
+        return rest[blank.end() :] if blank else rest
 
 
 _ABBREVIATIONS = frozenset(
@@ -117,37 +150,27 @@ _ABBREVIATIONS = frozenset(
     ]
 )
 _QUOTES = "\"'\u201c\u201d\u2018\u2019()[]"
-_VISIBLE = re.compile(r"\S")
-_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]]*+(?=\s)")
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]\u00bb]*+(?=\s)")
 
 
-class SentenceChunking(ChunkingStrategy):
-    """A chunk is a sentence with the space before it.
+class SentenceChunking(_SeparatedChunking):
+    """A chunk is a sentence: up to a mark, with the quotes and brackets that close behind it.
 
-    A mark at the end of an abbreviation (``Dr.``, ``e.g.``), of an initial (``J. Smith``), of a number in a
-    list (``1.``), or before a word in lower case ends no sentence.
+    A mark at the end of an abbreviation (``Dr.``, ``e.g.``), of an initial (``J. Smith``), or of a number in
+    a list (``1.``) ends no sentence. What follows does not matter: the last sentence is complete, too.
     """
 
-    def split(self, text: str) -> list[str]:
-        """Return the sentences after which something else has begun."""
-        chunks, start = [], 0
+    def _complete(self, text: str) -> Iterator[tuple[int, int]]:
+        begin = len(text) - len(text.lstrip())
         for mark in _SENTENCE_END.finditer(text):
-            following = _VISIBLE.search(text, mark.end())
-            if following and _ends_sentence(text[start : mark.end()], following.group()):
-                chunks.append(text[start : mark.end()])
-                start = mark.end()
-        return chunks
-
-    def flush(self, text: str) -> list[str]:
-        """Return what is left: the complete sentences, and the last one even if no mark ends it."""
-        chunks = self.split(text)
-        rest = text[sum(map(len, chunks)) :]
-        return [*chunks, rest] if rest else chunks
+            if mark.end() > begin and _ends_sentence(text[begin : mark.end()]):
+                yield begin, mark.end()
+                begin = mark.end()
+                while begin < len(text) and text[begin].isspace():
+                    begin += 1
 
 
-def _ends_sentence(sentence: str, following: str) -> bool:
-    if following.islower():
-        return False
+def _ends_sentence(sentence: str) -> bool:
     word = sentence.rsplit(maxsplit=1)[-1].strip(_QUOTES)
     if not word.endswith("."):
         return True
@@ -155,12 +178,8 @@ def _ends_sentence(sentence: str, following: str) -> bool:
     return not (
         stem.lower() in _ABBREVIATIONS
         or (len(stem) == 1 and stem.isalpha() and stem != "I")
-        or _is_list_number(sentence)
+        or re.fullmatch(r"\d+\.", sentence)
     )
-
-
-def _is_list_number(sentence: str) -> bool:
-    return re.fullmatch(r"\s*\d+\.", sentence) is not None
 
 
 _BY_NAME: dict[str, type[ChunkingStrategy]] = {
@@ -212,8 +231,7 @@ class Chunker:
         Raises:
             UsageError: The strategy gave a chunk that is empty or no part of the text.
         """
-        self._rest += delta
-        return self._take(self._strategy.split(self._rest))
+        return [chunk for chunk, _ in self.feed_verbatim(delta)]
 
     def flush(self) -> list[str]:
         """Return the chunks of what is left; the text is over.
@@ -221,15 +239,28 @@ class Chunker:
         Raises:
             UsageError: The strategy gave a chunk that is empty or no part of the text.
         """
+        return [chunk for chunk, _ in self.flush_verbatim()]
+
+    def feed_verbatim(self, delta: str) -> list[tuple[str, str]]:
+        """Do what ``feed`` does, and give with each chunk the text from the end of the one before."""
+        self._rest += delta
+        return self._take(self._strategy.split(self._rest))
+
+    def flush_verbatim(self) -> list[tuple[str, str]]:
+        """Do what ``flush`` does, and give with each chunk the text from the end of the one before."""
         return self._take(self._strategy.flush(self._rest))
 
-    def _take(self, chunks: list[str]) -> list[str]:
+    def _take(self, chunks: list[str]) -> list[tuple[str, str]]:
+        taken = []
         for chunk in chunks:
-            if not chunk or not self._rest.startswith(chunk):
+            begin = self._rest.find(chunk) if chunk else -1
+            if begin < 0:
                 name = type(self._strategy).__name__
                 raise UsageError(
-                    f"{name} gave the chunk {chunk[:40]!r}, which is no beginning of the text left.",
-                    hint="Return verbatim parts.",
+                    f"{name} gave the chunk {chunk[:40]!r}, which is no part of the text left.",
+                    hint="Return verbatim parts, in their order.",
                 )
-            self._rest = self._rest[len(chunk) :]
-        return chunks
+            end = begin + len(chunk)
+            taken.append((chunk, self._rest[:end]))
+            self._rest = self._rest[end:]
+        return taken

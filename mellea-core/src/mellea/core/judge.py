@@ -96,4 +96,8 @@ def _verdict(description: str, value: Any, text: str) -> ValidationResult:
 
 def _verdict_in_words(description: str, output_to_bool: Callable[[Any], bool], text: str) -> ValidationResult:
     said = text.strip()
-    return ValidationResult(output_to_bool(said), reason=said if len(said.split()) > 1 else description)
+    reason = said if len(said.split()) > 1 else description
+    try:
+        return ValidationResult(output_to_bool(said), reason=reason)
+    except Exception as error:  # noqa: BLE001  the program's own function: what it raises is told, not raised
+        return ValidationResult(False, reason=reason, error=error, undecided=True)

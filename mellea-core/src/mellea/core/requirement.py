@@ -13,6 +13,7 @@ from attrs import evolve
 
 from mellea.core._error_words import words_of
 from mellea.core.budget import call_within_deadline, is_being_cancelled
+from mellea.core.chunking import Chunker, ChunkingStrategy, resolve_chunking_strategy
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -21,6 +22,7 @@ from mellea.core.pickling import picklable_or_none
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.validation import (
     PartialValidationResult,
+    PartialValidationSummary,
     ValidationFunction,
     ValidationResult,
     Verdict,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PartialValidationResult",
+    "PartialValidationSummary",
     "Requirement",
     "ValidationFunction",
     "ValidationResult",
@@ -70,6 +73,8 @@ class Requirement(Component[str]):
         check_only: Whether to keep the description out of the prompt.
         repair: Mends a text that fails the check, without a model; tried before the model is asked again.
         judge: The backend that judges; by default the one that wrote.
+        chunking: The chunks that ``_stream_validate`` looks at, by name or strategy, whatever a stream's own
+            are; by default those of the stream.
         form: What language of texts the requirement admits, so that it can steer the decoding; several where
             all must hold.
         steer: Whether it may; otherwise the form is only known.
@@ -87,6 +92,7 @@ class Requirement(Component[str]):
         check_only: bool = False,
         repair: Callable[[str], str] | None = None,
         judge: Backend | None = None,
+        chunking: str | ChunkingStrategy | None = None,
         form: Form | Sequence[Form] = (),
         steer: bool = True,
     ) -> None:
@@ -101,6 +107,8 @@ class Requirement(Component[str]):
         self.check_only = check_only
         self.repair = repair
         self.judge = judge
+        self.chunking = resolve_chunking_strategy(chunking)
+        self._chunker: Chunker | None = None
         self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
         self.steer = steer
 
@@ -147,11 +155,39 @@ class Requirement(Component[str]):
 
         return (await judge([self], as_backend(self.judge or backend), ctx, model_options))[0]
 
-    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+    async def stream_validate(
+        self, chunk: str, *, backend: Backend, ctx: Context, flush: bool = False
+    ) -> PartialValidationResult | list[PartialValidationResult]:
         """Return what can be said of a part of the text that has just been written.
 
-        Override it to stop early.
+        Override it, or ``_stream_validate``, to stop early.
+
+        Args:
+            chunk: The part.
+            backend: Judges, if a model has to.
+            ctx: The conversation, with the output that is on its way.
+            flush: Whether the text is over, so that the part's own last chunk is judged, too.
         """
+        if self.chunking is None:
+            return [await self._stream_validate(chunk, backend=backend, ctx=ctx)]
+        self._chunker = self._chunker or Chunker(self.chunking)
+        own = [*self._chunker.feed(chunk), *(self._chunker.flush() if flush else ())]
+        results = [await self._stream_validate(one, backend=backend, ctx=ctx) for one in own]
+        return results or [PartialValidationResult("unknown")]
+
+    async def stream_flush(self, *, backend: Backend, ctx: Context) -> list[PartialValidationResult]:
+        """Return what can be said of the chunk that is left at the end of the text."""
+        left = [] if self._chunker is None else self._chunker.flush()
+        return [await self._stream_validate(one, backend=backend, ctx=ctx) for one in left]
+
+    @property
+    def reads_verbatim(self) -> bool:
+        """Whether ``stream_validate`` is given the text between the chunks, too."""
+        return self.chunking is not None
+
+    async def _stream_validate(
+        self, chunk: str, *, backend: Backend, ctx: Context
+    ) -> PartialValidationResult:
         return PartialValidationResult("unknown")
 
     async def _run_check(self, ctx: Context) -> ValidationResult:
@@ -192,7 +228,7 @@ class Requirement(Component[str]):
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
-        vars(twin).update(vars(self))
+        vars(twin).update(vars(self), _chunker=None)  # what one has read is its stream's own
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal, Self, TypeAlias
 
 from attrs import define, field, setters
 
@@ -15,6 +15,7 @@ from mellea.core.thunk import ModelOutputThunk
 
 __all__ = [
     "PartialValidationResult",
+    "PartialValidationSummary",
     "ValidationFunction",
     "ValidationResult",
     "Verdict",
@@ -86,6 +87,7 @@ class ValidationResult:
         seconds: Time that it took.
         skipped: Whether the check was spared, because a cheaper one had failed already.
         undecided: Whether a judge was asked and gave no verdict, so that the result is no verdict of no.
+        error: What reading the judge's words raised; it is then no verdict of yes.
         looks_like_bug: Whether the check raised what a mistake in its code raises, such as a ``NameError``.
 
     Raises:
@@ -102,6 +104,11 @@ class ValidationResult:
     skipped: bool = field(default=False, kw_only=True)
     undecided: bool = field(default=False, kw_only=True)
     looks_like_bug: bool = field(default=False, kw_only=True, eq=False, repr=False)
+    error: Exception | None = field(default=None, kw_only=True, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.error is not None:
+            object.__setattr__(self, "result", False)
 
     def as_bool(self) -> bool:
         """Return whether the requirement is met."""
@@ -133,9 +140,55 @@ class PartialValidationResult:
     thunk: ModelOutputThunk[Any] | None = field(default=None, kw_only=True, eq=False, repr=False)
     context: Context | None = field(default=None, kw_only=True, eq=False, repr=False)
 
+    @property
+    def results(self) -> tuple[PartialValidationResult, ...]:
+        """Itself, as in a ``PartialValidationSummary``."""
+        return (self,)
+
+    @property
+    def failure(self) -> PartialValidationResult | None:
+        """Itself if it fails."""
+        return self if self.success == "fail" else None
+
     def as_bool(self) -> bool:
         """Return whether it is met, whatever follows."""
         return self.success == "pass"
+
+    def __bool__(self) -> bool:
+        return self.success == "pass"
+
+
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
+class PartialValidationSummary:
+    """What several checks of parts come to: a failure if one fails, a pass if all pass and there are any.
+
+    Args:
+        results: The checks.
+        success: ``pass``, ``fail`` or ``unknown``.
+        reason: Why the first one fails that does.
+    """
+
+    results: tuple[PartialValidationResult, ...]
+    success: Literal["pass", "fail", "unknown"]
+    reason: str | None = None
+
+    @property
+    def failure(self) -> PartialValidationResult | None:
+        """The first one that fails."""
+        return next((one for one in self.results if one.success == "fail"), None)
+
+    @classmethod
+    def from_results(cls, results: Iterable[PartialValidationResult]) -> Self:
+        """Return what checks come to."""
+        known = tuple(results)
+        failed = next((one for one in known if one.success == "fail"), None)
+        if failed is not None:
+            return cls(known, "fail", failed.reason)
+        return cls(known, "pass" if known and all(one.success == "pass" for one in known) else "unknown")
+
+    def as_result(self) -> PartialValidationResult:
+        """Return it as one check."""
+        return PartialValidationResult(self.success, reason=self.reason)
 
     def __bool__(self) -> bool:
         return self.success == "pass"

@@ -203,7 +203,11 @@ _DOCUMENTED = {
 _OF_OLD = ("allow_context_type_change", "silence_context_type_warning")
 """Options of the 0.8 line that change nothing here: any type of context may come back."""
 _ORDER = {name: place for place, name in enumerate(_DOCUMENTED)}
-_DEFAULTS = {"tool_calls": False, "return_sampling_results": False}  # of all others it is None
+_DEFAULTS = {
+    "tool_calls": False,
+    "return_sampling_results": False,
+    "await_result": False,
+}  # of all others it is None
 
 
 def waiting(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class EarlyRequirement(Requirement):
         form: What language of texts it admits.
     """
 
+    reads_verbatim = True
+
     def __init__(
         self,
         description: str,
@@ -66,7 +68,9 @@ class EarlyRequirement(Requirement):
         twin._watcher = self._watch()
         return twin
 
-    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+    async def stream_validate(
+        self, chunk: str, *, backend: Backend, ctx: Context, flush: bool = False
+    ) -> PartialValidationResult:
         """Return ``fail`` as soon as nothing that follows can make the text right."""
         watcher = self._watcher or self._watch()
         return watcher(chunk, ctx)
@@ -128,7 +132,7 @@ def growing_words() -> Callable[[str], int]:
 
 def growing_sentences() -> Callable[[str], int]:
     """Return a counter of the sentences of one growing text, the one begun last included."""
-    sentences, complete, rest = SentenceChunking(), 0, ""
+    sentences, complete, rest = SentenceChunking(keep_separators=True), 0, ""
 
     def count(chunk: str) -> int:
         nonlocal complete, rest

@@ -82,10 +82,16 @@ class StreamAttempts:
         self.plan = plan
         self.number = 0
         self.delivered: list[str] = []
+        self.passed: list[str] = []
         self.attempts: list[Attempt[Any]] = []
         self.failures: list[tuple[Requirement, PartialValidationResult]] = []
         self.ended = False
         self.closed = False
+
+    @property
+    def text(self) -> str:
+        """The text that was handed on of the last attempt, with what separates its chunks."""
+        return self.mot.text if self.ended else "".join(self.passed)
 
     async def begin(self, action: Span, ctx: Context) -> None:
         """Start the generation of the next attempt.
@@ -103,7 +109,7 @@ class StreamAttempts:
             await self.mot.cancel_generation(closed_error())
             raise closed_error()
         self.number += 1
-        self.delivered, self.failures, self.ended = [], [], False
+        self.delivered, self.passed, self.failures, self.ended = [], [], [], False
         self._begun = AttemptStart(action, ctx, 0, self.number - 1, time.perf_counter())
 
     async def events(self) -> AsyncGenerator[StreamEvent, None]:
@@ -118,7 +124,7 @@ class StreamAttempts:
                     break
                 yield RetryEvent(self.number, reason_of(last))
                 await self.begin(*self._repair(last))
-            yield CompletedEvent(last.success, "".join(self.delivered), self.number)
+            yield CompletedEvent(last.success, self.text, self.number)
         finally:
             await self.mot.cancel_generation(closed_error())  # does nothing to a finished one
 
@@ -141,17 +147,18 @@ class StreamAttempts:
         ]  # what one has seen is its attempt's own
         watched = any(map(looks_at_chunks, checks))
         async with aclosing(self._chunks()) as chunks:
-            async for chunk in chunks:
+            async for chunk, verbatim in chunks:
                 index = len(self.delivered)
                 if watched:
-                    verdicts = await quick_checks(checks, chunk, call.judge, self.after)
+                    verdicts = await quick_checks(checks, chunk, call.judge, self.after, verbatim=verbatim)
                     passed = all(verdict.success != "fail" for verdict in verdicts)
                     if not passed:
-                        await self._stop(chunk, verdicts)
+                        await self._stop(verbatim, verdicts)
                     yield QuickCheckEvent(index, self.number, passed, tuple(verdicts))
                     if not passed:
                         return
                 self.delivered.append(chunk)
+                self.passed.append(verbatim)
                 yield ChunkEvent(chunk, index, self.number)
         self.ended = True
         yield StreamingDoneEvent(self.number, self.mot.text)
@@ -159,13 +166,14 @@ class StreamAttempts:
         if call.requirements or call.format is not None:
             yield FullValidationEvent(self.number, self.attempts[-1].success, results)
 
-    async def _chunks(self) -> AsyncGenerator[str, None]:
+    async def _chunks(self) -> AsyncGenerator[tuple[str, str], None]:
+        """Iterate over the chunks, each with the text from the end of the one before."""
         chunker = None if self.plan.chunking is None else Chunker(self.plan.chunking)
         async with aclosing(aiter(self.mot)) as pieces:  # type: ignore[type-var]  # an asynchronous generator
             async for piece in pieces:
-                for chunk in [piece] if chunker is None else chunker.feed(piece):
+                for chunk in [(piece, piece)] if chunker is None else chunker.feed_verbatim(piece):
                     yield chunk
-        for chunk in [] if chunker is None else chunker.flush():
+        for chunk in [] if chunker is None else chunker.flush_verbatim():
             yield chunk
 
     async def _stop(self, chunk: str, verdicts: Sequence[PartialValidationResult]) -> None:
@@ -175,7 +183,7 @@ class StreamAttempts:
             pair for pair in zip(requirements, verdicts, strict=True) if pair[1].success == "fail"
         ]
         output: ModelOutputThunk[Any] = ModelOutputThunk(
-            "".join([*self.delivered, chunk]), generation=evolve(self.mot.generation)
+            "".join([*self.passed, chunk]), generation=evolve(self.mot.generation)
         )
         results = [_stopped_by(verdict) for verdict in verdicts]
         attempt = Attempt(
@@ -205,7 +213,7 @@ class StreamAttempts:
 
 
 def _stopped_by(verdict: PartialValidationResult) -> ValidationResult:
-    if verdict:
+    if verdict.success != "fail":
         return _NOT_CHECKED
     return ValidationResult(
         False, reason=verdict.reason or "It fails before the text is complete.", score=verdict.score

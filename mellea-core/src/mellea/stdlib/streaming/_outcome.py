@@ -71,7 +71,7 @@ class StreamOutcome(Generic[S]):
     @property
     def full_text(self) -> str:
         """What was handed on of the current attempt."""
-        return "".join(self._run.delivered)
+        return self._run.text
 
     @property
     def attempt(self) -> int:

@@ -11,7 +11,7 @@ from mellea.core._error_words import words_of
 from mellea.core.budget import is_being_cancelled
 from mellea.core.context import Context
 from mellea.core.errors import ProviderError
-from mellea.core.requirement import PartialValidationResult, Requirement
+from mellea.core.requirement import PartialValidationResult, PartialValidationSummary, Requirement
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -23,11 +23,17 @@ _UNKNOWN = PartialValidationResult("unknown")
 
 def looks_at_chunks(check: Requirement) -> bool:
     """Tell whether a requirement has something to say before the text is complete."""
-    return getattr(check.stream_validate, "__func__", None) is not Requirement.stream_validate
+    own = getattr(check.stream_validate, "__func__", None) is not Requirement.stream_validate
+    return own or type(check)._stream_validate is not Requirement._stream_validate  # noqa: SLF001  programs override it
 
 
 async def quick_checks(
-    checks: Sequence[Requirement], chunk: str, backend: Backend, ctx: Context
+    checks: Sequence[Requirement],
+    chunk: str,
+    backend: Backend,
+    ctx: Context,
+    *,
+    verbatim: str | None = None,
 ) -> list[PartialValidationResult]:
     """Return what each requirement says of a chunk, in their order.
 
@@ -37,18 +43,23 @@ async def quick_checks(
     Args:
         checks: The requirements.
         chunk: The chunk.
+        verbatim: The text from the end of the chunk before, for requirements that count.
         backend: Judges, if a requirement asks a model.
         ctx: The conversation, with the output that is on its way.
 
     Raises:
         ProviderError: A judge could not be asked.
     """
+    texts = {True: chunk if verbatim is None else verbatim, False: chunk}
+    seen = [texts[getattr(check, "reads_verbatim", False)] for check in checks]
     verdicts = [_UNKNOWN] * len(checks)
     looking = [index for index, check in enumerate(checks) if looks_at_chunks(check)]
     if len(looking) == 1:
-        verdicts[looking[0]] = await _verdict(checks[looking[0]], chunk, backend, ctx)
+        verdicts[looking[0]] = await _verdict(checks[looking[0]], seen[looking[0]], backend, ctx)
         return verdicts
-    tasks = {asyncio.create_task(_verdict(checks[index], chunk, backend, ctx)): index for index in looking}
+    tasks = {
+        asyncio.create_task(_verdict(checks[index], seen[index], backend, ctx)): index for index in looking
+    }
     pending = set(tasks)
     try:
         while pending and all(verdict.success != "fail" for verdict in verdicts):
@@ -81,6 +92,12 @@ async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Contex
         return PartialValidationResult(
             "fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {words_of(error)}"
         )
+    if (
+        isinstance(verdict, list | tuple)
+        and verdict
+        and all(isinstance(one, PartialValidationResult) for one in verdict)
+    ):
+        return PartialValidationSummary.from_results(verdict).as_result()
     if isinstance(verdict, PartialValidationResult):
         return verdict
     returned = type(verdict).__name__

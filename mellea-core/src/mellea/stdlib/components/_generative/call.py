@@ -283,7 +283,13 @@ class _ValueRequirement(Requirement):
             backend, before.add(shown), format=format, model_options=model_options
         )
 
-    async def stream_validate(self, chunk: str, *, backend: Backend, ctx: Context) -> PartialValidationResult:
+    @property
+    def reads_verbatim(self) -> bool:
+        return self.requirement.reads_verbatim
+
+    async def stream_validate(
+        self, chunk: str, *, backend: Backend, ctx: Context, flush: bool = False
+    ) -> PartialValidationResult | list[PartialValidationResult]:
         return await self.requirement.stream_validate(chunk, backend=backend, ctx=ctx)
 
     def _mend(self, answer: str) -> str:
