@@ -25,6 +25,7 @@ PRINTED = {
         "name='Olivia', age=34, city=None",
         "city='Lisbon'",
     ],
+    "how_sure": ["The capital of France is: '", "% sure"],
     "judged_requirement": ["✓ Use at most 40 words", "The answer is about the sea: ", "met: ", " tokens, "],
     "majority": ["Votes: {", "Elected: ", "of 5 answers agree on it"],
     "mified_object": [

@@ -25,6 +25,7 @@ from mellea.core import (
     ModelToolCall,
     OptionTable,
     RateLimitError,
+    TokenLogprob,
     Usage,
     UsageError,
 )
@@ -671,3 +672,29 @@ async def test_several_answers_of_one_request_replay(path):
 
     assert [(chunk.index, chunk.text) async for chunk in replay.stream_chat(several)] == first
     assert (1, "b") in first
+
+
+async def test_log_probabilities_are_played_again(path):
+    said = [TokenLogprob("yes", -0.25, b"yes", [TokenLogprob("no", -1.5, b"no")])]
+    able = {Capability.STREAMING, Capability.RAW, Capability.LOGPROBS}
+    scripted = ScriptedBackend(Reply("yes", logprobs=said), capabilities=able)
+    options = {ModelOption.LOGPROBS: 1}
+    with RecordingBackend(scripted, path) as recording:
+        await ask(recording, model_options=options)
+        await recording.generate_from_raw(["hi"], model_options=options)
+
+    with ReplayBackend(path) as replay:
+        thunk = await ask(replay, model_options=options)
+        (completed,) = await replay.generate_from_raw(["hi"], model_options=options)
+
+    assert thunk.generation.logprobs == completed.generation.logprobs == tuple(said)
+
+
+async def test_cassette_with_other_log_probabilities_is_refused(path):
+    await record(path, ["yes"], "hi")
+    kept = json.loads(path.read_text())
+    kept["calls"][0]["chunks"][0]["logprobs"] = [{"token": "yes"}]
+    path.write_text(json.dumps(kept))
+
+    with pytest.raises(UsageError, match="logprobs: a log-probability is a number"):
+        ReplayBackend(path)

@@ -7,7 +7,15 @@ from mellea.core import errors
 from mellea.core.attempt import Attempt
 from mellea.core.backend import Backend, BaseModelSubclass, FormatterBackend
 from mellea.core.base import C, S
-from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock, make_image_block
+from mellea.core.blocks import (
+    AudioBlock,
+    AudioUrlBlock,
+    CBlock,
+    ImageBlock,
+    ImageUrlBlock,
+    make_audio_block,
+    make_image_block,
+)
 from mellea.core.call_site import RequirementsNotMetWarning
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.component import (
@@ -142,6 +150,7 @@ __all__ = [
     "get_audio_from_component",
     "get_images_from_component",
     "log_context",
+    "make_audio_block",
     "make_image_block",
     "set_log_context",
 ]
