@@ -30,7 +30,7 @@ async def test_failing_check_really_stops_the_server(backend, llama_server):
         backend,
         SimpleContext(),
         chunking="word",
-        requirements=[word_count(at_most=5)],
+        requirements=[word_count(at_most=5).unsteered()],
         model_options=OPTIONS,
         steer=False,
     )
@@ -47,7 +47,7 @@ async def test_failed_attempt_is_started_again_and_told(backend):
         STORY,
         backend,
         SimpleContext(),
-        requirements=[word_count(at_most=5)],
+        requirements=[word_count(at_most=5).unsteered()],
         model_options=OPTIONS,
         steer=False,
         loop_budget=2,
