@@ -126,7 +126,7 @@ def test_signatures_show_parameters_and_defaults(owner):
     assert inspect.signature(owner.act).parameters["strategy"].default is None
     default = inspect.signature(owner.instruct).parameters["strategy"].default
     assert isinstance(default, RejectionSamplingStrategy)
-    for verb in ("aact", "aquery"):
+    for verb in ("aact", "ainstruct", "aquery"):
         assert inspect.signature(getattr(owner, verb)).parameters["await_result"].default is False
 
 
@@ -330,7 +330,7 @@ def test_sofai_has_its_arguments_and_a_static_repair():
     assert isinstance(message, Message)
     assert after is ctx
     assert "- why\n- two" in message.content
-    assert "one" not in message.content
+    assert "- one" not in message.content
     for wrong in ((None, second), (first, "b"), (first, second, "fresh_start")):
         options = {"judge_backend": 3} if len(wrong) == 3 else {}
         with pytest.raises(TypeError):

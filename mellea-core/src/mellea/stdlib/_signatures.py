@@ -196,8 +196,8 @@ _DOCUMENTED = {
     "budget": "What the rounds of tools may spend in all.",
     "await_result": (
         "Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side "
-        "and pieces can be read as they come. A strategy waits whenever it has something to check; "
-        "None waits unless ``strategy`` is None."
+        "and pieces can be read as they come. A strategy waits whenever it has something to check, and also "
+        "where this is left out."
     ),
 }
 _OF_OLD = ("allow_context_type_change", "silence_context_type_warning")
@@ -237,6 +237,7 @@ def with_options(options: Any, **defaults: Any) -> Callable[[F], F]:
             for name, kind in options.__annotations__.items()
             if name not in signature.parameters
         ]
+        own = [p.replace(default=False) if p.name == "await_result" else p for p in own]
         before = [p for p in own if p.kind is not p.KEYWORD_ONLY]
         keywords = sorted(
             [*named, *(p for p in own if p.kind is p.KEYWORD_ONLY)], key=lambda p: _ORDER[p.name]
