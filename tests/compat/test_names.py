@@ -26,7 +26,7 @@ HERE = {
     "mellea.backends.cache": "Cache SimpleLRUCache",
     "mellea.backends.context_lengths": "get_context_length",
     "mellea.backends.dummy": "DummyBackend",
-    "mellea.backends.huggingface": "LocalHFBackend",
+    "mellea.backends.huggingface": "LocalHFBackend TransformersTorchConfig",
     "mellea.backends.litellm": "LiteLLMBackend",
     "mellea.backends.ollama": "OllamaModelBackend",
     "mellea.backends.openai": "OpenAIBackend",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mellea_hf.backend import LocalHFBackend
 
-__all__ = ["LocalHFBackend"]
+__all__ = ["LocalHFBackend", "TransformersTorchConfig"]
+
+
+class TransformersTorchConfig(NamedTuple):
+    """What a program has loaded itself, for ``LocalHFBackend(custom_config=...)``."""
+
+    tokenizer: Any
+    model: Any
+    device: Any
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,7 @@ from mellea.core import (
     Usage,
     UsageError,
 )
+from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
 from mellea_hf.answer import Answer
@@ -60,6 +61,9 @@ class LocalHFBackend(Backend):
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         use_caches: Accepted for programs that pass it, with a warning: there is no such cache.
         cache: The same.
+        load_embedded_adapters: Refused: adapters are in no release yet.
+        adapter_source: Refused: adapters are in no release yet.
+        default_to_constraint_checking_alora: Kept for programs that pass it.
 
     Raises:
         ModelNotFoundError: There is no such model, or no way to the hub.
@@ -85,7 +89,11 @@ class LocalHFBackend(Backend):
         strict_options: bool = False,
         use_caches: bool | None = None,
         cache: Any = None,
+        default_to_constraint_checking_alora: bool = True,
+        load_embedded_adapters: bool = False,
+        adapter_source: str | None = None,
     ) -> None:
+        refuse_adapters("hf", load_embedded_adapters=load_embedded_adapters, adapter_source=adapter_source)
         if model_id is None:
             model_id = DEFAULT_MODEL_ID
         name = model_name(model_id, "hf_model_name", backend="hf")

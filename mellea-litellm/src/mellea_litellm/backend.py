@@ -174,6 +174,7 @@ class LiteLLMBackend(Backend):
         on_ollama = name.startswith("ollama_chat/")
         self._keeps_patterns = on_ollama if keeps_patterns is None else keeps_patterns
         self._api_key = api_key
+        self.has_key = api_key is not None
         self._timeout = timeout
         self._num_retries = num_retries
         self._secrets = secrets_of_address(base_url)

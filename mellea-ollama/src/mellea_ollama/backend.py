@@ -23,6 +23,7 @@ from mellea.core.event_loop import LoopLocal, gather_or_cancel, run_sync
 from mellea.core.formatter import ChatFormatter
 from mellea.core.inlining import inlined
 from mellea.core.message import Message, merge_provider_fields
+from mellea.core.model_api import refuse_adapters
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
 from mellea.core.request import ChatRequest, CompletionRequest
@@ -70,6 +71,9 @@ class OllamaModelBackend(Backend):
         api_key: The key of a server behind a gateway, or of Ollama's own; by default ``OLLAMA_API_KEY``.
         headers: Headers of every request, for whatever stands before the server.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        adapter_models: Refused: adapters are in no release yet.
+        adapter_base_model_name: Refused: adapters are in no release yet.
+        default_to_constraint_checking_alora: Kept for programs that pass it.
 
     Raises:
         UsageError: The model id or the address is wrong.
@@ -95,12 +99,19 @@ class OllamaModelBackend(Backend):
         api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
         strict_options: bool = False,
+        adapter_models: Mapping[str, str] | None = None,
+        adapter_base_model_name: str | None = None,
+        default_to_constraint_checking_alora: bool = True,
     ) -> None:
+        refuse_adapters(
+            BACKEND, adapter_models=adapter_models, adapter_base_model_name=adapter_base_model_name
+        )
         super().__init__(
             name_of(model_id), formatter, model_options=model_options, strict_options=strict_options
         )
         self._access = Access.of(base_url, api_key=api_key, headers=headers, timeout=timeout)
         self.base_url = self._access.url
+        self.given_url, self.has_key = base_url, api_key is not None
         self._keep_alive = keep_alive
         self._clients = LoopLocal(lambda: WireClient(self._access, self.model_id), WireClient.close)
         self._model_can = run_sync(ensure_model(self._access, self.model_id, pull=pull)).capabilities

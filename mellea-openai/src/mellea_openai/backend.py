@@ -59,6 +59,7 @@ from mellea.core.event_loop import LoopLocal
 from mellea.core.formatter import ChatFormatter
 from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs
+from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
 from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
@@ -98,6 +99,9 @@ class OpenAIBackend(Backend):
             own host, llama.cpp's once an answer says that it comes from there or from Ollama, else all.
         client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default),
             ``max_retries`` (2 by default), ``organization``, ``default_headers``, ...
+        load_embedded_adapters: Refused: adapters are in no release yet.
+        adapter_source: Refused: adapters are in no release yet.
+        default_to_constraint_checking_alora: Kept for programs that pass it.
 
     Raises:
         AuthenticationError: OpenAI's own endpoint, and no key.
@@ -119,14 +123,21 @@ class OpenAIBackend(Backend):
         keeps_patterns: bool | None = None,
         strict_options: bool = False,
         schema_dialect: SchemaDialect | None = None,
+        default_to_constraint_checking_alora: bool = True,
+        load_embedded_adapters: bool = False,
+        adapter_source: str | None = None,
         **client_options: Any,
     ) -> None:
+        refuse_adapters(
+            self.provider, load_embedded_adapters=load_embedded_adapters, adapter_source=adapter_source
+        )
         name = model_name(model_id, "openai_name", backend=self.provider, fallback="hf_model_name")
         super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
         address = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
         check_address(address, backend=self.provider, example="http://127.0.0.1:8000/v1")
         self.base_url, user = without_user(address)
         host = urlsplit(self.base_url).hostname
+        self.given_url, self.has_key = base_url, api_key is not None
         self._is_openai = host == OPENAI_HOST
         self._is_local = is_this_machine(host)
         self.options: OptionTable = option_table(is_openai=self._is_openai)
@@ -342,9 +353,6 @@ class OpenAIBackend(Backend):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
-
-    def __repr__(self) -> str:
-        return f"OpenAIBackend(model_id={self.model_id!r}, base_url={redacted(self.base_url)!r})"
 
 
 class _Events(AsyncStream[object]):

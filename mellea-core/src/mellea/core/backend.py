@@ -161,7 +161,15 @@ class Backend(ModelAPI):
         return await generation.complete(self, actions, GenerateConfig(format, model_options, tool_calls))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(model_id={self.model_id!r})"
+        shown = [f"model_id={self.model_id!r}"]
+        if hasattr(self, "base_url"):
+            from mellea.core.redaction import redacted  # noqa: PLC0415  few programs print a backend
+
+            given = getattr(self, "given_url", self.base_url)
+            shown.append(f"base_url={redacted(given)!r}" if given else "base_url=None")
+        if getattr(self, "has_key", False):
+            shown.append("api_key='***'")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 FormatterBackend = Backend

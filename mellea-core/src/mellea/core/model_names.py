@@ -12,6 +12,10 @@ _TRANSLATED = ("ollama_name", "hf_model_name")
 """Kinds of which every name of a catalogued model is understood; the others may be a server's own names."""
 
 
+class _NoNameError(UsageError, TypeError):
+    pass
+
+
 def model_name(
     model_id: str | ModelIdentifier, kind: NameKind, *, backend: str, fallback: NameKind | None = None
 ) -> str:
@@ -27,7 +31,7 @@ def model_name(
         fallback: The name to take when the identifier has none of that kind.
 
     Raises:
-        UsageError: The name is empty or no text, or the identifier has no such name.
+        UsageError: The name is empty or (also a TypeError) no text, or the identifier has no such name.
     """
     name: object = model_id
     if isinstance(model_id, str) and kind in _TRANSLATED and (known := find_model(model_id)) is not None:
@@ -41,7 +45,7 @@ def model_name(
                 backend=backend,
             )
     if not isinstance(name, str):
-        raise UsageError(
+        raise _NoNameError(
             f"A model id is text or a ModelIdentifier, not {type(name).__name__}.", backend=backend
         )
     if not name.strip():
