@@ -99,3 +99,16 @@ def test_summary_of_checks(words, success, reason):
     summary = PartialValidationSummary.from_results(results)
     assert (summary.success, summary.reason, list(summary.results)) == (success, reason, results)
     assert (summary.failure is not None) is (success == "fail")
+
+
+async def test_stream_is_read_by_its_events_and_read_on():
+    s = await stream(
+        CBlock("go"), ScriptedBackend([["one ", "two"]]), ChatContext(), chunking="word", as_events=True
+    )
+    async with s:
+        first = await anext(s)
+        rest = [type(event).__name__ async for event in s]
+    assert first.text == "one"
+    assert rest == ["ChunkEvent", "StreamingDoneEvent", "CompletedEvent"]
+    assert s.completed_normally
+    assert s.full_text == "one two"

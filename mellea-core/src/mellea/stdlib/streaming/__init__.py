@@ -5,6 +5,7 @@ A text is cut into parts as it comes, and requirements look at each part before 
 
 from mellea.core.errors import StreamRestartedError
 from mellea.stdlib.streaming._stream import stream
+from mellea.stdlib.streaming.event_streamer import EventStreamer
 from mellea.stdlib.streaming.events import (
     ChunkEvent,
     CompletedEvent,
@@ -21,6 +22,7 @@ __all__ = [
     "ChunkEvent",
     "CompletedEvent",
     "ErrorEvent",
+    "EventStreamer",
     "FullValidationEvent",
     "QuickCheckEvent",
     "RetryEvent",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from mellea.core.backend import Backend
 from mellea.core.budget import Budget, Spending
 from mellea.core.chunking import ChunkingStrategy, get_chunking
 from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
+from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling._steering import steer_request
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
 from mellea.stdlib.streaming._attempts import RepairFunction, StreamAttempts, StreamRequest
+from mellea.stdlib.streaming.event_streamer import EventStreamer
 from mellea.stdlib.streaming.streamer import Streamer
 
 __all__ = ["stream"]
@@ -77,6 +79,24 @@ async def stream(
 ) -> Streamer[Any]: ...
 
 
+@overload
+async def stream(
+    action: Span | str,
+    backend: Backend,
+    ctx: Context,
+    *,
+    as_events: Literal[True],
+    chunking: str | ChunkingStrategy | None = None,
+    requirements: Iterable[Requirement | str] | None = None,
+    validation_backend: Backend | None = None,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+    tool_calls: bool = False,
+    loop_budget: int = 1,
+    repair: RepairFunction | None = None,
+) -> EventStreamer: ...
+
+
 async def stream(
     action: Span | str,
     backend: Backend,
@@ -91,7 +111,8 @@ async def stream(
     steer: bool | None = None,
     loop_budget: int = 1,
     repair: RepairFunction | None = None,
-) -> Streamer[Any]:
+    as_events: bool = False,
+) -> Any:
     """Start a generation whose text is checked while it is written.
 
     The text is cut into chunks. Each requirement that has a ``stream_validate`` looks at each chunk before
@@ -125,6 +146,7 @@ async def stream(
         repair: Says what to ask after a failed attempt, as a strategy's ``repair`` does, for instance
             ``MultiTurnStrategy.repair``; by default ``RepairTemplateStrategy.repair``, which says what was
             wrong.
+        as_events: Whether to return an ``EventStreamer``, which is read by its events.
 
     Returns:
         The stream, already on its way.
@@ -133,11 +155,12 @@ async def stream(
         UsageError: The call cannot be carried out as it was written; nothing was sent.
     """
     check_count("loop_budget", loop_budget)
+    backend = as_backend(backend)
     call = SamplingRequest(
         blockify(action),
         await ctx.prepare(backend),
         backend,
-        validation_backend or backend,
+        backend if validation_backend is None else as_backend(validation_backend),
         requirements_of(requirements),
         GenerateConfig(format, model_options, tool_calls, stream=True).steered(steer),
         rounds=loop_budget,
@@ -150,4 +173,5 @@ async def stream(
     chosen = None if chunking is None else get_chunking(chunking)
     run = StreamAttempts(StreamRequest(call, chosen, repair or RepairTemplateStrategy.repair))
     await run.begin(call.action, call.context)
-    return Streamer(run)
+    streamer: Streamer[Any] = Streamer(run)
+    return EventStreamer(streamer) if as_events else streamer
