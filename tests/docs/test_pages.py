@@ -91,7 +91,7 @@ def test_backends_page_runs_on_the_real_parts(no_settings, llama_server, ollama_
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text().partition("theme:")[0]
 
-    assert sorted(re.findall(r"[\w/-]+\.md", navigation)) == PAGES
+    assert sorted(re.findall(r"[\w/.-]+\.md", navigation)) == PAGES
 
 
 # Tables
