@@ -164,20 +164,22 @@ class ContextTypeMismatchError(UsageError, TypeError):
     """A context of another type came back than was handed in. For programs and backends that insist on it.
 
     Args:
-        input_type: What was handed in.
+        input_type: What was handed in; or, as for every error, the message.
         output_type: What came back.
+        fields: As for every error.
     """
 
-    def __init__(self, input_type: type, output_type: type) -> None:
-        super().__init__(
-            f"A {input_type.__name__} was handed in, and a {output_type.__name__} came back.",
-            hint="Return a context of the same type.",
-        )
+    def __init__(self, input_type: type | str, output_type: type | None = None, **fields: Any) -> None:
+        if isinstance(input_type, str):
+            super().__init__(input_type, **fields)
+        else:
+            came = output_type.__name__ if output_type is not None else "None"
+            hint = "Return a context of the same type."
+            super().__init__(
+                f"A {input_type.__name__} was handed in, and a {came} came back.", **{"hint": hint, **fields}
+            )
         self.input_type = input_type
         self.output_type = output_type
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.input_type, self.output_type)
 
 
 class ClosedError(UsageError, RuntimeError):
