@@ -119,6 +119,10 @@ class LocalHFBackend(Backend):
         if not self._loaded.switches:
             self.capabilities = type(self).capabilities - {Capability.THINKING}
 
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Return False: what a model calls is held to the tools' schemas, whatever its template knows."""
+        return False
+
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation."""
         loaded = self._usable()

@@ -12,6 +12,7 @@ MANIFEST = BackendManifest(
     capabilities=(
         Capability.STREAMING,
         Capability.JSON_SCHEMA,
+        Capability.TOOLS,
         Capability.REGEX,
         Capability.RAW,
         Capability.SEED,

@@ -16,6 +16,7 @@ MANIFEST = BackendManifest(
         Capability.IMAGES,
         Capability.AUDIO,
         Capability.THINKING,
+        Capability.TOOLS,
         Capability.LOGPROBS,
     ),
     default_model_id="ollama_chat/granite4.1:3b",

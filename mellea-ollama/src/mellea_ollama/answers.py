@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 from mellea.core.chat_completions import text_and_thinking, usage_from
 from mellea.core.logprobs import TokenLogprob, logprobs_from
 from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.tool_call import ToolCallFragment
 from mellea_ollama.client import malformed_answer
 
-__all__ = ["Part", "chunk_of", "completion_of", "text_of"]
+__all__ = ["Part", "calls_in", "chunk_of", "completion_of", "text_of"]
 
 Part: TypeAlias = "Mapping[str, Any]"
 """A line of a stream, or a whole answer."""
@@ -34,6 +35,7 @@ def chunk_of(part: Part, model_id: str) -> Chunk:
         response_model=_text(part, "model", model_id) or None,
         raw=part,
         logprobs=_logprobs(part, model_id),
+        tool_calls=_tool_calls(said, model_id),
     )
 
 
@@ -59,6 +61,29 @@ def text_of(part: Part, model_id: str) -> str:
         raise malformed_answer("a line has no message", model_id)
     written = (*_content(said, model_id), *(_text(said, name, model_id) for name in ("thinking", "response")))
     return "".join(written)
+
+
+def calls_in(part: Part) -> bool:
+    """Tell whether a part holds calls of tools."""
+    said = part.get("message")
+    return isinstance(said, dict) and bool(said.get("tool_calls"))
+
+
+def _tool_calls(said: Mapping[str, Any], model_id: str) -> tuple[ToolCallFragment, ...]:
+    """Return the calls in a line; each comes whole."""
+    try:
+        return tuple(_fragment(call, place) for place, call in enumerate(said.get("tool_calls") or ()))
+    except (AttributeError, TypeError) as wrong:
+        raise malformed_answer("a tool call is none", model_id) from wrong
+
+
+def _fragment(call: Mapping[str, Any], place: int) -> ToolCallFragment:
+    function = call.get("function") or {}
+    index = function.get("index")
+    number = index if type(index) is int else place
+    return ToolCallFragment(
+        number, call.get("id"), function.get("name") or "", function.get("arguments") or {}
+    )
 
 
 def _content(said: Mapping[str, Any], model_id: str) -> tuple[str, str]:

@@ -26,12 +26,15 @@ from mellea.core.message import Message, merge_provider_fields
 from mellea.core.model_api import refuse_adapters
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
+from mellea.core.reasoning import replays_reasoning
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Chunk, Completion
 from mellea.core.schema import OutputSchema
 from mellea.core.time_limits import seconds_left
+from mellea.core.tool_call import ModelToolCall, call_fields
+from mellea.core.tool_offer import AUTO, NONE
 from mellea_ollama.address import BACKEND, Access
-from mellea_ollama.answers import Part, chunk_of, completion_of, text_of
+from mellea_ollama.answers import Part, calls_in, chunk_of, completion_of, text_of
 from mellea_ollama.client import WireClient, translate
 from mellea_ollama.options import TABLE, TOP_LEVEL
 from mellea_ollama.plugin import MANIFEST
@@ -124,9 +127,18 @@ class OllamaModelBackend(Backend):
         )
         messages = [self._message(message) for message in await inlined(request.messages)]
         body = {**self._body(request.options, request.schema, stream=request.stream), "messages": messages}
+        if request.tools and request.tool_choice != NONE:  # the protocol has no word for a choice
+            body["tools"] = [tool.json_form() for tool in request.tools]
         async with aclosing(self._answer("/api/chat", body)) as parts:
             async for part in parts:
                 yield chunk_of(part, self.model_id)
+
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Tell whether the model's template knows tools; a call cannot be forced, nor joined with a schema."""
+        if choice not in (AUTO, NONE) or with_schema:
+            return False
+        await self._ask_abilities()
+        return "tools" in (self._model_can or ())
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts with ``/api/generate``, concurrently."""
@@ -176,7 +188,10 @@ class OllamaModelBackend(Backend):
                     said.append(text)
                     done = bool(part.get("done"))
                     nothing = nothing and not (
-                        text or part.get("eval_count") or part.get("done_reason") == "length"
+                        text
+                        or calls_in(part)
+                        or part.get("eval_count")
+                        or part.get("done_reason") == "length"
                     )
                     if not nothing and (done or body["stream"]):
                         yield part
@@ -251,7 +266,9 @@ class OllamaModelBackend(Backend):
     def _message(self, message: Message) -> dict[str, Any]:
         """Return a message in the wire format."""
         wire: dict[str, Any] = {"role": message.role, "content": message.content}
-        if message.thinking:
+        if message.tool_calls:
+            wire["tool_calls"] = [_wire_call(call) for call in message.tool_calls]
+        if replays_reasoning(message):
             wire["thinking"] = message.thinking
         if message.images:
             wire["images"] = [image.base64_data for image in message.images if isinstance(image, ImageBlock)]
@@ -259,14 +276,19 @@ class OllamaModelBackend(Backend):
             wire["tool_name"] = message.tool_name
         return merge_provider_fields(wire, message.provider_fields, BACKEND)
 
+    async def _ask_abilities(self) -> None:
+        """Ask the server once what the model can do, where it has not told by itself."""
+        if self._model_can is None:
+            shown = await (await self._clients.get()).whole("/api/show", {"model": self.model_id})
+            self._model_can = tuple(map(str, shown.get("capabilities") or ()))
+
     async def _check_abilities(self, *, thinks: bool, shows_image: bool) -> None:
         """Refuse at once what the model cannot do.
 
         Servers that do not tell are left to answer themselves.
         """
-        if self._model_can is None and shows_image:
-            shown = await (await self._clients.get()).whole("/api/show", {"model": self.model_id})
-            self._model_can = tuple(map(str, shown.get("capabilities") or ()))
+        if shows_image:
+            await self._ask_abilities()
         if not self._model_can:
             return
         wants = {"completion": True, "thinking": thinks, "vision": shows_image}
@@ -280,6 +302,12 @@ class OllamaModelBackend(Backend):
                     backend=BACKEND,
                     model_id=self.model_id,
                 )
+
+
+def _wire_call(call: ModelToolCall | Mapping[str, Any]) -> dict[str, Any]:
+    number, name, arguments = call_fields(call)
+    known = {"id": number} if number else {}
+    return {**known, "function": {"name": name, "arguments": dict(arguments)}}
 
 
 def _repeats_itself(text: str) -> bool:

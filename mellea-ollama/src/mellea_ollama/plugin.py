@@ -16,6 +16,7 @@ MANIFEST = BackendManifest(
         Capability.SEED,
         Capability.IMAGES,
         Capability.THINKING,
+        Capability.TOOLS,
         Capability.LOGPROBS,
     ),
     default_model_id="granite4.1:3b",

@@ -17,6 +17,7 @@ MANIFEST = BackendManifest(
         Capability.IMAGES,
         Capability.AUDIO,
         Capability.THINKING,
+        Capability.TOOLS,
         Capability.LOGPROBS,
     ),
     default_model_id="gpt-5.1",

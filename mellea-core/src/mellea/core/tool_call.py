@@ -125,11 +125,11 @@ class CallAssembler:
     def _call_of(self, fragment: ToolCallFragment) -> _Begun:
         """Return the call that a fragment goes on with, or a new one.
 
-        Some servers number every call 0; then an id of its own begins another call.
+        Some servers number every call 0; then an id of its own begins another call, and so do arguments that
+        come whole.
         """
         latest = next((call for call in reversed(self._begun) if call.index == fragment.index), None)
-        known = latest.tool_call_id if latest is not None else None
-        if latest is None or (fragment.tool_call_id and known and fragment.tool_call_id != known):
+        if latest is None or _is_another(latest, fragment):
             latest = _Begun(fragment.index, fragment.tool_call_id)
             self._begun.append(latest)
         latest.tool_call_id = latest.tool_call_id or fragment.tool_call_id
@@ -156,6 +156,11 @@ class CallAssembler:
                 call.name, None, args, number, problem=f"There is no tool {call.name!r}. {there}"
             )
         return ModelToolCall(call.name, tool.source, args, number, problem=problem)
+
+
+def _is_another(call: _Begun, fragment: ToolCallFragment) -> bool:
+    ids = call.tool_call_id, fragment.tool_call_id
+    return (all(ids) and ids[0] != ids[1]) or (call.whole is not None and bool(fragment.name))
 
 
 def _arguments(call: _Begun) -> tuple[Mapping[str, Any], str | None]:
