@@ -139,6 +139,8 @@ class LiteLLMBackend(Backend):
         timeout: Seconds to wait for an answer, or for the next bytes of a stream.
         num_retries: How often a request is sent again that could not be opened for want of a connection, or
             was refused by a rate limit or a failing server. A stream that has begun is never sent again.
+        native_tools: Whether tools go by the provider's own protocol. By default they do where LiteLLM says
+            so; else, and with Ollama's models, the model chooses among them by a schema.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         keeps_patterns: Whether the provider holds a JSON string to the pattern of its schema, so that
             requirements can steer. By default only Ollama's models (``ollama_chat/``) do; say so for a
@@ -162,6 +164,7 @@ class LiteLLMBackend(Backend):
         api_key: str | None = None,
         timeout: float = 600.0,
         num_retries: int = 2,
+        native_tools: bool | None = None,
         strict_options: bool = False,
         keeps_patterns: bool | None = None,
     ) -> None:
@@ -177,6 +180,7 @@ class LiteLLMBackend(Backend):
         self.has_key = api_key is not None
         self._timeout = timeout
         self._num_retries = num_retries
+        self._native_tools = native_tools
         self._secrets = secrets_of_address(base_url)
         self._route: Route | None = None
         self._batches: PromptBatches | None = None
@@ -208,6 +212,13 @@ class LiteLLMBackend(Backend):
             self.capabilities = type(self).capabilities - self._route.lacks
             self.schema_dialect = self._route.schema_dialect
         return self._route
+
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Tell whether tools go by the provider's own protocol, as far as LiteLLM knows it."""
+        if self._native_tools is not None:
+            return self._native_tools
+        route = await self._find_route()
+        return route.calls_tools and Capability.TOOLS in self.capabilities
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``litellm.acompletion``."""

@@ -137,6 +137,15 @@ class Route:
         return self.base_url
 
     @property
+    def calls_tools(self) -> bool:
+        """Whether the provider's own protocol carries tools.
+
+        Ollama's cannot force a call, and drops tools that a model's template does not know.
+        """
+        known = self.supported is None or "tools" in self.supported
+        return known and self.provider not in ("ollama", "ollama_chat")
+
+    @property
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
         return self.address is not None and is_this_machine(urlsplit(self.address).hostname)

@@ -134,7 +134,7 @@ class OllamaModelBackend(Backend):
                 yield chunk_of(part, self.model_id)
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
-        """Tell whether the model's template knows tools; a call cannot be forced, nor joined with a schema."""
+        """Tell whether the model knows tools; a call cannot be forced, nor joined with a schema."""
         if choice not in (AUTO, NONE) or with_schema:
             return False
         await self._ask_abilities()

@@ -70,6 +70,7 @@ from mellea_openai.options import option_table
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.tokens import whole_words
+from mellea_openai.tool_support import SERVERS, can_force, knows_tools
 
 __all__ = ["OpenAIBackend"]
 
@@ -94,6 +95,8 @@ class OpenAIBackend(Backend):
         keeps_patterns: Whether the server holds a text to a pattern, so that requirements can steer. It is
             asked once what it is, by ``/models``: by default llama.cpp's, Ollama's and vLLM's do. OpenAI's
             own is tried, until it refuses one.
+        native_tools: Whether tools go by the server's own protocol. By default they do, but for models of
+            llama.cpp's and Ollama's servers whose template knows no tools: these choose by a schema.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         schema_dialect: Which words of JSON schemas the server keeps. By default OpenAI's strict mode at its
             own host, llama.cpp's once an answer says that it comes from there or from Ollama, else all.
@@ -121,6 +124,7 @@ class OpenAIBackend(Backend):
         api_key: str | None = None,
         default_extra_body: Mapping[str, Any] | None = None,
         keeps_patterns: bool | None = None,
+        native_tools: bool | None = None,
         strict_options: bool = False,
         schema_dialect: SchemaDialect | None = None,
         default_to_constraint_checking_alora: bool = True,
@@ -150,6 +154,8 @@ class OpenAIBackend(Backend):
         self._tells_tokens = not self._is_openai
         self._keeps_patterns = True if self._is_openai and keeps_patterns is None else keeps_patterns
         self._owner: str | None = None
+        self._knows_tools: bool | None = None
+        self._native_tools = True if self._is_openai and native_tools is None else native_tools
         key = "none" if user is not None and api_key is None else self._key(api_key)
         self._client_options = _check_options(client_options) | {"api_key": key, "base_url": self.base_url}
         if user is not None and api_key is None:
@@ -183,12 +189,32 @@ class OpenAIBackend(Backend):
         """Tell whether the server can do something. Whether it keeps patterns it is asked, once."""
         if capability is not Capability.REGEX:
             return await super().supports(capability)
-        if self._owner is None and self._keeps_patterns is not False:
+        if self._keeps_patterns is not False:
+            owner = await self._owner_of_models()
+            if self._keeps_patterns is None:
+                self._keeps_patterns = owner in KEEP_IN_STRINGS | KEEP_IN_TEXT
+        return bool(self._keeps_patterns)
+
+    async def _owner_of_models(self) -> str:
+        """Return who owns the server's models in its own words, which it is asked once."""
+        if self._owner is None:
             self._owner = "" if self._is_openai else await self._asked_what_it_is()
             self.plain_patterns = self._owner in KEEP_IN_TEXT
-            if self._keeps_patterns is None:
-                self._keeps_patterns = self._owner in KEEP_IN_STRINGS | KEEP_IN_TEXT
-        return bool(self._keeps_patterns)
+        return self._owner
+
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Tell whether tools go by the server's own protocol. What it is, and knows, it is asked once."""
+        if self._native_tools is not None:
+            return self._native_tools
+        owner = await self._owner_of_models()
+        if owner not in SERVERS:
+            return True
+        if self._finds_dialect:
+            self.schema_dialect = SchemaDialect.LLAMA_CPP
+        if self._knows_tools is None:
+            client = await self._clients.get()
+            self._knows_tools = await knows_tools(client, self.base_url, owner, self.model_id)
+        return self._knows_tools and can_force(owner, choice, with_schema=with_schema)
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern and says nothing else."""
