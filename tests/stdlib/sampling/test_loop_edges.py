@@ -90,12 +90,14 @@ async def test_cancelling_the_call_stops_every_lane():
 
 
 async def test_a_call_leaves_no_task_behind():
+    gc.collect()  # what other tests have left
+    await asyncio.sleep(0)
     before = asyncio.all_tasks()
 
     await sample(RejectionSamplingStrategy(concurrency_budget=3), ["ok", "ok", "ok"], [SHORT])
     gc.collect()
 
-    assert asyncio.all_tasks() == before
+    assert asyncio.all_tasks() <= before
 
 
 async def test_budget_of_seconds_keeps_the_attempts_made():
