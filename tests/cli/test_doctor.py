@@ -264,3 +264,23 @@ def test_any_text_is_an_address_or_none(text):
     address = parse_address(text, 1)
 
     assert address is None or (address[0] and not set("@/?#") & set(address[0]) and 0 < address[1] < 2**16)
+
+
+def test_each_sandbox_is_opened(examine):
+    found = {entry["name"]: entry for entry in examine()["sandboxes"]}
+    assert list(found) == ["monty", "landlock", "docker"]
+    assert found["monty"]["problem"] == ""
+
+
+def test_a_sandbox_that_is_not_there_is_told_with_what_to_do(examine, monkeypatch, tmp_path):
+    found = {entry["name"]: entry for entry in examine(PATH=str(tmp_path))["sandboxes"]}
+    assert found["docker"]["problem"] == (
+        "The sandbox 'docker' needs the program 'docker', which is not installed."
+    )
+    assert found["docker"]["remedy"] == "Install Docker or another engine, or choose 'landlock'."
+
+
+def test_sandboxes_are_printed(capsys, examine):
+    examine()
+    assert main(["doctor"]) == 0
+    assert "Sandboxes\n  monty: ready" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from mellea.core import (
     ModelOption,
     ModelOutputThunk,
     ModelToolCall,
+    Policy,
     RateLimitError,
     RequirementsNotMetWarning,
     TemplateRepresentation,
@@ -403,7 +404,9 @@ def test_code_runs_once_for_all_requirements_on_it(tmp_path):
 
     result = m.instruct(
         "Write it.",
-        requirements=python_code_generation_requirements(use_sandbox=True),
+        requirements=python_code_generation_requirements(
+            use_sandbox=True, policy=Policy(write=[tmp_path], seconds=20)
+        ),
         return_sampling_results=True,
     )
 

@@ -124,3 +124,9 @@ def test_bundle_runs_only_when_asked():
     assert not python_plotting_requirements("a.png")[2].runs
     assert python_plotting_requirements("a.png", use_sandbox=True)[2].runs
     assert type(python_plotting_requirements("a.png", ["numpy"])[3]).__name__ == "ImportRestrictions"
+
+
+async def test_the_plots_folder_can_be_written_from_the_sandbox(tmp_path):
+    execution = python_plotting_requirements(tmp_path / "a.png", timeout_seconds=20, use_sandbox=True)[2]
+    assert await verdict(execution, f"open({str(tmp_path / 'a.png')!r}, 'wb').write(b'png')")
+    assert (tmp_path / "a.png").read_bytes() == b"png"

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from mellea.stdlib.requirements._python_runner import OUTPUT_BYTES, ProcessResult, run_python
+from mellea.stdlib.requirements._python_runner import OUTPUT_BYTES, run_python
+from mellea.stdlib.sandbox import SandboxResult
 
 
 @pytest.mark.parametrize(
@@ -97,4 +98,4 @@ async def test_cancelled_run_is_stopped():
 
 
 def test_run_of_which_nothing_is_known_is_no_success():
-    assert ProcessResult().problem == "execution failed: exit code None"
+    assert SandboxResult().problem == "execution failed: exit code None"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mellea.core import ModelToolCall, UsageError
+from mellea.core import ModelToolCall, Policy, UsageError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.requirements import python_reqs
@@ -121,6 +121,26 @@ async def test_context_without_output_fails():
 def test_unknown_tier_is_our_error():
     with pytest.raises(UsageError, match="tier"):
         PythonExecutionReq("moon")
+
+
+def test_a_tier_without_a_sandbox_takes_no_policy():
+    with pytest.raises(UsageError, match="enforces no policy"):
+        PythonExecutionReq("local", policy=Policy())
+
+
+@pytest.mark.parametrize("tier", ["sandbox", "monty", "landlock"])
+async def test_code_runs_in_a_sandbox(tier):
+    requirement = PythonExecutionReq(tier, policy=Policy(seconds=20))
+    assert await verdict(requirement, "```python\nprint(6 * 7)\n```")
+    refused = await verdict(requirement, "```python\nopen('/etc/shadow')\n```")
+    assert "PermissionError" in refused.reason
+
+
+async def test_a_sandbox_that_cannot_be_had_is_the_reason():
+    failed = await verdict(
+        PythonExecutionReq("monty", policy=Policy(network=True)), "```python\nprint(1)\n```"
+    )
+    assert failed.reason.startswith("The code was not run. The sandbox 'monty' gives code no network")
 
 
 def test_requirements_on_code_stay_out_of_the_prompt():

@@ -2,7 +2,7 @@
 
 It imports what the installed plugins name as their factories, and looks at metadata, environment variables,
 folders and sockets. No backend is opened, no key is shown, and nothing but an address that a variable names
-(or Ollama's own, on this machine) is tried.
+(or Ollama's own, on this machine) is tried. Each sandbox is opened, which tells whether this machine has it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mellea.cli.local_models import DEFAULT_MODEL, list_models
 from mellea.plugins.checks import checked_listing, is_broken
 from mellea.plugins.registry import PluginInfo, PluginRegistry
 from mellea.plugins.wellknown import WELL_KNOWN
+from mellea.stdlib.sandbox import find_sandboxes
 from mellea.stdlib.session.start import DEFAULT_BACKEND
 
 __all__ = ["Finding", "doctor", "parse_address"]
@@ -89,6 +90,7 @@ def doctor(arguments: Namespace) -> int:
             "default_backend": default,
             "backends": [asdict(entry) for entry in findings],
             "plugins": [asdict(row) for row in others],
+            "sandboxes": [asdict(entry) for entry in find_sandboxes()],
             "advice": advice,
         }
         print(json.dumps(report, indent=2))
@@ -308,6 +310,10 @@ def _print_report(
     for row in others:
         print(f"  {row.name:<{size}}  {row.status:<12}  {row.distribution} {row.version}".rstrip())
         _print_details([row.problem] if row.problem else [], row.remedy)
+    print("\nSandboxes")
+    for sandbox in find_sandboxes():
+        print(f"  {sandbox.name}: {'not ready' if sandbox.problem else 'ready'}")
+        _print_details([sandbox.problem] if sandbox.problem else [], sandbox.remedy)
     print(f"\n{advice}")
 
 

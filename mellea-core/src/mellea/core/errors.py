@@ -335,7 +335,7 @@ class SandboxError(MelleaError, RuntimeError):
     """
 
     def __init__(
-        self, message: str, *, tier: str, unenforced: Mapping[str, str] | None = None, **fields: Any
+        self, message: str, *, tier: str = "", unenforced: Mapping[str, str] | None = None, **fields: Any
     ) -> None:
         super().__init__(message, **fields)
         self.tier = tier

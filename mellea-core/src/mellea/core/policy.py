@@ -49,7 +49,7 @@ def _paths(value: object) -> tuple[str, ...]:
         raise UsageError(
             f"A policy's folders are a list, not {value!r}.", hint="Write several, or one, in brackets."
         )
-    paths = tuple(fspath(path) for path in value)
+    paths = tuple(fspath(path) if isinstance(path, PathLike) else path for path in value)
     for path in paths:
         if not isinstance(path, str) or not PurePath(path).is_absolute() or "\0" in path:
             raise UsageError(

@@ -8,10 +8,16 @@ from typing import Any, Literal, TypeAlias, get_args
 from attrs import frozen
 
 from mellea.core.errors import UsageError
+from mellea.core.policy import Policy
+from mellea.stdlib.requirements._python_runner import run_python
+from mellea.stdlib.sandbox import SandboxResult, ashared_sandbox
 
 __all__ = ["ExecutionTier", "RunPolicy", "Tier", "chosen_tier"]
 
-Tier: TypeAlias = Literal["static", "local_unsafe", "local", "docker_unsafe", "docker"]
+Tier: TypeAlias = Literal[
+    "static", "local_unsafe", "local", "docker_unsafe", "docker", "sandbox", "monty", "landlock"
+]
+_WITHOUT_SANDBOX = ("static", "local_unsafe", "local")
 _SECONDS = 5.0
 
 
@@ -24,22 +30,27 @@ class RunPolicy:
 
 @frozen
 class ExecutionTier:
-    """A tier, and the longest run on it."""
+    """A tier, the longest run on it, and what code may do where it is a sandbox."""
 
     name: str
     timeout: float
+    policy: Policy
 
     @property
     def runs(self) -> bool:
         """Whether code is run at all."""
         return self.name != "static"
 
-    @property
-    def refusal(self) -> str | None:
-        """Why nothing can be run on it; None where it can."""
-        if not self.name.startswith("docker"):
-            return None
-        return f"The tier {self.name} is not in this release; choose local, and what you trust."
+    async def run(self, code: str) -> SandboxResult:
+        """Run code.
+
+        Raises:
+            SandboxError: The sandbox cannot be had here, or does not enforce the policy.
+        """
+        if self.name in _WITHOUT_SANDBOX:
+            return await run_python(code, timeout=self.timeout)
+        asked = {"sandbox": None, "docker_unsafe": "docker"}.get(self.name, self.name)
+        return await (await ashared_sandbox(asked, self.policy)).arun(code)
 
     def __str__(self) -> str:
         return f"{self.name}, at most {self.timeout:g} seconds" if self.runs else self.name
@@ -56,7 +67,7 @@ def chosen_tier(
     """Return the tier that the arguments of a requirement name, older ones with a warning.
 
     Raises:
-        UsageError: There is no such tier.
+        UsageError: There is no such tier, or it enforces no policy.
     """
     if isinstance(tier, int | float) and not isinstance(tier, bool):
         tier, policy = "static", RunPolicy(float(tier))
@@ -78,8 +89,13 @@ def chosen_tier(
             "policy=... with a timeout",
             "It has no effect on the tier static." if named == "static" else "",
         )
+    if isinstance(policy, Policy):
+        if named in _WITHOUT_SANDBOX:
+            raise UsageError(f"The tier {named} enforces no policy.", hint='Choose "sandbox".')
+        return ExecutionTier(named, policy.seconds, policy)
     seconds = timeout if timeout is not None else getattr(policy, "timeout", None)
-    return ExecutionTier(named, float(seconds if seconds is not None else _SECONDS))
+    seconds = float(seconds if seconds is not None else _SECONDS)
+    return ExecutionTier(named, seconds, Policy(seconds=max(seconds, 0.01)))
 
 
 def _warn(what: str, instead: str, effect: str) -> None:

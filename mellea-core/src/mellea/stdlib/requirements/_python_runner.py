@@ -10,9 +10,9 @@ import sys
 import tempfile
 from typing import IO
 
-from attrs import frozen
+from mellea.stdlib.sandbox.contract import SandboxResult
 
-__all__ = ["ProcessResult", "run_python"]
+__all__ = ["run_python"]
 
 MEMORY_BYTES = 1 << 30
 OUTPUT_BYTES = 1 << 20
@@ -31,43 +31,11 @@ exec(program, {{"__name__": "__main__", "__file__": "program.py"}})
 """
 
 
-@frozen
-class ProcessResult:
-    """What came of a run.
-
-    Args:
-        stdout: What it printed.
-        stderr: What it said on the error stream.
-        exit_code: Its exit code; None when it was stopped.
-        timed_out: Whether it was stopped because it took too long.
-    """
-
-    stdout: str = ""
-    stderr: str = ""
-    exit_code: int | None = None
-    timed_out: bool = False
-
-    @property
-    def success(self) -> bool:
-        """Whether it ran to its end without an error."""
-        return self.exit_code == 0
-
-    @property
-    def problem(self) -> str | None:
-        """Why it is no success, in one line."""
-        if self.success:
-            return None
-        if self.timed_out:
-            return "timed out: the code runs too long"
-        last = [line for line in self.stderr.splitlines() if line.strip()][-1:]
-        return f"execution failed: {last[0] if last else f'exit code {self.exit_code}'}"
-
-
-async def run_python(code: str, *, timeout: float = 5.0) -> ProcessResult:  # noqa: ASYNC109  stopping is part of what it does
+async def run_python(code: str, *, timeout: float = 5.0) -> SandboxResult:  # noqa: ASYNC109  stopping is part of what it does
     """Run code with this interpreter, isolated from the environment, in an empty folder.
 
     It is bounded in time, memory (1 GiB) and output (1 MiB), and stopped with all its children. This is no
-    sandbox: the code can read and write what the user can.
+    sandbox: the code can read and write what the user can. For one see ``mellea.stdlib.sandbox``.
 
     Args:
         code: The program.
@@ -94,7 +62,7 @@ async def run_python(code: str, *, timeout: float = 5.0) -> ProcessResult:  # no
             pass
         finally:
             await _stop(process)
-        return ProcessResult(
+        return SandboxResult(
             _read_output(stdout), _read_output(stderr), exit_code, timed_out=exit_code is None
         )
 

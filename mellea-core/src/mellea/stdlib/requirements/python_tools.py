@@ -14,11 +14,12 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 from mellea.core.context import Context
-from mellea.core.errors import UsageError
+from mellea.core.errors import SandboxError, UsageError
+from mellea.core.policy import Policy
 from mellea.core.requirement import Requirement, ValidationFunction, ValidationResult
 from mellea.stdlib.requirements._code_search import code_of, extract_code, syntax_error
 from mellea.stdlib.requirements._execution_tier import RunPolicy, Tier, chosen_tier
-from mellea.stdlib.requirements._python_runner import ProcessResult, run_python
+from mellea.stdlib.sandbox import SandboxResult
 
 __all__ = [
     "CodeRequirement",
@@ -232,10 +233,12 @@ class PythonExecutionReq(CodeRequirement):
     """The code parses, imports only what it may, and, on a tier that runs it, ends without an error.
 
     Args:
-        execution_tier: ``static`` looks at the code only; ``local`` and ``local_unsafe`` run it in a
-            subprocess with limits on time, memory and output. A subprocess is no sandbox: the code can read
-            and write what you can. ``docker`` and ``docker_unsafe`` run nothing in this release, and fail.
-        policy: What the run may take; its ``timeout`` is the longest run, in seconds.
+        execution_tier: ``static`` looks at the code only. ``monty``, ``landlock`` and ``docker`` run it in
+            that sandbox, and ``sandbox`` in the first of the latter two that can be had here. ``local`` and
+            ``local_unsafe`` run it in a subprocess with limits on time, memory and output, which is no
+            sandbox: the code can read and write what you can. ``docker_unsafe`` is ``docker``.
+        policy: What the code may do in a sandbox, a ``Policy``; by default it only computes and prints.
+            Elsewhere anything whose ``timeout`` is the longest run, in seconds.
         allowed_imports: Top-level modules that it may import; all when None.
         max_output_chars: The most characters it may print, where it runs.
         timeout: Deprecated: the policy's.
@@ -243,7 +246,7 @@ class PythonExecutionReq(CodeRequirement):
         use_sandbox: Deprecated: the tier ``docker``.
 
     Raises:
-        UsageError: There is no such tier, or the output limit is not positive.
+        UsageError: There is no such tier, it enforces no policy, or the output limit is not positive.
     """
 
     def __init__(
@@ -284,9 +287,11 @@ class PythonExecutionReq(CodeRequirement):
                 return ValidationResult(False, reason=f"it uses {loopholes}, which can import anything")
         if not self.runs:
             return ValidationResult(True, reason="It parses; on the static tier it is not run.")
-        if self.tier.refusal is not None:
-            return ValidationResult(False, reason=self.tier.refusal)
-        return _of_run(await run_python(code, timeout=self.tier.timeout), self.max_output_chars)
+        try:
+            found = await self.tier.run(code)
+        except SandboxError as error:
+            return ValidationResult(False, reason=f"The code was not run. {error}")
+        return _of_run(found, self.max_output_chars)
 
 
 class OutputSizeLimit(CodeRequirement):
@@ -325,7 +330,7 @@ class OutputSizeLimit(CodeRequirement):
         return await self._run.check_code(code)
 
 
-def _of_run(run: ProcessResult, limit_chars: int | None) -> ValidationResult:
+def _of_run(run: SandboxResult, limit_chars: int | None) -> ValidationResult:
     if not run.success:
         said = run.stderr.strip()
         return ValidationResult(False, reason=run.problem if run.timed_out or not said else said)
@@ -341,6 +346,8 @@ def python_code_generation_requirements(
     output_limit_chars: int = 10_000,
     timeout_seconds: float = 5,
     use_sandbox: bool = False,
+    *,
+    policy: Policy | None = None,
 ) -> list[Requirement]:
     """Return the requirements on generated code: it is there, parses, runs, imports what it may.
 
@@ -348,7 +355,8 @@ def python_code_generation_requirements(
         allowed_imports: Top-level modules that it may import; all when None.
         output_limit_chars: The most characters it may print.
         timeout_seconds: The longest run, in seconds.
-        use_sandbox: Whether to run it, in a subprocess with limits; otherwise it is only looked at.
+        use_sandbox: Whether to run it, in a sandbox; otherwise it is only looked at.
+        policy: What it may do there; by default it only computes and prints.
 
     Raises:
         UsageError: A limit is not positive.
@@ -360,8 +368,8 @@ def python_code_generation_requirements(
         PythonCodeExtraction(),
         PythonSyntaxValid(),
         PythonExecutionReq(
-            "local" if use_sandbox else "static",
-            policy=RunPolicy(timeout_seconds),
+            "sandbox" if use_sandbox else "static",
+            policy=(policy or Policy(seconds=timeout_seconds)) if use_sandbox else RunPolicy(timeout_seconds),
             max_output_chars=output_limit_chars,
         ),
         NoImportRestrictions() if allowed_imports is None else ImportRestrictions(allowed_imports),

@@ -66,7 +66,7 @@ def python_code_generation_sampling(
         allowed_imports: Top-level modules that the code may import; all when None.
         output_limit_chars: The most characters it may print.
         timeout_seconds: The longest run, in seconds.
-        use_sandbox: Whether the code is run, in a subprocess with limits; otherwise it is only looked at.
+        use_sandbox: Whether the code is run, in a sandbox; otherwise it is only looked at.
 
     Raises:
         UsageError: The budget is below one, or a limit is not positive.
@@ -109,7 +109,7 @@ def python_plotting_sampling(
         loop_budget: Attempts.
         allowed_imports: Top-level modules that the code may import; all that are installed when None.
         timeout_seconds: The longest run, in seconds.
-        use_sandbox: Whether the code is run, in a subprocess with limits and in an empty folder; otherwise it
+        use_sandbox: Whether the code is run, in a sandbox and in an empty folder; otherwise it
             is only looked at.
 
     Raises:

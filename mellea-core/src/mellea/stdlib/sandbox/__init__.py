@@ -10,6 +10,7 @@ from mellea.stdlib.sandbox.opening import (
     Reached,
     afind_sandboxes,
     aopen_sandbox,
+    ashared_sandbox,
     find_sandboxes,
     open_sandbox,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "SandboxResult",
     "afind_sandboxes",
     "aopen_sandbox",
+    "ashared_sandbox",
     "find_sandboxes",
     "open_sandbox",
 ]

@@ -1,5 +1,6 @@
-"""The canaries: what a sandbox that runs CPython executes when it opens. Each tries what a clause forbids.
+"""The canaries: what a sandbox that runs CPython executes when it opens; run as a script, never imported.
 
+Each tries what a clause of a policy forbids.
 It is the source of a program, in which ``BAIT`` is filled in. It prints what it reached, by clause, as one
 line of JSON, tries the memory and the output, and at last tries to become another program.
 """
@@ -18,21 +19,43 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+__all__ = ["main", "tries"]
+
 BAIT: dict[str, Any] = {}
-REACHED: dict[str, object] = {}
+PROBES: list[tuple[str, Callable[[], object]]] = []
 
 
 def tries(clause: str) -> Callable[[Callable[[], object]], None]:
-    """Note a function's word, if it reaches what it tries."""
+    """Keep a function that says what it reached of what a clause forbids, if anything."""
 
-    def note(probe: Callable[[], object]) -> None:
+    def keep(probe: Callable[[], object]) -> None:
+        PROBES.append((clause, probe))
+
+    return keep
+
+
+def main() -> None:
+    """Try everything that is forbidden, and print what was reached."""
+    reached: dict[str, object] = {}
+    for clause, probe in PROBES:
         if clause in BAIT["clauses"]:
             with contextlib.suppress(OSError, RuntimeError, ValueError, MemoryError, ImportError):
                 said = probe()
                 if said:
-                    REACHED.setdefault(clause, said)
-
-    return note
+                    reached.setdefault(clause, said)
+    print(json.dumps(reached), flush=True)
+    if "memory" in BAIT["clauses"]:
+        with contextlib.suppress(MemoryError):
+            memory = bytearray(BAIT["memory"])
+            for place in range(0, len(memory), 4096):
+                memory[place] = 1
+            print("memory", flush=True)
+            del memory
+    if "output" in BAIT["clauses"]:
+        print("x" * BAIT["output"], file=sys.stderr, flush=True)
+    if "subprocesses" in BAIT["clauses"]:
+        with contextlib.suppress(OSError):
+            os.execv(sys.executable, ["python", "-c", "print('became')"])
 
 
 @tries("read")
@@ -191,34 +214,36 @@ def _filled() -> object:
 tries("disk")(_filled)
 
 
-for number in set(BAIT["parents"]) - {os.getpid()}:
-    for name in ("environ", "mem", "maps", "cmdline", "root", "cwd", "fd"):
+@tries("parent")
+def _() -> object:
+    for number in set(BAIT["parents"]) - {os.getpid()}:
+        for name in ("environ", "mem", "maps", "cmdline"):
+            with contextlib.suppress(OSError), open(f"/proc/{number}/{name}", "rb") as file:
+                file.read(1)
+                return f"/proc/{number}/{name}"
+        for name in ("root", "cwd"):
+            with contextlib.suppress(OSError):
+                return os.readlink(f"/proc/{number}/{name}")
+        with contextlib.suppress(OSError):
+            return os.listdir(f"/proc/{number}/fd")[0]
+    return None
 
-        @tries("parent")
-        def _(number: int = number, name: str = name) -> object:
-            path = f"/proc/{number}/{name}"
-            if name in ("root", "cwd"):
-                return os.readlink(path) and path
-            if name == "fd":
-                return os.listdir(path) and path
-            with open(path, "rb") as file:
-                return file.read(1) is not None and path
 
-    @tries("parent")
-    def _(number: int = number) -> object:
-        os.kill(number, 0)
-        return "it can be signalled"
-
-    @tries("parent")
-    def _(number: int = number) -> object:
-        traced = ctypes.CDLL(None).ptrace(16, number, 0, 0) == 0
-        return traced and "it can be traced"
+@tries("parent")
+def _() -> object:
+    for number in set(BAIT["parents"]) - {os.getpid()}:
+        with contextlib.suppress(OSError):
+            os.kill(number, 0)
+            return "this process with a signal"
+        if ctypes.CDLL(None).ptrace(16, number, 0, 0) == 0:
+            return "this process by tracing it"
+    return None
 
 
 @tries("parent")
 def _() -> object:
     os.kill(os.getppid() or os.getpid() + 1, 0)
-    return "the sandbox's own process can be signalled"
+    return "the sandbox's own process with a signal"
 
 
 @tries("parent")
@@ -226,23 +251,9 @@ def _() -> object:
     for number in range(3, 256):
         with contextlib.suppress(OSError):
             os.fstat(number)
-            return f"descriptor {number} is inherited"
+            return f"the inherited descriptor {number}"
     return None
 
 
-print(json.dumps(REACHED), flush=True)
-
-if "memory" in BAIT["clauses"]:
-    with contextlib.suppress(MemoryError):
-        memory = bytearray(BAIT["memory"])
-        for place in range(0, len(memory), 4096):
-            memory[place] = 1
-        print("memory", flush=True)
-        del memory
-
-if "output" in BAIT["clauses"]:
-    print("x" * BAIT["output"], file=sys.stderr, flush=True)
-
-if "subprocesses" in BAIT["clauses"]:
-    with contextlib.suppress(OSError):
-        os.execv(sys.executable, ["python", "-c", "print('became')"])
+if __name__ == "__main__":
+    main()

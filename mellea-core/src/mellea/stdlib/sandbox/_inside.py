@@ -1,6 +1,6 @@
 """What runs first in a container of the sandbox ``docker``: it takes the program from its standard input.
 
-It is the source of a program, and imports what every Python has.
+It is the source of a script, never imported, and imports what every Python has.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import struct
 import sys
 import tarfile
+
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -42,4 +44,5 @@ def _install(code: bytes) -> None:
         sys.exit("The sandbox could not install its filter.")
 
 
-main()
+if __name__ == "__main__":
+    main()

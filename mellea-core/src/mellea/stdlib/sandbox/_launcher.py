@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+__all__ = ["main"]
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NEW_USER, _NEW_MOUNTS, _NEW_PIDS, _NEW_IPC, _NEW_NETWORK = (
     0x10000000,
@@ -289,4 +291,5 @@ def _task() -> dict[str, Any]:
     return found
 
 
-_run(_task())
+if __name__ == "__main__":
+    _run(_task())

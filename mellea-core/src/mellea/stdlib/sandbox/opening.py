@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from functools import lru_cache
+
 from attrs import frozen
 
 from mellea.core.errors import SandboxError, UsageError
@@ -12,7 +16,15 @@ from mellea.stdlib.sandbox.docker import DockerSandbox
 from mellea.stdlib.sandbox.landlock import LandlockSandbox
 from mellea.stdlib.sandbox.monty import MontySandbox
 
-__all__ = ["TIERS", "Reached", "afind_sandboxes", "aopen_sandbox", "find_sandboxes", "open_sandbox"]
+__all__ = [
+    "TIERS",
+    "Reached",
+    "afind_sandboxes",
+    "aopen_sandbox",
+    "ashared_sandbox",
+    "find_sandboxes",
+    "open_sandbox",
+]
 
 TIERS: dict[str, type[Sandbox]] = {
     "monty": MontySandbox,
@@ -58,6 +70,44 @@ def open_sandbox(tier: str | None = None, policy: Policy | None = None) -> Sandb
     return run_sync(aopen_sandbox(tier, policy))
 
 
+async def ashared_sandbox(tier: str | None = None, policy: Policy | None = None) -> Sandbox:
+    """Return an open sandbox that this process keeps: its policy is proved once.
+
+    Args:
+        tier: As for ``aopen_sandbox``.
+        policy: As for ``aopen_sandbox``.
+
+    Raises:
+        SandboxError: There is no such sandbox here, or it does not enforce a clause of the policy.
+        UsageError: No sandbox has this name.
+    """
+    return await _shared(tier, Policy() if policy is None else policy).get()
+
+
+class _Shared:
+    """A sandbox that is opened when it is first asked for."""
+
+    def __init__(self, tier: str | None, policy: Policy) -> None:
+        self._asked = tier, policy
+        self._lock = threading.Lock()
+        self._sandbox: Sandbox | None = None
+
+    async def get(self) -> Sandbox:
+        if self._sandbox is not None:
+            return self._sandbox
+        sandbox = await aopen_sandbox(*self._asked)
+        with self._lock:  # another task may have opened one meanwhile
+            kept = self._sandbox = self._sandbox or sandbox
+        if kept is not sandbox:
+            await sandbox.aclose()
+        return kept
+
+
+@lru_cache(maxsize=32)
+def _shared(tier: str | None, policy: Policy) -> _Shared:
+    return _Shared(tier, policy)
+
+
 @frozen
 class Reached:
     """Whether a sandbox can be had on this machine.
@@ -79,16 +129,15 @@ async def afind_sandboxes(policy: Policy | None = None) -> list[Reached]:
     Args:
         policy: The policy; the defaults of ``Policy`` when None.
     """
-    found = []
-    for name in TIERS:
+
+    async def look(name: str) -> Reached:
         try:
-            sandbox = await aopen_sandbox(name, policy)
+            await (await aopen_sandbox(name, policy)).aclose()
         except SandboxError as error:
-            found.append(Reached(name, error.message, error.hint or ""))
-        else:
-            await sandbox.aclose()
-            found.append(Reached(name))
-    return found
+            return Reached(name, error.message, error.hint or "")
+        return Reached(name)
+
+    return list(await asyncio.gather(*map(look, TIERS)))
 
 
 def find_sandboxes(policy: Policy | None = None) -> list[Reached]:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
+from mellea.core.policy import Policy
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.stdlib.requirements._code_search import syntax_error
 from mellea.stdlib.requirements.python_tools import (
@@ -190,16 +191,22 @@ def python_plotting_requirements(
         allowed_imports: Top-level modules that the code may import; all when None.
         output_limit_chars: The most characters it may print.
         timeout_seconds: The longest run, in seconds.
-        use_sandbox: Whether to run it in a subprocess with limits, in an empty folder of its own.
+        use_sandbox: Whether to run it in a sandbox, in an empty folder of its own. It may write the folder of
+            ``output_path`` when that is absolute.
 
     Raises:
         UsageError: The path is empty, or a limit is not positive.
     """
+    saved = PlotFileSaved(output_path)
+    folder = PurePath(output_path).parent
+    policy = None
+    if use_sandbox and timeout_seconds > 0 and folder.is_absolute():
+        policy = Policy(write=[folder], seconds=timeout_seconds)
     return [
         *python_code_generation_requirements(
-            allowed_imports, output_limit_chars, timeout_seconds, use_sandbox
+            allowed_imports, output_limit_chars, timeout_seconds, use_sandbox, policy=policy
         ),
         MatplotlibHeadlessBackend(),
-        PlotFileSaved(output_path),
+        saved,
         PlotDependenciesAvailable(),
     ]
