@@ -105,7 +105,7 @@ def test_variables_of_the_policy_are_seen(place):
 
 
 def test_a_folder_that_the_policy_does_not_name_is_no_place_to_run(sandbox, tmp_path):
-    with pytest.raises(UsageError, match="does not let the program write"):
+    with pytest.raises(UsageError, match="gives the program no right to"):
         sandbox.run("print(1)", folder=tmp_path)
 
 

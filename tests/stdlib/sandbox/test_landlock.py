@@ -232,7 +232,7 @@ def test_a_folder_of_the_policy_can_be_read(tmp_path):
 
 
 def test_a_folder_that_the_policy_does_not_name_is_no_place_to_run(sandbox, tmp_path):
-    with pytest.raises(UsageError, match="does not let the program write"):
+    with pytest.raises(UsageError, match="gives the program no right to"):
         sandbox.run("print(1)", folder=tmp_path)
 
 

@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mellea.core.errors import SandboxError
 from mellea.core.policy import Policy
-from mellea.stdlib.sandbox.contract import SandboxResult
+from mellea.stdlib.sandbox.contract import SandboxResult, lies_in
 
 __all__ = ["FOREVER", "Bait", "clauses_of", "judge_canaries", "set_bait"]
 
@@ -146,7 +147,7 @@ class Bait:
 @contextlib.contextmanager
 def set_bait(policy: Policy, variables: Iterable[str], *, inherited: bool = False) -> Iterator[Bait]:
     """Lay bait for a policy's canaries, for as long as the block runs."""
-    folder = Path(tempfile.mkdtemp(prefix="mellea-bait-"))
+    folder = Path(tempfile.mkdtemp(prefix="mellea-bait-", dir=_place_outside(policy)))
     bait = Bait(folder, policy, variables, inherited=inherited)
     try:
         yield bait
@@ -189,6 +190,23 @@ async def judge_canaries(
     if not stopped:
         reached["seconds"] = "the program was not stopped"
     return reached
+
+
+def _place_outside(policy: Policy) -> str:
+    """Return a folder for bait that the policy gives no right to.
+
+    Raises:
+        SandboxError: There is none, so that nothing could be proved.
+    """
+    roots = (*policy.read, *policy.write)
+    places = (tempfile.gettempdir(), "/var/tmp", "/dev/shm", str(Path.home()), "/opt", "/srv")  # noqa: S108
+    outside = [place for place in places if not lies_in(place, roots) and os.access(place, os.W_OK)]
+    if not outside and {"read", "write"} & clauses_of(policy):
+        raise SandboxError(
+            "The policy cannot be proved: it gives every folder where something could lie outside of it.",
+            hint="Name narrower folders in its read and write, or / alone.",
+        )
+    return outside[0] if outside else tempfile.gettempdir()
 
 
 def _digests() -> list[str]:

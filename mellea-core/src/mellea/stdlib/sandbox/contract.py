@@ -66,7 +66,7 @@ class Program:
         code: The Python.
         argv: The program, and its arguments.
         files: What lies in its own folder at the start, by path.
-        folder: A folder to run in, of those that the policy lets it write, instead of one of its own.
+        folder: A folder to run in, of those that the policy names, instead of one of its own.
     """
 
     code: str | None
@@ -151,8 +151,8 @@ class Sandbox(ABC):
         Args:
             program: A piece of Python, or a program and its arguments.
             files: What lies in its own folder at the start, by relative path.
-            folder: A folder to run in, of those that the policy lets it write. Otherwise each run has one of
-                its own, which is gone afterwards.
+            folder: A folder to run in, of those that the policy names. Otherwise each run has one of its own,
+                which is gone afterwards.
 
         Raises:
             ClosedError: The sandbox is not open.

@@ -117,10 +117,12 @@ class DockerSandbox(Sandbox):
             )
 
     async def _execute(self, program: Program) -> SandboxResult:
-        if program.folder is not None and not lies_in(program.folder, self.policy.write):
+        if program.folder is not None and not lies_in(
+            program.folder, (*self.policy.read, *self.policy.write)
+        ):
             raise UsageError(
-                f"The policy does not let the program write {program.folder}.",
-                hint="Name the folder in the policy's write.",
+                f"The policy gives the program no right to {program.folder}.",
+                hint="Name the folder in the policy's write, or read.",
             )
         return await self._contain(program, self.policy.seconds)
 

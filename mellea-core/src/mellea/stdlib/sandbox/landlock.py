@@ -92,10 +92,12 @@ class LandlockSandbox(Sandbox):
             raise SandboxError(f"The sandbox 'landlock' failed: {error}.", tier=self.tier) from error
 
     def _checked_for(self, program: Program) -> Any:
-        if program.folder is not None and not lies_in(program.folder, self.policy.write):
+        if program.folder is not None and not lies_in(
+            program.folder, (*self.policy.read, *self.policy.write)
+        ):
             raise UsageError(
-                f"The policy does not let the program write {program.folder}.",
-                hint="Name the folder in the policy's write.",
+                f"The policy gives the program no right to {program.folder}.",
+                hint="Name the folder in the policy's write, or read.",
             )
         return self._confinement if program.argv is None else self._confinement.for_program()
 
