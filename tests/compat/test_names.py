@@ -16,6 +16,14 @@ from mellea.backends.context_lengths import get_context_length
 from mellea.stdlib.start_backend import backend_name_to_class
 
 HERE = {
+    "mellea.stdlib.tools": (
+        "Artifact COMPATIBILITY_MATRIX CapabilityPolicy DOCKER_POLICY ExecutionEnvironment ExecutionResult "
+        "ExecutionTier LLMSandboxEnvironment LOCAL_POLICY StaticAnalysisEnvironment UnsafeEnvironment "
+        "bash_executor code_interpreter local_code_interpreter make_execution_environment python_tool"
+    ),
+    "mellea.stdlib.tools.execution_policy": "CapabilityPolicy DOCKER_POLICY LOCAL_POLICY",
+    "mellea.stdlib.tools.interpreter": "code_interpreter local_code_interpreter python_tool",
+    "mellea.stdlib.tools.shell": "BashEnvironment StaticBashEnvironment bash_executor",
     "mellea": "MelleaLogger MelleaSession generative start_backend start_session",
     "mellea.backends": "Backend BaseModelSubclass FormatterBackend ModelOption SimpleLRUCache model_ids",
     "mellea.backends.backend": "FormatterBackend",
@@ -130,7 +138,6 @@ ABSENT = [
     "from mellea.stdlib.requirements import ALoraRequirement",
     "from mellea.stdlib.requirements.requirement import requirement_check_to_bool",
     "from mellea.stdlib.requirements.safety.guardian import GuardianCheck",
-    "from mellea.stdlib.tools.interpreter import code_interpreter",
     "import mellea.telemetry",
     "from mellea.telemetry.context import with_context",
 ]

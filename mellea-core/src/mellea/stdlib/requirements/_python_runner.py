@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from typing import IO
 
 from mellea.stdlib.sandbox.contract import SandboxResult
@@ -31,7 +32,13 @@ exec(program, {{"__name__": "__main__", "__file__": "program.py"}})
 """
 
 
-async def run_python(code: str, *, timeout: float = 5.0) -> SandboxResult:  # noqa: ASYNC109  stopping is part of what it does
+async def run_python(
+    code: str,
+    *,
+    timeout: float = 5.0,  # noqa: ASYNC109  stopping is part of what it does
+    folder: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> SandboxResult:
     """Run code with this interpreter, isolated from the environment, in an empty folder.
 
     It is bounded in time, memory (1 GiB) and output (1 MiB), and stopped with all its children. This is no
@@ -40,11 +47,13 @@ async def run_python(code: str, *, timeout: float = 5.0) -> SandboxResult:  # no
     Args:
         code: The program.
         timeout: The longest run, in seconds.
+        folder: The folder that it runs in, instead of an empty one.
+        environment: Its environment variables, instead of a few of this process's.
     """
     bootstrap = _WITH_LIMITS.format(memory=MEMORY_BYTES, seconds=int(timeout) + 1, output=OUTPUT_BYTES)
-    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     with (
-        tempfile.TemporaryDirectory(prefix="mellea-run-") as folder,
+        tempfile.TemporaryDirectory(prefix="mellea-run-") as empty,
         tempfile.TemporaryFile() as program,  # not an argument: those are bounded to 128 KiB
         tempfile.TemporaryFile() as stdout,
         tempfile.TemporaryFile() as stderr,
@@ -53,7 +62,8 @@ async def run_python(code: str, *, timeout: float = 5.0) -> SandboxResult:  # no
         program.seek(0)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-c", bootstrap,
-            stdin=program, stdout=stdout, stderr=stderr, cwd=folder, env=environment, start_new_session=True,
+            stdin=program, stdout=stdout, stderr=stderr, cwd=folder or empty, env=environment or kept,
+            start_new_session=True,
         )  # fmt: skip
         exit_code: int | None = None
         try:

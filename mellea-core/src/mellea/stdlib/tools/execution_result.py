@@ -49,6 +49,7 @@ class ExecutionResult:
         artifacts: The files that it left.
         execution_mode: Where it ran.
         working_directory: The folder that it ran in.
+        keeps: What keeps the artifacts there, as long as this result is.
     """
 
     success: bool
@@ -62,6 +63,7 @@ class ExecutionResult:
     artifacts: list[Artifact] = field(factory=list)
     execution_mode: str = "unknown"
     working_directory: str | None = None
+    keeps: Any = field(default=None, repr=False, eq=False)
 
     def to_validationresult_reason(self) -> str:
         """Return what a requirement says of it."""
