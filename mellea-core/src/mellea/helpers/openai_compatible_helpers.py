@@ -39,6 +39,7 @@ def message_to_openai_message(
     (wire,) = wire_messages([shown])
     if message.tool_calls and not message.content:
         wire["content"] = None
+    wire.pop("reasoning_content", None)
     if replay_reasoning and message.thinking:
         wire["reasoning_content"] = message.thinking
     return wire

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from mellea.core.backend import Backend
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span
+from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.generation import resolve_all
 from mellea.core.options import ModelOption
@@ -89,7 +90,7 @@ async def steer_config(
     Raises:
         ContradictionError: No text can meet two of the requirements; nothing was sent.
     """
-    asked = tuple(requirements)
+    asked, backend = tuple(requirements), as_backend(backend)
     if config.format is not None:
         return await _steer_fields(action, asked, backend, config)
     formed = [requirement for requirement in asked if requirement.forms]
