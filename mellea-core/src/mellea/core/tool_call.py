@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,18 @@ class ModelToolCall:
     def with_args(self, args: Mapping[str, Any]) -> Self:
         """Return the call with other arguments."""
         return evolve(self, args=dict(args))
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        shared = {"func": self.func}  # a tool is no part of what asks for it
+        twin = object.__new__(type(self))
+        rest = {name: value for name, value in vars(self).items() if name not in shared}
+        vars(twin).update(copy.deepcopy(rest, memo), **shared)
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "func": picklable_or_none(self.func)}
