@@ -73,11 +73,11 @@ async def test_options_of_the_call_beat_those_of_the_backend(make, ask, server):
 
 
 async def test_unsupported_option_is_reported_once(ask, server):
-    with pytest.warns(OptionNotSupportedWarning, match="TOOL_CHOICE"):
-        await (await ask("Hello.", tool_choice="auto")).avalue()
+    with pytest.warns(OptionNotSupportedWarning, match="RAW_LOGITS"):
+        await (await ask("Hello.", **{ModelOption.RAW_LOGITS: True})).avalue()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        await (await ask("Hello.", tool_choice="auto")).avalue()
+        await (await ask("Hello.", **{ModelOption.RAW_LOGITS: True})).avalue()
 
     assert [body["options"].keys() for body in server.sent("/api/chat")] == [
         {"num_predict", "temperature"}
