@@ -8,11 +8,11 @@ of that one limits, the user, Landlock, seccomp, and then the program.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # `signal` itself takes milliseconds
 import ctypes
 import marshal
 import os
 import resource
-import signal
 import stat
 import struct
 import sys
