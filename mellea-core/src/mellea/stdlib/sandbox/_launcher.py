@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` itself takes milliseconds
 import ctypes
+import gc
 import marshal
 import os
 import resource
@@ -61,6 +62,7 @@ def main() -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
+        gc.freeze()  # what is here stays, and needs no copy in the children
         outside = _enter_namespaces(task)
         code = _run_and_wait(task)
         if outside is not None:
