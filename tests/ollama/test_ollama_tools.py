@@ -8,7 +8,6 @@ from mellea import ChatContext, MelleaSession, ModelOption
 from mellea.stdlib.tools import ToolRunner, tool
 from tests.ollama.played import line, stream, whole
 
-
 ROOM = {ModelOption.MAX_NEW_TOKENS: 80, ModelOption.TEMPERATURE: 0.0}
 
 

@@ -20,7 +20,9 @@ def place(tmp_path_factory):
     program = place / "docker"
     script = Path(__file__).with_name("stand_in_engine.py")
     path = os.pathsep.join(sys.path)
-    program.write_text(f'#!/bin/sh\nSTAND_IN={place} PYTHONPATH={path} exec {sys.executable} {script} "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nSTAND_IN={place} TMPDIR={place} PYTHONPATH={path} exec {sys.executable} {script} "$@"\n'
+    )
     program.chmod(0o755)
     return place
 
