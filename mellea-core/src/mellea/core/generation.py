@@ -268,7 +268,9 @@ async def _render_request(
     if options.get(_OFFERS_TOOLS):
         offer = ToolOffer.of(options, ctx.actions_for_available_tools() or (), action)
     request = evolve(request, messages=tuple(messages))
-    request, tools, reader = await with_tools(backend, request, offer)
+    request, tools, reader = await with_tools(
+        backend, request, offer, options.get(ModelOption.MAX_NEW_TOKENS)
+    )
     for writer in writers:
         writer.offer(tools, reader, tells=not options.get(ModelOption.TOOL_LOOP))
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:

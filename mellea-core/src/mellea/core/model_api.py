@@ -50,6 +50,9 @@ class ModelAPI(Closeable):
     Where they do not, judges put all questions into one.
     """
 
+    default_max_new_tokens: ClassVar[int | None] = None
+    """The most tokens of an answer where no option says so; None for no bound of its own."""
+
     model_id: str = ""
     model_options: Mapping[
         str, Any

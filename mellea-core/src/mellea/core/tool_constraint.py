@@ -22,6 +22,7 @@ from mellea.core.steering.decode import TextDecoder
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ToolCallFragment, call_fields
 from mellea.core.tool_offer import AUTO, ToolOffer
+from mellea.core.tool_room import bounded, room_for
 
 __all__ = ["ConstrainedReader", "answer_schema", "told_as_text", "with_tools_told"]
 
@@ -30,15 +31,17 @@ MOST_CALLS = 8
 _ANSWER = re.compile(r'\s*\{\s*"answer"\s*:\s*(?=")')
 
 
-def answer_schema(offer: ToolOffer, format: OutputSchema | None) -> OutputSchema:
+def answer_schema(offer: ToolOffer, format: OutputSchema | None, room: int | None = None) -> OutputSchema:
     """Return the schema of "call one of these tools, or answer".
 
     Args:
         offer: The tools that may be called; there is at least one.
         format: What an answer has to look like; None for any text.
+        room: How many tokens there are for it, if that is known.
     """
     definitions: dict[str, Any] = {}
-    calls = [_call_schema(tool, definitions) for tool in offer.tools.values()]
+    characters = room_for(room) // (MOST_CALLS if offer.several else 1)
+    calls = [_call_schema(tool, definitions, characters) for tool in offer.tools.values()]
     branches = [
         _object("calls", {"type": "array", "items": _any_of(calls), "minItems": 1, "maxItems": MOST_CALLS})
     ]
@@ -59,8 +62,8 @@ def _object(name: str, part: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {name: part}, "required": [name], "additionalProperties": False}
 
 
-def _call_schema(tool: Tool, definitions: dict[str, Any]) -> dict[str, Any]:
-    arguments = _closed(_hoisted(tool.name, tool.parameters, definitions))
+def _call_schema(tool: Tool, definitions: dict[str, Any], room: int) -> dict[str, Any]:
+    arguments = bounded(_closed(_hoisted(tool.name, tool.parameters, definitions)), room - len(tool.name))
     return {
         "type": "object",
         "properties": {"tool": {"type": "string", "enum": [tool.name]}, "arguments": arguments},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import evolve
 
@@ -19,7 +20,7 @@ _SEVERAL = "parallel_tool_calls"
 
 
 async def with_tools(
-    backend: ModelAPI, request: ChatRequest, offer: ToolOffer
+    backend: ModelAPI, request: ChatRequest, offer: ToolOffer, room: Any = None
 ) -> tuple[ChatRequest, Mapping[str, Tool], Callable[[], ConstrainedReader] | None]:
     """Return a request with its tools, those that may be called, and what makes a reader of calls in text.
 
@@ -27,6 +28,7 @@ async def with_tools(
         backend: What is asked.
         request: The request with its messages.
         offer: What is offered.
+        room: The most tokens of the answer, if a call says so.
 
     Raises:
         CapabilityError: The backend can carry out neither way.
@@ -47,5 +49,5 @@ async def with_tools(
     if not constrains:
         return evolve(request, messages=tuple(messages), options=options), {}, None
     told = with_tools_told(messages, offered, format)
-    held = evolve(request, messages=tuple(told), options=options, schema=answer_schema(offered, format))
+    held = evolve(request, messages=tuple(told), options=options, schema=answer_schema(offered, format, room))
     return held, offered.tools, lambda: ConstrainedReader(answers_text=format is None)
