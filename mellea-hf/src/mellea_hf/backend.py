@@ -37,7 +37,7 @@ from mellea_hf.answer import Answer
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
-from mellea_hf.options import OPTIONS, DecodingSettings
+from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS, OPTIONS, DecodingSettings
 from mellea_hf.plugin import MANIFEST
 from mellea_hf.thinking import opening_of, table_for, without_thinking
 from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory, load
@@ -77,6 +77,7 @@ class LocalHFBackend(Backend):
     plain_patterns = True
     concurrent = False
     options = OPTIONS
+    default_max_new_tokens = DEFAULT_MAX_NEW_TOKENS
 
     def __init__(
         self,

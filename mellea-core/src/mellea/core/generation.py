@@ -269,7 +269,7 @@ async def _render_request(
         offer = ToolOffer.of(options, ctx.actions_for_available_tools() or (), action)
     request = evolve(request, messages=tuple(messages))
     request, tools, reader = await with_tools(
-        backend, request, offer, options.get(ModelOption.MAX_NEW_TOKENS)
+        backend, request, offer, options.get(ModelOption.MAX_NEW_TOKENS, backend.default_max_new_tokens)
     )
     for writer in writers:
         writer.offer(tools, reader, tells=not options.get(ModelOption.TOOL_LOOP))
