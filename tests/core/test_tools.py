@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mellea.core import Capability, Chunk, Message, ModelToolCall, ToolArgumentsError, ToolMessage, UsageError
-from mellea.core.reasoning import should_replay_reasoning
 from mellea.core.schema import OutputSchema
 from mellea.core.schema_check import misfit
 from mellea.core.tool import Tool
@@ -17,6 +16,7 @@ from mellea.core.tool_arguments import check_by_schema
 from mellea.core.tool_call import CallAssembler, ToolCallFragment
 from mellea.core.tool_constraint import ConstrainedReader, answer_schema, told_as_text, with_tools_told
 from mellea.core.tool_offer import ToolOffer
+from mellea.helpers import should_replay_reasoning
 from mellea.stdlib.context import ChatContext
 from mellea.testing import ScriptedBackend
 

@@ -13,7 +13,6 @@ class PlannedNameError(ImportError):
     """A name of the 0.8 line that is not here, or not yet."""
 
 
-_TOOLS = "tools are planned since 0.9.0. Meanwhile ask for a format, and call the function yourself"
 _HOOKS = "hooks are planned since 0.9.0. Meanwhile give a session the plugins of mellea.plugins (hookimpl)"
 _ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
 _SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
@@ -23,7 +22,6 @@ _AGENTS = "agents are planned since 0.9.0. Meanwhile write the loop with chat(..
 
 _MODULES = {
     "mellea.backends.adapters": _ADAPTERS,
-    "mellea.backends.tools": _TOOLS,
     "mellea.plugins.base": _HOOKS,
     "mellea.plugins.builtin_debug": _HOOKS,
     "mellea.plugins.context": _HOOKS,
@@ -39,13 +37,11 @@ _MODULES = {
     "mellea.stdlib.components.unit_test_eval": _EVALUATION,
     "mellea.stdlib.frameworks": _AGENTS,
     "mellea.stdlib.requirements.safety": _ADAPTERS,
-    "mellea.stdlib.tools": _TOOLS,
     "mellea.telemetry": _TELEMETRY,
 }
 
 _NAMES = {
     "mellea": {"Intrinsic": _ADAPTERS, "serve": _SERVING},
-    "mellea.backends": dict.fromkeys(("MelleaTool", "tool"), _TOOLS),
     "mellea.backends.watsonx": {
         "WatsonxAIBackend": "retired. Use LiteLLMBackend with a model id that begins with watsonx/"
     },
@@ -56,9 +52,7 @@ _NAMES = {
         ),
         _HOOKS,
     ),
-    "mellea.stdlib.components": {"Intrinsic": _ADAPTERS, "ToolMessage": _TOOLS},
-    "mellea.stdlib.components.chat": {"ToolMessage": _TOOLS},
-    "mellea.stdlib.functional": dict.fromkeys(("acall_tools", "call_tools"), _TOOLS),
+    "mellea.stdlib.components": {"Intrinsic": _ADAPTERS},
     "mellea.stdlib.requirements": {"ALoraRequirement": _ADAPTERS},
     "mellea.stdlib.requirements.requirement": dict.fromkeys(
         ("ALoraRequirement", "requirement_check_to_bool"), _ADAPTERS

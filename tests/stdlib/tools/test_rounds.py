@@ -3,7 +3,18 @@
 import pytest
 from pydantic import BaseModel
 
-from mellea import ChatContext, MelleaSession, ModelOption, SimpleContext, check, mfuncs, req, simple_validate
+from mellea import (
+    ChatContext,
+    MelleaSession,
+    ModelOption,
+    SimpleContext,
+    check,
+    generative,
+    mfuncs,
+    mify,
+    req,
+    simple_validate,
+)
 from mellea.core import (
     Budget,
     Capability,
@@ -387,3 +398,51 @@ async def test_streamed_answer_has_its_calls_at_the_end():
     await answer.avalue()
 
     assert [call.name for call in answer.tool_calls] == ["weather"]
+
+
+# Typed functions and methods
+
+
+@generative
+def mood(text: str) -> str:
+    """Tell the mood of a text."""
+
+
+def test_typed_function_is_a_tool():
+    answers = [calls(("mood", {"text": "Hurray!"})), '{"result": "glad"}', "A glad text."]
+    m = session(*answers)
+
+    assert m.chat("Look at the text.", tools=[mood], tool_loop=True) == "A glad text."
+    assert sent(m)[-1] == ("tool", "glad")
+    assert [role for role, _ in sent(m, 1)] == ["user"]
+
+
+class Account:
+    """An account."""
+
+    def __init__(self):
+        self.balance = 10
+
+    def pay(self, amount: int) -> int:
+        """Pay something in."""
+        self.balance += amount
+        return self.balance
+
+
+def test_methods_of_an_object_are_called():
+    account = Account()
+    m = session(calls(("pay", {"amount": "5"})), "There are 15.")
+
+    answer = m.query(account, "Pay in 5.", tool_calls=True, tool_loop=True)
+
+    assert (answer.value, account.balance) == ("There are 15.", 15)
+
+
+def test_method_of_a_mified_object_checks_its_arguments():
+    account = Account()
+    m = session(calls(("pay", {"amount": "much"})), "I could not.")
+
+    m.query(mify(account), "Pay in.", tool_calls=True, tool_loop=True)
+
+    assert account.balance == 10
+    assert "amount: Input should be a valid integer" in sent(m)[-1][1]

@@ -3,7 +3,7 @@
 The contract, and one forwarding module for each well-known backend.
 """
 
-from mellea._lazy import names_of_old
+from mellea._lazy import lazy_names
 from mellea.backends import model_ids
 from mellea.backends.cache import SimpleLRUCache
 from mellea.core.backend import Backend, BaseModelSubclass, FormatterBackend
@@ -19,4 +19,6 @@ __all__ = [
     "SimpleLRUCache",
     "model_ids",
 ]
-__getattr__ = names_of_old(__name__)
+__getattr__, _ = lazy_names(
+    __name__, dict.fromkeys(("MelleaTool", "tool"), "mellea.stdlib.tools.mellea_tool")
+)

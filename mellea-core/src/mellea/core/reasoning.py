@@ -7,7 +7,7 @@ and their settings. Here both become the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -28,7 +28,6 @@ __all__ = [
     "only_reasoned",
     "opened_at_the_end",
     "replays_reasoning",
-    "should_replay_reasoning",
     "warns_of_no_answer",
     "without_reasoning",
 ]
@@ -210,11 +209,6 @@ def replays_reasoning(message: Message) -> bool:
     Models that reason between calls go on from there; what led to an answer is of no more use to them.
     """
     return message.role == "assistant" and bool(message.thinking) and bool(message.tool_calls)
-
-
-def should_replay_reasoning(messages: Iterable[Message], provider: str | None = None) -> list[bool]:
-    """Tell for each message whether its reasoning is sent back to the model; no provider differs in that."""
-    return [replays_reasoning(message) for message in messages]
 
 
 def without_reasoning(config: GenerateConfig, backend: ModelAPI) -> GenerateConfig:

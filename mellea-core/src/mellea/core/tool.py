@@ -86,7 +86,8 @@ class Tool(AbstractMelleaTool[..., Any]):
     def of(cls, tool: object) -> Tool:
         """Return a tool as this value.
 
-        That is itself, or one made of what has ``name``, ``run`` and ``as_json_tool``.
+        That is itself, or one made of what has ``name``, ``run`` and ``as_json_tool``. A method ``arguments``,
+        if there is one, checks what a model gives.
 
         Raises:
             UsageError: It is no tool.
@@ -99,7 +100,8 @@ class Tool(AbstractMelleaTool[..., Any]):
             raise UsageError(
                 f"{shown} is no tool.", hint="Make one of a function with mellea.stdlib.tools.tool(function)."
             )
-        return Tool(name, run, described, source=tool)
+        check = getattr(tool, "arguments", None)
+        return Tool(name, run, described, check=check if callable(check) else None, source=tool)
 
     @property
     def source(self) -> Any:

@@ -1,4 +1,4 @@
-"""JSON schemas of what functions take and return.
+"""attrs classes among what functions take and return.
 
 pydantic makes the schemas and reads the values. What it does not know are attrs classes: each one is given a
 pydantic model with the same fields, from which the instance is made.
@@ -7,7 +7,6 @@ pydantic model with the same fields, from which the instance is made.
 from __future__ import annotations
 
 import functools
-import inspect
 import operator
 import types
 import typing
@@ -16,52 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, Union, ge
 
 import attrs
 
-from mellea.core.errors import UsageError
 from mellea.stdlib._annotations import resolve_annotations
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["AttrsModels", "parameters_schema"]
-
-
-def parameters_schema(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the JSON schema of a function's arguments by name. Parameters with a default are not required.
-
-    Raises:
-        UsageError: An annotation cannot be resolved or written as JSON.
-    """
-    from pydantic import Field, create_model  # noqa: PLC0415
-    from pydantic.errors import PydanticUserError  # noqa: PLC0415
-
-    hints = resolve_annotations(function, {})
-    fields: dict[str, Any] = {}
-    for index, parameter in enumerate(inspect.signature(function).parameters.values()):
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or parameter.name in (
-            "self",
-            "cls",
-        ):
-            continue
-        default: Any = ... if parameter.default is parameter.empty else parameter.default
-        told = (
-            Field(default, alias=parameter.name)
-            if _shows(default)
-            else Field(alias=parameter.name, default_factory=lambda: None)
-        )
-        fields[f"parameter_{index}"] = (AttrsModels().within(hints.get(parameter.name, Any)), told)
-    try:
-        schema = create_model("parameters", **fields).model_json_schema()
-    except (PydanticUserError, TypeError) as error:
-        raise UsageError(
-            f"A parameter of {function.__qualname__} cannot be written as JSON: {str(error).splitlines()[0]}",
-            hint="Give it a type that pydantic knows, or leave the function out.",
-        ) from error
-    schema.pop("title", None)
-    return {"properties": {}, "required": [], **schema}
-
-
-def _shows(default: Any) -> bool:
-    return default is ... or default is None or isinstance(default, str | int | float | bool)
+__all__ = ["AttrsModels"]
 
 
 class AttrsModels:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Unpack, cast
 
-from mellea._lazy import names_of_old
 from mellea.core.backend import Backend
 from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, blockify
@@ -53,11 +52,13 @@ from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, ONE_ATTEM
 from mellea.stdlib.sampling._failure import warn_of_failure
 from mellea.stdlib.sampling._steering import SteeringReport, steer_config
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
+from mellea.stdlib.tools.call import acall_tools, call_tools
 from mellea.stdlib.tools.run import ToolRunner
 
 __all__ = [
     "DEFAULT_STRATEGY",
     "aact",
+    "acall_tools",
     "achat",
     "act",
     "aexplain",
@@ -67,6 +68,7 @@ __all__ = [
     "astream_instruct",
     "atransform",
     "avalidate",
+    "call_tools",
     "chat",
     "explain",
     "instruct",
@@ -82,7 +84,8 @@ __all__ = [
     "wait_or_cancel",
 ]
 
-__getattr__ = names_of_old(__name__)
+_call_tools, _acall_tools = call_tools, acall_tools
+"""The names under which programs of the 0.8 line know them."""
 S = TypeVar("S")
 
 

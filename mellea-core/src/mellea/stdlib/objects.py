@@ -14,8 +14,9 @@ from mellea.core.backend import Backend
 from mellea.core.blocks import CBlock
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, TemplateRepresentation
-from mellea.core.errors import OutputParseError
+from mellea.core.errors import OutputParseError, ToolArgumentsError
 from mellea.core.thunk import ModelOutputThunk
+from mellea.core.tool import Tool
 from mellea.stdlib.components.mify import mify
 from mellea.stdlib.components.mobject import Query, Transform, is_span
 
@@ -78,7 +79,21 @@ async def apply_transform(action: Transform, output: ModelOutputThunk[Any]) -> A
             raise OutputParseError(
                 f"The model called {call.name}, which the object does not have.", hint="Ask again."
             )
-        value = tool.run(**call.args)
-        values.append(await value if inspect.isawaitable(value) else value)
+        values.append(await _called(tool, call.args))
     of_its_type = [value for value in values if isinstance(value, action.obj.__class__)]
     return next((value for value in (*of_its_type, *values) if value is not None), action.obj)
+
+
+async def _called(tool: Any, args: Mapping[str, Any]) -> Any:
+    """Return what a tool returns.
+
+    Raises:
+        OutputParseError: The arguments do not fit it.
+    """
+    made = Tool.of(tool)
+    try:
+        arguments = made.arguments(args)
+    except ToolArgumentsError as error:
+        raise OutputParseError(error.message, hint=error.hint) from error
+    value = made.function(**arguments)
+    return await value if inspect.isawaitable(value) else value

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mellea.core.component import Component, TemplateRepresentation, blockify
     from mellea.core.message import Message
     from mellea.core.thunk import ModelOutputThunk
+    from mellea.core.tool_message import ToolMessage
     from mellea.stdlib.components.chat import as_chat_history, as_generic_chat_history
     from mellea.stdlib.components.docs import Document
     from mellea.stdlib.components.instruction import Instruction
@@ -36,6 +37,7 @@ else:
             "Query": "mellea.stdlib.components.mobject",
             "SimpleComponent": "mellea.stdlib.components.simple",
             "TemplateRepresentation": "mellea.core.component",
+            "ToolMessage": "mellea.core.tool_message",
             "Transform": "mellea.stdlib.components.mobject",
             "as_chat_history": "mellea.stdlib.components.chat",
             "as_generic_chat_history": "mellea.stdlib.components.chat",
@@ -75,6 +77,7 @@ __all__ = [
     "Query",
     "SimpleComponent",
     "TemplateRepresentation",
+    "ToolMessage",
     "Transform",
     "as_chat_history",
     "as_generic_chat_history",

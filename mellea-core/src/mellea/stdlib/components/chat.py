@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, get_args
 
-from mellea._lazy import names_of_old
 from mellea.core.blocks import CBlock
 from mellea.core.component import TemplateRepresentation, is_component
 from mellea.core.context import Context
@@ -16,10 +15,9 @@ from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message, Role
 from mellea.core.templates import TemplateFormatter
 from mellea.core.thunk import ModelOutputThunk
+from mellea.core.tool_message import ToolMessage
 
-__all__ = ["Message", "as_chat_history", "as_generic_chat_history"]
-
-__getattr__ = names_of_old(__name__)
+__all__ = ["Message", "ToolMessage", "as_chat_history", "as_generic_chat_history"]
 
 
 _log = logging.getLogger("mellea.components")

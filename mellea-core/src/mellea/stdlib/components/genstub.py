@@ -51,6 +51,7 @@ from mellea.stdlib.components._generative.call import (
 from mellea.stdlib.components._generative.declaration import Declaration
 from mellea.stdlib.components._generative.settings import FunctionSettings
 from mellea.stdlib.components._generative.target import CallError, SessionLike, split_call
+from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
 
@@ -192,6 +193,19 @@ class GenerativeStub(Generic[P, R, C]):
 
     def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         raise NotImplementedError
+
+    def bind_backend(self, backend: Backend | None) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """Return the function as a tool: it asks a backend, in a conversation of its own.
+
+        Args:
+            backend: What generates.
+        """
+
+        async def asked(**arguments: Any) -> Any:
+            value, _ = await self._call((SimpleContext(),), {**arguments, "backend": backend})
+            return value
+
+        return asked
 
     async def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Carry a call out, in whichever form it comes."""

@@ -18,7 +18,7 @@ from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, is_component
 from mellea.core.errors import UsageError
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib._function_schema import parameters_schema
+from mellea.stdlib._tool_parameters import ToolParameters
 
 __all__ = ["MObject", "MObjectProtocol", "MethodTool", "Query", "Transform", "is_span", "tools_of"]
 
@@ -70,18 +70,32 @@ class MethodTool:
         Raises:
             UsageError: A parameter's annotation cannot be resolved or written as JSON.
         """
-        parameters = copy.deepcopy(_parameters(getattr(self.function, "__func__", self.function)))
+        made = self._parameters()
         described = {
             "name": self.name,
-            "description": inspect.getdoc(self.function) or "",
-            "parameters": parameters,
+            "description": made.described[0],
+            "parameters": copy.deepcopy(dict(made.schema)),
         }
         return {"type": "function", "function": described}
 
+    def arguments(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return arguments as the method takes them.
+
+        Args:
+            given: What a model gave, by name.
+
+        Raises:
+            ToolArgumentsError: They do not fit.
+        """
+        return self._parameters().check(self.name, given)
+
+    def _parameters(self) -> ToolParameters:
+        return _parameters(getattr(self.function, "__func__", self.function))
+
 
 @functools.lru_cache(maxsize=256)
-def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    return parameters_schema(function)
+def _parameters(function: Callable[..., Any]) -> ToolParameters:
+    return ToolParameters(function)
 
 
 def tools_of(

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mellea.core.tool import AbstractMelleaTool, Tool
     from mellea.core.tool_message import ToolMessage
     from mellea.stdlib.tools._python_tool import python_tool
+    from mellea.stdlib.tools.call import acall_tools, call_tools
     from mellea.stdlib.tools.environments import (
         ExecutionEnvironment,
         LLMSandboxEnvironment,
@@ -49,8 +50,10 @@ __getattr__, __dir__ = lazy_names(
         "ToolRunner": "mellea.stdlib.tools.run",
         "UnsafeEnvironment": "mellea.stdlib.tools.environments",
         "abash_executor": "mellea.stdlib.tools.shell",
+        "acall_tools": "mellea.stdlib.tools.call",
         "as_tools": "mellea.stdlib.tools.mellea_tool",
         "bash_executor": "mellea.stdlib.tools.shell",
+        "call_tools": "mellea.stdlib.tools.call",
         "code_interpreter": "mellea.stdlib.tools.interpreter",
         "local_code_interpreter": "mellea.stdlib.tools.interpreter",
         "make_execution_environment": "mellea.stdlib.tools.environments",
@@ -78,8 +81,10 @@ __all__ = [
     "ToolRunner",
     "UnsafeEnvironment",
     "abash_executor",
+    "acall_tools",
     "as_tools",
     "bash_executor",
+    "call_tools",
     "code_interpreter",
     "local_code_interpreter",
     "make_execution_environment",
