@@ -86,8 +86,8 @@ class Tool(AbstractMelleaTool[..., Any]):
     def of(cls, tool: object) -> Tool:
         """Return a tool as this value.
 
-        That is itself, or one made of what has ``name``, ``run`` and ``as_json_tool``. A method ``arguments``,
-        if there is one, checks what a model gives.
+        That is itself, or one made of what has ``name``, ``run`` and ``as_json_tool``. A method
+        ``arguments``, if there is one, checks what a model gives.
 
         Raises:
             UsageError: It is no tool.
