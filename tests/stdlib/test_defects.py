@@ -385,7 +385,7 @@ async def test_execution_that_was_not_asked_for_is_said_to_be_none():
     )
 
     assert result
-    assert result.reason == "it parses; it was not run"
+    assert result.reason == "It parses; on the static tier it is not run."
 
 
 async def test_execution_runs_when_it_is_asked_for():
