@@ -2,8 +2,9 @@
 
 The path says how it answers: ``/{delay}/{pieces}/v1/chat/completions`` waits ``delay`` milliseconds before a
 whole answer, and before each of the ``pieces`` of a streamed one. A request for JSON gets a judge's verdict
-that says yes. ``/{delay}/{pieces}/api/...`` is an Ollama server with a model ``m``. ``GET /arrival`` gives
-the monotonic time at which the last request came.
+that says yes, one that offers tools a call of each of three, until their results are in it.
+``/{delay}/{pieces}/api/...`` is an Ollama server with a model ``m``. ``GET /arrival`` gives the monotonic
+time at which the last request came.
 """
 
 from __future__ import annotations
@@ -44,7 +45,20 @@ def _whole(content: str) -> bytes:
     )
 
 
+def _calling(*names: str) -> bytes:
+    calls = [
+        {"id": name, "type": "function", "function": {"name": name, "arguments": '{"text": "a"}'}}
+        for name in names
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return _response(
+        json.dumps({**_COMMON, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode()
+    )
+
+
 _ANSWER = _whole("hello")
+_CALLS = _calling("first", "second", "third")
 _VERDICT = _whole(json.dumps({"reason": "It is polite.", "met": True}))
 _MODELS = _response(json.dumps({"models": [{"name": "m:latest", "model": "m:latest"}]}).encode())
 _OLLAMA_ANSWER = _response(
@@ -110,6 +124,8 @@ class _Connection(asyncio.Protocol):
             self.stream(delay / 1000, pieces)
             return
         whole = _VERDICT if b'"response_format"' in body else _ANSWER
+        if b'"tools"' in body and b'"tool_call_id"' not in body:
+            whole = _CALLS
         whole = _OLLAMA_ANSWER if path.endswith("/api/chat") else whole
         if delay:
             self.loop.call_later(delay / 1000, self.send, whole)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from mellea.core import ToolArgumentsError, UsageError
 from mellea.stdlib.tools import MelleaTool, Tool, as_tools, tool
@@ -365,3 +365,15 @@ def test_two_tools_of_one_name_are_refused():
 def test_what_are_no_tools_is_refused(tools):
     with pytest.raises(UsageError, match="no (list of )?tool"):
         as_tools(tools)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [str, int, float, bool, list[int], Literal["a", "b"], int | None, str | int | float, None | bool],
+)
+def test_plain_types_have_the_schema_that_pydantic_gives(annotation):
+    generated = TypeAdapter(annotation).json_schema()
+    if "anyOf" in generated:
+        generated = {"type": [branch["type"] for branch in generated["anyOf"]]}
+
+    assert takes(annotation) == {**generated, "description": ""}

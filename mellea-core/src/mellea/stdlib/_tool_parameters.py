@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, Union, get_args, get_origin
 
 from mellea.core.errors import UsageError
 from mellea.core.schema import misfits
@@ -75,9 +76,8 @@ class ToolParameters:
         """
         told = self.described[1]
         properties: dict[str, Any] = {}
-        hard = {
-            name: kind for name, kind in self._types.items() if kind not in _PLAIN and kind is not _UNTOLD
-        }
+        plain = {name: _plain_schema(kind) for name, kind in self._types.items()}
+        hard = {name: kind for name, kind in self._types.items() if plain[name] is None}
         generated = self._generated(hard) if hard else {}
         inlined = _inline(generated)
         more = {key: inlined[key] for key in ("$defs", "additionalProperties") if inlined.get(key)}
@@ -85,9 +85,7 @@ class ToolParameters:
             if parameter.kind is parameter.VAR_KEYWORD:
                 more.setdefault("additionalProperties", True)
                 continue
-            part = inlined.get("properties", {}).get(name)
-            if part is None:
-                part = {"type": _PLAIN.get(self._types[name], "string")}
+            part = plain[name] or inlined.get("properties", {}).get(name) or {}
             properties[name] = _describe(part, told.get(name), parameter.default)
         required = [name for name, part in properties.items() if self._is_required(name, part)]
         return {"type": "object", "required": required, "properties": properties, **more}
@@ -96,8 +94,8 @@ class ToolParameters:
         parameter = self._parameters[name]
         return parameter.default is parameter.empty and not _may_be_none(part)
 
-    def _generated(self, types: Mapping[str, Any]) -> dict[str, Any]:
-        schema: dict[str, Any] = self._guarded(lambda: self._adapter_of(types).json_schema())
+    def _generated(self, kinds: Mapping[str, Any]) -> dict[str, Any]:
+        schema: dict[str, Any] = self._guarded(lambda: self._adapter_of(kinds).json_schema())
         return schema
 
     def _guarded(self, make: Callable[[], Any]) -> Any:
@@ -112,7 +110,7 @@ class ToolParameters:
                 hint="Give it a type that pydantic knows, or leave the function out.",
             ) from error
 
-    def _adapter_of(self, types: Mapping[str, Any]) -> Any:
+    def _adapter_of(self, kinds: Mapping[str, Any]) -> Any:
         """Return what checks arguments, made of a function that returns what it is given."""
         from pydantic import ConfigDict, TypeAdapter  # noqa: PLC0415
 
@@ -122,7 +120,7 @@ class ToolParameters:
         collect: Any = arguments
 
         shown = []
-        for name, kind in types.items():
+        for name, kind in kinds.items():
             parameter = self._parameters[name]
             if parameter.kind is not parameter.VAR_KEYWORD:
                 # Which default it is does not matter: the function's own stands for what is not given.
@@ -179,12 +177,29 @@ class _UNTOLD:
     """A parameter without an annotation: a text, to the model."""
 
 
+def _plain_schema(annotation: Any) -> dict[str, Any] | None:
+    """Return the schema of a plain type, of a list or union of such, or of texts to choose from; else None.
+
+    It is pydantic's, without the time that pydantic takes.
+    """
+    if annotation is _UNTOLD or annotation in _PLAIN:
+        return {"type": _PLAIN.get(annotation, "string")}
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is list and args[0] in _PLAIN:
+        return {"type": "array", "items": {"type": _PLAIN[args[0]]}}
+    if origin is Literal and all(type(arg) is str for arg in args):
+        return {"enum": list(args), "type": "string"}
+    if origin in (Union, types.UnionType) and all(arg in _PLAIN or arg is type(None) for arg in args):
+        return {"type": [_PLAIN.get(arg, "null") for arg in args]}
+    return None
+
+
 def _has_hints(owner: Any) -> bool:
     return inspect.isroutine(owner) or isinstance(owner, type)
 
 
 def _with_attrs(annotation: Any) -> Any:
-    if annotation in _PLAIN or annotation is _UNTOLD:
+    if _plain_schema(annotation) is not None:
         return annotation
     from mellea.stdlib._function_schema import AttrsModels  # noqa: PLC0415  loads pydantic's models
 
