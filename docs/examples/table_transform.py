@@ -17,9 +17,9 @@ with start_session(
 ) as m:
     print(m.query(STOCK, "How many chairs are there?"))
     try:
-        changed = m.transform(STOCK, "Write the table once more, with the same rows.")
+        changed = m.transform(STOCK, "Swap its rows and columns.")
         print(f"{len(changed.rows)} rows under {', '.join(changed.header)}")
-    except OutputParseError as error:  # the answer was no table, and that is said
+    except OutputParseError as error:  # neither a method called nor a table written
         print(error.message)
 
 print(STOCK.transpose().to_markdown())

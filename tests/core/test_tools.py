@@ -320,3 +320,18 @@ async def test_function_that_is_no_tool_says_how_to_make_one():
     )
     with pytest.raises(UsageError, match=r"print is no tool. Make one"):
         await thunk.avalue()
+
+
+async def test_model_that_may_call_no_more_is_held_to_an_answer():
+    backend = ScriptedBackend('{"answer": "Sunny."}', capabilities=[Capability.JSON_SCHEMA])
+    ctx = ChatContext().add(Message("assistant", "", tool_calls=[ModelToolCall("look", LOOK)]))
+    options = {"@@@tools@@@": [LOOK], "tool_choice": "none"}
+
+    thunk, _ = await backend.generate_from_context(
+        Message("tool", "sunny", tool_name="look"), ctx, model_options=options, tool_calls=True
+    )
+
+    assert await thunk.avalue() == "Sunny."
+    (sent,) = backend.requests
+    assert list(sent.schema.json_schema["properties"]) == ["answer"]
+    assert "look things" not in sent.messages[0].content

@@ -58,6 +58,11 @@ PRINTED = {
         "the session is as it was: True",
     ],
     "table_transform": ["| item | lamp | chair |", "| pieces | 3 | 5 |"],
+    "tools": [
+        "count_stock({'item': 'lamp'}) -> 12",
+        "Answer: ",
+        "nothing may be ordered today; there are still 5 chairs",
+    ],
     "typed_function": ["France: Paris", "Spain: ", "Drawn: "],
     "typed_postcondition": ["Olivia    34 Lisbon", "Kenji     51 Osaka", "do not meet the preconditions"],
     "validated_instruction": ["Olivia", "<SamplingResult success: attempt "],

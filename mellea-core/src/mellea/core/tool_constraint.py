@@ -21,7 +21,7 @@ from mellea.core.schema_parts import without_root_references
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ToolCallFragment, call_fields
-from mellea.core.tool_offer import AUTO, ToolOffer
+from mellea.core.tool_offer import AUTO, NONE, ToolOffer
 from mellea.core.tool_room import bounded, room_for
 
 __all__ = ["ConstrainedReader", "answer_schema", "told_as_text", "with_tools_told"]
@@ -35,23 +35,24 @@ def answer_schema(offer: ToolOffer, format: OutputSchema | None, room: int | Non
     """Return the schema of "call one of these tools, or answer".
 
     Args:
-        offer: The tools that may be called; there is at least one.
+        offer: The tools that may be called.
         format: What an answer has to look like; None for any text.
         room: How many tokens there are for it, if that is known.
     """
     definitions: dict[str, Any] = {}
     characters = room_for(room) // (MOST_CALLS if offer.several else 1)
     calls = [_call_schema(tool, definitions, characters) for tool in offer.tools.values()]
-    branches = [
-        _object("calls", {"type": "array", "items": _any_of(calls), "minItems": 1, "maxItems": MOST_CALLS})
-    ]
-    if not offer.several:
-        branches = calls
-    if offer.choice == AUTO:
+    branches = [_several(calls)] if offer.several and calls else calls
+    if offer.choice in (AUTO, NONE):
         wanted = {"type": "string"} if format is None else _hoisted("answer", format.json_schema, definitions)
         branches = [*branches, _object("answer", wanted)]
     schema = _any_of(branches)
     return OutputSchema("call_or_answer", {**schema, "$defs": definitions} if definitions else schema)
+
+
+def _several(calls: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    several = {"type": "array", "items": _any_of(calls), "minItems": 1, "maxItems": MOST_CALLS}
+    return _object("calls", several)
 
 
 def _any_of(branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -117,19 +118,23 @@ def with_tools_told(
     messages: Sequence[Message], offer: ToolOffer, format: OutputSchema | None
 ) -> list[Message]:
     """Return a conversation that begins with the tools and how to call them."""
-    listed = "\n".join(
-        f"- {tool.name}: {' '.join(tool.description.split())} Arguments: {_compact(_closed(tool.parameters))}"
-        for tool in offer.tools.values()
-    )
-    call = '{"tool": NAME, "arguments": {...}}'
-    if offer.several:
-        call = f'{{"calls": [{call}, ...]}}'
-    ways = [f"To call a tool, write {call}; its result follows in the next message."]
-    if offer.choice == AUTO:
-        wanted = "TEXT" if format is None else f"VALUE}}, where VALUE fits {_compact(format.json_schema)}"
-        ways.append(f'To answer, write {{"answer": {wanted}{"}" if format is None else ""}.')
-    text = f"You can call these tools:\n{listed}\nWrite one JSON object. {' '.join(ways)}"
+    ways = []
+    if offer.tools:
+        call = '{"tool": NAME, "arguments": {...}}'
+        call = f'{{"calls": [{call}, ...]}}' if offer.several else call
+        ways.append(f"To call a tool, write {call}; its result follows in the next message.")
+    if offer.choice in (AUTO, NONE):
+        wanted = "TEXT" if format is None else f"a value that fits {_compact(format.json_schema)}"
+        ways.append(f'To answer, write {{"answer": {wanted}}}.')
+    listed = "".join(map(_listed, offer.tools.values()))
+    head = f"You can call these tools:\n{listed}" if offer.tools else ""
+    text = f"{head}Write one JSON object. {' '.join(ways)}"
     return with_system_prompt(messages, text)
+
+
+def _listed(tool: Tool) -> str:
+    said = " ".join(tool.description.split())
+    return f"- {tool.name}: {said} Arguments: {_compact(_closed(tool.parameters))}\n"
 
 
 def _compact(value: Any) -> str:

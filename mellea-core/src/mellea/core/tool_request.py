@@ -41,8 +41,10 @@ async def with_tools(
     if await backend.calls_tools(offer.choice, with_schema=format is not None):
         native = evolve(request, tools=tuple(offer.tools.values()), tool_choice=offer.choice)
         return native, offered.tools, None
-    constrains = bool(offered.tools)
-    if constrains and Capability.JSON_SCHEMA not in backend.capabilities:
+    can = Capability.JSON_SCHEMA in backend.capabilities
+    # Where calls stand in the conversation, a model that may call no more is held to an answer.
+    constrains = bool(offered.tools) or (can and bool(offer.tools) and speaks_of_tools)
+    if constrains and not can:
         raise missing_capability(backend, Capability.TOOLS, f" for the choice {offer.choice!r}")
     messages = told_as_text(request.messages, as_json=constrains)
     options = {name: value for name, value in request.options.items() if name != _SEVERAL}

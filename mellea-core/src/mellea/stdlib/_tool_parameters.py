@@ -190,7 +190,8 @@ def _plain_schema(annotation: Any) -> dict[str, Any] | None:
     if origin is Literal and all(type(arg) is str for arg in args):
         return {"enum": list(args), "type": "string"}
     if origin in (Union, types.UnionType) and all(arg in _PLAIN or arg is type(None) for arg in args):
-        return {"type": [_PLAIN.get(arg, "null") for arg in args]}
+        named = [_PLAIN[arg] for arg in args if arg in _PLAIN]
+        return {"type": named if len(named) == len(args) else [*named, "null"]}
     return None
 
 
