@@ -14,10 +14,12 @@ __all__ = [
     "Backend",
     "BaseModelSubclass",
     "FormatterBackend",
+    "MelleaTool",
     "ModelIdentifier",
     "ModelOption",
     "SimpleLRUCache",
     "model_ids",
+    "tool",
 ]
 __getattr__, _ = lazy_names(
     __name__, dict.fromkeys(("MelleaTool", "tool"), "mellea.stdlib.tools.mellea_tool")
