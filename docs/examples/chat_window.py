@@ -1,4 +1,4 @@
-"""A conversation of which the model sees the newest part, and its system messages."""
+"""A conversation of which the newest part is kept, and its system message."""
 
 from mellea import ChatContext, Message, start_session
 

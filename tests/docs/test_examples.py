@@ -67,7 +67,7 @@ PRINTED = {
     "typed_postcondition": ["Olivia    34 Lisbon", "Kenji     51 Osaka", "do not meet the preconditions"],
     "validated_instruction": ["Olivia", "<SamplingResult success: attempt "],
     "async_streaming": ["moon", " words]"],
-    "chat_window": ["Paris", "7 spans are remembered", "system    You are a helpful guide to France."],
+    "chat_window": ["Paris", "3 spans are remembered", "system    You are a helpful guide to France."],
     "custom_context": [
         "Paris",
         "Shown: ['What is the capital of France?', 'What is the capital of Italy?']",
