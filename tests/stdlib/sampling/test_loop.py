@@ -331,7 +331,6 @@ async def test_result_is_json():
         "skipped": False,
         "seconds": pytest.approx(0, abs=1),
         "tokens": 0,
-        "steering": None,
     }
 
 
