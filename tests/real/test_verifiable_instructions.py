@@ -9,7 +9,7 @@ from mellea.stdlib.sampling import RepairTemplateStrategy, SamplingStrategy
 from tests.real.instructions import TASKS
 
 CALLS = 4
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 SHORT = {ModelOption.MAX_NEW_TOKENS: 16}
 
 
