@@ -10,7 +10,6 @@ from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption
 from mellea.core.schema import OutputSchema
-from mellea.core.steering.pattern import plain
 
 __all__ = ["TextPattern"]
 
@@ -35,6 +34,8 @@ class TextPattern:
     def schema(self) -> OutputSchema:
         """Return the schema that carries the pattern."""
         held: dict[str, Any] = {"type": "string", "pattern": self.pattern}
+        from mellea.core.steering.pattern import plain  # noqa: PLC0415  few programs steer
+
         return OutputSchema("text", held, plain_pattern=plain(self.pattern))
 
     def bounded(self, config: GenerateConfig) -> GenerateConfig:

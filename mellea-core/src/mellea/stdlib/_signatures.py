@@ -255,11 +255,15 @@ class _UnknownOptionError(UsageError, TypeError):
 
 def _telling_unknown_options(verb: F) -> F:
     """Return a verb that says which option it does not know, and which one may be meant."""
+    # A synchronous verb waits, and may be told to.
+    tolerated = _OF_OLD if inspect.iscoroutinefunction(verb) else (*_OF_OLD, "await_result")
+
+    @functools.cache
+    def parameters() -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(told).parameters
 
     def check(options: Iterable[str]) -> None:
-        known = inspect.signature(told).parameters
-        # A synchronous verb waits, and may be told to.
-        tolerated = _OF_OLD if inspect.iscoroutinefunction(verb) else (*_OF_OLD, "await_result")
+        known = parameters()
         if unknown := [name for name in options if name not in known and name not in tolerated]:
             near = difflib.get_close_matches(unknown[0], known, n=1)
             keywords = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 
@@ -40,7 +40,9 @@ from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
 from mellea.stdlib.sampling._repair_conversation import RepairConversation
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling._steering import as_it_went, fates_of, steer_request
-from mellea.stdlib.sampling._tool_rounds import ToolRounds, runner_of
+
+if TYPE_CHECKING:
+    from mellea.stdlib.sampling._tool_rounds import ToolRounds
 
 __all__ = [
     "BaseSamplingStrategy",
@@ -325,8 +327,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         Where the model calls tools that are to be carried out, each round of them comes before that. Nothing
         comes when the budget is spent.
         """
-        runner = runner_of(call)
-        rounds = ToolRounds(call, begun, runner) if runner is not None else None
+        rounds = _tool_rounds(call, begun) if call.tool_calls else None
         while True:
             if not call.spending.take_attempt():
                 return
@@ -355,6 +356,13 @@ class BaseSamplingStrategy(SamplingStrategy):
             output: ModelOutputThunk[Any] = ModelOutputThunk(error.text)
             output.note_no_answer(error.message, error.hint or "")
             return output, begun.context.add(begun.action).add(output)
+
+
+def _tool_rounds(call: SamplingRequest, begun: AttemptStart) -> ToolRounds | None:
+    from mellea.stdlib.sampling._tool_rounds import ToolRounds, runner_of  # noqa: PLC0415  few calls have tools
+
+    runner = runner_of(call)
+    return None if runner is None else ToolRounds(call, begun, runner)
 
 
 def first_success(attempts: Sequence[Attempt[Any]]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -18,8 +18,10 @@ from mellea.core.options import ModelOption, merge_options
 from mellea.core.reasoning import without_reasoning
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.sampling import Attempt
-from mellea.core.steering import Guards
 from mellea.core.thunk import ModelOutputThunk
+
+if TYPE_CHECKING:
+    from mellea.core.steering import Guards
 
 __all__ = ["SamplingRequest", "check_count", "requirements_of"]
 

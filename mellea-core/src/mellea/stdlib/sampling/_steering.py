@@ -6,7 +6,7 @@ Their forms become one pattern, where the backend keeps patterns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -20,10 +20,11 @@ from mellea.core.options import ModelOption
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Attempt
 from mellea.core.schema import OutputSchema
-from mellea.core.steering import Steering, steer
 from mellea.core.text_pattern import TextPattern
 from mellea.stdlib.sampling._request import SamplingRequest
-from mellea.stdlib.sampling._steered_fields import forms_of_fields, with_patterns
+
+if TYPE_CHECKING:
+    from mellea.core.steering import Steering
 
 __all__ = ["SteeringReport", "as_it_went", "fates_of", "steer_config", "steer_request", "steering_of"]
 
@@ -115,6 +116,8 @@ async def steer_config(
 async def steering_of(action: Span, formed: Iterable[Requirement], backend: Backend) -> Steering:
     """Return how requirements with forms would steer the answer to an action."""
     prompt = await _prompt_of(action, backend)
+    from mellea.core.steering import steer  # noqa: PLC0415  few programs steer
+
     return steer([form for each in formed if each.steer for form in each.forms], prompt)
 
 
@@ -143,6 +146,8 @@ async def _steer_fields(
     action: Span, requirements: Sequence[Requirement], backend: Backend, config: GenerateConfig
 ) -> tuple[GenerateConfig, SteeringReport]:
     """Return how to generate a structured output whose texts are held to patterns, and what became of it."""
+    from mellea.stdlib.sampling._steered_fields import forms_of_fields, with_patterns  # noqa: PLC0415  heavy
+
     schema = OutputSchema.of(config.format)
     whole = [each for each in requirements if each.forms and each.about is None]
     unformed = tuple(each.name for each in requirements if not each.forms)
