@@ -24,7 +24,7 @@ from attrs import frozen
 __all__ = ["Server", "running_server"]
 
 _COMMON = {"id": "c1", "created": 1, "model": "m"}
-_USAGE = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
+_USAGE = {"prompt_tokens": 20_000, "completion_tokens": 1, "total_tokens": 20_001}
 
 
 def _event(**fields: Any) -> bytes:
@@ -71,7 +71,7 @@ _OLLAMA_ANSWER = _response(
             "done_reason": "stop",
             "total_duration": 1673732828,
             "load_duration": 1408693441,
-            "prompt_eval_count": 3,
+            "prompt_eval_count": 20_000,
             "prompt_eval_duration": 91640000,
             "eval_count": 1,
             "eval_duration": 166335000,
