@@ -12,6 +12,8 @@ from typing import Any
 from aiohttp import web
 from attrs import define, field
 
+from tests.servers.in_thread import serving
+
 __all__ = ["KEY", "BrookServer", "running_brook"]
 
 KEY = "brook-key-1234"
@@ -106,26 +108,9 @@ def _error(status: int, code: str, words: str, headers: dict[str, str] | None = 
 def running_brook() -> Iterator[BrookServer]:
     """Run the server in a thread until the block ends."""
     server = BrookServer()
-    loop = asyncio.new_event_loop()
     app = web.Application()
     app.router.add_get("/models/{name}", server.model)
     app.router.add_post("/chat", server.chat)
     app.router.add_post("/complete", server.complete)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-
-    async def start() -> int:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port: int = runner.addresses[0][1]
-        return port
-
-    thread = threading.Thread(target=loop.run_forever, name="brook-server")
-    thread.start()
-    try:
-        server.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result(10)}"
+    with serving(app, "brook-server") as server.url:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

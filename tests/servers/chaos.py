@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from typing import Any
 
 from aiohttp import web
 from attrs import define, field
+
+from tests.servers.in_thread import serving
 
 __all__ = ["FAULTS", "ChaosServer", "running_chaos_server"]
 
@@ -201,7 +202,6 @@ FAULTS: Mapping[str, Callable[..., Awaitable[web.StreamResponse]]] = {
 def running_chaos_server(share: float = 0.1) -> Iterator[ChaosServer]:
     """Run the server in a thread until the block ends."""
     server = ChaosServer(share)
-    loop = asyncio.new_event_loop()
     app = web.Application()
 
     async def tags(_: web.Request) -> web.Response:
@@ -210,30 +210,5 @@ def running_chaos_server(share: float = 0.1) -> Iterator[ChaosServer]:
     app.router.add_post("/api/chat", server.chat)
     app.router.add_post("/v1/chat/completions", server.chat)
     app.router.add_route("*", "/{path:.*}", tags)
-    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-
-    async def start() -> int:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()
-        port: int = runner.addresses[0][1]
-        return port
-
-    thread = threading.Thread(target=loop.run_forever, name="chaos-server")
-    thread.start()
-    try:
-        server.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result(10)}"
+    with serving(app, "chaos-server", cancels_handlers=True) as server.url:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(_end(runner), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-async def _end(runner: web.AppRunner) -> None:
-    """Close the server, and let what its handlers were doing end."""
-    await runner.cleanup()
-    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 from attrs import define, field, frozen
 
+from tests.servers.in_thread import serving
+
 __all__ = ["FaultServer", "Reply", "completion", "delta", "running_fault_server"]
 
 
@@ -131,25 +133,7 @@ def running_fault_server(
 ) -> Iterator[Server]:
     """Run a server of this kind in a thread until the block ends."""
     server = kind(replies=list(replies))
-    loop = asyncio.new_event_loop()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-
-    async def start() -> int:
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port: int = runner.addresses[0][1]
-        return port
-
-    thread = threading.Thread(target=loop.run_forever, name="fault-server")
-    thread.start()
-    try:
-        server.url = f"http://127.0.0.1:{asyncio.run_coroutine_threadsafe(start(), loop).result(10)}"
+    with serving(app, "fault-server") as server.url:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
