@@ -8,13 +8,14 @@ from typing import Any
 from attrs import evolve
 
 from mellea.core import ChatRequest, OutputSchema
+from mellea_openai.servers import LLAMA_CPP, OLLAMA, VLLM
 
 __all__ = ["KEEP_IN_STRINGS", "KEEP_IN_TEXT", "as_property", "as_text", "pattern_of"]
 
-KEEP_IN_STRINGS = frozenset({"llamacpp", "library"})
+KEEP_IN_STRINGS = frozenset({LLAMA_CPP, OLLAMA})
 """Owners of the models of servers that keep the pattern of a JSON string: llama.cpp's, and Ollama's."""
 
-KEEP_IN_TEXT = frozenset({"vllm"})
+KEEP_IN_TEXT = frozenset({VLLM})
 """Owners of the models of servers that hold the text itself to a pattern."""
 
 

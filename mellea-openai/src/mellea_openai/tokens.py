@@ -9,6 +9,7 @@ import httpx2
 import openai
 
 from mellea.core import MelleaError
+from mellea_openai.servers import root_of
 
 __all__ = ["whole_words"]
 
@@ -22,10 +23,12 @@ async def whole_words(
     """
     texts = [text for word in sorted(words) for text in (word, word.capitalize())]
     body = {"content": "".join(f" {text}" for text in texts), "with_pieces": True}
-    url = f"{base_url.rstrip('/').removesuffix('/v1')}/tokenize"
     try:
         response = await client.post(
-            url, body=body, cast_to=httpx2.Response, options={"max_retries": 0, "timeout": 10.0}
+            f"{root_of(base_url)}/tokenize",
+            body=body,
+            cast_to=httpx2.Response,
+            options={"max_retries": 0, "timeout": 10.0},
         )
         pieces = [_text_of(token) for token in response.json()["tokens"]]
     except (openai.OpenAIError, MelleaError, ValueError, KeyError, TypeError, AttributeError):

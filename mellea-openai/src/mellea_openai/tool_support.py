@@ -13,10 +13,10 @@ import openai
 from openai import AsyncOpenAI
 
 from mellea.core.tool_offer import AUTO, NONE, REQUIRED
+from mellea_openai.servers import LLAMA_CPP, OLLAMA, root_of
 
 __all__ = ["SERVERS", "can_force", "knows_tools"]
 
-LLAMA_CPP, OLLAMA = "llamacpp", "library"
 SERVERS = frozenset({LLAMA_CPP, OLLAMA})
 """Servers that render the prompt themselves, as they call the owner of their models."""
 
@@ -43,7 +43,7 @@ async def knows_tools(client: AsyncOpenAI, base_url: str, owner: str, model_id: 
         owner: Who owns its models, in its own words.
         model_id: The model.
     """
-    root = base_url.rstrip("/").removesuffix("/v1")
+    root = root_of(base_url)
     try:
         if owner == LLAMA_CPP:
             response = await client.get(f"{root}/props", cast_to=httpx2.Response, options={"max_retries": 0})
