@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.steering.alphabet import joined, scripts_in
 from mellea.core.steering.forms import Form
@@ -56,11 +56,13 @@ class Steering:
         plan: The plan of the text.
         outcomes: What became of each form, in the order in which they were given.
         pattern: The pattern to be sent as that of a JSON string; None if no form steers.
+        prompt: The prompt that the text answers.
     """
 
     plan: TextPlan
     outcomes: tuple[Outcome, ...]
     pattern: str | None = field(repr=False)
+    prompt: str = field(default="", repr=False)
 
     @property
     def longest(self) -> int:
@@ -92,7 +94,7 @@ class Steering:
             return None
         given = plan.items is not None or plan.end or plan.last_mark
         shortest = min(Guards().shortest, roomed(plan).least) if plan.script.spaced else 0
-        return Guards(shortest=shortest, ended=not given)
+        return Guards(prompt=self.prompt, shortest=shortest, ended=not given)
 
     def summary(self) -> str:
         """Return what the plan comes to, for people."""
@@ -150,9 +152,10 @@ def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
     )
     places = sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place))
     try:
-        return _together(plan, forms, places)
+        steering = _together(plan, forms, places)
     except NotSteerableError:
-        return _one_by_one(plan, forms, places)
+        steering = _one_by_one(plan, forms, places)
+    return evolve(steering, prompt=prompt)
 
 
 def _together(plan: TextPlan, forms: tuple[Form, ...], places: list[int]) -> Steering:

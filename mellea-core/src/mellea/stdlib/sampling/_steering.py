@@ -64,8 +64,6 @@ async def steer_request(call: SamplingRequest) -> SamplingRequest:
     """
     config, report = await steer_config(call.action, call.requirements, call.backend, call.config)
     guards = report.steering.guards if report.steering is not None else None
-    if guards is not None:
-        guards = evolve(guards, prompt=await _prompt_of(call.action, call.backend))
     return evolve(call, config=config, steering=report.outcomes, guards=guards)
 
 
