@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import inspect
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
@@ -157,7 +158,7 @@ def synchronous(verb: Callable[P, Coroutine[Any, Any, T]], *, starts_only: bool 
     twin.__name__ = name.removeprefix("a")
     twin.__qualname__ = f"{verb.__qualname__.removesuffix(name)}{twin.__name__}"
     if verb.__doc__:
-        twin.__doc__ = f"{verb.__doc__}\n\nNote:\n    The synchronous twin of ``{name}``."
+        twin.__doc__ = f"{inspect.cleandoc(verb.__doc__)}\n\nNote:\n    The synchronous twin of ``{name}``."
     return twin
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from attrs import field, frozen
 
 from mellea.core.errors import ClosedError, SandboxError, UsageError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import run_sync, synchronous
 from mellea.core.policy import CLAUSES, Policy
 
 __all__ = ["Program", "Sandbox", "SandboxResult", "lies_in"]
@@ -175,15 +175,7 @@ class Sandbox(ABC):
         """Prove the policy, and be ready to run, as ``aopen`` does."""
         return run_sync(self.aopen())
 
-    def run(
-        self,
-        program: str | Sequence[str],
-        *,
-        files: Mapping[str, bytes] | None = None,
-        folder: str | PathLike[str] | None = None,
-    ) -> SandboxResult:
-        """Run Python, or a program, as ``arun`` does."""
-        return run_sync(self.arun(program, files=files, folder=folder))
+    run = synchronous(arun)
 
     def close(self) -> None:
         """Let go of what the sandbox holds."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from attrs import frozen
 
 from mellea.core.errors import SandboxError, UsageError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import synchronous
 from mellea.core.policy import Policy
 from mellea.stdlib.sandbox.contract import Sandbox
 from mellea.stdlib.sandbox.docker import DockerSandbox
@@ -65,9 +65,7 @@ async def aopen_sandbox(tier: str | None = None, policy: Policy | None = None) -
     )
 
 
-def open_sandbox(tier: str | None = None, policy: Policy | None = None) -> Sandbox:
-    """Return an open sandbox, as ``aopen_sandbox`` does."""
-    return run_sync(aopen_sandbox(tier, policy))
+open_sandbox = synchronous(aopen_sandbox)
 
 
 async def ashared_sandbox(tier: str | None = None, policy: Policy | None = None) -> Sandbox:
@@ -140,6 +138,4 @@ async def afind_sandboxes(policy: Policy | None = None) -> list[Reached]:
     return list(await asyncio.gather(*map(look, TIERS)))
 
 
-def find_sandboxes(policy: Policy | None = None) -> list[Reached]:
-    """Open each sandbox, and return which proved the policy, as ``afind_sandboxes`` does."""
-    return run_sync(afind_sandboxes(policy))
+find_sandboxes = synchronous(afind_sandboxes)

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from mellea.core.backend import Backend
 from mellea.core.errors import MelleaError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import synchronous
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_message import ToolMessage
 from mellea.stdlib.tools.run import ToolRunner
@@ -39,8 +39,4 @@ def _with_own_words(message: ToolMessage) -> ToolMessage:
     return evolve(message, content=str(error)) if is_own and str(error) else message
 
 
-def call_tools(
-    result: ModelOutputThunk[Any], backend: Backend | None = None, runner: ToolRunner | None = None
-) -> list[ToolMessage]:
-    """Synchronous twin of ``acall_tools``."""
-    return run_sync(acall_tools(result, backend, runner))
+call_tools = synchronous(acall_tools)

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from mellea.core.errors import MelleaError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import run_sync, synchronous
 from mellea.core.policy import Policy
 from mellea.stdlib.sandbox import SandboxResult, ashared_sandbox
 from mellea.stdlib.tools._shell_grammar import Refusal
@@ -199,14 +199,4 @@ async def abash_executor(
     return await run_command(command, rules)
 
 
-def bash_executor(
-    command: str, working_dir: str | None = None, allowed_paths: list[str] | None = None
-) -> ExecutionResult:
-    """Run a shell command: one program with its arguments, without pipes, redirections or chaining.
-
-    Args:
-        command: The command.
-        working_dir: The folder that it runs in, and may write.
-        allowed_paths: The only folders that it may write, when given.
-    """
-    return run_sync(abash_executor(command, working_dir, allowed_paths))
+bash_executor = synchronous(abash_executor)
