@@ -152,7 +152,10 @@ def test_no_tokens_and_empty_stops_are_refused(options):
 
 @pytest.mark.parametrize("stops", ["a", ["a"], ("a", "b"), [], None])
 def test_stops_of_text_are_taken(stops):
-    translate_options({ModelOption.STOP_SEQUENCES: stops}, KNOWING, backend="b", strict=False, reported=set())
+    options = {ModelOption.STOP_SEQUENCES: stops}
+    native = translate_options(options, KNOWING, backend="b", strict=False, reported=set())
+
+    assert native.get("stop") == stops
 
 
 KNOWING = OptionTable(

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import FrameType
 from typing import (
@@ -76,7 +77,7 @@ C = TypeVar("C")
 Requirements: TypeAlias = "Iterable[Requirement | str]"
 
 
-class GenerativeStub(Generic[P, R, C]):
+class GenerativeStub(ABC, Generic[P, R, C]):
     """A typed function.
 
     Call it as ``f(m, ...)`` for the value, or as ``f(context, backend, ...)`` for the value and a
@@ -191,8 +192,9 @@ class GenerativeStub(Generic[P, R, C]):
         """Carry out a call; see the class."""
         return self._run_call(self._call(args, kwargs))
 
+    @abstractmethod
     def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
-        raise NotImplementedError
+        """Return what a call comes to, or the call on its way."""
 
     def bind_backend(self, backend: Backend | None) -> Callable[..., Coroutine[Any, Any, Any]]:
         """Return the function as a tool: it asks a backend, in a conversation of its own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from attrs import field, frozen
@@ -18,7 +19,7 @@ _BLANK = re.compile(r"\n[ \t]*\n")
 
 
 @frozen
-class _Counted(Form):
+class _Counted(Form, ABC):
     """So many of something.
 
     Args:
@@ -65,9 +66,9 @@ class _Counted(Form):
         number = self.count(text)
         return number in self.bounds, f"it has {number} {self.noun}{'' if number == 1 else 's'}"
 
+    @abstractmethod
     def count(self, text: str) -> int:
         """Return the number in a text."""
-        raise NotImplementedError
 
 
 @frozen
