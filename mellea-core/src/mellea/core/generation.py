@@ -46,9 +46,6 @@ from mellea.core.tool_request import with_tools
 if TYPE_CHECKING:
     from mellea.core.context import Context
 
-_OFFERS_TOOLS = "@@@offers_tools@@@"
-"""Among the merged options: whether the call offers tools."""
-
 __all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
 
 
@@ -63,7 +60,7 @@ def start_chat(
     action = blockify(action)
     request, options = _check_request(backend, action, config)
     writer = _writer(backend, action, request, config)
-    writer.start(_fill(backend, writer, action, ctx, request, options, _told(config)))
+    writer.start(_fill(backend, writer, action, ctx, request, options, config))
     return writer.thunk
 
 
@@ -86,9 +83,7 @@ async def sample_n(
     action = blockify(action)
     request, options = _check_request(backend, action, config.under({ModelOption.STREAM: False}))
     writers = [_writer(backend, action, request, config) for _ in range(n)]
-    request = await _render_request(
-        backend, action, ctx, evolve(request, n=n), options, _told(config), writers
-    )
+    request = await _render_request(backend, action, ctx, evolve(request, n=n), options, config, writers)
     started, answered = time.perf_counter(), set()
     limits = TimeLimits.of(options, stream=False)
     with logged(backend, request) as log:
@@ -125,7 +120,6 @@ def _check_request(
     if wants_tools and not backend.capabilities & {Capability.TOOLS, Capability.JSON_SCHEMA}:
         raise missing_capability(backend, Capability.TOOLS, hint=None)
     _check_logprobs(backend, options)
-    options[_OFFERS_TOOLS] = config.tool_calls
     _check_blocks(backend, action)
     wanted = config.stream or options.get(ModelOption.STREAM, False)
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
@@ -210,10 +204,10 @@ async def _fill(
     ctx: Context,
     request: ChatRequest,
     options: dict[str, Any],
-    told: str,
+    config: GenerateConfig,
 ) -> None:
     """Render the prompt, send it, and fill the thunk."""
-    request = await _render_request(backend, action, ctx, request, options, told, [writer])
+    request = await _render_request(backend, action, ctx, request, options, config, [writer])
     limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
     with logged(backend, request) as log:
@@ -252,7 +246,7 @@ async def _render_request(
     ctx: Context,
     request: ChatRequest,
     options: dict[str, Any],
-    told: str,
+    config: GenerateConfig,
     writers: Sequence[ThunkWriter],
 ) -> ChatRequest:
     """Return the request with its messages, once everything they are made of is computed.
@@ -265,7 +259,7 @@ async def _render_request(
     if system := options.get(ModelOption.SYSTEM_PROMPT):
         messages = with_system_prompt(messages, str(system))
     offer = ToolOffer()
-    if options.get(_OFFERS_TOOLS):
+    if config.tool_calls:
         offer = ToolOffer.of(options, ctx.actions_for_available_tools() or (), action)
     request = evolve(request, messages=tuple(messages))
     request, tools, reader = await with_tools(
@@ -275,7 +269,7 @@ async def _render_request(
         writer.offer(tools, reader, tells=not options.get(ModelOption.TOOL_LOOP))
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         request = evolve(request, messages=_telling(request.schema.prompt(), request.messages), schema=None)
-    if told:
+    if told := _told(config):
         request = evolve(request, messages=_telling(told, request.messages))
     _check_media(backend, request.messages)
     request = evolve(request, messages=tuple(map(mended, request.messages)))

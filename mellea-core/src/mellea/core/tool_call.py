@@ -162,13 +162,17 @@ class CallAssembler:
         if tool is not None and problem is None:
             args = tool.coerced(args)
         # A provider that gives no id gets calls and results back in pairs all the same.
-        number = call.tool_call_id or f"call_{secrets.token_hex(12)}"
+        number = call.tool_call_id or _new_id()
         if tool is None:
             there = f"There are {', '.join(tools)}." if tools else "There are none."
             return ModelToolCall(
                 call.name, None, args, number, problem=f"There is no tool {call.name!r}. {there}"
             )
         return ModelToolCall(call.name, tool.source, args, number, problem=problem)
+
+
+def _new_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
 
 
 def _is_another(call: _Begun, fragment: ToolCallFragment) -> bool:
@@ -205,7 +209,7 @@ def openai_call(call: ModelToolCall | Mapping[str, Any], *, make_id: bool = Fals
     """
     if isinstance(call, Mapping):
         return call if isinstance(call, dict) else dict(call)
-    known = call.tool_call_id or (f"call_{secrets.token_hex(12)}" if make_id else None)
+    known = call.tool_call_id or (_new_id() if make_id else None)
     function = {"name": call.name, "arguments": json.dumps(dict(call.args))}
     return {"id": known, "type": "function", "function": function}
 
