@@ -70,8 +70,14 @@ class WatchedStream:
                 delta.reasoning_content = thinking
 
     async def aclose(self) -> None:
-        """Close the stream."""
-        close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
-        closing = close() if close is not None else None
-        if isawaitable(closing):
-            await closing
+        """Close the stream, and the iterator over it, which would be left to the collector."""
+        if self._pieces is not None and self._pieces is not self._source:
+            await _close(self._pieces)
+        await _close(self._source)
+
+
+async def _close(stream: Any) -> None:
+    close = getattr(stream, "aclose", None) or getattr(stream, "close", None)
+    closing = close() if close is not None else None
+    if isawaitable(closing):
+        await closing
