@@ -72,8 +72,8 @@ __getattr__, __dir__ = lazy_names(
         "model_ids": "mellea.backends.model_ids:",
         "req": "mellea.stdlib.requirements.requirement",
         "simple_validate": "mellea.stdlib.requirements.requirement",
-        "start_backend": "mellea.stdlib.session",
-        "start_session": "mellea.stdlib.session",
+        "start_backend": "mellea.stdlib.session.start",
+        "start_session": "mellea.stdlib.session.start",
     },
 )
 

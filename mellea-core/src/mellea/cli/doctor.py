@@ -30,7 +30,7 @@ from mellea.plugins.checks import checked_listing, is_broken
 from mellea.plugins.registry import PluginInfo, PluginRegistry
 from mellea.plugins.wellknown import WELL_KNOWN
 from mellea.stdlib.sandbox import find_sandboxes
-from mellea.stdlib.session.start import DEFAULT_BACKEND
+from mellea.stdlib.session._open import DEFAULT_BACKEND
 
 __all__ = ["Finding", "doctor", "parse_address"]
 

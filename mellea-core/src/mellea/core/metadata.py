@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from mellea.core.logprobs import TokenLogprob
 from mellea.core.response import Usage
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["GenerateLog", "GenerateType", "GenerationMetadata", "RawProviderResponse"]
 

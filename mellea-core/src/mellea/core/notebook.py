@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 
 __all__ = ["html_table", "html_text"]
@@ -29,4 +28,6 @@ def _cell(tag: str, text: str) -> str:
 
 
 def _escaped(text: str) -> str:
+    import html  # noqa: PLC0415  few programs run in a notebook
+
     return html.escape(text).encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no text

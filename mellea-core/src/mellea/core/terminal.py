@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from typing import Protocol
 
 __all__ = ["Writable", "has_colours", "is_terminal", "terminal_width", "visible"]
@@ -56,4 +55,6 @@ def terminal_width(file: object, otherwise: int) -> int:
     """
     if not is_terminal(file):
         return otherwise
+    import shutil  # noqa: PLC0415  it brings all compressions
+
     return max(shutil.get_terminal_size((otherwise, 24)).columns, 40)

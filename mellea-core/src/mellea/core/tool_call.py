@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -172,7 +172,7 @@ class CallAssembler:
 
 
 def _new_id() -> str:
-    return f"call_{secrets.token_hex(12)}"
+    return f"call_{os.urandom(12).hex()}"
 
 
 def _is_another(call: _Begun, fragment: ToolCallFragment) -> bool:

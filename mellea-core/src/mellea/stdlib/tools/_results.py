@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -45,8 +44,7 @@ def as_text(value: Any, render: Callable[[Any], str] | None = None) -> str:
 
 
 def _has_fields(value: Any) -> bool:
-    is_data = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    return is_data or hasattr(type(value), "__pydantic_fields__")
+    return hasattr(type(value), "__dataclass_fields__") or hasattr(type(value), "__pydantic_fields__")
 
 
 @attrs.define

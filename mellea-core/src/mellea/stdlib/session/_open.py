@@ -1,0 +1,109 @@
+"""What the ways to open a session are made of; ``start`` imports it when it is first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mellea.core.backend import Backend
+from mellea.core.context import Context
+from mellea.core.errors import UsageError
+from mellea.core.options import OptionTable
+from mellea.plugins.factory import create
+from mellea.stdlib.context.simple import SimpleContext
+from mellea.stdlib.session.session import MelleaSession
+
+__all__ = ["DEFAULT_BACKEND", "open_backend", "open_context", "open_session"]
+
+DEFAULT_BACKEND = "ollama"
+
+
+def open_session(
+    backend: str | Backend | None,
+    model_id: Any,
+    ctx: Context | str | None,
+    *,
+    context_type: str | None,
+    model_options: Mapping[str, Any] | None,
+    plugins: Iterable[Any] | None,
+    strict: bool,
+    steer: bool,
+    backend_name: str | None,
+    backend_kwargs: Mapping[str, Any],
+) -> MelleaSession:
+    """Open a session, as ``start_session`` says."""
+    options = OptionTable({}, {}).canonical(model_options)  # what is wrong shows before a backend opens
+    brought = tuple(plugins or ())
+    context = open_context(ctx, context_type, brought)
+    opened = open_backend(backend, backend_name, model_id, brought, backend_kwargs)
+    made_here = not any(opened is given for given in (backend, backend_name))
+    return MelleaSession(
+        opened,
+        context,
+        model_options=options,
+        strict=strict,
+        steer=steer,
+        plugins=brought,
+        owns_backend=made_here,
+    )
+
+
+def open_backend(
+    backend: str | Backend | None,
+    backend_name: str | None,
+    model_id: Any,
+    plugins: Iterable[Any] | None,
+    kwargs: Mapping[str, Any],
+) -> Backend:
+    """Return the backend that the arguments of ``start_session`` name; see there."""
+    if backend is not None and backend_name is not None:
+        raise UsageError("Both backend and backend_name are given.", hint="Leave backend_name out.")
+    chosen = backend if backend is not None else backend_name
+    if isinstance(chosen, type):
+        raise UsageError(
+            f"{chosen.__name__} is a class, no backend yet.",
+            hint=f"Pass an instance, {chosen.__name__}(...), or a name, such as {_name_of(chosen)!r}.",
+        )
+    if chosen is not None and not isinstance(chosen, str):
+        if model_id is not None or kwargs:
+            raise UsageError(
+                "A backend instance is already open: model_id and backend arguments do not apply.",
+                hint="Pass them to the backend's class, or name the backend instead.",
+            )
+        return chosen
+    default = os.environ.get("MELLEA_BACKEND") or DEFAULT_BACKEND
+    name = default if chosen is None else chosen
+    if model_id is None and name == default:
+        model_id = os.environ.get("MELLEA_MODEL") or None
+    arguments = {
+        key: value for key, value in kwargs.items() if not (key == "model_options" and value is None)
+    }
+    if model_id is not None:
+        arguments["model_id"] = model_id
+    opened: Backend = create("backend", name, Backend, arguments=arguments, plugins=plugins)
+    return opened
+
+
+def _name_of(backend: type) -> str:
+    return str(getattr(backend, "provider", DEFAULT_BACKEND))
+
+
+def open_context(
+    ctx: Context | str | None, context_type: str | None, plugins: Iterable[Any] | None
+) -> Context:
+    """Return the context that the arguments of ``start_session`` name; see there."""
+    if ctx is not None and context_type is not None:
+        raise UsageError("Both ctx and context_type are given.", hint="Leave one of them out.")
+    chosen = ctx if ctx is not None else context_type
+    if chosen is None:
+        return SimpleContext()
+    if isinstance(chosen, Context):
+        return chosen
+    if not isinstance(chosen, str):
+        raise UsageError(
+            f"{chosen!r} is no context.",
+            hint='Pass an instance such as ChatContext(), or a name such as "chat".',
+        )
+    context: Context = create("context", chosen, Context, plugins=plugins)
+    return context
