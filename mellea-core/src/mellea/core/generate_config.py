@@ -54,11 +54,14 @@ class GenerateConfig:
             layers: The lowest first: a backend's options, then a session's.
             table: The backend's table, so that a native spelling overrides a common name, and the reverse.
         """
-        return evolve(self, options=merge_options(*map(table.canonical, (*layers, self.options))))
+        return self._with(merge_options(*map(table.canonical, (*layers, self.options))))
 
     def under(self, *layers: Mapping[str, Any] | None, table: OptionTable = _NO_TABLE) -> Self:
         """Return the config with options of higher rank over its own; the last layer wins."""
-        return evolve(self, options=merge_options(*map(table.canonical, (self.options, *layers))))
+        return self._with(merge_options(*map(table.canonical, (self.options, *layers))))
+
+    def _with(self, options: Mapping[str, Any]) -> Self:
+        return evolve(self, options=options) if options or self.options else self
 
     def steered(self, steer: bool | None) -> Self:
         """Return the config with what a call says of steering; as it is if the call says nothing."""

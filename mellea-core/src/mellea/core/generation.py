@@ -272,7 +272,8 @@ async def _render_request(
     if told := _told(config):
         request = evolve(request, messages=_telling(told, request.messages))
     _check_media(backend, request.messages)
-    request = evolve(request, messages=tuple(map(mended, request.messages)))
+    if (whole := tuple(map(mended, request.messages))) != request.messages:
+        request = evolve(request, messages=whole)
     refuse_half_characters(request)
     for writer in writers:
         writer.send(request)

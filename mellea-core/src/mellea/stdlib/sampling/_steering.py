@@ -63,6 +63,8 @@ async def steer_request(call: SamplingRequest) -> SamplingRequest:
     See ``steer_config``.
     """
     config, report = await steer_config(call.action, call.requirements, call.backend, call.config)
+    if config is call.config and not report.outcomes:
+        return call
     guards = report.steering.guards if report.steering is not None else None
     return evolve(call, config=config, steering=report.outcomes, guards=guards)
 
@@ -94,9 +96,11 @@ async def steer_config(
         return await _steer_fields(action, asked, backend, config)
     formed = [requirement for requirement in asked if requirement.forms]
     unformed = tuple(requirement.name for requirement in asked if not requirement.forms)
+    if not formed:
+        return config, SteeringReport({}, None, unformed)
     merged = config.over(backend.model_options, table=backend.options).options
     obstacle = _obstacle(config, merged)
-    if not formed or obstacle:
+    if obstacle:
         fate = f"checked: {obstacle}"
         return config, SteeringReport({each.name: fate for each in formed}, None, unformed)
     steering = await steering_of(action, formed, backend)
