@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from types import FrameType
 from typing import Any
 
@@ -94,8 +94,13 @@ def _outside(frame: FrameType | None) -> _CallSite | None:
     """
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "<string>"))
-        if module.partition(".")[0] not in _OURS:
+        if not _is_ours(module):
             registry = frame.f_globals.setdefault("__warningregistry__", {})
             return _CallSite(frame.f_code.co_filename, frame.f_lineno, module, registry)
         frame = frame.f_back
     return None
+
+
+@cache
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in _OURS

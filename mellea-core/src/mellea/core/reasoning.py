@@ -71,6 +71,7 @@ _MODELS_OWN = (
     "<|channel>thought\n",
 )
 """Tags that models are trained on; the others may be what a prompt asks for, and then stay in the text."""
+_FIRST = {tag[0].lower() for tag in (*_TAGS, _WITHOUT_REASONING, _RESPONSE)}
 _MOST_SPACE = 256
 """Characters of blanks at the start of a text that are held back, since a tag may follow."""
 _CLOSED = re.compile(r"^[ \t]*(?:</think>|\[/THINK\])[ \t]*(?:\n|\Z)", re.MULTILINE)
@@ -145,7 +146,8 @@ class ReasoningFilter:
         """Look at the start of what is held; tell whether reasoning begins there."""
         start = self._held.lstrip()
         lowered = start.lower()
-        opening = next((tag for tag in _TAGS if lowered.startswith(tag.lower())), None)
+        likely = not start or lowered[0] in _FIRST  # most answers begin with none of them
+        opening = next((tag for tag in _TAGS if lowered.startswith(tag.lower())), None) if likely else None
         if opening is not None and (opening in _MODELS_OWN or not self._asked_for(opening)):
             self._held, self._closing = start[len(opening) :].lstrip("\n"), _TAGS[opening]
             return True
@@ -165,7 +167,7 @@ class ReasoningFilter:
                 )
                 return False
             openings.append(_RESPONSE)
-        may_open = not start or any(tag.lower().startswith(lowered) for tag in openings)
+        may_open = not start or (likely and any(tag.lower().startswith(lowered) for tag in openings))
         if opening is None and may_open and len(self._held) <= _MOST_SPACE:
             return False
         self._held = start if self._is_after else self._held
