@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mellea.plugins.registry import registry
+from mellea_hf import LocalHFBackend
 from tests.docs.pages import ROOT
 from tests.plugins.samples import make_distribution
 
@@ -26,6 +27,13 @@ def mellea_register_backends(register):
         factory = "tests.docs.stand_in:StandIn"
         register(BackendManifest(name=name, summary="", factory=factory, aliases=aliases))
 """
+
+
+@pytest.fixture(scope="session")
+def embedded_model() -> Iterator[None]:
+    """Hold the embedded model open, so that programs which open it share it."""
+    with LocalHFBackend():
+        yield
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("name", sorted(PRINTED))
-def test_example_runs(name, no_settings, capsys):
+def test_example_runs(name, no_settings, embedded_model, capsys):
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
     printed = capsys.readouterr().out

@@ -39,8 +39,9 @@ from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS, OPTIONS, DecodingSettings
 from mellea_hf.plugin import MANIFEST
+from mellea_hf.sharing import shared_model
 from mellea_hf.thinking import opening_of, table_for, without_thinking
-from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory, load
+from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory
 
 __all__ = ["LocalHFBackend"]
 
@@ -48,7 +49,8 @@ __all__ = ["LocalHFBackend"]
 class LocalHFBackend(Backend):
     """Runs a causal language model in this process.
 
-    The constructor loads the model. Everything that touches torch runs in one thread of the process, so that
+    The constructor loads the model, or shares it with another backend of this process that has it open; the
+    last one to be closed frees it. Everything that touches torch runs in one thread of the process, so that
     requests of any number of event loops and threads are served one after the other.
 
     Args:
@@ -107,9 +109,16 @@ class LocalHFBackend(Backend):
         self._jobs: set[Job] = set()
         parts = custom_config
         interrupt = Interrupt()
-        loading = engine.submit(
-            lambda: LoadedModel.of(*(parts or load(name, device, tokenizer_id, interrupt))[:2], name)
-        )
+
+        def load() -> LoadedModel:
+            if parts is None:
+                loaded = shared_model(name, device, tokenizer_id, interrupt)
+            else:
+                loaded = LoadedModel.of(*parts[:2], name)
+            loaded.users += 1
+            return loaded
+
+        loading = engine.submit(load)
         try:
             self._loaded: LoadedModel | None = loading.result()
         except BaseException:
@@ -215,8 +224,12 @@ class LocalHFBackend(Backend):
             job.give_up()
 
         def free() -> None:
-            held.clear()
-            _free_memory()
+            loaded = held.pop()
+            loaded.users -= 1
+            is_last = not loaded.users
+            del loaded
+            if is_last:
+                _free_memory()
 
         # In the queue behind them, and the model is let go of there: freeing weights on the loop would hold
         # it up.

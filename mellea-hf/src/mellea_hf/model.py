@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LoadedModel"]
 
 
-@define
+@define(eq=False)
 class LoadedModel:
     """A model in memory.
 
@@ -33,6 +33,8 @@ class LoadedModel:
         known_options: Names that a generation config knows.
         switches: Variables of the chat template that switch reasoning.
         marks: Control tokens that mark reasoning, with their text.
+        files: What it was loaded from; empty for one that a program made.
+        users: How many open backends hold it.
     """
 
     tokenizer: Any
@@ -44,6 +46,8 @@ class LoadedModel:
     known_options: frozenset[str]
     switches: frozenset[str]
     marks: Mapping[int, str]
+    files: frozenset[tuple[str, int, int]] = frozenset()
+    users: int = 0
     _constraints: Constraints | None = field(default=None, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
