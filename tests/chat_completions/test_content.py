@@ -126,9 +126,7 @@ def test_content_of_a_stream_that_is_no_text_is_an_error_of_ours(faults, faulty,
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("told", [{"error": {"code": 502, "message": "upstream died"}}, {}])
-def test_error_in_the_place_of_an_answer_is_that_error(faults, faulty, route, stream, told):
-    if route.prefix == "hosted_vllm/" and stream and not told:
-        return  # LiteLLM takes it for the end
+def test_error_in_the_place_of_an_answer_is_that_error(faults, faulty, stream, told):
     failed = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", **told}
     whole = {**failed, "message": {"role": "assistant", "content": ""}}
     faults.answers(
@@ -151,10 +149,12 @@ def test_answer_without_choices_is_no_empty_text(faults, faulty, choices):
     "between",
     [
         event(choices=[{"index": 0, "finish_reason": None, "content_filter_offsets": {"check_offset": 5}}]),
+        event(choices=[{"index": 0, "delta": None, "finish_reason": None}]),
         event(choices=[]),
+        event(choices=None),
         event(choices=[], usage={"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}),
     ],
-    ids=["no delta", "no choices", "usage alone"],
+    ids=["no delta", "null delta", "no choices", "null choices", "usage alone"],
 )
 def test_chunk_without_a_piece_does_not_end_the_stream(faults, faulty, between):
     faults.answers(Reply([delta("Good "), between, delta("day"), delta(None, "stop"), DONE]))
@@ -184,12 +184,10 @@ def test_cut_stream_with_empty_reasons_is_no_whole_answer(faults, faulty):
         list(faulty.stream_chat("Say the code."))
 
 
-def test_stream_that_names_no_reason_ends_with_its_mark(faults, open_faulty, route):
-    if str(route) != "openai":
-        return  # LiteLLM makes a reason up, and hides the mark
+def test_stream_that_names_no_reason_ends_with_its_mark(faults, faulty):
     faults.answers(Reply([with_reason("The code is ", ""), with_reason("4", ""), DONE]))
 
-    assert "".join(open_faulty().stream_chat("Say the code.")) == "The code is 4"
+    assert "".join(faulty.stream_chat("Say the code.")) == "The code is 4"
 
 
 @pytest.mark.parametrize(
@@ -286,24 +284,21 @@ def test_every_providers_name_of_a_filter_is_a_refusal(faults, faulty, reason):
         faulty.chat("Write it.")
 
 
-def test_stream_of_an_end_alone_is_no_empty_answer(faults, open_faulty, route):
-    if str(route) == "litellm hosted_vllm":
-        return  # LiteLLM makes a reason up, and hides that nothing came
-    faults.answers(Reply([": a line that keeps the connection\n\n", DONE]))
-
-    with pytest.raises((MalformedResponseError, StreamInterruptedError)):
-        open_faulty().chat("Hi.", model_options={ModelOption.STREAM: True})
-
-
 @pytest.mark.parametrize(
     "alive", [": ping\n\n", "event: ping\ndata: {}\n\n", "data: \n\n"], ids=["comment", "event", "no data"]
 )
-def test_what_keeps_a_connection_alive_is_no_piece(faults, faulty, route, alive):
-    if str(route) == "litellm openai" and alive.startswith("data"):
-        return  # there the openai SDK reads the events itself
+def test_what_keeps_a_connection_alive_is_no_piece(faults, faulty, alive):
     faults.answers(Reply([alive, delta("Good "), alive, delta("day"), delta(None, "stop"), DONE]))
 
     assert "".join(faulty.stream_chat("Greet.")) == "Good day"
+
+
+@pytest.mark.parametrize("text", ["[DONE] is a mark", "one\u2028two", "a\x85b"])
+def test_text_that_looks_like_an_end_is_text(faults, faulty, text):
+    said = json.dumps({"choices": [{"index": 0, "delta": {"content": text}}]}, ensure_ascii=False)
+    faults.answers(Reply([delta("It says: "), f"data: {said}\n\n", delta("."), delta(None, "stop"), DONE]))
+
+    assert "".join(faulty.stream_chat("Quote it.")) == f"It says: {text}."
 
 
 WAV = "UklGRgAAAABXQVZFZm10IA=="

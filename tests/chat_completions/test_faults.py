@@ -35,9 +35,7 @@ LONG = '{"choices": [], "usage": {"prompt_tokens": ' + "9" * 5000 + "}}"
 
 @pytest.mark.parametrize("body", [DEEP, LONG], ids=["depth", "digits"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_json_that_cannot_be_read_is_the_servers_fault(faults, faulty, route, body, stream):
-    if route.prefix == "hosted_vllm/" and stream:
-        return  # LiteLLM's own client leaves such lines out
+def test_json_that_cannot_be_read_is_the_servers_fault(faults, faulty, body, stream):
     faults.answers(Reply([f"data: {body}\n\n", delta(None, "stop"), DONE] if stream else body))
 
     with pytest.raises(MalformedResponseError) as caught:
@@ -46,16 +44,98 @@ def test_json_that_cannot_be_read_is_the_servers_fault(faults, faulty, route, bo
     assert not caught.value.retryable
 
 
-def test_error_event_without_a_frame_is_our_error(faults, open_faulty, route):
-    if route.backend == "litellm":
-        return  # it reads the events itself, and such a stream ends early
-    faults.answers(Reply([delta("Hel"), 'event: error\ndata: {"message": "engine died", "code": 500}\n\n']))
+END = [delta(None, "stop"), DONE]
+IN_A_STREAM = {
+    "error": (['data: {"error": {"message": "engine died", "code": 500}}\n\n'], ServerError, "engine died"),
+    "error as text": (['data: {"error": "engine died"}\n\n', *END], ServerError, "engine died"),
+    "error by name": (
+        ['event: error\ndata: {"message": "engine died"}\n\n', DONE],
+        ServerError,
+        "engine died",
+    ),
+    "words by name": (["event: error\ndata: engine died\n\n", *END], ServerError, "engine died"),
+    "bare error": (['{"error": {"message": "engine died"}}\n', *END], ServerError, "engine died"),
+    "no JSON": (["data: {not json\n\n"], MalformedResponseError, "not json"),
+    "words": (["data: engine died\n\n", *END], MalformedResponseError, "engine died"),
+    "words in JSON": (['data: "engine died"\n\n', *END], MalformedResponseError, "engine died"),
+    "null": (["data: null\n\n", *END], MalformedResponseError, "None"),
+    "list": (["data: []\n\n", *END], MalformedResponseError, "\\[\\]"),
+    "null choice": (['data: {"choices": [null]}\n\n', *END], MalformedResponseError, "choices"),
+    "choices as text": (['data: {"choices": "abc"}\n\n', *END], MalformedResponseError, "abc"),
+    "delta as text": (['data: {"choices": [{"delta": "abc"}]}\n\n', *END], MalformedResponseError, "abc"),
+}
 
-    with pytest.raises(ServerError, match="engine died"):
-        list(open_faulty().stream_chat("Hi."))
+
+@pytest.mark.parametrize(("events", "expected", "words"), IN_A_STREAM.values(), ids=IN_A_STREAM)
+def test_event_that_is_no_piece_of_an_answer_is_our_error(faults, faulty, events, expected, words):
+    faults.answers(Reply([delta("Hel"), *events]))
+
+    with pytest.raises(expected, match=words) as caught:
+        list(faulty.stream_chat("Hi."))
+
+    assert type(caught.value) is expected
 
 
-@through_the_sdk
+FOR_A_STREAM = {
+    "whole answer": (completion("hello"), MalformedResponseError, "hello"),
+    "indented": ([json.dumps(completion("hello"), indent=1)], MalformedResponseError, "chat.completion"),
+    "error": ({"error": {"message": "slow down", "code": 429}}, RateLimitError, "slow down"),
+    "error as text": ({"error": "engine died"}, ServerError, "engine died"),
+    "words": ("engine died", MalformedResponseError, "engine died"),
+    "words in JSON": ('"engine died"', MalformedResponseError, "engine died"),
+    "page": ("<html>not an API</html>", MalformedResponseError, "not an API"),
+    "end mark": ([DONE], MalformedResponseError, "without a piece"),
+    "life signs": (
+        [": alive\n\n", "event: ping\ndata: {}\n\n", DONE],
+        MalformedResponseError,
+        "without a piece",
+    ),
+    "usage": (
+        ['data: {"choices": [], "usage": {"prompt_tokens": 3}}\n\n', DONE],
+        MalformedResponseError,
+        "piece",
+    ),
+    "something else": (['data: {"answer": 42}\n\n', DONE], MalformedResponseError, "without a piece"),
+}
+
+
+@pytest.mark.parametrize(("body", "expected", "words"), FOR_A_STREAM.values(), ids=FOR_A_STREAM)
+def test_what_stands_in_the_place_of_a_stream_is_our_error(faults, faulty, body, expected, words):
+    faults.answers(Reply(body))
+
+    with pytest.raises(expected, match=words) as caught:
+        list(faulty.stream_chat("Hi."))
+
+    assert type(caught.value) is expected
+
+
+@on_every_route
+@pytest.mark.parametrize("body", ["[DONE]\n", "engine died", '"engine died"', "<html>not an API</html>"])
+def test_words_in_the_place_of_a_stream_are_no_empty_answer(faults, faulty, body):
+    faults.answers(Reply(body))
+
+    with pytest.raises(MalformedResponseError, match="DONE|engine died|not an API"):
+        list(faulty.stream_chat("Hi."))
+
+
+IN_THE_PLACE = {
+    "words": ("engine died", MalformedResponseError, "engine died"),
+    "words in JSON": ('"engine died"', MalformedResponseError, "engine died"),
+    "null": ("null", MalformedResponseError, "None|null"),
+    "number": ("3", MalformedResponseError, "3"),
+    "error as text": ({"error": "engine died"}, ServerError, "engine died"),
+    "stream": ([delta("Hi"), *END], MalformedResponseError, "chat.completion.chunk"),
+}
+
+
+@pytest.mark.parametrize(("body", "expected", "words"), IN_THE_PLACE.values(), ids=IN_THE_PLACE)
+def test_what_stands_in_the_place_of_an_answer_is_our_error(faults, faulty, body, expected, words):
+    faults.answers(Reply(body))
+
+    with pytest.raises(expected, match=words):
+        faulty.chat("Hi.")
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -188,22 +268,6 @@ def test_stream_that_ends_early_is_an_error_for_every_reader(faults, faulty, rep
     assert reply.cut or thunk.text == "Hello"
     assert first.value is again.value
     assert faulty.ctx.is_root_node
-
-
-@through_the_sdk
-def test_malformed_event_in_a_stream_is_our_error(faults, faulty):
-    faults.answers(Reply([delta("Hel"), "data: {not json\n\n"]))
-
-    with pytest.raises(MalformedResponseError):
-        list(faulty.stream_chat("Hi."))
-
-
-@through_the_sdk
-def test_error_event_in_a_stream_is_our_error(faults, faulty):
-    faults.answers(Reply([delta("Hel"), 'data: {"error": {"message": "engine died", "code": 500}}\n\n']))
-
-    with pytest.raises(ServerError, match="engine died"):
-        list(faulty.stream_chat("Hi."))
 
 
 def test_stream_that_stalls_times_out_and_leaves_the_server(faults, faulty):

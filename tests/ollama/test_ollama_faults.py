@@ -22,6 +22,8 @@ from mellea.core.errors import (
 )
 from mellea.stdlib.context import SimpleContext
 from mellea_ollama import OllamaModelBackend
+from tests.ollama.played import line
+from tests.servers.faults import Reply, completion
 from tests.servers.ollama import Fault
 
 FORKING = """
@@ -67,6 +69,27 @@ async def test_fault_becomes_one_of_our_errors(ask, server, fault, expected, str
         await thunk.avalue()
     assert caught.value.backend == "ollama"
     assert caught.value.model_id == "smollm2"
+
+
+NO_STREAMS = [
+    ("engine died", MalformedResponseError, "engine died"),
+    ('"engine died"', MalformedResponseError, "engine died"),
+    ("[DONE]", MalformedResponseError, "DONE"),
+    (completion("hello"), MalformedResponseError, "no message"),
+    ({"done": True}, MalformedResponseError, "no message"),
+    ({**line("hello"), "message": None}, MalformedResponseError, "no message"),
+    ({"message": "engine died", "code": 500}, ServerError, "engine died"),
+    ({"error": {"message": "slow down", "code": 429}}, RateLimitError, "slow down"),
+]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("body", "expected", "words"), NO_STREAMS, ids=[str(row[0])[:20] for row in NO_STREAMS]
+)
+def test_what_stands_in_the_place_of_an_answer_is_our_error(play, body, expected, words, stream):
+    with pytest.raises(expected, match=words):
+        play(Reply(body)).chat("Hi.", model_options={ModelOption.STREAM: stream})
 
 
 CAUSES = [

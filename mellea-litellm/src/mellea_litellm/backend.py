@@ -7,7 +7,8 @@ by piece and errors are Mellea's, so that they are the same for every provider.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import evolve
@@ -38,6 +39,7 @@ from mellea_litellm.failures import translate
 from mellea_litellm.plugin import MANIFEST
 from mellea_litellm.route import Route, hidden, load_litellm, model_string
 from mellea_litellm.streams import WatchedStream
+from mellea_litellm.wire import Told, WireCheck, of_this_call
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -184,7 +186,7 @@ class LiteLLMBackend(Backend):
         self._secrets = secrets_of_address(base_url)
         self._route: Route | None = None
         self._batches: PromptBatches | None = None
-        self._clients = Clients(timeout)
+        self._clients = Clients(timeout, WireCheck(name, self._known_secrets))
 
     async def ready(self) -> None:
         """Learn what LiteLLM says of the model, which decides on capabilities and schemas."""
@@ -228,34 +230,45 @@ class LiteLLMBackend(Backend):
         messages = await inlined(request.messages, images=not route.takes_client)
         request = evolve(request, messages=messages)
         body = chat_body(request, self.schema_dialect, self.provider)
-        answer = await self._send("acompletion", body, route)
+        told = Told()
+        answer = await self._send("acompletion", body, route, told)
         if not request.stream:
             where = {"backend": self.provider, "model_id": request.model_id}
             for chunk in chunks_from(answer.model_dump(), **where):
                 yield _with_true_end(chunk, route, body)
             return
+        async with aclosing(self._pieces(answer, request, told)) as pieces:
+            async for chunk in pieces:
+                yield _with_true_end(chunk, route, body)
+
+    async def _pieces(self, answer: Any, request: ChatRequest, told: Told) -> AsyncGenerator[Chunk, None]:
+        """Iterate over what a stream of LiteLLM's says; what went wrong below LiteLLM counts first."""
         response = http_response(answer)
-        watched = WatchedStream.of(answer, backend=self.provider, model_id=request.model_id)
+        watched = WatchedStream.of(answer, told, backend=self.provider, model_id=request.model_id)
         length = LengthOfStream(request)
         try:
             async for piece in answer:
-                if watched.error is not None:
-                    raise watched.error
+                if told.error is not None:
+                    raise told.error
                 chunk = self._chunk(piece, request)
                 if chunk.finish_reason and not (
-                    answer.received_finish_reason or answer.intermittent_finish_reason
+                    answer.received_finish_reason or answer.intermittent_finish_reason or told.is_done
                 ):
                     # LiteLLM made the reason up: the provider's stream was cut.
                     raise stream_interrupted(backend=self.provider, model_id=request.model_id)
-                yield _with_true_end(chunk, route, body)
+                yield chunk
                 length.add(chunk)
                 if chunk.finish_reason and await length.is_too_long(answer):
                     yield Chunk(usage=length.told)
                     break
-            if watched.error is not None:
-                raise watched.error
+            if told.error is not None:
+                raise told.error
             if watched.refusal:
                 yield Chunk(refusal=watched.refusal)
+        except Exception as error:
+            if told.error is not None:
+                raise told.error from error
+            raise
         finally:
             await close_stream(answer, response)
 
@@ -282,7 +295,7 @@ class LiteLLMBackend(Backend):
 
         async def send(prompts: Sequence[str]) -> Sequence[Completion]:
             prompt = list(prompts) if len(prompts) > 1 else prompts[0]
-            answer = await self._send("atext_completion", {**body, "prompt": prompt}, route)
+            answer = await self._send("atext_completion", {**body, "prompt": prompt}, route, Told())
             completions = completions_from(
                 answer.model_dump(), len(prompts), backend=self.provider, model_id=request.model_id
             )
@@ -322,8 +335,9 @@ class LiteLLMBackend(Backend):
         )
         return {name: value for name, value in wanted.items() if name not in missing}
 
-    async def _send(self, function: str, body: Mapping[str, Any], route: Route) -> Any:
+    async def _send(self, function: str, body: Mapping[str, Any], route: Route, told: Told) -> Any:
         """Call a function of LiteLLM's, again where that may help."""
+        of_this_call.set(told)
         guard = await loop_guards.get()
         call = getattr(load_litellm(), function)
         arguments = {
@@ -341,26 +355,25 @@ class LiteLLMBackend(Backend):
                     call(**arguments) if body.get("stream") else guard.call(call, arguments)
                 )
             except Exception as error:
-                ours = self.translate_error(error)
-                if (
-                    attempt == self._num_retries
-                    or ours is None
-                    or not ours.retryable
-                    or isinstance(ours, TimeoutError)
-                ):
+                ours = told.error or self.translate_error(error)
+                wait = None if attempt == self._num_retries else _wait_before(ours, attempt)
+                if wait is None and told.error is not None:
+                    raise told.error from error
+                if wait is None:
                     raise
-                wait = min(0.5 * 2**attempt, 8.0) if ours.retry_after is None else ours.retry_after
-                if wait > LONGEST_RETRY_WAIT:
-                    raise
+                told.error = None
             attempt += 1
             await asyncio.sleep(wait)
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         return chunk_from(data.model_dump(), backend=self.provider, model_id=request.model_id)
 
+    def _known_secrets(self) -> tuple[str | None, ...]:
+        return (self._api_key or (self._route.api_key if self._route else None), *self._secrets)
+
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of LiteLLM's."""
-        key = self._api_key or (self._route.api_key if self._route else None)
+        key, *_ = self._known_secrets()
         ours = translate(error, model_id=self.model_id, key=key, secrets=self._secrets)
         address = self._route.address if self._route else self.base_url
         return ours if ours is None or address is None else mentioning_proxy(ours, address)
@@ -368,6 +381,14 @@ class LiteLLMBackend(Backend):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
+
+
+def _wait_before(error: MelleaError | None, attempt: int) -> float | None:
+    """Return the seconds to wait before asking again after an error; None if that would not help."""
+    if error is None or not error.retryable or isinstance(error, TimeoutError):
+        return None
+    wait = min(0.5 * 2**attempt, 8.0) if error.retry_after is None else error.retry_after
+    return wait if wait <= LONGEST_RETRY_WAIT else None
 
 
 def _with_true_end(answer: Answer, route: Route, body: Mapping[str, Any]) -> Answer:

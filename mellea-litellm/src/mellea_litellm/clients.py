@@ -20,6 +20,7 @@ from mellea.core.addresses import refuse_redirect_async
 from mellea.core.event_loop import LoopLocal
 from mellea_litellm.providers import HANDED_A_HANDLER
 from mellea_litellm.route import Route
+from mellea_litellm.wire import WireCheck
 
 if TYPE_CHECKING:
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
@@ -76,10 +77,12 @@ class Clients:
 
     Args:
         timeout: Seconds to wait for the provider.
+        check: Looks at every answer before LiteLLM reads it.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, check: WireCheck) -> None:
         self._timeout = timeout
+        self._hooks: dict[str, list[Callable[..., Any]]] = {"response": [refuse_redirect_async, check]}
         self._route: Route | None = None
         self._clients = LoopLocal(self._new_client, _close)
         self._handlers = LoopLocal(self._new_handler, _close)
@@ -105,7 +108,7 @@ class Clients:
         route = self._route
         key, address = (route.api_key, route.base_url) if route else (None, None)
         http_client = DefaultAsyncHttpxClient(
-            event_hooks={"response": [refuse_redirect_async]}, trust_env=not (route and route.is_local)
+            event_hooks=self._hooks, trust_env=not (route and route.is_local)
         )
         return AsyncOpenAI(
             api_key=key, base_url=address, timeout=self._timeout, max_retries=0, http_client=http_client
@@ -115,10 +118,11 @@ class Clients:
         import httpx  # noqa: PLC0415  LiteLLM has loaded it
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: PLC0415
 
-        hooks = {"response": [refuse_redirect_async]}
-        handler = AsyncHTTPHandler(timeout=self._timeout, event_hooks=hooks)
+        handler = AsyncHTTPHandler(timeout=self._timeout, event_hooks=self._hooks)
         if self._route and self._route.is_local and getproxies():
-            handler.client = httpx.AsyncClient(timeout=self._timeout, event_hooks=hooks, trust_env=False)
+            handler.client = httpx.AsyncClient(
+                timeout=self._timeout, event_hooks=self._hooks, trust_env=False
+            )
         return handler
 
     async def aclose(self) -> None:

@@ -7,9 +7,9 @@ from inspect import isawaitable
 from typing import Any
 
 from mellea.core.chat_completions import malformed_response, text_and_thinking
-from mellea.core.errors import MelleaError
 from mellea.core.provider_errors import error_for_status
 from mellea.core.provider_words import error_of_answer
+from mellea_litellm.wire import Told
 
 __all__ = ["WatchedStream"]
 
@@ -19,21 +19,22 @@ class WatchedStream:
 
     Args:
         source: The pieces as LiteLLM takes them.
+        told: Takes an error that LiteLLM would lose.
         backend: The backend's name, for errors.
         model_id: The model asked.
     """
 
-    def __init__(self, source: Any, *, backend: str, model_id: str) -> None:
+    def __init__(self, source: Any, told: Told, *, backend: str, model_id: str) -> None:
         self._source = source
         self._pieces: AsyncIterator[Any] | None = None
         self._where: dict[str, Any] = {"backend": backend, "model_id": model_id}
         self.refusal = ""
-        self.error: MelleaError | None = None
+        self._told = told
 
     @classmethod
-    def of(cls, answer: Any, *, backend: str, model_id: str) -> WatchedStream:
+    def of(cls, answer: Any, told: Told, *, backend: str, model_id: str) -> WatchedStream:
         """Return the stream behind an answer of LiteLLM's; it is watched where it can be from now on."""
-        watched = cls(answer.completion_stream, backend=backend, model_id=model_id)
+        watched = cls(answer.completion_stream, told, backend=backend, model_id=model_id)
         if hasattr(watched._source, "__aiter__"):
             answer.completion_stream = watched
         return watched
@@ -47,7 +48,7 @@ class WatchedStream:
         piece = await anext(self._pieces)
         for choice in getattr(piece, "choices", None) or ():
             self._look_at(choice)
-        if self.error is not None:
+        if self._told.error is not None:
             raise StopAsyncIteration
         return piece
 
@@ -55,7 +56,7 @@ class WatchedStream:
         told = {name: getattr(choice, name, None) for name in ("error", "finish_reason")}
         failure = error_of_answer({"choices": [told]})
         if failure is not None:
-            self.error = error_for_status(None, failure, **self._where)
+            self._told.error = error_for_status(None, failure, **self._where)
         delta = getattr(choice, "delta", None)
         refusal, content = getattr(delta, "refusal", None), getattr(delta, "content", None)
         if isinstance(refusal, str):
@@ -64,7 +65,7 @@ class WatchedStream:
             try:
                 delta.content, thinking = text_and_thinking(content)
             except (AttributeError, TypeError):
-                self.error = malformed_response(content, **self._where)
+                self._told.error = malformed_response(content, **self._where)
                 return
             if thinking:
                 delta.reasoning_content = thinking

@@ -54,9 +54,9 @@ def text_of(part: Part, model_id: str) -> str:
     """Return everything that the model wrote in a part, reasoning too.
 
     Raises:
-        MalformedResponseError: It is no text.
+        MalformedResponseError: It is no text, or no part of an answer.
     """
-    said = part.get("message", part)
+    said = part.get("message", part if "response" in part else None)
     if not isinstance(said, dict):
         raise malformed_answer("a line has no message", model_id)
     written = (*_content(said, model_id), *(_text(said, name, model_id) for name in ("thinking", "response")))

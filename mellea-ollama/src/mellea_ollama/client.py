@@ -22,6 +22,7 @@ from mellea.core.errors import (
     StreamInterruptedError,
 )
 from mellea.core.provider_errors import error_for_status
+from mellea.core.provider_words import error_of_answer
 from mellea.core.redaction import redacted
 from mellea_ollama.address import BACKEND, Access
 
@@ -112,11 +113,12 @@ class WireClient:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise malformed_answer(f"it is no JSON ({error})", self._model_id) from error
+            said = redacted(line[:60].decode("utf-8", "replace"), self._access.secrets)
+            raise malformed_answer(f"{said!r} is no JSON ({error})", self._model_id) from error
         if not isinstance(value, dict):
             raise malformed_answer(f"{redacted(str(value)[:60])!r} is no JSON object", self._model_id)
-        if value.get("error"):
-            raise self._error(None, value, {})
+        if (told := error_of_answer(value)) is not None:
+            raise self._error(None, told, {})
         return value
 
     def _error(self, status: int | None, body: Any, headers: Mapping[str, str]) -> MelleaError:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 from attrs import evolve
-from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from mellea.core import (
     Backend,
@@ -56,6 +56,7 @@ from mellea.core.errors import (
     stream_interrupted,
 )
 from mellea.core.event_loop import LoopLocal
+from mellea.core.event_reader import EventReader
 from mellea.core.formatter import ChatFormatter
 from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs
@@ -69,6 +70,7 @@ from mellea_openai.failures import ask_again_where_it_helps, translate
 from mellea_openai.options import option_table
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
+from mellea_openai.streams import EventStream
 from mellea_openai.tokens import whole_words
 from mellea_openai.tool_support import SERVERS, can_force, knows_tools
 
@@ -287,30 +289,29 @@ class OpenAIBackend(Backend):
             ):
                 yield chunk
             return
-        ended = some = False
+        ended = False
+        reader = EventReader(
+            self._malformed, backend=self.provider, model_id=request.model_id, secrets=self._secrets
+        )
         stream = await client.post(
             "/chat/completions",
             body=body,
             options=options,
             cast_to=object,
             stream=True,
-            stream_cls=_Events,
+            stream_cls=EventStream,
         )
-        async with stream:
+        async with stream.read_by(reader):
             try:
                 async for data in stream:
                     chunk = self._chunk(data, request)
                     ended = ended or chunk.finish_reason is not None
-                    some = True
                     yield chunk
             except openai.APIConnectionError as error:
                 raise self._interruption() from error
-        if not (ended or stream.done):
+        reader.check()
+        if not (ended or reader.done):
             raise self._interruption()
-        if not some:
-            raise malformed_response(
-                "a stream without a piece", backend=self.provider, model_id=self.model_id
-            )
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts through ``/completions``, in one request where the server takes several."""
@@ -366,6 +367,10 @@ class OpenAIBackend(Backend):
         self._note_server(data)
         return chunk_from(data, backend=self.provider, model_id=request.model_id, secrets=self._secrets)
 
+    def _malformed(self, data: Any) -> MelleaError:
+        said = redacted(str(data), self._secrets)
+        return malformed_response(said, backend=self.provider, model_id=self.model_id)
+
     def _interruption(self) -> StreamInterruptedError:
         return stream_interrupted(backend=self.provider, model_id=self.model_id)
 
@@ -379,19 +384,6 @@ class OpenAIBackend(Backend):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
-
-
-class _Events(AsyncStream[object]):
-    """The events of a stream, which knows whether the server said that they were all."""
-
-    done = False
-
-    async def _iter_events(self) -> AsyncIterator[Any]:
-        """Iterate over the raw events; of the end mark the SDK tells nobody."""
-        async for event in super()._iter_events():
-            self.done = self.done or event.data.startswith("[DONE]")
-            if event.data.strip():  # the others only keep the connection alive
-                yield event
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:

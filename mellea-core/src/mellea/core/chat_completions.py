@@ -299,8 +299,9 @@ def _count(value: Any) -> int | None:
 
 def malformed_response(data: Any, *, backend: str, model_id: str) -> MalformedResponseError:
     """Return the error for an answer that does not follow the protocol."""
+    said = " ".join(redacted(str(data)[:200]).split())
     return MalformedResponseError(
-        f"Backend {backend!r} got an answer that is no chat completion: {redacted(str(data)[:200])}.",
+        f"Backend {backend!r} got an answer that is no chat completion: {said}.",
         hint="Check that the base URL leads to an OpenAI-compatible server.",
         backend=backend,
         model_id=model_id,
