@@ -178,13 +178,38 @@ async def test_plain_completions_take_the_options_of_the_sdk(faults, faulty):
     assert faults.headers[-1]["X-A"] == "1"
 
 
+TOLD = Reply({"tokens": [{"id": 1, "piece": " river"}]})
+
+
 @pytest.mark.parametrize(
     "reply",
-    [Reply(404, {"error": {"message": "no such route"}}), Reply(body={"tokens": [1, 2]}), Reply(body=[])],
+    [
+        *(Reply({"error": {"message": "no such route"}}, status) for status in (404, 405, 501)),
+        Reply({"tokens": [1, 2]}),
+        Reply([]),
+        Reply("<html>not an API</html>"),
+    ],
+    ids=["404", "405", "501", "no pieces", "no tokens", "page"],
 )
 async def test_server_that_tells_no_tokens_is_asked_once(reply, faults, faulty):
-    faults.answers(reply, Reply(body={"tokens": [{"id": 1, "piece": " river"}]}))
+    faults.answers(reply, TOLD)
 
     assert await faulty.backend.whole_words({"river"}) is None
     assert await faulty.backend.whole_words({"river"}) is None
+    await faulty.backend.aclose()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(Reply({"error": {"message": "busy"}}, status) for status in (408, 429, 500, 503)),
+        Reply([], cut=True),
+    ],
+    ids=["408", "429", "500", "503", "cut"],
+)
+async def test_server_that_tells_no_tokens_at_the_moment_is_asked_again(reply, faults, faulty):
+    faults.answers(reply, TOLD)
+
+    assert await faulty.backend.whole_words({"river"}) is None
+    assert await faulty.backend.whole_words({"river"}) == {"river"}
     await faulty.backend.aclose()

@@ -71,7 +71,7 @@ from mellea_openai.options import option_table
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.streams import EventStream
-from mellea_openai.tokens import whole_words
+from mellea_openai.tokens import NoTokenizerError, whole_words
 from mellea_openai.tool_support import SERVERS, can_force, knows_tools
 
 __all__ = ["OpenAIBackend"]
@@ -239,11 +239,13 @@ class OpenAIBackend(Backend):
 
     async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
         """Return those of some words that the model's tokenizer has whole; None if the server cannot tell."""
-        known = (
-            await whole_words(await self._clients.get(), self.base_url, words) if self._tells_tokens else None
-        )
-        self._tells_tokens = known is not None
-        return known
+        if not self._tells_tokens:
+            return None
+        try:
+            return await whole_words(await self._clients.get(), self.base_url, words)
+        except NoTokenizerError:
+            self._tells_tokens = False
+            return None
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``.
