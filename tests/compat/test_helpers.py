@@ -5,11 +5,16 @@ import asyncio
 import pytest
 
 from mellea import CBlock, Document, Message, SimpleContext
+from mellea.backends import tool
 from mellea.core import AudioUrlBlock, ModelOutputThunk, ModelToolCall, ServerError
+from mellea.core.tool_offer import UnknownToolWarning
 from mellea.formatters import TemplateFormatter
 from mellea.helpers import (
     ClientCache,
+    build_completion_usage,
     build_tool_calls,
+    chat_completion_delta_merge,
+    extract_model_tool_requests,
     get_current_event_loop,
     has_tool_calls,
     message_to_openai_message,
@@ -122,3 +127,70 @@ def test_documents_and_calls():
     assert has_tool_calls(calling)
     assert build_tool_calls(calling)[0]["id"] == "7"
     assert build_tool_calls(ModelOutputThunk("x")) is None
+
+
+@tool
+def double(x: int) -> int:
+    """Double a number.
+
+    Args:
+        x: The number.
+    """
+    return 2 * x
+
+
+def called(name, arguments):
+    return {"id": "7", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize("tools", [{"double": double}, [double]], ids=["by name", "list"])
+def test_calls_in_an_answer_of_openai(tools):
+    message = {"role": "assistant", "content": None, "tool_calls": [called("double", '{"x": 2}')]}
+
+    for answer in ({"choices": [{"index": 0, "message": message}]}, {"message": message}, message):
+        [call] = extract_model_tool_requests(tools, answer)
+        assert (call.name, call.args, call.tool_call_id, call.call_func()) == ("double", {"x": 2}, "7", 4)
+
+
+def test_calls_of_no_tool_are_left_out():
+    assert extract_model_tool_requests({"double": double}, {"message": {"content": "4"}}) is None
+    with pytest.warns(UnknownToolWarning, match="halve"):
+        assert (
+            extract_model_tool_requests([double], {"message": {"tool_calls": [called("halve", "{}")]}})
+            is None
+        )
+
+
+def test_pieces_of_a_stream_come_to_a_choice():
+    deltas = [
+        {"role": "assistant", "content": ""},
+        {"reasoning_content": "hm"},
+        {"content": "Let me "},
+        {"content": "see."},
+        {"tool_calls": [{"index": 0, **called("double", '{"x":')}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": " 2}"}}]},
+        {},
+    ]
+    pieces = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    pieces[-1]["choices"][0]["finish_reason"] = "tool_calls"
+    usage = {"choices": [], "usage": {"prompt_tokens": 3}}
+
+    choice = chat_completion_delta_merge([*pieces, usage])
+
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"] == {
+        "role": "assistant",
+        "content": "Let me see.",
+        "reasoning_content": "hm",
+        "tool_calls": [called("double", '{"x": 2}')],
+    }
+    assert chat_completion_delta_merge([piece["choices"][0] for piece in pieces]) == choice
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 3, "completion_tokens": 2}, {"total_tokens": 5}])
+def test_tokens_of_an_output_under_the_names_of_openai(usage):
+    mot = ModelOutputThunk("x")
+    assert build_completion_usage(mot) is None
+    mot.generation.usage = usage
+    counted = build_completion_usage(mot)
+    assert counted.total_tokens == counted["total_tokens"] == 5

@@ -25,6 +25,7 @@ __all__ = [
     "chunk_from",
     "chunks_from",
     "completions_from",
+    "fragments_in",
     "malformed_response",
     "response_format",
     "text_and_thinking",
@@ -187,11 +188,11 @@ def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | No
         index=index if type(index) is int and index >= 0 else place,
         refusal=said.get("refusal") or particular.get("refusal") or "",
         logprobs=logprobs_from(choice.get("logprobs")),
-        tool_calls=_fragments(said),
+        tool_calls=fragments_in(said),
     )
 
 
-def _fragments(said: Mapping[str, Any]) -> tuple[ToolCallFragment, ...]:
+def fragments_in(said: Mapping[str, Any]) -> tuple[ToolCallFragment, ...]:
     """Return the pieces of tool calls in a message or a delta.
 
     Raises:

@@ -156,6 +156,20 @@ class CallAssembler:
         """
         return [self._made(call, tools) for call in self._begun]
 
+    def openai_calls(self) -> list[dict[str, Any]]:
+        """Return the calls in the shape of OpenAI's chat completions, their arguments as they came."""
+        return [
+            {
+                "id": call.tool_call_id,
+                "type": "function",
+                "function": {
+                    "name": call.name,
+                    "arguments": "".join(call.pieces) if call.whole is None else json.dumps(dict(call.whole)),
+                },
+            }
+            for call in self._begun
+        ]
+
     def _made(self, call: _Begun, tools: Mapping[str, Tool]) -> ModelToolCall:
         tool = tools.get(call.name)
         args, problem = _arguments(call)
