@@ -77,6 +77,7 @@ HERE = {
     "mellea.stdlib.components.mify": "MifiedProtocol mify",
     "mellea.stdlib.components.mobject": "MObject MObjectProtocol Query Transform",
     "mellea.stdlib.components.simple": "SimpleComponent",
+    "mellea.stdlib.components.unit_test_eval": "Example Message TestBasedEval TestData",
     "mellea.stdlib.context": (
         "ChatContext Compactor Context InlineCompactor LLMSummarizeCompactor PinPredicate SimpleContext "
         "ThresholdCompactor WindowCompactor pin_nothing pin_system pin_system_and_initial_user"
@@ -127,11 +128,11 @@ ABSENT = [
     "from mellea.stdlib.components.docs.richdocument import RichDocument",
     "from mellea.stdlib.components.intrinsic import rag",
     "from mellea.stdlib.components.react import ReactInitiator",
-    "from mellea.stdlib.components.unit_test_eval import TestBasedEval",
     "from mellea.stdlib.frameworks.react import react",
     "from mellea.stdlib.requirements import ALoraRequirement",
     "from mellea.stdlib.requirements.requirement import requirement_check_to_bool",
     "from mellea.stdlib.requirements.safety.guardian import GuardianCheck",
+    "from mellea.stdlib.tools.mcp import discover_mcp_tools",
     "import mellea.telemetry",
     "from mellea.telemetry.context import with_context",
 ]

@@ -17,7 +17,9 @@ _HOOKS = "hooks are planned since 0.9.0. Meanwhile give a session the plugins of
 _ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
 _SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
 _TELEMETRY = "telemetry is planned since 0.9.0. Meanwhile read `generation` of each output, and `sampling`"
-_EVALUATION = "evaluation is planned since 0.9.0. Meanwhile check outputs with session.validate(...)"
+_MCP = (
+    "the client of MCP is planned since 0.9.0. Meanwhile write the tool as a function of your own, with @tool"
+)
 _AGENTS = "agents are planned since 0.9.0. Meanwhile write the loop with chat(...) and format=..."
 
 _MODULES = {
@@ -34,9 +36,9 @@ _MODULES = {
     "mellea.serve": _SERVING,
     "mellea.stdlib.components.intrinsic": _ADAPTERS,
     "mellea.stdlib.components.react": _AGENTS,
-    "mellea.stdlib.components.unit_test_eval": _EVALUATION,
     "mellea.stdlib.frameworks": _AGENTS,
     "mellea.stdlib.requirements.safety": _ADAPTERS,
+    "mellea.stdlib.tools.mcp": _MCP,
     "mellea.telemetry": _TELEMETRY,
 }
 
