@@ -75,6 +75,53 @@ async def test_requirement_with_chunks_of_its_own():
     assert requirement.seen[:2] == ["one", "two."]
 
 
+async def events_of(requirement, pieces):
+    s = await stream(
+        CBlock("go"), ScriptedBackend([pieces]), ChatContext(), requirements=[requirement], as_events=True
+    )
+    async with s:
+        return s, [event async for event in s]
+
+
+async def test_chunk_that_is_left_at_the_end_is_judged():
+    requirement = published(chunking="word")
+
+    s, events = await events_of(requirement, ["one ", "two"])
+
+    assert requirement.seen == ["one", "two"]
+    assert [type(event).__name__ for event in events[-4:]] == [
+        "QuickCheckEvent",
+        "StreamingDoneEvent",
+        "FullValidationEvent",
+        "CompletedEvent",
+    ]
+    assert s.completed_normally
+
+
+async def test_chunk_that_is_left_at_the_end_can_fail():
+    s, events = await events_of(published(chunking="word"), ["one ", "bad"])
+
+    assert s.failed_early
+    assert [
+        event.passed for event in events if hasattr(event, "chunk_index") and hasattr(event, "passed")
+    ] == [
+        True,
+        True,
+        False,
+    ]
+    [(_, result)] = s.streaming_failures
+    assert result.reason == "bad came"
+
+
+async def test_results_of_an_event_are_what_was_said_of_each_chunk():
+    _, events = await events_of(published(chunking="word"), ["one two bad more "])
+
+    [summary] = events[0].results
+    assert (summary.success, summary.reason) == ("fail", "bad came")
+    assert [one.success for one in summary.results] == ["unknown", "unknown", "fail", "unknown"]
+    assert summary.failure is summary.results[2]
+
+
 async def test_own_chunks_of_a_requirement_called_directly():
     requirement = published(chunking=WordChunking())
     results = await requirement.stream_validate("one tw", backend=None, ctx=None)

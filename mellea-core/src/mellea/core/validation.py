@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, Self, TypeAlias
 
-from attrs import define, field, setters
+from attrs import define, evolve, field, setters
 
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -139,16 +139,17 @@ class PartialValidationResult:
     score: float | None = field(default=None, kw_only=True)
     thunk: ModelOutputThunk[Any] | None = field(default=None, kw_only=True, eq=False, repr=False)
     context: Context | None = field(default=None, kw_only=True, eq=False, repr=False)
+    _parts: tuple[PartialValidationResult, ...] = field(default=(), kw_only=True, eq=False, repr=False)
 
     @property
     def results(self) -> tuple[PartialValidationResult, ...]:
-        """Itself, as in a ``PartialValidationSummary``."""
-        return (self,)
+        """What it comes from, as in a ``PartialValidationSummary``: itself, or a check of each chunk."""
+        return self._parts or (self,)
 
     @property
     def failure(self) -> PartialValidationResult | None:
-        """Itself if it fails."""
-        return self if self.success == "fail" else None
+        """The first of them that fails."""
+        return next((one for one in self.results if one.success == "fail"), None)
 
     def as_bool(self) -> bool:
         """Return whether it is met, whatever follows."""
@@ -187,8 +188,11 @@ class PartialValidationSummary:
         return cls(known, "pass" if known and all(one.success == "pass" for one in known) else "unknown")
 
     def as_result(self) -> PartialValidationResult:
-        """Return it as one check."""
-        return PartialValidationResult(self.success, reason=self.reason)
+        """Return it as one check, which is the only one, or knows those that it comes from."""
+        if len(self.results) == 1:
+            return self.results[0]
+        failed = self.failure or PartialValidationResult()
+        return evolve(failed, success=self.success, reason=self.reason, parts=self.results)
 
     def __bool__(self) -> bool:
         return self.success == "pass"

@@ -25,7 +25,7 @@ from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._generate import start_generation
 from mellea.stdlib.sampling._attempt import AttemptStart, Validations, attempt_validations, judge_attempt
 from mellea.stdlib.sampling._request import SamplingRequest
-from mellea.stdlib.streaming._quick_checks import looks_at_chunks, quick_checks
+from mellea.stdlib.streaming._quick_checks import last_checks, looks_at_chunks, quick_checks
 from mellea.stdlib.streaming.events import (
     ChunkEvent,
     CompletedEvent,
@@ -160,6 +160,14 @@ class StreamAttempts:
                 self.delivered.append(chunk)
                 self.passed.append(verbatim)
                 yield ChunkEvent(chunk, index, self.number)
+        left = await last_checks(checks, call.judge, self.after) if watched else None
+        if left is not None:
+            passed = all(verdict.success != "fail" for verdict in left)
+            if not passed:
+                await self._stop("", left)
+            yield QuickCheckEvent(len(self.delivered), self.number, passed, tuple(left))
+            if not passed:
+                return
         self.ended = True
         yield StreamingDoneEvent(self.number, self.mot.text)
         results = await self._judge(checks)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mellea.core._error_words import words_of
@@ -16,7 +17,7 @@ from mellea.core.requirement import PartialValidationResult, PartialValidationSu
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
 
-__all__ = ["looks_at_chunks", "quick_checks"]
+__all__ = ["last_checks", "looks_at_chunks", "quick_checks"]
 
 _UNKNOWN = PartialValidationResult("unknown")
 
@@ -79,9 +80,39 @@ async def _stop_all(tasks: Iterable[asyncio.Future[PartialValidationResult]]) ->
     )  # so that no error of theirs is reported as never read
 
 
+async def last_checks(
+    checks: Sequence[Requirement], backend: Backend, ctx: Context
+) -> list[PartialValidationResult] | None:
+    """Return what each requirement says of the chunk that it still holds when the text is over.
+
+    None if none of them holds one. The first one that fails spares the others.
+
+    Args:
+        checks: The requirements.
+        backend: Judges, if a requirement asks a model.
+        ctx: The conversation, with the complete output.
+
+    Raises:
+        ProviderError: A judge could not be asked.
+    """
+    verdicts = [_UNKNOWN] * len(checks)
+    for index, check in enumerate(checks):
+        verdicts[index] = await _said(check, partial(check.stream_flush, backend=backend, ctx=ctx), _UNKNOWN)
+        if verdicts[index].success == "fail":
+            break
+    return None if all(verdict is _UNKNOWN for verdict in verdicts) else verdicts
+
+
 async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Context) -> PartialValidationResult:
+    return await _said(check, partial(check.stream_validate, chunk, backend=backend, ctx=ctx))
+
+
+async def _said(
+    check: Requirement, ask: Callable[[], Any], nothing: PartialValidationResult | None = None
+) -> PartialValidationResult:
+    """Return what a check says when it is asked; ``nothing`` where it has nothing to say."""
     try:
-        verdict: Any = check.stream_validate(chunk, backend=backend, ctx=ctx)
+        verdict: Any = ask()
         if inspect.isawaitable(verdict):
             verdict = await verdict
     except ProviderError:
@@ -92,6 +123,8 @@ async def _verdict(check: Requirement, chunk: str, backend: Backend, ctx: Contex
         return PartialValidationResult(
             "fail", reason=f"The check {check.name!r} raised {type(error).__name__}: {words_of(error)}"
         )
+    if nothing is not None and isinstance(verdict, list | tuple) and not verdict:
+        return nothing
     if (
         isinstance(verdict, list | tuple)
         and verdict
