@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
@@ -77,6 +78,30 @@ def shout(text: str) -> str:
 @pytest.mark.parametrize("ctx", [SimpleContext(), ChatContext(token_context_length_limit=100)])
 def test_any_object_that_generates_is_a_backend(program, ctx):
     assert program(MelleaSession(Duck(), ctx))
+
+
+STAND_INS = {
+    "MagicMock": lambda: MagicMock(spec=Backend),
+    "Mock": lambda: Mock(spec=Backend),
+    "AsyncMock": lambda: AsyncMock(spec=Backend),
+    "anything": MagicMock,
+    "one method": lambda: Mock(spec=["generate_from_context"]),
+}
+
+
+@pytest.mark.parametrize("made", STAND_INS.values(), ids=STAND_INS)
+def test_stand_in_of_a_test_is_a_backend(made):
+    backend = made()
+    backend.generate_from_context = AsyncMock(side_effect=Duck().generate_from_context)
+    m = MelleaSession(backend, ChatContext())
+
+    assert m.instruct("x", requirements=["Be kind."], strategy=RejectionSamplingStrategy()) == "yes"
+    assert m.chat("x", model_options={ModelOption.TEMPERATURE: 0}).content == "yes"
+    assert m.act(CBlock("x"), strategy=None).value == "yes"
+    assert m.validate("Be kind.", output=ModelOutputThunk("t"))[0]
+    assert SOFAISamplingStrategy(backend, backend).s2_solver_backend is backend
+    m.close()
+    assert backend.generate_from_context.await_args.kwargs.keys() == {"format", "model_options", "tool_calls"}
 
 
 def test_typed_function_on_any_object_that_generates():

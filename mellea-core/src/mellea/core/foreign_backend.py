@@ -70,8 +70,8 @@ def as_backend(backend: Any) -> Backend:
     Raises:
         UsageError: It does not generate.
     """
-    if isinstance(backend, ModelAPI):
-        return backend  # type: ignore[return-value]  # every one that programs meet is a Backend
+    if issubclass(type(backend), ModelAPI):  # a stand-in only says that it is one
+        return backend  # type: ignore[no-any-return]
     if isinstance(backend, type) or not hasattr(backend, "generate_from_context"):
         name = (backend if isinstance(backend, type) else type(backend)).__name__
         raise UsageError(

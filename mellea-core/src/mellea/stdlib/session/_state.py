@@ -184,8 +184,8 @@ class SessionState:
 
     @property
     def _table(self) -> OptionTable:
-        table: OptionTable = getattr(self.backend, "options", _NO_TABLE)
-        return table
+        table = getattr(self.backend, "options", None)
+        return table if isinstance(table, OptionTable) else _NO_TABLE
 
     # Turns
 
