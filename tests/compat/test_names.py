@@ -72,7 +72,10 @@ HERE = {
     "mellea.stdlib.components.chat": "Message as_chat_history as_generic_chat_history",
     "mellea.stdlib.components.docs.document": "Document",
     "mellea.stdlib.components.docs.richdocument": "Table TableQuery TableTransform",
-    "mellea.stdlib.components.genstub": "PreconditionException generative",
+    "mellea.stdlib.components.genstub": (
+        "Argument Arguments Function FunctionResponse PreconditionException bind_function_arguments "
+        "create_response_format describe_function generative get_argument"
+    ),
     "mellea.stdlib.components.instruction": "Instruction",
     "mellea.stdlib.components.mify": "MifiedProtocol mify",
     "mellea.stdlib.components.mobject": "MObject MObjectProtocol Query Transform",

@@ -451,5 +451,32 @@ def test_typed_function_is_a_component_before_it_is_called():
     assert grade.parse(ModelOutputThunk(json.dumps({"result": 4}))) == 4
 
 
+def test_function_and_its_arguments_in_words():
+    from mellea.stdlib.components import genstub
+
+    def greet(name: str, times: int = 2) -> list[str]:
+        """Greet somebody."""
+
+    bound = genstub.bind_function_arguments(greet, "Ada")
+    arguments = [genstub.get_argument(greet, *item) for item in bound.items()]
+    answers = genstub.create_response_format(greet)
+
+    assert genstub.describe_function(greet) == {
+        "name": "greet",
+        "signature": "(name: str, times: int = 2) -> list[str]",
+        "docstring": "Greet somebody.",
+    }
+    assert bound == {"name": "Ada", "times": 2}
+    assert genstub.Arguments(arguments).value == '- name: "Ada" (type: str)\n- times: 2 (type: int)'
+    assert genstub.Arguments([]).value == ""
+    assert issubclass(answers, genstub.FunctionResponse)
+    assert answers.__name__ == "GreetResponse"
+    assert answers(result=["a"]).result == ["a"]
+    with pytest.raises(TypeError):
+        genstub.bind_function_arguments(greet)
+    with pytest.raises(ValueError, match="result"):
+        answers(result=3)
+
+
 def test_computed_outputs_are_what_synchronous_verbs_give():
     assert type(MelleaSession(ScriptedBackend("x")).instruct("x")) is ComputedModelOutputThunk

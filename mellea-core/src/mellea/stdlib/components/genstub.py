@@ -34,6 +34,7 @@ from typing import (
     overload,
 )
 
+from mellea._lazy import lazy_names
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import NoAnswerError, OutputParseError, UsageError
 from mellea.core.event_loop import run_sync
@@ -43,12 +44,12 @@ from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._annotations import UnresolvedNameError, captured_names, format_annotation
 from mellea.stdlib.components._generative.call import (
     ArgPreconditionRequirement,
-    Argument,
     GenerativeCall,
     PreconditionException,
     check_arguments,
     on_value,
 )
+from mellea.stdlib.components._generative.call import Argument as _Argument
 from mellea.stdlib.components._generative.declaration import Declaration
 from mellea.stdlib.components._generative.settings import FunctionSettings
 from mellea.stdlib.components._generative.target import CallError, SessionLike, split_call
@@ -68,6 +69,15 @@ __all__ = [
     "SyncGenerativeStub",
     "generative",
 ]
+
+if not TYPE_CHECKING:
+    _OF_OLD = (
+        "Argument ArgumentDict Arguments Function FunctionDict FunctionResponse bind_function_arguments"
+        " create_response_format describe_function get_argument"
+    )
+    __getattr__, _ = lazy_names(
+        __name__, dict.fromkeys(_OF_OLD.split(), "mellea.stdlib.components._generative.of_old")
+    )
 
 P = ParamSpec("P")
 P2 = ParamSpec("P2")
@@ -245,11 +255,11 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         declaration, hints, schema = self._declared.types
         named = {name: format_annotation(hint) for name, hint in hints.items()}
         arguments = [
-            Argument.of("self", type(one).__name__, _describe_receiver(one))
+            _Argument.of("self", type(one).__name__, _describe_receiver(one))
             for one in receiver
             if _describe_receiver(one) is not None
         ]
-        arguments += [Argument.of(name, named.get(name), value) for name, value in values.items()]
+        arguments += [_Argument.of(name, named.get(name), value) for name, value in values.items()]
         wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
         call: GenerativeCall[Any] = GenerativeCall(declaration, tuple(arguments), wanted, schema)
         await check_arguments(call, values, settings.precondition_requirements, backend)
