@@ -24,8 +24,17 @@ HERE = {
     "mellea.stdlib.tools.execution_policy": "CapabilityPolicy DOCKER_POLICY LOCAL_POLICY",
     "mellea.stdlib.tools.interpreter": "code_interpreter local_code_interpreter python_tool",
     "mellea.stdlib.tools.shell": "BashEnvironment StaticBashEnvironment bash_executor",
-    "mellea": "MelleaLogger MelleaSession generative start_backend start_session",
-    "mellea.backends": "Backend BaseModelSubclass FormatterBackend ModelOption SimpleLRUCache model_ids",
+    "mellea": (
+        "Backend CBlock ChatContext Component Context Document Instruction MelleaLogger MelleaSession "
+        "Message ModelOption ModelOutputThunk RejectionSamplingStrategy Requirement SamplingResult "
+        "SimpleComponent SimpleContext TemplateRepresentation ValidationResult __version__ check generative "
+        "mfuncs mify model_ids req simple_validate start_backend start_session"
+    ),
+    "mellea.backends": (
+        "Backend BaseModelSubclass FormatterBackend MelleaTool ModelIdentifier ModelOption SimpleLRUCache "
+        "model_ids tool"
+    ),
+    "mellea.backends.tools": "MelleaTool tool validate_tool_arguments",
     "mellea.backends.backend": "FormatterBackend",
     "mellea.backends.bedrock": (
         "create_bedrock_litellm_backend create_bedrock_openai_backend list_mantle_models "
@@ -59,7 +68,11 @@ HERE = {
         "PartialValidationResult Requirement ValidationResult default_output_to_bool"
     ),
     "mellea.core.utils": "MelleaLogger JsonFormatter clear_log_context log_context set_log_context",
-    "mellea.formatters": "TemplateFormatter",
+    "mellea.formatters": "ChatFormatter Formatter TemplateFormatter",
+    "mellea.helpers": (
+        "build_completion_usage build_tool_calls chat_completion_delta_merge extract_model_tool_requests "
+        "has_tool_calls send_to_queue wait_for_all_mots"
+    ),
     "mellea.formatters.chat_formatter": "ChatFormatter",
     "mellea.formatters.template_formatter": "TemplateFormatter",
     "mellea.stdlib": (
@@ -68,7 +81,11 @@ HERE = {
         "StreamingDoneEvent WordChunking stream"
     ),
     "mellea.stdlib.chunking": "Chunker ChunkingStrategy resolve_chunking_strategy",
-    "mellea.stdlib.components": "Document Instruction MObject Message ModelOutputThunk mify",
+    "mellea.stdlib.components": (
+        "AudioBlock AudioUrlBlock CBlock Component Document ImageBlock ImageUrlBlock Instruction MObject "
+        "MObjectProtocol Message ModelOutputThunk Query SimpleComponent TemplateRepresentation ToolMessage "
+        "Transform as_chat_history as_generic_chat_history blockify mify"
+    ),
     "mellea.stdlib.components.chat": "Message as_chat_history as_generic_chat_history",
     "mellea.stdlib.components.docs.document": "Document",
     "mellea.stdlib.components.docs.richdocument": "Table TableQuery TableTransform",
@@ -85,7 +102,7 @@ HERE = {
         "ChatContext Compactor Context InlineCompactor LLMSummarizeCompactor PinPredicate SimpleContext "
         "ThresholdCompactor WindowCompactor pin_nothing pin_system pin_system_and_initial_user"
     ),
-    "mellea.stdlib.functional": "aact chat",
+    "mellea.stdlib.functional": "aact acall_tools call_tools chat",
     "mellea.stdlib.requirements": (
         "LLMaJRequirement Requirement as_markdown_list is_markdown_list is_markdown_table simple_validate"
     ),
@@ -123,6 +140,7 @@ ABSENT = [
     "from mellea import Intrinsic",
     "from mellea.backends.adapters import IntrinsicAdapter",
     "from mellea.backends.adapters.adapter import AdapterType",
+    "from mellea.backends.bedrock import create_bedrock_mantle_backend",
     "from mellea.backends.watsonx import WatsonxAIBackend",
     "from mellea.plugins import hook, register",
     "from mellea.plugins.base import Plugin",

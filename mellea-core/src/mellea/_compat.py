@@ -44,6 +44,9 @@ _MODULES = {
 
 _NAMES = {
     "mellea": {"Intrinsic": _ADAPTERS, "serve": _SERVING},
+    "mellea.backends.bedrock": {
+        "create_bedrock_mantle_backend": "retired. Use create_bedrock_openai_backend, which takes the same"
+    },
     "mellea.backends.watsonx": {
         "WatsonxAIBackend": "retired. Use LiteLLMBackend with a model id that begins with watsonx/"
     },

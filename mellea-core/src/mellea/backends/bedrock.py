@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from mellea._lazy import names_of_old
 from mellea.backends._forward import forward
 from mellea.core.errors import AuthenticationError, ModelNotFoundError, ProviderConnectionError, UsageError
 from mellea.core.model_identifier import ModelIdentifier
@@ -18,6 +19,8 @@ __all__ = [
     "list_mantle_models",
     "stringify_mantle_model_ids",
 ]
+
+__getattr__ = names_of_old(__name__)
 
 _KEY = "AWS_BEARER_TOKEN_BEDROCK"
 _SECONDS = 10.0

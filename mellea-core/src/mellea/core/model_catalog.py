@@ -200,9 +200,9 @@ NVIDIA_NEMOTRON_3_ULTRA_550B_A55B = ModelIdentifier(
     context_length=262144,
 )
 NVIDIA_NEMOTRON_3_NANO_OMNI_30B_A3B = ModelIdentifier(
-    "nvidia/NVIDIA-Nemotron-3-Nano-Omni-30B-A3B-BF16",
+    "nvidia/Nemotron-3-Nano-Omni-30B-A3B-Reasoning-BF16",
     "nemotron3:33b",
-    openai_name="nvidia/nemotron-3-nano-omni-30b-a3b",
+    openai_name="nvidia/nemotron-3-nano-omni-30b-a3b-reasoning",
     context_length=131072,
 )
 NVIDIA_NEMOTRON_NANO_9B_V2 = ModelIdentifier(
