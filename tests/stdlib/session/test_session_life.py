@@ -6,7 +6,7 @@ from contextvars import Context
 import pytest
 
 from mellea.core import ClosedError, GenerationCancelledError, UsageError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import Closeable, run_sync
 from mellea.stdlib.context import ChatContext
 from mellea.stdlib.session import MelleaSession, get_session
 from mellea.testing import ScriptedBackend
@@ -181,6 +181,27 @@ def test_clone_that_is_dropped_does_not_keep_the_backend_open():
         m.clone().chat("hi")
         gc.collect()
     assert m.backend.closed
+
+
+def test_what_a_session_keeps_is_closed_after_its_last_clone_though_other_closing_fails():
+    class Failing(Closeable):
+        async def aclose(self):
+            raise LookupError
+
+    m = owning()
+    kept = m.keep(ScriptedBackend("y"))
+    m.keep(Failing())
+    twin = m.clone()
+    m.close()
+    assert not kept.closed
+
+    with pytest.raises(LookupError):
+        twin.close()
+
+    assert kept.closed
+    assert m.backend.closed
+    with pytest.raises(ClosedError):
+        m.keep(kept)
 
 
 def test_lazy_turns_of_a_clone_are_its_own():

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
-from mellea.core.event_loop import run_sync
+from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption, OptionTable
@@ -33,6 +33,7 @@ from mellea.stdlib.session._ownership import Ownership
 __all__ = ["SessionState", "current_session"]
 
 S = TypeVar("S")
+K = TypeVar("K", bound=Closeable)
 
 _NO_TABLE = OptionTable({}, {})
 current_session: ContextVar[SessionState | None] = ContextVar("mellea_session", default=None)
@@ -69,7 +70,9 @@ class SessionState:
         self.strict = strict
         self.plugins = tuple(plugins or ())
         self._history = History(self._bound(_check_context(ctx)) if ctx is not None else SimpleContext())
-        self._ownership = Ownership(owns_backend=owns_backend)
+        self._ownership = Ownership()
+        if owns_backend:
+            self._ownership.owned.push_async_callback(backend.aclose)
         self._ownership.add(self)
         self._closed = False
         self._outer: list[SessionState | None] = []
@@ -124,6 +127,19 @@ class SessionState:
 
     # Life
 
+    def keep(self, resource: K) -> K:
+        """Return something that is closed with the session, and with the last of its clones.
+
+        Args:
+            resource: What has ``aclose``, such as the client of an MCP server.
+
+        Raises:
+            ClosedError: The session is closed.
+        """
+        self._check_open()
+        self._ownership.owned.push_async_callback(resource.aclose)
+        return resource
+
     def close(self) -> None:
         """Cancel what is under way and release what the session owns. Closing again does nothing."""
         if not self._closed:
@@ -148,8 +164,7 @@ class SessionState:
         for thunk in self._history.pending():
             await thunk.cancel_generation()
         self._history.interrupt()
-        if self._ownership.release(self):
-            await self.backend.aclose()
+        await self._ownership.release(self)
 
     def __enter__(self) -> Self:
         self._check_open()
