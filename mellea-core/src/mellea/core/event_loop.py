@@ -30,6 +30,7 @@ __all__ = [
     "gather_or_cancel",
     "in_thread",
     "is_blocked_by_caller",
+    "loop_apart",
     "run_sync",
     "running_loop",
     "synchronous",
@@ -42,10 +43,10 @@ T = TypeVar("T")
 class _LoopThread:
     """One event loop in one daemon thread."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, name: int | str) -> None:
         self.loop = asyncio.new_event_loop()
         self.stopping = False
-        self.thread = threading.Thread(target=self._run, name=f"mellea-loop-{depth}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"mellea-loop-{name}", daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
@@ -85,6 +86,7 @@ A callback may block that loop while it waits for the very thread that makes the
 _closing: set[asyncio.Task[None]] = set()
 """Tasks that close what nobody holds any more; a loop that is stopped waits for them."""
 _threads: list[_LoopThread] = []
+_apart: dict[str, _LoopThread] = {}
 _ending = False
 """Whether the process ends: the threads that still wait are daemons then."""
 _threads_lock = threading.Lock()
@@ -110,6 +112,21 @@ def _loops_for_this_thread() -> Iterator[asyncio.AbstractEventLoop]:
             loop = _threads[depth].loop
         yield loop
         depth += 1
+
+
+def loop_apart(name: str) -> asyncio.AbstractEventLoop:
+    """Return the loop of a thread of its own.
+
+    No code of the program's runs in it, so that whoever waits for it never blocks it.
+
+    Args:
+        name: Which one; it is made at the first call.
+    """
+    with _threads_lock:
+        entry = _apart.get(name)
+        if entry is None or not entry.thread.is_alive():
+            entry = _apart[name] = _LoopThread(name)
+        return entry.loop
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) -> T:
@@ -221,7 +238,8 @@ def _stop_threads() -> None:
     global _ending  # noqa: PLW0603  it is set once, at the end
     _ending = True
     with _threads_lock:
-        stopping, _threads[:] = list(_threads), []
+        stopping, _threads[:] = [*_threads, *_apart.values()], []
+        _apart.clear()
     for entry in reversed(stopping):
         entry.stop()
 
@@ -231,6 +249,7 @@ def _forget_threads() -> None:
     global _threads_lock  # noqa: PLW0603  the parent may have held this lock when it forked
     _threads_lock = threading.Lock()
     _threads.clear()
+    _apart.clear()
 
 
 os.register_at_fork(after_in_child=_forget_threads)
