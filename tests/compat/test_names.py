@@ -21,6 +21,9 @@ HERE = {
         "ExecutionTier LLMSandboxEnvironment LOCAL_POLICY StaticAnalysisEnvironment UnsafeEnvironment "
         "bash_executor code_interpreter local_code_interpreter make_execution_environment python_tool"
     ),
+    "mellea.stdlib.tools.mcp": (
+        "MCPToolSpec discover_mcp_tools http_connection sse_connection stdio_connection"
+    ),
     "mellea.stdlib.tools.execution_policy": "CapabilityPolicy DOCKER_POLICY LOCAL_POLICY",
     "mellea.stdlib.tools.interpreter": "code_interpreter local_code_interpreter python_tool",
     "mellea.stdlib.tools.shell": "BashEnvironment StaticBashEnvironment bash_executor",

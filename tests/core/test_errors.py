@@ -84,6 +84,8 @@ RETRYABLE = {
     "ProviderTimeoutError",
     "RateLimitError",
     "ServerError",
+    "ToolServerConnectionError",
+    "ToolServerTimeoutError",
 }
 
 

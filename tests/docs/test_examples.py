@@ -28,6 +28,12 @@ PRINTED = {
     "how_sure": ["The capital of France is: '", "% sure"],
     "judged_requirement": ["✓ Use at most 40 words", "The answer is about the sea: ", "met: ", " tokens, "],
     "majority": ["Votes: {", "Elected: ", "of 5 answers agree on it"],
+    "mcp_tools": [
+        "The server has: count_stock",
+        "count_stock({'item': 'lamp'}) -> 12",
+        "Answer: ",
+        "A note: The lamps are on sale.",
+    ],
     "mified_object": [
         "Lisbon",
         "name: Olivia Reyes\ncity: Lisbon\n\n",

@@ -1,5 +1,6 @@
 """A model of 135 million parameters calls tools with arguments that fit, every time."""
 
+import sys
 from typing import Literal
 
 import pytest
@@ -8,8 +9,11 @@ from mellea import MelleaSession, ModelOption
 from mellea.core import ToolMessage
 from mellea.stdlib.requirements import tool_arg_validator, uses_tool
 from mellea.stdlib.tools import ToolRunner, tool
+from mellea.stdlib.tools.mcp import MCPClient, stdio_connection
+from tests.docs.pages import EXAMPLES
 
 ROOM = {ModelOption.MAX_NEW_TOKENS: 100}
+SHOP = stdio_connection(sys.executable, args=[str(EXAMPLES / "servers" / "shop.py")])
 looked = []
 
 
@@ -51,6 +55,18 @@ def test_call_fits_its_tool(session: MelleaSession, asked: str, seed: int):
     assert call.problem is None
     assert call.func.arguments(call.args)
     assert call.call_func()
+
+
+def test_tool_of_a_real_server_is_called(llama: MelleaSession):
+    client = llama.keep(MCPClient(SHOP))
+
+    llama.chat(
+        "How many lamps are there?", tools=client.tools(), tool_loop=ToolRunner(rounds=1), model_options=ROOM
+    )
+
+    told = [span for span in llama.ctx.as_list() if isinstance(span, ToolMessage)]
+    assert told
+    assert {span.content for span in told} <= {"12", "5", "3"}
 
 
 def test_rounds_of_tools_come_to_an_answer(session: MelleaSession):

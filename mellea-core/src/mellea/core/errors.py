@@ -33,6 +33,9 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     ├── BudgetError (RuntimeError)                  whoever set the budget
     ├── GenerationCancelledError (RuntimeError)     whoever cancelled
     ├── SandboxError (RuntimeError)                 the machine: it cannot enforce a policy
+    ├── ToolServerError                             a server of tools
+    │   ├── ToolServerConnectionError (ConnectionError)
+    │   └── ToolServerTimeoutError (TimeoutError)
     └── PluginError                                 a plugin, or its absence
         ├── UnknownPluginError (LookupError, ValueError)
         ├── BackendNotInstalledError (ImportError)
@@ -84,6 +87,9 @@ __all__ = [
     "StreamRestartedError",
     "TemplateError",
     "ToolArgumentsError",
+    "ToolServerConnectionError",
+    "ToolServerError",
+    "ToolServerTimeoutError",
     "UnknownPluginError",
     "UnsupportedOptionError",
     "UsageError",
@@ -340,6 +346,22 @@ class SandboxError(MelleaError, RuntimeError):
         super().__init__(message, **fields)
         self.tier = tier
         self.unenforced = dict(unenforced or {})
+
+
+class ToolServerError(MelleaError):
+    """A server of tools reports an error, or its answer is not what it had announced."""
+
+
+class ToolServerConnectionError(ToolServerError, ConnectionError):
+    """A server of tools cannot be started or reached, or has gone away; the next call starts it again."""
+
+    retryable = True
+
+
+class ToolServerTimeoutError(ToolServerError, TimeoutError):
+    """A server of tools took longer than the time-out allows."""
+
+    retryable = True
 
 
 class PluginError(MelleaError):
