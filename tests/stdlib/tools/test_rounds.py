@@ -23,8 +23,10 @@ from mellea.core import (
     RequirementsNotMetError,
     RequirementsNotMetWarning,
     ToolMessage,
+    Usage,
     UsageError,
 )
+from mellea.core.budget import Spending
 from mellea.core.tool_offer import UnknownToolWarning
 from mellea.stdlib.requirements import tool_arg_validator, uses_tool
 from mellea.stdlib.sampling import BestOfNSamplingStrategy, RepairTemplateStrategy
@@ -415,6 +417,46 @@ def test_typed_function_is_a_tool():
     assert m.chat("Look at the text.", tools=[mood], tool_loop=True) == "A glad text."
     assert sent(m)[-1] == ("tool", "glad")
     assert [role for role, _ in sent(m, 1)] == ["user"]
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda m: mood(m, text="Hurray!"), lambda m: m.chat("Mood?"), lambda m: m.instruct("Mood?")]
+)
+def test_tokens_of_a_model_that_a_tool_asks_count_in_the_budget_of_the_call(ask):
+    inner = session(Reply('{"result": "glad"}', usage=Usage(40, 60)))
+
+    @tool
+    def look(text: str) -> str:
+        return str(ask(inner))
+
+    m = session(calls(("look", {"text": "Hurray!"})), "A glad text.")
+
+    with pytest.warns(RequirementsNotMetWarning, match="the budget of 100 tokens is spent"):
+        m.chat("Look at the text.", tools=[look], tool_loop=True, budget=Budget(tokens=100))
+    assert (inner.backend.calls, m.backend.calls) == (1, 1)
+
+
+def test_tokens_of_tools_within_tools_count_once_in_each_budget():
+    deepest = session(Reply("ok", usage=Usage(50, 50)))
+
+    @tool
+    def dig(text: str) -> str:
+        return str(deepest.chat(text))
+
+    middle = session(
+        Reply("", usage=Usage(5, 5), tool_calls=[("dig", {"text": "x"})]), Reply("up", usage=Usage(5, 5))
+    )
+
+    @tool
+    def go(text: str) -> str:
+        return str(middle.instruct(text, tools=[dig]))
+
+    m = session(Reply("", usage=None, tool_calls=[("go", {"text": "x"})]), Reply("Done.", usage=None))
+    spending = Spending(Budget())
+    with spending.paying():
+        m.chat("Go.", tools=[go], tool_loop=True)
+
+    assert spending.tokens == 120
 
 
 class Account:

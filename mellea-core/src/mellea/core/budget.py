@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,9 +17,11 @@ from mellea.core.errors import BudgetError, UsageError
 from mellea.core.event_loop import in_thread
 from mellea.core.response import Usage
 
-__all__ = ["Budget", "Spending", "call_within_deadline", "is_being_cancelled", "no_attempt"]
+__all__ = ["Budget", "Spending", "call_within_deadline", "is_being_cancelled", "no_attempt", "pay"]
 
 _has_deadline: ContextVar[bool] = ContextVar("mellea_has_deadline", default=False)
+_payer: ContextVar[Spending | None] = ContextVar("mellea_payer", default=None)
+"""What pays for the generations of whatever runs here, such as a tool that asks a model."""
 
 
 def _positive(_: object, attribute: Any, value: object) -> None:
@@ -67,6 +69,7 @@ class Spending:
         self.attempts = 0
         self.tokens = 0
         self.started = time.monotonic()
+        self._around = _payer.get()
 
     def take_attempt(self) -> bool:
         """Count one attempt, if the budget allows it; tell whether it did."""
@@ -107,6 +110,21 @@ class Spending:
         finally:
             _has_deadline.reset(token)
 
+    @contextmanager
+    def paying(self) -> Iterator[None]:
+        """Count the tokens of every generation that begins in a block, as those of a tool do."""
+        token = _payer.set(self)
+        try:
+            yield
+        finally:
+            _payer.reset(token)
+
+    def pay(self, usage: Usage | None) -> None:
+        """Count the tokens of a generation, also for whatever pays for this."""
+        self.add(usage)
+        if self._around is not None:
+            self._around.pay(usage)
+
     def remaining_seconds(self) -> float | None:
         """Return the time left, or None without a bound."""
         if self.budget.seconds is None:
@@ -124,6 +142,13 @@ async def call_within_deadline(function: Callable[..., Any], *arguments: Any) ->
     else:
         value = function(*arguments)
     return await value if inspect.isawaitable(value) else value
+
+
+def pay(usage: Usage | None) -> None:
+    """Count the tokens of a generation where somebody pays for it who does not make it."""
+    payer = _payer.get()
+    if payer is not None:
+        payer.pay(usage)
 
 
 def is_being_cancelled() -> bool:

@@ -19,6 +19,7 @@ from attrs import evolve
 from mellea.core._chunk_stream import bound_in_time, make_ready, stream_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
+from mellea.core.budget import pay
 from mellea.core.call_site import warn_caller, warner_from_here
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
@@ -238,6 +239,7 @@ def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
     known = writers[0].thunk.generation
     ended = known.finish_reasons[-1] if known.finish_reasons else None
     log.answered([writer.thunk.text for writer in writers], as_usage(known.usage), ended)
+    pay(as_usage(known.usage))
 
 
 async def _render_request(
@@ -350,6 +352,7 @@ async def complete(
             completions = await backend.complete(request)
         spent = total_usage([completion.usage for completion in completions])
         log.answered([completion.text for completion in completions], spent, None)
+        pay(spent)
     if len(completions) != len(spans):
         raise MalformedResponseError(
             f"Backend {backend.provider!r} gave {len(completions)} completions for {len(spans)} prompts.",

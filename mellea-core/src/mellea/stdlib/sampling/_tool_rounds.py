@@ -70,7 +70,8 @@ class ToolRounds:
         self._made += 1
         asked = output.asked_calls
         output.tool_calls = list(asked)
-        messages = await self._runner.run(asked, backend=self.call.backend, pages=self._pages)
+        with self.call.spending.paying():
+            messages = await self._runner.run(asked, backend=self.call.backend, pages=self._pages)
         ctx = _shown(self.begun, after)
         for message in messages[:-1]:
             ctx = ctx.add(message)
