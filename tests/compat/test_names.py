@@ -25,6 +25,10 @@ HERE = {
         "MCPToolSpec discover_mcp_tools http_connection sse_connection stdio_connection"
     ),
     "mellea.stdlib.tools.execution_policy": "CapabilityPolicy DOCKER_POLICY LOCAL_POLICY",
+    "mellea.stdlib.components.react": (
+        "MELLEA_FINALIZER_TOOL ReactInitiator ReactThought pin_react_initiator react_summary_prompt"
+    ),
+    "mellea.stdlib.frameworks.react": "react",
     "mellea.stdlib.tools.interpreter": "code_interpreter local_code_interpreter python_tool",
     "mellea.stdlib.tools.shell": "BashEnvironment StaticBashEnvironment bash_executor",
     "mellea": (
@@ -151,12 +155,9 @@ ABSENT = [
     "from mellea.serve.models import ChatMessage",
     "from mellea.stdlib.components.docs.richdocument import RichDocument",
     "from mellea.stdlib.components.intrinsic import rag",
-    "from mellea.stdlib.components.react import ReactInitiator",
-    "from mellea.stdlib.frameworks.react import react",
     "from mellea.stdlib.requirements import ALoraRequirement",
     "from mellea.stdlib.requirements.requirement import requirement_check_to_bool",
     "from mellea.stdlib.requirements.safety.guardian import GuardianCheck",
-    "from mellea.stdlib.tools.mcp import discover_mcp_tools",
     "import mellea.telemetry",
     "from mellea.telemetry.context import with_context",
 ]

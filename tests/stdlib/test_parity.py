@@ -19,7 +19,10 @@ from tests.core.gated import GatedBackend
 
 WAITING = ["act", "instruct", "query"]
 """Verbs whose synchronous form always waits, so that ``await_result`` is no option of it."""
-VERBS = [*WAITING, "chat", "transform", "validate", "explain", "stream_chat", "stream_instruct"]
+VERBS = [
+    *(*WAITING, "chat", "transform", "validate", "explain", "react"),
+    *("stream_chat", "stream_instruct", "stream_react"),
+]
 BOTH = [name for verb in VERBS for name in (verb, f"a{verb}")]
 STATE = ("self", "context", "backend")
 SHORT = req("Short.", simple_validate(lambda text: len(text) < 6))

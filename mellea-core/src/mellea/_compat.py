@@ -17,10 +17,6 @@ _HOOKS = "hooks are planned since 0.9.0. Meanwhile give a session the plugins of
 _ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
 _SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
 _TELEMETRY = "telemetry is planned since 0.9.0. Meanwhile read `generation` of each output, and `sampling`"
-_MCP = (
-    "the client of MCP is planned since 0.9.0. Meanwhile write the tool as a function of your own, with @tool"
-)
-_AGENTS = "agents are planned since 0.9.0. Meanwhile write the loop with chat(...) and format=..."
 
 _MODULES = {
     "mellea.backends.adapters": _ADAPTERS,
@@ -35,10 +31,7 @@ _MODULES = {
     "mellea.plugins.types": _HOOKS,
     "mellea.serve": _SERVING,
     "mellea.stdlib.components.intrinsic": _ADAPTERS,
-    "mellea.stdlib.components.react": _AGENTS,
-    "mellea.stdlib.frameworks": _AGENTS,
     "mellea.stdlib.requirements.safety": _ADAPTERS,
-    "mellea.stdlib.tools.mcp": _MCP,
     "mellea.telemetry": _TELEMETRY,
 }
 

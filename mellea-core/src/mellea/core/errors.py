@@ -325,7 +325,19 @@ class MalformedResponseError(ProviderError, ValueError):
 
 
 class BudgetError(MelleaError, RuntimeError):
-    """The budget was spent before there was anything to return."""
+    """The budget was spent before there was anything to return.
+
+    Args:
+        result: What there is all the same: of an agent the ``SamplingResult`` with every turn, whose chosen
+            attempt is the best; left out when the error is pickled.
+    """
+
+    def __init__(self, message: str, *, result: Any = None, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), {**self.__dict__, "result": None}, self.args)
 
 
 class GenerationCancelledError(MelleaError, RuntimeError):

@@ -12,7 +12,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 
 from mellea.core.blocks import CBlock
 from mellea.core.component import Span
@@ -23,6 +23,9 @@ from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.tools.run import ToolRunner
 
+if TYPE_CHECKING:
+    from mellea.stdlib.context.compactor import Compactor, InlineCompactor
+
 __all__ = [
     "ActOptions",
     "ChatOptions",
@@ -32,6 +35,7 @@ __all__ = [
     "InstructionParts",
     "MessageOptions",
     "QueryOptions",
+    "ReactOptions",
     "SampledInstructOptions",
     "StrategyOptions",
     "StreamOptions",
@@ -155,6 +159,17 @@ class ChatOptions(MessageOptions, total=False):
     budget: Budget | None
 
 
+class ReactOptions(TypedDict, total=False):
+    """What may go along with the goal of an agent, beside what decides the type of its answer."""
+
+    tools: Tools | None
+    requirements: Iterable[str | Requirement] | None
+    budget: Budget | None
+    compactor: Compactor | InlineCompactor | None
+    runner: ToolRunner | None
+    model_options: Mapping[str, Any] | None
+
+
 _DOCUMENTED = {
     "role": "Who says it.",
     "requirements": (
@@ -193,7 +208,12 @@ _DOCUMENTED = {
         "that says how. None means True where ``tools`` are given, and False for ``chat``, whose answer "
         "then has the calls."
     ),
-    "budget": "What the rounds of tools may spend in all.",
+    "runner": (
+        "How calls are carried out. The ``rounds`` of one that is given say after how many rounds of tools "
+        "the model is made to answer."
+    ),
+    "budget": "What it may spend in all, tools that ask a model included.",
+    "compactor": "What makes the conversation shorter between the turns of an agent.",
     "await_result": (
         "Whether to wait for the output. Otherwise the thunk is on its way, so that calls run side by side "
         "and pieces can be read as they come. A strategy waits whenever it has something to check, and also "

@@ -9,8 +9,9 @@ is the one of the same name here, with the context threaded through.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
+from mellea._lazy import lazy_names
 from mellea.core.backend import Backend
 from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, blockify
@@ -55,6 +56,12 @@ from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
 from mellea.stdlib.tools.call import acall_tools, call_tools
 from mellea.stdlib.tools.run import ToolRunner
 
+if TYPE_CHECKING:
+    from mellea.stdlib.frameworks.verbs import areact, astream_react, react, stream_react
+else:
+    _AGENTS = ("areact", "astream_react", "react", "stream_react")
+    __getattr__, _ = lazy_names(__name__, dict.fromkeys(_AGENTS, "mellea.stdlib.frameworks.verbs"))
+
 __all__ = [
     "DEFAULT_STRATEGY",
     "aact",
@@ -64,8 +71,10 @@ __all__ = [
     "aexplain",
     "ainstruct",
     "aquery",
+    "areact",
     "astream_chat",
     "astream_instruct",
+    "astream_react",
     "atransform",
     "avalidate",
     "call_tools",
@@ -73,11 +82,13 @@ __all__ = [
     "explain",
     "instruct",
     "query",
+    "react",
     "sample",
     "send_message",
     "start_generation",
     "stream_chat",
     "stream_instruct",
+    "stream_react",
     "transform",
     "user_message",
     "validate",

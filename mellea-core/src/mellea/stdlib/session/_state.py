@@ -7,12 +7,14 @@ added in the order in which they end, and none is lost.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
@@ -29,6 +31,9 @@ from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.session._history import History
 from mellea.stdlib.session._ownership import Ownership
+
+if TYPE_CHECKING:
+    from mellea.stdlib.frameworks.agent_run import AgentRun
 
 __all__ = ["SessionState", "current_session"]
 
@@ -274,6 +279,22 @@ class SessionState:
             result = await call(begun.ctx, self.backend, self._over_own(None))
         self._history.commit(begun, result.result_ctx, result.result)
         return result
+
+    async def _begin(
+        self, verb: Callable[..., Coroutine[Any, Any, AgentRun[Any]]], *asked: Any, **options: Any
+    ) -> AgentRun[Any]:
+        """Return a run on what is remembered that is read step by step; its answer is then remembered."""
+        self._check_open()
+        begun = self._history.begin()
+        run = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
+        return run.within(self._step, functools.partial(self._history.commit, begun))
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Let closing the session end what runs in a block."""
+        self._check_open()
+        with self._history.interruptible():
+            yield
 
     async def _look(self, verb: Callable[..., Coroutine[Any, Any, S]], *asked: Any, **options: Any) -> S:
         """Carry out a functional verb on what is remembered; nothing is added.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from mellea.core.component import Component, Span
 from mellea.core.errors import UsageError
@@ -20,6 +20,7 @@ from mellea.stdlib._signatures import (
     InstructOptions,
     MessageOptions,
     QueryOptions,
+    ReactOptions,
     SampledInstructOptions,
     StrategyOptions,
     StreamOptions,
@@ -31,6 +32,9 @@ from mellea.stdlib._signatures import (
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY
 from mellea.stdlib.sampling._steering import SteeringReport
 from mellea.stdlib.session._state import SessionState, current_session
+
+if TYPE_CHECKING:
+    from mellea.stdlib.frameworks.agent_run import AgentRun
 
 __all__ = ["MelleaSession", "get_session"]
 
@@ -426,3 +430,70 @@ class MelleaSession(SessionState):
     ) -> ModelOutputThunk[Any]:
         """Synchronous twin of ``astream_instruct``: ``for piece in session.stream_instruct(...)``."""
         return run_sync(self.astream_instruct(description, format=format, **options), starts_only=True)
+
+    @overload
+    async def areact(
+        self, goal: str | Span, *, format: type[M], **options: Unpack[ReactOptions]
+    ) -> ComputedModelOutputThunk[M]: ...
+    @overload
+    async def areact(
+        self, goal: str | Span, *, format: None = None, **options: Unpack[ReactOptions]
+    ) -> ComputedModelOutputThunk[str]: ...
+    @overload
+    async def areact(
+        self, goal: str | Span, *, format: Any, **options: Unpack[ReactOptions]
+    ) -> ComputedModelOutputThunk[Any]: ...
+    @with_options(ReactOptions)
+    async def areact(self, goal: str | Span, *, format: Any = None, **options: Any) -> Any:
+        """Let an agent come to a goal: the model calls tools, turn by turn, until an answer stands.
+
+        Without a budget there are ten turns, in the last of which the model is made to answer, where the
+        backend can.
+
+        Args:
+            goal: What is to be done.
+
+        Returns:
+            The answer, whose ``sampling`` has every turn.
+
+        Raises:
+            BudgetError: The budget is spent; its ``result`` has every turn, and the best attempt.
+            UsageError: The agent cannot be carried out as it was written; nothing was sent.
+            ProviderError: The provider failed.
+        """
+        return await self._turn(functional.areact, goal, format=format, **options)
+
+    @overload
+    def react(
+        self, goal: str | Span, *, format: type[M], **options: Unpack[ReactOptions]
+    ) -> ComputedModelOutputThunk[M]: ...
+    @overload
+    def react(
+        self, goal: str | Span, *, format: None = None, **options: Unpack[ReactOptions]
+    ) -> ComputedModelOutputThunk[str]: ...
+    @overload
+    def react(
+        self, goal: str | Span, *, format: Any, **options: Unpack[ReactOptions]
+    ) -> ComputedModelOutputThunk[Any]: ...
+    @with_options(ReactOptions)
+    def react(self, goal: str | Span, *, format: Any = None, **options: Any) -> Any:
+        """Synchronous twin of ``areact``."""
+        return run_sync(self.areact(goal, format=format, **options))
+
+    @with_options(ReactOptions)
+    async def astream_react(
+        self, goal: str | Span, *, format: Any = None, **options: Unpack[ReactOptions]
+    ) -> AgentRun[Any]:
+        """Return the run of an agent, to be read by its events; its answer is remembered once it stands.
+
+        ``async for event in ...``. The agent goes on only while somebody reads.
+
+        Args:
+            goal: What is to be done.
+
+        Raises:
+            UsageError: The agent cannot be carried out as it was written; nothing was sent.
+        """
+        return await self._begin(functional.astream_react, goal, format=format, **options)
+
+    stream_react = synchronous(astream_react, starts_only=True)
