@@ -8,7 +8,23 @@ import pytest
 
 from tests.docs.pages import EXAMPLES
 
+LOCAL_SERVER = "http://127.0.0.1:8080/v1"
+ON_A_SERVER = {
+    "agent_on_a_server": [
+        "find_office({'name': 'Kenji'})",
+        "-> Kenji works in Osaka.",
+        "city='",
+        "spans are",
+    ],
+}
 PRINTED = {
+    "agent": [
+        "1. count_stock({'item': 'lamp'})",
+        "   -> There are 12 lamps in stock.",
+        "   accepted: True\nAnswer: 12",
+        "in 1 turn, and the budget of 10 tokens is spent.",
+        "The session is as it was: True",
+    ],
     "async_validator": ["France: the answer names Paris (attempt 1)", "Japan: the answer "],
     "best_of_n": ["* ", "Chosen, because: of 4 answers, it meets "],
     "budget": ["2 attempts, ", "the budget of 2 attempts is spent", "the budget of 100 tokens is spent"],
@@ -116,5 +132,17 @@ def test_example_runs(name, no_settings, embedded_model, capsys):
     assert [text for text in PRINTED[name] if text not in printed] == [], printed
 
 
+@pytest.mark.parametrize("name", sorted(ON_A_SERVER))
+def test_example_runs_on_a_server(name, no_settings, llama_server, tmp_path, capsys):
+    source = (EXAMPLES / f"{name}.py").read_text().replace(LOCAL_SERVER, llama_server.base_url)
+    program = tmp_path / f"{name}.py"
+    program.write_text(source)
+
+    runpy.run_path(str(program), run_name="__main__")
+
+    printed = capsys.readouterr().out
+    assert [text for text in ON_A_SERVER[name] if text not in printed] == [], printed
+
+
 def test_every_example_is_run():
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted(PRINTED)
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted([*PRINTED, *ON_A_SERVER])

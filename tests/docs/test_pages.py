@@ -200,6 +200,7 @@ def test_command_line_page_names_every_command_and_option(capsys):
         "mellea.plugins",
         "mellea.stdlib.components",
         "mellea.stdlib.context",
+        "mellea.stdlib.frameworks",
         "mellea.stdlib.requirements",
         "mellea.stdlib.sampling",
         "mellea.stdlib.streaming",
@@ -247,6 +248,12 @@ def test_events_of_a_stream_are_all_explained():
     explained = {row[0].strip("`") for row in table(DOCS / "streaming-with-checks.md", "event")}
 
     assert explained == _public("mellea.stdlib.streaming.events") - {"StreamEvent"}
+
+
+def test_events_of_an_agent_are_all_explained():
+    explained = {row[0].strip("`") for row in table(DOCS / "agents.md", "event")}
+
+    assert explained == _public("mellea.stdlib.frameworks.events") - {"AgentEvent"}
 
 
 def test_faults_are_all_explained():
