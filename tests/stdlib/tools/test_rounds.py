@@ -27,9 +27,11 @@ from mellea.core import (
     UsageError,
 )
 from mellea.core.budget import Spending
+from mellea.core.event_loop import run_sync
 from mellea.core.tool_offer import UnknownToolWarning
 from mellea.stdlib.requirements import tool_arg_validator, uses_tool
 from mellea.stdlib.sampling import BestOfNSamplingStrategy, RepairTemplateStrategy
+from mellea.stdlib.streaming import stream
 from mellea.stdlib.tools import ToolRunner, tool
 from mellea.testing import Reply, ScriptedBackend
 
@@ -400,6 +402,39 @@ async def test_streamed_answer_has_its_calls_at_the_end():
     await answer.avalue()
 
     assert [call.name for call in answer.tool_calls] == ["weather"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: m.stream_instruct("Go.", tools=[weather]),
+        lambda m: m.stream_chat("Go.", tools=[weather], model_options={ModelOption.TOOL_LOOP: True}),
+        lambda m: run_sync(
+            stream(
+                "Go.",
+                m.backend,
+                m.ctx,
+                tool_calls=True,
+                model_options={ModelOption.TOOLS: [weather], ModelOption.TOOL_LOOP: ToolRunner()},
+            )
+        ),
+    ],
+)
+def test_streams_say_that_they_make_no_rounds(ask):
+    m = session(ROME)
+
+    with pytest.raises(UsageError, match=r"carries out no calls of tools; nothing was sent\. .*stream_react"):
+        ask(m)
+    assert m.backend.calls == 0
+
+
+def test_streamed_task_whose_calls_are_left_to_the_caller():
+    m = session(ROME)
+
+    output = m.stream_instruct("Go.", tools=[weather], model_options={ModelOption.TOOL_LOOP: False})
+
+    assert list(output) == []
+    assert [call.name for call in output.tool_calls] == ["weather"]
 
 
 # Typed functions and methods

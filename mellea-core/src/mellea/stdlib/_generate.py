@@ -24,6 +24,7 @@ from mellea.stdlib.sampling._request import requirements_of
 
 __all__ = [
     "loops",
+    "refuse_rounds",
     "sample",
     "start_generation",
     "tool_options",
@@ -76,6 +77,26 @@ def with_made_tools(config: GenerateConfig) -> GenerateConfig:
 def loops(config: GenerateConfig) -> bool:
     """Tell whether calls of tools are carried out, and the model goes on until it answers."""
     return config.tool_calls and bool(config.options.get(ModelOption.TOOL_LOOP))
+
+
+def refuse_rounds(verb: str, config: GenerateConfig, *, by_default: bool = False) -> None:
+    """Refuse rounds of tools for a verb that streams: what is handed on of a text is not taken back.
+
+    Args:
+        verb: Its name.
+        config: How the output is to be generated.
+        by_default: Whether rounds are meant when nothing is said of them.
+
+    Raises:
+        UsageError: The calls are to be carried out.
+    """
+    said = config.options.get(ModelOption.TOOL_LOOP)
+    if config.tool_calls and (by_default if said is None else said):
+        raise UsageError(
+            f"{verb} streams one answer and carries out no calls of tools; nothing was sent.",
+            hint="Use instruct or chat with tools, or stream_react, which tells every call as it happens; or "
+            "pass model_options={ModelOption.TOOL_LOOP: False} to find the calls in the output's tool_calls.",
+        )
 
 
 def tool_options(

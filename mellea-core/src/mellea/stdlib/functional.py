@@ -26,6 +26,7 @@ from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._generate import (
     loops,
+    refuse_rounds,
     sample,
     start_generation,
     tool_options,
@@ -271,9 +272,9 @@ async def astream_instruct(
         UsageError: The call cannot be carried out; nothing was sent.
     """
     task = _task(description, parts)
-    config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools), stream=True).steered(
-        steer
-    )
+    config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools), stream=True)
+    refuse_rounds("stream_instruct", config, by_default=tools is not None)
+    config = config.steered(steer)
     config, _ = await steer_config(task, task.requirements, backend, config)
     return await start_generation(task, context, backend, config)
 
@@ -349,6 +350,8 @@ async def send_message(
         content, role, images=images, audio=audio, documents=documents, user_variables=user_variables
     )
     config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools, tool_loop), stream)
+    if stream:
+        refuse_rounds("stream_chat", config)
     if stream or not loops(config):
         return await start_generation(message, context, backend, config)
     strategy = RejectionSamplingStrategy(budget=budget)

@@ -13,6 +13,7 @@ from mellea.core.context import Context
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
+from mellea.stdlib._generate import refuse_rounds
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling._steering import steer_request
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
@@ -139,7 +140,7 @@ async def stream(
         validation_backend: Judges, where a requirement names no judge; by default the one that generates.
         format: A pydantic class or JSON schema that the text must fit.
         model_options: Options of the generation. With a seed, each attempt draws with one of its own.
-        tool_calls: Whether the model may call tools.
+        tool_calls: Whether the model may call tools; its calls are in the output's ``tool_calls``.
         steer: Whether requirements that have a form steer the decoding, where the backend can; by default
             they do.
         loop_budget: Attempts.
@@ -169,6 +170,7 @@ async def stream(
         spare_judges=True,
         spending=Spending(Budget()),
     )
+    refuse_rounds("stream", call.config)
     call = await steer_request(call)
     chosen = None if chunking is None else get_chunking(chunking)
     run = StreamAttempts(StreamRequest(call, chosen, repair or RepairTemplateStrategy.repair))
