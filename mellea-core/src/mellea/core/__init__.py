@@ -64,15 +64,19 @@ if TYPE_CHECKING:
         WordChunking,
     )
     from mellea.core.logs import MelleaLogger, clear_log_context, log_context, set_log_context
+    from mellea.core.sources import CallSources, Source, Sources
 
 _logging_and_chunking, _ = lazy_names(
     __name__,
     {
+        "CallSources": "mellea.core.sources",
         "Chunker": "mellea.core.chunking",
         "ChunkingStrategy": "mellea.core.chunking",
         "MelleaLogger": "mellea.core.logs",
         "ParagraphChunking": "mellea.core.chunking",
         "SentenceChunking": "mellea.core.chunking",
+        "Source": "mellea.core.sources",
+        "Sources": "mellea.core.sources",
         "WordChunking": "mellea.core.chunking",
         "clear_log_context": "mellea.core.logs",
         "log_context": "mellea.core.logs",
@@ -90,6 +94,7 @@ __all__ = [
     "Budget",
     "C",
     "CBlock",
+    "CallSources",
     "Capabilities",
     "Capability",
     "ChatFormatter",
@@ -134,6 +139,8 @@ __all__ = [
     "SamplingStrategy",
     "SchemaDialect",
     "SentenceChunking",
+    "Source",
+    "Sources",
     "Span",
     "TemplateRepresentation",
     "TokenLogprob",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mellea.core._broadcast import Broadcast
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.tool_call import ModelToolCall
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = ["Output", "SentMessage", "SentRequest"]
 
@@ -51,6 +54,7 @@ class Output(Broadcast):
         request: What was sent.
         tool_calls: Tool calls that the model asks for.
         asked_calls: Those, and calls of tools that it was not offered.
+        sources: Where the text comes from; None where nobody knows.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Output(Broadcast):
         request: SentRequest | None = None,
         tool_calls: Sequence[ModelToolCall] = (),
         asked_calls: Sequence[ModelToolCall] = (),
+        sources: Sources | None = None,
     ) -> None:
         super().__init__([value] if value else [], done=value is not None)
         self.value = value
@@ -72,6 +77,7 @@ class Output(Broadcast):
         self.request = request
         self.tool_calls = list(tool_calls)
         self.asked_calls = tuple(asked_calls)
+        self.sources = sources
         self.no_answer: tuple[str, str] | None = None
         """Why the text is no answer, and what to do about it."""
         self._keeps_prompt = True

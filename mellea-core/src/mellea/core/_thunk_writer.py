@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mellea.core._output import Output
 from mellea.core.errors import RefusalError
@@ -20,6 +20,10 @@ from mellea.core.tool import Tool
 from mellea.core.tool_call import CallAssembler
 from mellea.core.tool_constraint import ConstrainedReader
 from mellea.core.tool_offer import UnknownToolWarning
+
+if TYPE_CHECKING:
+    from mellea.core.reading import Reading
+    from mellea.core.sources import Sources
 
 __all__ = ["ThunkWriter"]
 
@@ -56,6 +60,7 @@ class ThunkWriter:
         self._tools: Mapping[str, Tool] = {}
         self._reader: ConstrainedReader | None = None
         self._tells_unknown_calls = True
+        self._reading: Reading | None = None
         self._output = Output(None, generation=generation)
         self.warn = warn
         self._warns_of_no_answer = warns_of_no_answer()
@@ -88,6 +93,15 @@ class ThunkWriter:
         """
         self._tools, self._tells_unknown_calls = tools, tells
         self._reader = None if reader is None else reader()
+
+    def read(self, sources: Sources, reading: Reading | None) -> None:
+        """Note what the model reads.
+
+        Args:
+            sources: Where that comes from.
+            reading: What tells where the arguments of a call come from, if it matters.
+        """
+        self._output.sources, self._reading = sources, reading
 
     def feed(self, chunk: Chunk, started: float) -> None:
         """Take one chunk of the answer. What comes after the end is left out.
@@ -157,6 +171,8 @@ class ThunkWriter:
         if not self._calls:
             return
         calls = self._calls.calls(self._tools)
+        if self._reading is not None:
+            calls = [self._reading.marked(call, self._tools.get(call.name)) for call in calls]
         output.asked_calls = tuple(calls)
         output.tool_calls = [call for call in calls if call.func is not None]
         unknown = sorted({call.name for call in calls if call.func is None})

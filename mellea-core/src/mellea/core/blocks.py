@@ -17,6 +17,8 @@ from mellea.core.image_header import check_pixels, check_size, image_type
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from mellea.core.sources import Sources
+
 __all__ = [
     "AudioBlock",
     "AudioUrlBlock",
@@ -77,6 +79,7 @@ class CBlock:
         value: The text; None stands for no text. Another one may be assigned.
         meta: Whatever the program wants to remember with it; no part of equality.
         cache: Hint that a local engine should keep the state computed for this text.
+        sources: Where the text comes from; None for wherever the block is used as.
 
     Raises:
         UsageError: (also a TypeError) The value is not text.
@@ -85,6 +88,7 @@ class CBlock:
     value: str | None = field(validator=_text_or_none, on_setattr=_checked, repr=_short)
     meta: dict[str, Any] = field(default=None, converter=_as_dict, eq=False, repr=False)
     cache: bool = field(default=False, kw_only=True, repr=False, on_setattr=setters.NO_OP)
+    sources: Sources | None = field(default=None, kw_only=True, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.check_value(self.value)

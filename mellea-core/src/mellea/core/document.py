@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attrs import define, setters
+from attrs import define, field, setters
 
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.thunk import ModelOutputThunk
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = ["Document"]
 
@@ -20,11 +23,14 @@ class Document(Component[str]):
         text: The text.
         title: Its title.
         doc_id: An id by which the prompt names it.
+        sources: Where it comes from, as in ``Sources.of("document", "handbook", trusted=True)``; by default a
+            document of its title, which is not trusted.
     """
 
     text: str
     title: str | None = None
     doc_id: str | None = None
+    sources: Sources | None = field(default=None, kw_only=True, eq=False, repr=False)
 
     def parts(self) -> list[Span]:
         """Return nothing: a document is one text."""

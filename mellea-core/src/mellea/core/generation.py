@@ -46,6 +46,8 @@ from mellea.core.tool_request import with_tools
 
 if TYPE_CHECKING:
     from mellea.core.context import Context
+    from mellea.core.reading import Reading
+    from mellea.core.sources import Sources
 
 __all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
 
@@ -267,8 +269,10 @@ async def _render_request(
     request, tools, reader = await with_tools(
         backend, request, offer, options.get(ModelOption.MAX_NEW_TOKENS, backend.default_max_new_tokens)
     )
+    sources, reading = _reading(spans, options, offer)
     for writer in writers:
         writer.offer(tools, reader, tells=not options.get(ModelOption.TOOL_LOOP))
+        writer.read(sources, reading)
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         request = evolve(request, messages=_telling(request.schema.prompt(), request.messages), schema=None)
     if told := _told(config):
@@ -280,6 +284,21 @@ async def _render_request(
     for writer in writers:
         writer.send(request)
     return request
+
+
+def _reading(
+    spans: Sequence[Span], options: Mapping[str, Any], offer: ToolOffer
+) -> tuple[Sources, Reading | None]:
+    """Return what an answer comes from, and what tells it of the arguments of a call, if that matters."""
+    from mellea.core.reading import Reading, read_from  # noqa: PLC0415  a module that only a generation needs
+
+    if not offer.tools:
+        return read_from(spans), None
+    tools = tuple(offer.tools.values())
+    sources = read_from(spans, tools)
+    if not any(tool.side_effects or tool.trusted for tool in tools):
+        return sources, None
+    return sources, Reading(spans, str(options.get(ModelOption.SYSTEM_PROMPT) or ""), tools, offer.choice)
 
 
 async def resolve_all(spans: Iterable[Span]) -> None:
@@ -365,7 +384,7 @@ async def complete(
         _note_missing_logprobs(
             backend, options, bool(completion.text) and not completion.logprobs, warn_caller
         )
-    return [
+    thunks: list[ModelOutputThunk[Any]] = [
         ModelOutputThunk(
             completion.text,
             action=parser_of(span),
@@ -381,3 +400,6 @@ async def complete(
         )
         for span, completion in zip(spans, completions, strict=True)
     ]
+    for span, thunk in zip(spans, thunks, strict=True):
+        thunk.sources, _ = _reading([span], {}, ToolOffer())
+    return thunks

@@ -19,6 +19,7 @@ from mellea.core.tool_call import ModelToolCall, openai_call
 if TYPE_CHECKING:
     from mellea.core.metadata import RawProviderResponse
     from mellea.core.schema import OutputSchema
+    from mellea.core.sources import Sources
     from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["Message", "Role", "merge_provider_fields", "with_system_prompt"]
@@ -75,6 +76,7 @@ class Message(TextLike, Component["Message"]):
         provider_fields: More fields of the message on the wire, by the provider's name; ``*`` for any. What
             the message says itself wins.
         schema: What the text of an assistant message has to look like; read as ``parsed``.
+        sources: Where the text comes from; by default as the role says.
 
     Raises:
         UsageError: The role is unknown, or the content is not text.
@@ -93,6 +95,7 @@ class Message(TextLike, Component["Message"]):
     tool_name: str | None = field(default=None, kw_only=True)
     provider_fields: Mapping[str, Mapping[str, Any]] | None = field(default=None, kw_only=True, repr=False)
     schema: OutputSchema | None = field(default=None, kw_only=True, repr=False)
+    sources: Sources | None = field(default=None, kw_only=True, repr=False)
     _parsed: Any = field(default=None, init=False, repr=False)
     _block: CBlock | None = field(default=None, init=False, repr=False)
 
@@ -172,6 +175,7 @@ class Message(TextLike, Component["Message"]):
             thinking=computed.thinking if role == "assistant" else None,
             tool_calls=calls,
             schema=computed.schema,
+            sources=computed.sources if role == "assistant" else None,
         )
 
 

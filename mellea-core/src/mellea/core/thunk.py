@@ -20,6 +20,7 @@ from mellea.core.text_like import TextLike
 
 if TYPE_CHECKING:
     from mellea.core.schema import OutputSchema
+    from mellea.core.sources import Sources
     from mellea.core.tool_call import ModelToolCall
 
 __all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser"]
@@ -132,6 +133,20 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def asked_calls(self) -> Sequence[ModelToolCall]:
         """Every call that the model asks for, those of tools that it was not offered included."""
         return self._output.asked_calls or self._output.tool_calls
+
+    @property
+    def sources(self) -> Sources:
+        """Where the text comes from: the model, and everything that it read."""
+        known = self._output.sources
+        if known is None:
+            from mellea.core.sources import UNKNOWN  # noqa: PLC0415  a generation says it
+
+            return UNKNOWN
+        return known
+
+    @sources.setter
+    def sources(self, known: Sources | None) -> None:
+        self._output.sources = known
 
     @property
     def generation(self) -> GenerationMetadata:
@@ -308,7 +323,8 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         output = self._copy_output(self.value)
         known = (output.value, self._meta, self._parsed_repr, list(output.tool_calls))
         more = {"schema": self._schema, "thinking": self.thinking, "generation": output.generation}
-        return _rebuilt, (type(self), known, more, {"_parsed": self._parsed, "_met": self.met})
+        state = {"_parsed": self._parsed, "_met": self.met, "sources": output.sources}
+        return _rebuilt, (type(self), known, more, state)
 
     def __copy__(self) -> Self:
         return self._twin(_sampling=self._sampling, _met=self._met)
@@ -359,6 +375,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             request=known.request,
             tool_calls=known.tool_calls,
             asked_calls=known.asked_calls,
+            sources=known.sources,
         )
         copied.no_answer = known.no_answer if text == known.value else None
         return copied
@@ -465,6 +482,7 @@ def _rebuilt(
 ) -> ModelOutputThunk[Any]:
     thunk = object.__new__(kind)
     ModelOutputThunk.__init__(thunk, *known, **more)
+    thunk.sources = state.pop("sources", None)
     vars(thunk).update(state)
     return thunk
 

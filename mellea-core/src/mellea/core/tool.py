@@ -11,12 +11,15 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from attrs import define, field, setters
 
 from mellea.core.errors import ToolArgumentsError, UsageError
 from mellea.core.event_loop import run_sync
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = ["AbstractMelleaTool", "Check", "Tool", "check_names", "named_tools"]
 
@@ -67,7 +70,12 @@ class Tool(AbstractMelleaTool[..., Any]):
         check: Makes the function's arguments of those that a model gave. By default they are held against the
             schema, with texts read as numbers where it wants numbers.
         timeout: The longest that a call may take, in seconds; None leaves that to the runner.
-        side_effects: Whether a call changes something beyond its result.
+        side_effects: Whether a call changes something beyond its result, or tells somebody something.
+        trusted: Whether what it returns is as good as the arguments that it is given, such as a calculator's.
+        content: Arguments that only carry content, such as a letter's text: it does not matter where they
+            come from.
+        origin: Who describes the tool and gives its results, where that is not the program, as in
+            ``Sources.of("mcp", "server")``.
         source: What a call shows as its tool; by default the tool itself.
 
     Raises:
@@ -80,6 +88,9 @@ class Tool(AbstractMelleaTool[..., Any]):
     _check: Check | None = field(default=None, alias="check", repr=False, kw_only=True)
     timeout: float | None = field(default=None, kw_only=True)
     side_effects: bool = field(default=False, kw_only=True)
+    trusted: bool = field(default=False, kw_only=True)
+    content: frozenset[str] = field(default=frozenset(), kw_only=True, converter=frozenset)
+    origin: Sources | None = field(default=None, kw_only=True)
     _source: Any = field(default=None, alias="source", repr=False, kw_only=True)
 
     @classmethod
@@ -87,7 +98,7 @@ class Tool(AbstractMelleaTool[..., Any]):
         """Return a tool as this value.
 
         That is itself, or one made of what has ``name``, ``run`` and ``as_json_tool``. A method
-        ``arguments``, if there is one, checks what a model gives.
+        ``arguments``, if there is one, checks what a model gives; ``side_effects`` means what it does here.
 
         Raises:
             UsageError: It is no tool.
@@ -101,7 +112,14 @@ class Tool(AbstractMelleaTool[..., Any]):
                 f"{shown} is no tool.", hint="Make one of a function with mellea.stdlib.tools.tool(function)."
             )
         check = getattr(tool, "arguments", None)
-        return Tool(name, run, described, check=check if callable(check) else None, source=tool)
+        return Tool(
+            name,
+            run,
+            described,
+            check=check if callable(check) else None,
+            side_effects=getattr(tool, "side_effects", False) is True,
+            source=tool,
+        )
 
     @property
     def source(self) -> Any:

@@ -6,13 +6,16 @@ import copy
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, evolve, field, frozen, setters
 
 from mellea.core.errors import ToolArgumentsError, UsageError
 from mellea.core.pickling import picklable_or_none
 from mellea.core.tool import AbstractMelleaTool, Tool
+
+if TYPE_CHECKING:
+    from mellea.core.sources import CallSources
 
 __all__ = [
     "AbstractMelleaTool",
@@ -37,6 +40,7 @@ class ModelToolCall:
         args: Arguments by name.
         tool_call_id: The provider's id of the call.
         problem: Why the call cannot be carried out as it came, such as arguments that are no JSON.
+        sources: Where its arguments come from; known of a tool with side effects, and of one that is trusted.
     """
 
     name: str
@@ -44,6 +48,7 @@ class ModelToolCall:
     args: Mapping[str, Any] = field(factory=dict)
     tool_call_id: str | None = None
     problem: str | None = field(default=None, kw_only=True)
+    sources: CallSources | None = field(default=None, kw_only=True, eq=False, repr=False)
 
     def call_func(self) -> Any:
         """Carry the call out and return what the tool returns.

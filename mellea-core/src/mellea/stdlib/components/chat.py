@@ -7,12 +7,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, get_args
 
+from attrs import evolve
+
 from mellea.core.blocks import CBlock
-from mellea.core.component import TemplateRepresentation, is_component
+from mellea.core.component import Span, TemplateRepresentation, is_component
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message, Role
+from mellea.core.reading import read_from
+from mellea.core.sources import UNKNOWN
 from mellea.core.templates import TemplateFormatter
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_message import ToolMessage
@@ -57,8 +61,18 @@ def as_generic_chat_history(
             warning in the log.
     """
     if formatter is None or callable(formatter):
-        return [_message(span, formatter) for span in ctx.as_list()]
+        return [_marked(_message(span, formatter), span) for span in ctx.as_list()]
     return formatter.to_chat_messages(ctx.as_list())
+
+
+def _marked(message: Message, span: Span) -> Message:
+    """Return the message of a span as what comes from where that does."""
+    if message is span or message.sources is not None:
+        return message
+    sources = UNKNOWN
+    with suppress(Exception):  # what cannot be asked for its parts comes from nobody knows where
+        sources = read_from([span])
+    return evolve(message, sources=sources)
 
 
 def _message(span: Any, text_of: Callable[[Any], str] | None) -> Message:

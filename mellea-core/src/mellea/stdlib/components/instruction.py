@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, field, setters
 
@@ -17,11 +17,14 @@ from mellea.core.blocks import (
     make_audio_block,
     make_image_block,
 )
-from mellea.core.component import Component, Span, TemplateRepresentation, blockify
+from mellea.core.component import Component, Span, TemplateRepresentation, blockify, is_component
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.templates import render_text
 from mellea.core.thunk import ModelOutputThunk
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = ["Instruction"]
 
@@ -63,6 +66,7 @@ class Instruction(Component[str]):
     images: tuple[ImageBlock | ImageUrlBlock, ...] = ()
     audio: tuple[AudioBlock | AudioUrlBlock, ...] = ()
     repair: str | None = None
+    _filled: Sources | None = field(default=None, init=False, eq=False, repr=False)
 
     def __init__(
         self,
@@ -103,6 +107,8 @@ class Instruction(Component[str]):
             tuple(make_image_block(image) for image in images or ()),
             tuple(make_audio_block(sound) for sound in audio or ()),
         )
+        if user_variables is not None:
+            object.__setattr__(self, "_filled", _sources_of(user_variables))
 
     def parts(self) -> list[Span]:
         """Return everything the instruction is composed of."""
@@ -115,6 +121,25 @@ class Instruction(Component[str]):
             *self.images,
             *self.audio,
         ]
+
+    def sourced_parts(self) -> Iterator[tuple[Span | str, Sources]]:
+        """Iterate over the parts, each with where it comes from unless it says so itself.
+
+        The task and what it must respect are the program's, and what fills them is too unless it says
+        otherwise; the grounding is other people's.
+        """
+        from mellea.core.sources import PROGRAM, Sources  # noqa: PLC0415  a generation asks
+
+        program = PROGRAM if self._filled is None else self._filled
+        for part in (self.prefix, self.description, self.output_prefix, *self.icl_examples):
+            if part is not None:
+                yield part, program
+        for requirement in self.requirements:
+            yield requirement.description or "", program
+        for name, part in self.grounding_context.items():
+            yield part, Sources.of("document", name)
+        for medium in (*self.images, *self.audio):
+            yield medium, Sources.of("document", "")
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return the parts for the template."""
@@ -149,6 +174,27 @@ class Instruction(Component[str]):
     def apply_user_dict_from_jinja(user_dict: Mapping[str, Any], s: str) -> str:
         """Return a template text with the variables filled in."""
         return render_text(s, user_dict)
+
+
+def _sources_of(variables: Mapping[str, Any]) -> Sources | None:
+    """Return the sources of a text that is filled with values; None where no value says where it is from."""
+    spans = list(_spans_in(variables))
+    if not spans:
+        return None
+    from mellea.core.reading import read_from  # noqa: PLC0415  few values say it
+    from mellea.core.sources import PROGRAM  # noqa: PLC0415
+
+    return PROGRAM | read_from(spans)
+
+
+def _spans_in(value: Any) -> Iterator[Span]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _spans_in(part)
+    elif isinstance(value, CBlock | ModelOutputThunk) or is_component(value):
+        yield value
 
 
 def _fill_requirement(

@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from attrs import define, evolve, frozen, setters
 
@@ -19,6 +19,9 @@ from mellea.core.component import Component, Span, TemplateRepresentation, is_co
 from mellea.core.errors import UsageError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._tool_parameters import ToolParameters
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = ["MObject", "MObjectProtocol", "MethodTool", "Query", "Transform", "is_span", "tools_of"]
 
@@ -187,6 +190,13 @@ def _representation(
     )
 
 
+def _sourced(obj: Any, asked: str | Span) -> Iterator[tuple[Any, Sources]]:
+    from mellea.core.sources import USER, Sources  # noqa: PLC0415  a generation asks
+
+    yield obj, Sources.of("document", type(obj).__name__)
+    yield asked, USER
+
+
 @define(eq=False, slots=False, on_setattr=setters.frozen)
 class Query(Component[str]):
     """A question about an object.
@@ -202,6 +212,10 @@ class Query(Component[str]):
     def parts(self) -> list[Span]:
         """Return the object, and the question where it is more than a text."""
         return [self.obj] if isinstance(self.query, str) else [self.obj, self.query]
+
+    def sourced_parts(self) -> Iterator[tuple[Any, Sources]]:
+        """Iterate over object and question: the object is other people's unless it says otherwise."""
+        yield from _sourced(self.obj, self.query)
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return object and question for the template, with the object's tools."""
@@ -226,6 +240,10 @@ class Transform(Component[Any]):
     def parts(self) -> list[Span]:
         """Return the object, and the change where it is more than a text."""
         return [self.obj] if isinstance(self.transformation, str) else [self.obj, self.transformation]
+
+    def sourced_parts(self) -> Iterator[tuple[Any, Sources]]:
+        """Iterate over object and change: the object is other people's unless it says otherwise."""
+        yield from _sourced(self.obj, self.transformation)
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return object and change for the template, with the object's tools."""

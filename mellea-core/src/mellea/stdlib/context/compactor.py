@@ -229,9 +229,10 @@ class LLMSummarizeCompactor:
         except MelleaError as error:
             warnings.warn(f"The conversation was not summarised, and stays as it is: {error}", stacklevel=2)
             return ctx
-        return cast(
-            "C", ctx.rebuilt([*spans[:pinned], Message("user", _SUMMARY_HEAD + summary), *spans[end:]])
-        )
+        from mellea.core.reading import read_from  # noqa: PLC0415  few conversations are summarised
+
+        told = Message("user", _SUMMARY_HEAD + summary, sources=read_from(older))
+        return cast("C", ctx.rebuilt([*spans[:pinned], told, *spans[end:]]))
 
     async def _summary(self, spans: list[Span], backend: ContextGenerator) -> str:
         for span in spans:

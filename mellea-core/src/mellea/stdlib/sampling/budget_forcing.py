@@ -20,6 +20,7 @@ from mellea.core.generation import parser_of, resolve_all
 from mellea.core.message import with_system_prompt
 from mellea.core.model_api import missing_capability
 from mellea.core.options import ModelOption, merge_options
+from mellea.core.reading import read_from
 from mellea.core.response import Usage, as_usage, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
@@ -115,6 +116,7 @@ class BudgetForcingSamplingStrategy(BaseSamplingStrategy):
             thinking=thoughts,
             generation=evolve(last.generation, usage=writing.spent(), seconds=time.perf_counter() - started),
         )
+        thunk.sources = read_from([*await ctx.view(call.backend), action])
         return thunk, ctx.add(action).add(thunk)
 
     async def _think(self, call: SamplingRequest, writing: _Writing) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -13,6 +13,9 @@ from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._feedback import ModelFriendlyFeedbackFormatter
 from mellea.stdlib.sampling._loop import BaseSamplingStrategy, RepairConversation, Validations
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = [
     "ModelFriendlyFeedbackFormatter",
@@ -24,6 +27,7 @@ __all__ = [
     "bullet_list",
     "continue_conversation",
     "failed_reasons",
+    "feedback_message",
     "with_feedback",
 ]
 
@@ -52,6 +56,12 @@ class WithFeedback(Component[Any]):
     def parts(self) -> list[Span]:
         """Return the action."""
         return [self.action]
+
+    def sourced_parts(self) -> Iterator[tuple[Span, Sources]]:
+        """Iterate over the action; the rest comes of what led to the last answer, and that is read here."""
+        from mellea.core.sources import USER  # noqa: PLC0415  a generation asks
+
+        yield self.action, USER
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return the action with the feedback, and with its images, audio, tools and role."""
@@ -91,12 +101,20 @@ def continue_conversation(text: str, ctx: Context) -> tuple[Message, Context]:
     Where the context shows the model nothing of its last answer, that is a conversation of its own.
     """
     shown = ctx.view_for_generation() or []
+    message = feedback_message(text)
     if any(span is ctx.node_data for span in reversed(shown)):
-        return Message("user", text), ctx
+        return message, ctx
     aside: Context = RepairConversation()
     for span in ctx.as_list(2):
         aside = aside.add(span)
-    return Message("user", text), aside
+    return message, aside
+
+
+def feedback_message(text: str) -> Message:
+    """Return a user message that tells a model what was wrong: that may be in the model's own words."""
+    from mellea.core.sources import MODEL  # noqa: PLC0415  only after an answer that failed
+
+    return Message("user", text, sources=MODEL)
 
 
 def failed_reasons(validations: Validations) -> list[str]:

@@ -8,11 +8,11 @@ from mellea.core.backend import Backend
 from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.message import Message
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._loop import Validations
 from mellea.stdlib.sampling._request import check_count
 from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy, Handover, feedback_on
+from mellea.stdlib.sampling.repair import feedback_message
 
 __all__ = ["SOFAISamplingStrategy"]
 
@@ -96,7 +96,7 @@ class SOFAISamplingStrategy(CascadeSamplingStrategy):
         lacks = [
             result.reason or requirement.name for requirement, result in past_val[-1] if not result.result
         ]
-        return Message("user", feedback_on(lacks)), new_ctx
+        return feedback_message(feedback_on(lacks)), new_ctx
 
     def next_step(self, old_ctx: Context, new_ctx: Context, *past: Any) -> tuple[Span, Context]:
         """Return what to ask next, as ``feedback_strategy`` says; a ``repair`` of a subclass goes first."""

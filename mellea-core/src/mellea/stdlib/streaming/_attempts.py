@@ -193,6 +193,7 @@ class StreamAttempts:
         output: ModelOutputThunk[Any] = ModelOutputThunk(
             "".join([*self.passed, chunk]), generation=evolve(self.mot.generation)
         )
+        output.sources = self.mot.sources
         results = [_stopped_by(verdict) for verdict in verdicts]
         attempt = Attempt(
             begun.action,
