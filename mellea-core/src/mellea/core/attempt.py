@@ -182,7 +182,9 @@ def _verdict(requirement: Requirement, result: ValidationResult, fate: str | Non
 
 
 def _call(message: ToolMessage) -> dict[str, Any]:
+    known = message.tool.sources if message.tool is not None else None
     return {
+        **({} if known is None else {"sources": {name: str(one) for name, one in known.arguments.items()}}),
         "tool": message.name,
         "arguments": _plain(message.arguments),
         "result": message.content,

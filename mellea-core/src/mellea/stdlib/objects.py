@@ -17,8 +17,10 @@ from mellea.core.component import Component, TemplateRepresentation
 from mellea.core.errors import OutputParseError, ToolArgumentsError
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool import Tool
+from mellea.core.tool_call import ModelToolCall
 from mellea.stdlib.components.mify import mify
 from mellea.stdlib.components.mobject import Query, Transform, is_span
+from mellea.stdlib.tools.policy import ToolPolicy, denial
 
 __all__ = ["apply_transform", "has_tools", "make_query", "make_transform"]
 
@@ -79,20 +81,22 @@ async def apply_transform(action: Transform, output: ModelOutputThunk[Any]) -> A
             raise OutputParseError(
                 f"The model called {call.name}, which the object does not have.", hint="Ask again."
             )
-        values.append(await _called(tool, call.args))
+        values.append(await _called(tool, call))
     of_its_type = [value for value in values if isinstance(value, action.obj.__class__)]
     return next((value for value in (*of_its_type, *values) if value is not None), action.obj)
 
 
-async def _called(tool: Any, args: Mapping[str, Any]) -> Any:
+async def _called(tool: Any, call: ModelToolCall) -> Any:
     """Return what a tool returns.
 
     Raises:
-        OutputParseError: The arguments do not fit it.
+        OutputParseError: The arguments do not fit it, or the call is not allowed.
     """
     made = Tool.of(tool)
+    if made.side_effects and (why := denial(call, ToolPolicy()(call), asks=False)):
+        raise OutputParseError(why, hint="Let a ToolRunner with approve=... carry it out.")
     try:
-        arguments = made.arguments(args)
+        arguments = made.arguments(call.args)
     except ToolArgumentsError as error:
         raise OutputParseError(error.message, hint=error.hint) from error
     value = made.function(**arguments)

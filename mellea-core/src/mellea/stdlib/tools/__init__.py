@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mellea.stdlib.tools.execution_result import Artifact, ExecutionResult
     from mellea.stdlib.tools.interpreter import code_interpreter, local_code_interpreter
     from mellea.stdlib.tools.mellea_tool import MelleaTool, as_tools, tool
+    from mellea.stdlib.tools.policy import ToolPolicy
     from mellea.stdlib.tools.run import ToolRunner
     from mellea.stdlib.tools.shell import ShellRules, abash_executor, bash_executor
 
@@ -47,6 +48,7 @@ __getattr__, __dir__ = lazy_names(
         "StaticAnalysisEnvironment": "mellea.stdlib.tools.environments",
         "Tool": "mellea.core.tool",
         "ToolMessage": "mellea.core.tool_message",
+        "ToolPolicy": "mellea.stdlib.tools.policy",
         "ToolRunner": "mellea.stdlib.tools.run",
         "UnsafeEnvironment": "mellea.stdlib.tools.environments",
         "abash_executor": "mellea.stdlib.tools.shell",
@@ -78,6 +80,7 @@ __all__ = [
     "StaticAnalysisEnvironment",
     "Tool",
     "ToolMessage",
+    "ToolPolicy",
     "ToolRunner",
     "UnsafeEnvironment",
     "abash_executor",

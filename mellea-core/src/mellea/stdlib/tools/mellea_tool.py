@@ -19,6 +19,7 @@ __all__ = ["MelleaTool", "as_tools", "tool"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_SETTINGS = frozenset({"name", "timeout", "side_effects", "trusted", "content"})
 
 
 @define(eq=False, slots=False, on_setattr=setters.frozen)
@@ -52,6 +53,8 @@ class MelleaTool(Tool):
         *,
         timeout: float | None = None,
         side_effects: bool = False,
+        trusted: bool = False,
+        content: Iterable[str] = (),
     ) -> Self:
         """Return the tool of a function.
 
@@ -61,14 +64,18 @@ class MelleaTool(Tool):
             func: A function, plain or asynchronous, a method, a typed function, or another callable.
             name: The tool's name; by default the function's own.
             timeout: The longest that a call may take, in seconds; None leaves that to the runner.
-            side_effects: Whether a call changes something beyond its result.
+            side_effects: Whether a call changes something beyond its result, or tells somebody something.
+            trusted: Whether what it returns is as good as its arguments, such as a calculator's.
+            content: Parameters that only carry content: it does not matter where that comes from.
 
         Raises:
-            UsageError: It is not callable, or has no signature, or its name is no name of a tool.
+            UsageError: It is not callable, or has no signature, its name is no name of a tool, or it has no
+                such parameter.
         """
         frame = inspect.currentframe()
         made = _parameters_of(func, frame.f_back if frame is not None else None)
-        return cls._of(func, made, name, timeout=timeout, side_effects=side_effects)
+        settings = {"side_effects": side_effects, "trusted": trusted, "content": content}
+        return cls._of(func, made, name, timeout=timeout, **settings)
 
     @classmethod
     def _of(
@@ -76,6 +83,10 @@ class MelleaTool(Tool):
     ) -> Self:
         named = getattr(func, "func", func)
         own = name or getattr(named, "__name__", None) or type(named).__name__
+        if isinstance(carried := settings.get("content", ()), str):
+            raise UsageError(f"content is one text, {carried!r}.", hint=f"Pass content=[{carried!r}].")
+        if carried and (absent := sorted(set(carried) - parameters.schema["properties"].keys())):
+            raise UsageError(f"{own} has no parameter {', '.join(absent)}.", hint="Correct content=[...].")
         called = _by_name(func, parameters.positional) if parameters.positional else func
         return cls(
             own,
@@ -176,7 +187,12 @@ def _by_name(func: Callable[..., Any], positional: tuple[str, ...]) -> Callable[
 def tool(func: Callable[..., Any], /) -> MelleaTool: ...
 @overload
 def tool(
-    *, name: str | None = None, timeout: float | None = None, side_effects: bool = False
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    side_effects: bool = False,
+    trusted: bool = False,
+    content: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], MelleaTool]: ...
 def tool(func: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a tool of a function, bare or with settings, as a decorator or as a call.
@@ -185,16 +201,15 @@ def tool(func: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     Args:
         func: The function.
-        settings: ``name``, ``timeout`` and ``side_effects``.
+        settings: ``name``, ``timeout``, ``side_effects``, ``trusted`` and ``content``.
 
     Raises:
         UsageError: It is no function, or a setting is unknown.
     """
     frame = inspect.currentframe()
-    if unknown := sorted(settings.keys() - {"name", "timeout", "side_effects"}):
-        raise UsageError(
-            f"@tool has no setting {', '.join(unknown)}.", hint="It has name, timeout, side_effects."
-        )
+    if unknown := sorted(settings.keys() - _SETTINGS):
+        there = ", ".join(sorted(_SETTINGS))
+        raise UsageError(f"@tool has no setting {', '.join(unknown)}.", hint=f"It has {there}.")
     if func is not None:
         made = _parameters_of(func, frame.f_back if frame is not None else None)
         return MelleaTool._of(func, made, None)  # noqa: SLF001  its own class

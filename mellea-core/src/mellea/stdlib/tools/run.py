@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core.errors import MelleaError, ToolArgumentsError, UsageError
 from mellea.core.event_loop import gather_or_cancel, in_thread
@@ -54,9 +54,12 @@ class ToolRunner:
         rounds: How often the model may call tools in one go; then it is asked to answer without.
         approve: Called with each call before it is carried out, in order. It returns True, or False or a
             reason to deny it, which the model is told, or another call to carry out in its place.
+        policy: Says of each call of a tool with side effects whether to ``allow``, ``deny`` or ``ask``; by
+            default a ``ToolPolicy``. A call that is to be asked about is denied where there is no
+            ``approve``.
 
     Raises:
-        UsageError: A bound allows nothing.
+        UsageError: A bound allows nothing, or a policy says something else.
     """
 
     timeout: float | None = field(default=60.0, validator=_at_least(0.001))
@@ -64,6 +67,7 @@ class ToolRunner:
     longest_result: int = field(default=20_000, validator=_at_least(1))
     rounds: int = field(default=10, validator=_at_least(1))
     approve: Approver | None = None
+    policy: Callable[[ModelToolCall], str] | None = None
 
     async def run(
         self,
@@ -98,7 +102,11 @@ class ToolRunner:
         if _depth.get() >= DEEPEST:
             return _failure(call, f"{call.name} is not called: tools are at work {DEEPEST} deep already.")
         ready = _checked(call)
-        if isinstance(ready, ToolMessage) or self.approve is None:
+        if isinstance(ready, ToolMessage):
+            return ready
+        if ready.tool.side_effects and (denial := self._denial(call)):
+            return _failure(call, denial)
+        if self.approve is None:
             return ready
         decision = await _called(self.approve, call)
         if decision is True:
@@ -112,6 +120,13 @@ class ToolRunner:
             f"approve returned {decision!r} for a call of {call.name}; the call was not carried out.",
             hint="Return True, False, a reason, or a call to carry out instead.",
         )
+
+    def _denial(self, call: ModelToolCall) -> str | None:
+        """Return why the policy does not allow a call; None where it does, or somebody is asked."""
+        from mellea.stdlib.tools.policy import ToolPolicy, denial  # noqa: PLC0415  few tools have side effects
+
+        verdict = (self.policy or ToolPolicy())(call)
+        return denial(call, verdict, asks=self.approve is not None)
 
     async def _carry_out(self, ready: _Ready, backend: Any, pages: Pages | None) -> ToolMessage:
         call, tool = ready.call, ready.tool
@@ -133,13 +148,15 @@ class ToolRunner:
                 raise
             return _failure(call, f"{call.name} was cancelled.", error, time.perf_counter() - started)
         except Exception as error:  # noqa: BLE001  whatever a tool raises, the model is told
-            return _failure(call, _in_words(call, error), error, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            return _marked(_failure(call, _in_words(call, error), error, seconds), ready)
         finally:
             _depth.reset(depth)
         whole = len(text) <= self.longest_result or (pages is not None and call.name == READ_RESULT)
         shown = text if whole else _cut(text, self.longest_result, call, pages)
         seconds = time.perf_counter() - started
-        return ToolMessage("tool", shown, value, call.name, call.args, call, seconds=seconds)
+        message = ToolMessage("tool", shown, value, call.name, call.args, call, seconds=seconds)
+        return _marked(message, ready)
 
 
 @frozen
@@ -161,11 +178,28 @@ def _checked(call: ModelToolCall) -> _Ready | ToolMessage:
         return _failure(call, str(error), error)
 
 
+def _marked(message: ToolMessage, ready: _Ready) -> ToolMessage:
+    """Return what a tool said, with its sources: a trusted one's words come from the arguments alone."""
+    from mellea.core.sources import MODEL, Sources  # noqa: PLC0415  few programs have tools
+
+    tool, known = ready.tool, ready.call.sources
+    if message.tool_output is None or isinstance(message.tool_output, bool):
+        return evolve(message, sources=MODEL)  # it says nothing that could be followed
+    sources = tool.origin or Sources.of("tool", tool.name)
+    if tool.trusted and known is not None:
+        told = Sources.of("tool", tool.name, trusted=True)
+        sources = Sources.joined((told, *known.arguments.values()))
+    return evolve(message, sources=sources)
+
+
 def _failure(
     call: ModelToolCall, text: str, error: BaseException | None = None, seconds: float = 0.0
 ) -> ToolMessage:
     raised = error or ToolArgumentsError(text)
-    return ToolMessage("tool", text, raised, call.name, call.args, call, failed=True, seconds=seconds)
+    from mellea.core.sources import MODEL  # noqa: PLC0415  few programs have tools
+
+    told: dict[str, Any] = {"seconds": seconds, "sources": MODEL}  # our words, on what the model wrote
+    return ToolMessage("tool", text, raised, call.name, call.args, call, failed=True, **told)
 
 
 def _in_words(call: ModelToolCall, error: Exception) -> str:
