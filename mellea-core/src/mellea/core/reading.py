@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, evolve, setters
 
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
-from mellea.core.component import Span, TemplateRepresentation
+from mellea.core.component import Span, TemplateRepresentation, is_component
 from mellea.core.document import Document
 from mellea.core.message import Message
 from mellea.core.sources import MODEL, PROGRAM, UNKNOWN, USER, CallSources, Sources
@@ -23,7 +23,7 @@ from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ModelToolCall
 
-__all__ = ["Reading", "read_from"]
+__all__ = ["Reading", "read_from", "sources_of_values"]
 
 _BY_ROLE = {"user": USER, "system": PROGRAM, "assistant": UNKNOWN}
 _DOCUMENT = Sources.of("document")
@@ -61,6 +61,20 @@ def read_from(spans: Iterable[Span], tools: Iterable[Tool] = ()) -> Sources:
     for sources, _ in _described(tools):
         found[id(sources)] = sources
     return Sources.joined(found.values())
+
+
+def sources_of_values(values: Any) -> Sources | None:
+    """Return the sources of the spans among some values; None where there are none."""
+    spans = list(_spans_in(values))
+    return read_from(spans) if spans else None
+
+
+def _spans_in(value: Any) -> Iterator[Span]:
+    if isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _spans_in(part)
+    elif isinstance(value, CBlock | ModelOutputThunk) or is_component(value):
+        yield value
 
 
 def _described(tools: Iterable[Tool]) -> Iterator[tuple[Sources, str]]:

@@ -190,10 +190,16 @@ def user_message(
                 f"{name} is one {'text' if isinstance(value, str) else 'file'}.",
                 hint=f"Pass a list: {name}=[...].",
             )
-    text = content if user_variables is None else render_text(content, user_variables)
+    sources = None
+    if user_variables is not None:
+        from mellea.core.reading import sources_of_values  # noqa: PLC0415  a generation needs it anyway
+
+        content = render_text(content, user_variables)
+        sources = sources_of_values(user_variables)
     return Message(
         role,
-        text,
+        content,
+        sources=sources,
         images=[make_image_block(image) for image in images] if images else None,
         audio=[make_audio_block(sound) for sound in audio] if audio else None,
         documents=documents,

@@ -17,7 +17,7 @@ from mellea.core.blocks import (
     make_audio_block,
     make_image_block,
 )
-from mellea.core.component import Component, Span, TemplateRepresentation, blockify, is_component
+from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.errors import UsageError
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.templates import render_text
@@ -95,7 +95,9 @@ class Instruction(Component[str]):
                 return blockify(part)
             if isinstance(part, str):
                 return CBlock(render_text(part, user_variables))
-            return CBlock(render_text(str(part), user_variables)) if type(part) is CBlock else blockify(part)
+            if type(part) is not CBlock:
+                return blockify(part)
+            return CBlock(render_text(str(part), user_variables), sources=part.sources)
 
         self.__attrs_init__(
             None if description is None else fill(description),
@@ -108,7 +110,9 @@ class Instruction(Component[str]):
             tuple(make_audio_block(sound) for sound in audio or ()),
         )
         if user_variables is not None:
-            object.__setattr__(self, "_filled", _sources_of(user_variables))
+            from mellea.core.reading import sources_of_values  # noqa: PLC0415  a generation needs it anyway
+
+            object.__setattr__(self, "_filled", sources_of_values(user_variables))
 
     def parts(self) -> list[Span]:
         """Return everything the instruction is composed of."""
@@ -130,7 +134,7 @@ class Instruction(Component[str]):
         """
         from mellea.core.sources import PROGRAM, Sources  # noqa: PLC0415  a generation asks
 
-        program = PROGRAM if self._filled is None else self._filled
+        program = PROGRAM if self._filled is None else PROGRAM | self._filled
         for part in (self.prefix, self.description, self.output_prefix, *self.icl_examples):
             if part is not None:
                 yield part, program
@@ -174,27 +178,6 @@ class Instruction(Component[str]):
     def apply_user_dict_from_jinja(user_dict: Mapping[str, Any], s: str) -> str:
         """Return a template text with the variables filled in."""
         return render_text(s, user_dict)
-
-
-def _sources_of(variables: Mapping[str, Any]) -> Sources | None:
-    """Return the sources of a text that is filled with values; None where no value says where it is from."""
-    spans = list(_spans_in(variables))
-    if not spans:
-        return None
-    from mellea.core.reading import read_from  # noqa: PLC0415  few values say it
-    from mellea.core.sources import PROGRAM  # noqa: PLC0415
-
-    return PROGRAM | read_from(spans)
-
-
-def _spans_in(value: Any) -> Iterator[Span]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for part in value:
-            yield from _spans_in(part)
-    elif isinstance(value, CBlock | ModelOutputThunk) or is_component(value):
-        yield value
 
 
 def _fill_requirement(
