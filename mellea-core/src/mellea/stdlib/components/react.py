@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.errors import ToolArgumentsError
@@ -15,6 +15,9 @@ from mellea.core.schema_parts import without_root_references
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool import Tool
 from mellea.stdlib.tools.mellea_tool import as_tools
+
+if TYPE_CHECKING:
+    from mellea.core.sources import Sources
 
 __all__ = [
     "MELLEA_FINALIZER_TOOL",
@@ -107,6 +110,17 @@ class ReactInitiator(Component[str]):
         """Return the goal."""
         return [self.goal]
 
+    def sourced_parts(self) -> Iterator[tuple[Span | str, Sources]]:
+        """Iterate over the parts, each with where it comes from unless it says so itself.
+
+        The goal is the user's, and what its answer must respect is the program's.
+        """
+        from mellea.core.sources import PROGRAM, USER  # noqa: PLC0415  a generation asks
+
+        yield self.goal, USER
+        for requirement in self.requirements:
+            yield requirement.description or "", PROGRAM
+
     def __copy__(self) -> Self:
         twin = object.__new__(type(self))
         vars(twin).update(vars(self))
@@ -160,6 +174,10 @@ class ReactThought(Component[str]):
     def parts(self) -> list[Span]:
         """Return nothing."""
         return []
+
+    def sourced_parts(self) -> Iterator[tuple[Span | str, Sources]]:
+        """Iterate over nothing: the words are ours."""
+        return iter(())
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return what the template makes the text of."""

@@ -108,7 +108,7 @@ async def read_answer(
         output = output.with_format(plan.schema)
         if not _fits(output):
             config = evolve(plan.call.config, format=plan.format, tool_calls=False)
-            wanted = refused(call, "Now write the same answer in the form that is asked for.")
+            wanted = refused(asked, call, "Now write the same answer in the form that is asked for.")
             output, _ = await ask(wanted, after, config)
             spent = total_usage([spent, as_usage(output.generation.usage)])
     output.read_by(plan.call.action)  # type: ignore[arg-type]  # the goal is a component
@@ -123,7 +123,10 @@ def _fits(output: ModelOutputThunk[Any]) -> bool:
     return True
 
 
-def refused(call: ModelToolCall, why: str) -> ToolMessage:
-    """Return the message for a call that is not carried out."""
+def refused(asked: ModelOutputThunk[Any], call: ModelToolCall, why: str) -> ToolMessage:
+    """Return the message for a call that is not carried out.
+
+    It may quote what the model wrote, and so comes from all that the model had read.
+    """
     error = ToolArgumentsError(why)
-    return ToolMessage("tool", why, error, call.name, call.args, call, failed=True)
+    return ToolMessage("tool", why, error, call.name, call.args, call, failed=True, sources=asked.sources)

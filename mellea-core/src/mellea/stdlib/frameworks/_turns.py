@@ -229,7 +229,8 @@ class Turns:
         with self._call.spending.paying():
             results = iter(await self.plan.runner.run(others, backend=self._call.backend, pages=self._pages))
         told = [
-            refused(call, _ALONE) if call.name == MELLEA_FINALIZER_TOOL else next(results) for call in calls
+            refused(output, call, _ALONE) if call.name == MELLEA_FINALIZER_TOOL else next(results)
+            for call in calls
         ]
         self._rounds += 1
         self._take_up(begun, output, after, told)
@@ -283,7 +284,7 @@ class Turns:
                 raise ToolArgumentsError(call.problem)
             given = self.plan.tools[MELLEA_FINALIZER_TOOL].arguments(call.args)["answer"]
         except ToolArgumentsError as error:
-            message = refused(call, str(error))
+            message = refused(asked, call, str(error))
             self._take_up(begun, asked, after, [message])
             return message
         return await read_answer(self.plan, self._ask, asked, after, call, given)
@@ -316,7 +317,7 @@ class Turns:
     ) -> None:
         """Tell the model what is wrong with its answer."""
         lines = "".join(f"\n- {reason}" for reason in _reasons(attempt))
-        told = refused(call, f"That answer is not accepted:{lines}\nCorrect this, and answer again.")
+        told = refused(asked, call, f"That answer is not accepted:{lines}\nCorrect this, and answer again.")
         self._take_up(begun, asked, after, [told], is_noted=True)
 
     def _ended(self, begun: AttemptStart, output: ModelOutputThunk[Any]) -> Context:
