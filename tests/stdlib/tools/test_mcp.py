@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from mellea import ChatContext, MelleaSession, mfuncs
-from mellea.core import Capability, Message, ModelToolCall, ToolArgumentsError, ToolMessage, UsageError
+from mellea.core import (
+    CallSources,
+    Capability,
+    Message,
+    ModelToolCall,
+    Sources,
+    ToolArgumentsError,
+    ToolMessage,
+    UsageError,
+)
 from mellea.core.errors import ToolServerError
 from mellea.stdlib.tools import ToolRunner
 from mellea.stdlib.tools.mcp import (
@@ -42,7 +51,7 @@ def tools(client):
 
 
 def called(tool, **arguments):
-    return ModelToolCall(tool.name, tool, arguments, "c1")
+    return ModelToolCall(tool.name, tool, arguments, "c1", sources=CallSources({}, Sources.of("program")))
 
 
 def test_tool_has_name_description_and_schema_of_the_server(tools):
@@ -107,7 +116,9 @@ def test_resources_are_listed_and_read(client):
 
 def test_prompts_are_listed_and_filled(client):
     assert client.prompts() == [MCPPrompt("greet", "Greet somebody.", ("name",), ("tone",))]
-    assert client.get_prompt("greet", name="Ada") == [Message("user", "Write a kind greeting to Ada.")]
+    (message,) = client.get_prompt("greet", name="Ada")
+    assert message == Message("user", "Write a kind greeting to Ada.")
+    assert not message.sources.trusted
     with pytest.raises(ToolServerError, match="MCP server .* refuses the prompt 'greet'"):
         client.get_prompt("greet")
 

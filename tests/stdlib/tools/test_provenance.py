@@ -5,6 +5,7 @@ import pytest
 from mellea import ChatContext, MelleaSession, ModelOption, RejectionSamplingStrategy, check
 from mellea.core import Capability, ModelToolCall, OutputParseError, Source, Sources, ToolMessage, UsageError
 from mellea.core.document import Document
+from mellea.core.tool import Tool
 from mellea.stdlib.context import LLMSummarizeCompactor
 from mellea.stdlib.sampling import MultiTurnStrategy
 from mellea.stdlib.tools import ToolPolicy, ToolRunner, tool
@@ -17,6 +18,7 @@ from tests.stdlib.tools.flows import (
     Flow,
     done,
     publish,
+    reset,
     run_command,
     send_mail,
 )
@@ -249,6 +251,19 @@ def test_feedback_to_the_model_vouches_for_nothing():
     )
 
     assert done == []
+
+
+def test_server_may_say_what_its_own_tools_are_for():
+    wiki = {"name": "edit", "description": "Edit a page.", "parameters": {"type": "object"}}
+    form = {"type": "function", "function": wiki}
+    edit = Tool(
+        "edit", lambda: done.append("edit"), form, side_effects=True, origin=Sources.of("mcp", "wiki")
+    )
+    m = session([("edit", {})], [("reset", {})])
+
+    m.chat("Edit the page on lamps.", tools=[edit, reset], tool_loop=True)
+
+    assert done == ["edit"]
 
 
 def test_calls_of_tools_without_side_effects_are_not_looked_at():

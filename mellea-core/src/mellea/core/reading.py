@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import define, evolve, setters
+from attrs import define, evolve, field, setters
 
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Span, TemplateRepresentation, is_component
@@ -163,10 +163,16 @@ class Reading:
     tools: Sequence[Tool]
     choice: str = ""
 
-    @functools.cached_property
-    def _finder(self) -> _Finder:
-        told = [(PROGRAM, self.instructions), *_described(self.tools)]
-        return _Finder([*told, *(text for span in self.spans for text in _texts(span, USER, whole=True))])
+    _finders: dict[Sources | None, _Finder] = field(factory=dict, init=False, repr=False)
+
+    def _finder(self, server: Sources | None) -> _Finder:
+        """Return what finds values in all that was read but what a server says of its own tools."""
+        if server not in self._finders:
+            others = [tool for tool in self.tools if tool.origin != server]
+            told = [(PROGRAM, self.instructions), *_described(others)]
+            read = [text for span in self.spans for text in _texts(span, USER, whole=True)]
+            self._finders[server] = _Finder([*told, *read])
+        return self._finders[server]
 
     def marked(self, call: ModelToolCall, tool: Tool | None) -> ModelToolCall:
         """Return a call with its sources, where they matter: that of a tool with side effects."""
@@ -175,7 +181,8 @@ class Reading:
         return evolve(call, sources=self._sources_of(call, tool))
 
     def _sources_of(self, call: ModelToolCall, tool: Tool) -> CallSources:
-        finder, read = self._finder, self._finder.read
+        finder = self._finder(tool.origin)
+        read = finder.read
         if read.trusted:
             return CallSources(dict.fromkeys(call.args, read), read)
         parts = tool.parameters.get("properties")

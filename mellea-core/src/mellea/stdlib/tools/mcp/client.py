@@ -190,7 +190,7 @@ class MCPClient(Closeable):
             ToolServerError: There is no such prompt, or the server cannot be asked.
         """
         result = await self._ask(lambda client: client.get_prompt(name, arguments), f"the prompt {name!r}")
-        return [as_message(message) for message in result.messages]
+        return [as_message(message, self.name) for message in result.messages]
 
     async def aclose(self) -> None:
         """End the server, within ten seconds. Calls under way fail; closing again does nothing."""

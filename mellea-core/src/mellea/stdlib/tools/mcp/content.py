@@ -11,6 +11,7 @@ from attrs import frozen
 
 from mellea.core.blocks import ImageBlock
 from mellea.core.message import Message
+from mellea.core.sources import Sources
 
 __all__ = ["MCPPrompt", "MCPResource", "as_message", "contents_of", "result_text"]
 
@@ -80,11 +81,14 @@ def contents_of(contents: Iterable[Any]) -> str | bytes:
     return "\n".join(part.text for part in parts) if binary is None else base64.b64decode(binary)
 
 
-def as_message(message: Any) -> Message:
-    """Return a message of a prompt."""
+def as_message(message: Any, server: str) -> Message:
+    """Return a message of a prompt that a server has."""
+    sources = Sources.of("mcp", server)
     if message.content.type == "image":
-        return Message(message.role, images=[ImageBlock(message.content.data)])
-    return Message(message.role, _as_text(message.content))
+        return Message(
+            message.role, images=[ImageBlock(message.content.data, sources=sources)], sources=sources
+        )
+    return Message(message.role, _as_text(message.content), sources=sources)
 
 
 def _as_text(block: Any) -> str:

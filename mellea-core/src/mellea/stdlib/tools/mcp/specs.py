@@ -10,6 +10,7 @@ from attrs import define, field, setters
 
 from mellea.core.errors import ToolServerConnectionError, ToolServerError, ToolServerTimeoutError, UsageError
 from mellea.core.schema_check import check_schema
+from mellea.core.sources import Sources
 from mellea.core.tool_arguments import check_by_schema, misfit_error
 from mellea.stdlib.tools.mellea_tool import MelleaTool
 
@@ -88,6 +89,7 @@ class MCPToolSpec:
             {"type": "function", "function": described},
             check=functools.partial(_check, self.name, self.input_schema),
             side_effects=self.side_effects,
+            origin=Sources.of("mcp", self.server),
             server=self.server,
         )
 
