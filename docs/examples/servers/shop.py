@@ -6,12 +6,13 @@ It speaks over its standard input and output when it is run.
 from typing import Literal
 
 from mcp.server import MCPServer
+from mcp_types import ToolAnnotations
 
 server = MCPServer("shop", log_level="WARNING")
 STOCK = {"lamp": 12, "chair": 5, "table": 3}
 
 
-@server.tool()
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def count_stock(item: Literal["lamp", "chair", "table"]) -> int:
     """Count how many pieces of an item are in stock."""
     return STOCK[item]

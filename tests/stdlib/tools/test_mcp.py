@@ -9,7 +9,6 @@ import pytest
 
 from mellea import ChatContext, MelleaSession, mfuncs
 from mellea.core import (
-    CallSources,
     Capability,
     Message,
     ModelToolCall,
@@ -51,7 +50,7 @@ def tools(client):
 
 
 def called(tool, **arguments):
-    return ModelToolCall(tool.name, tool, arguments, "c1", sources=CallSources({}, Sources.of("program")))
+    return ModelToolCall(tool.name, tool, arguments, "c1")
 
 
 def test_tool_has_name_description_and_schema_of_the_server(tools):
@@ -61,6 +60,7 @@ def test_tool_has_name_description_and_schema_of_the_server(tools):
     assert add.parameters["required"] == ["a"]
     assert not add.side_effects
     assert tools["pid"].side_effects
+    assert tools["pid"].origin == Sources.of("mcp", "mcp_server.py")
 
 
 def test_result_is_text_whatever_kind_of_content_it_is(tools):
@@ -78,7 +78,7 @@ def test_result_is_text_whatever_kind_of_content_it_is(tools):
 async def test_error_of_a_tool_is_text_for_a_program_and_a_failure_for_the_model(tools):
     assert tools["fail"].run() == "[tool error] Error executing tool fail: there is no such file"
 
-    (message,) = await ToolRunner().run([called(tools["fail"])])
+    (message,) = await ToolRunner(approve=lambda call: True).run([called(tools["fail"])])
 
     assert message.failed
     assert message.content == "fail failed: Error executing tool fail: there is no such file"
@@ -116,9 +116,7 @@ def test_resources_are_listed_and_read(client):
 
 def test_prompts_are_listed_and_filled(client):
     assert client.prompts() == [MCPPrompt("greet", "Greet somebody.", ("name",), ("tone",))]
-    (message,) = client.get_prompt("greet", name="Ada")
-    assert message == Message("user", "Write a kind greeting to Ada.")
-    assert not message.sources.trusted
+    assert client.get_prompt("greet", name="Ada") == [Message("user", "Write a kind greeting to Ada.")]
     with pytest.raises(ToolServerError, match="MCP server .* refuses the prompt 'greet'"):
         client.get_prompt("greet")
 
@@ -132,7 +130,7 @@ def test_model_calls_a_tool_of_a_server(tools):
 
 
 async def test_flooded_error_stream_and_long_result_harm_nobody(tools):
-    runner = ToolRunner(longest_result=100)
+    runner = ToolRunner(longest_result=100, approve=lambda call: True)
     flooded, long, other = await runner.run(
         [
             called(tools["flood"], megabytes=8),
@@ -157,7 +155,7 @@ async def test_lies_of_a_server_concern_the_one_tool_and_a_prefix_tells_it_from_
     async with MCPClient(program("liar"), name="liar", prefix="liar_") as client:
         with pytest.warns(UserWarning, match="is left out") as left_out:
             tools = {tool.name: tool for tool in await client.atools()}
-        messages = await ToolRunner().run(
+        messages = await ToolRunner(approve=lambda call: True).run(
             [
                 called(tools["liar_shapeless"]),
                 called(tools["liar_absent"]),

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 
-from attrs import define, field, setters
+from attrs import define, setters
 
 from mellea.core.errors import ToolServerConnectionError, ToolServerError, ToolServerTimeoutError, UsageError
 from mellea.core.schema_check import check_schema
@@ -21,13 +21,7 @@ Call = Callable[[str, Mapping[str, Any]], Awaitable[str]]
 
 @define(eq=False, slots=False, on_setattr=setters.frozen)
 class MCPTool(MelleaTool):
-    """A tool of an MCP server, made by the server's client.
-
-    Args:
-        server: What the server is called.
-    """
-
-    server: str = field(default="", kw_only=True)
+    """A tool of an MCP server, made by the server's client."""
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Call the tool, and wait for its text; an error that the tool reports is one, too."""
@@ -47,7 +41,8 @@ class MCPToolSpec:
         name: What the model is to call it.
         description: What it does, in words.
         input_schema: The JSON schema of its arguments, as the server gave it.
-        side_effects: Whether a call may change something: unless the server says that it only reads.
+        side_effects: Whether a call may change something or tell somebody something: unless the server says
+            that it only reads, and only what is its own. It may be changed, too.
         server: What the server is called.
         call: Calls a tool of the server, by the server's name for it.
         called: That name.
@@ -64,7 +59,8 @@ class MCPToolSpec:
     @classmethod
     def of(cls, tool: Any, server: str, prefix: str, call: Call) -> Self:
         """Return the spec for an entry of a server's list."""
-        reads = tool.annotations is not None and tool.annotations.read_only_hint is True
+        hints = tool.annotations
+        reads = hints is not None and hints.read_only_hint is True and hints.open_world_hint is not True
         named = f"{prefix}{tool.name}"
         return cls(named, tool.description or "", tool.input_schema, not reads, server, call, tool.name)
 
@@ -90,7 +86,6 @@ class MCPToolSpec:
             check=functools.partial(_check, self.name, self.input_schema),
             side_effects=self.side_effects,
             origin=Sources.of("mcp", self.server),
-            server=self.server,
         )
 
 
