@@ -63,13 +63,6 @@ def count(of: str) -> int:
 
 
 @server.tool()
-def die(code: int) -> str:
-    """End the process in the middle of a call."""
-    print("the disk is full", file=sys.stderr, flush=True)
-    os._exit(code)
-
-
-@server.tool()
 def fail() -> str:
     """Fail."""
     raise ToolError("there is no such file")

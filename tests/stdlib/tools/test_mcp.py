@@ -30,7 +30,8 @@ from mellea.stdlib.tools.mcp import (
 )
 from mellea.testing import Reply, ScriptedBackend
 
-SERVER = str(Path(__file__).parents[2] / "servers" / "mcp_server.py")
+SERVERS = Path(__file__).parents[2] / "servers"
+SERVER, BY_HAND = str(SERVERS / "mcp_server.py"), str(SERVERS / "mcp_by_hand.py")
 CAN = [Capability.TOOLS]
 
 
@@ -174,29 +175,8 @@ async def test_lies_of_a_server_concern_the_one_tool_and_a_prefix_tells_it_from_
     assert "refers to '/gone'" in messages[2].content
 
 
-ODD = """
-import json, sys
-for line in sys.stdin:
-    asked = json.loads(line)
-    odd = {
-        "initialize": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "", "version": ""},
-        },
-        "tools/list": {"tools": [{"name": "t", "inputSchema": {"type": "object"}}], "nextCursor": "more"},
-        "tools/call": {"content": [{"type": "text", "text": "caf@"}]},
-    }.get(asked["method"])
-    said = {"result": odd} if odd else {"error": {"code": -32601, "message": "no"}}
-    if "id" in asked:
-        answer = json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said})
-        sys.stdout.buffer.write(b"ready!\\n" + answer.encode().replace(b"@", b"\\xe9") + b"\\n")
-        sys.stdout.buffer.flush()
-"""
-
-
 def test_program_that_knows_neither_utf_8_nor_an_end_nor_silence_hangs_nobody():
-    with MCPClient(stdio_connection(sys.executable, args=["-c", ODD])) as client:
+    with MCPClient(stdio_connection(sys.executable, args=["-P", BY_HAND, "endless"])) as client:
         assert client.call("t", {}) == "caf\ufffd"
         assert client.prompts() == []
         with pytest.raises(ToolServerError, match="list of tools has no end"):

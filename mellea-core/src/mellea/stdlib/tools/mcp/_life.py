@@ -30,9 +30,10 @@ T = TypeVar("T")
 
 _LEAVING = 8.0
 """Seconds that a server has to end: its transport ends a program within six."""
-_GONE = ("Connection closed", "SSE stream")
+_BROKEN_OFF = "SSE stream"
+_GONE = ("Connection closed", _BROKEN_OFF)
 """How the package says that no answer can come; servers use its code for errors of their own."""
-_AGAIN = "It may have been carried out. The next call starts the server again."
+_AGAIN = "It may have been carried out. The next call starts the server again, or connects anew."
 _WORDS = 1000
 _living: set[Life] = set()
 
@@ -136,8 +137,13 @@ class Life:
             if forgotten:
                 self.ended()
                 raise SessionOverError(self._told("has ended its session")) from error
-            if self.over or (error.code == CONNECTION_CLOSED and error.message.startswith(_GONE)):
+            gone = error.code == CONNECTION_CLOSED and error.message.startswith(_GONE)
+            if self.over or (gone and not error.message.startswith(_BROKEN_OFF)):
                 raise await self._lost(f"went away during {doing}", _AGAIN, error.message) from error
+            if gone:  # the other calls have streams of their own
+                raise ToolServerConnectionError(
+                    self._told(f"broke off {doing}", error.message), hint=_AGAIN
+                ) from error
             raise ToolServerError(self._told(f"refuses {doing}", error.message)) from error
         except Exception as error:
             if self.over:

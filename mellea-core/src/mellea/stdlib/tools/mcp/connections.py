@@ -36,11 +36,12 @@ def stdio_connection(
         timeout: The longest that a call may take, in seconds.
         connect_timeout: The longest that its start may take, in seconds.
     """
-    given = {"args": None if args is None else list(args), "env": None if env is None else dict(env)}
-    if connect_timeout != 30.0:
-        given["connect_timeout"] = connect_timeout  # type: ignore[assignment]
-    known = {name: value for name, value in given.items() if value is not None}
-    return {"transport": "stdio", "command": command, **known, "read_timeout": timeout}
+    given: dict[str, Any] = {} if connect_timeout == 30.0 else {"connect_timeout": connect_timeout}
+    if args is not None:
+        given["args"] = list(args)
+    if env is not None:
+        given["env"] = dict(env)
+    return {"transport": "stdio", "command": command, **given, "read_timeout": timeout}
 
 
 def http_connection(
