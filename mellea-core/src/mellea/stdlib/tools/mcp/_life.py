@@ -22,9 +22,9 @@ from mcp_types import CONNECTION_CLOSED
 from mellea import __version__
 from mellea.core.errors import MelleaError, ToolServerConnectionError, ToolServerError
 from mellea.core.redaction import redacted, secrets_of_address, secrets_within
-from mellea.stdlib.tools.mcp._transports import session_forgotten, transport_to
+from mellea.stdlib.tools.mcp._transports import transport_to, unheard
 
-__all__ = ["Life", "SessionOverError"]
+__all__ = ["Life", "UnheardError"]
 
 T = TypeVar("T")
 
@@ -38,8 +38,8 @@ _WORDS = 1000
 _living: set[Life] = set()
 
 
-class SessionOverError(ToolServerConnectionError):
-    """The server has forgotten this client, and has not looked at the call."""
+class UnheardError(ToolServerConnectionError):
+    """The server was gone before it could read the call, or knows this client no more."""
 
 
 class Life:
@@ -119,24 +119,24 @@ class Life:
             doing: What it is, in words.
 
         Raises:
-            SessionOverError: The server has forgotten this client; nothing was carried out.
+            UnheardError: The server has not read the request; it may be made again.
             ToolServerConnectionError: The server went away.
             ToolServerError: The server reports an error, or answers something else than it announced.
         """
         if self.client is None:
             raise await self._lost("could not be started or reached", "Correct its command, address or key.")
         if self.over:
-            raise SessionOverError(self._told("has ended"))
-        forgotten: list[int] = []
-        session_forgotten.set(forgotten)
+            raise UnheardError(self._told("has ended"))
+        why: list[str] = []
+        unheard.set(why)
         try:
             return await work(self.client)
         except MelleaError:
             raise
         except MCPError as error:
-            if forgotten:
+            if why:
                 self.ended()
-                raise SessionOverError(self._told("has ended its session")) from error
+                raise UnheardError(self._told(why[0])) from error
             gone = error.code == CONNECTION_CLOSED and error.message.startswith(_GONE)
             if self.over or (gone and not error.message.startswith(_BROKEN_OFF)):
                 raise await self._lost(f"went away during {doing}", _AGAIN, error.message) from error

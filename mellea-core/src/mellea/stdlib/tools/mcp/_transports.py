@@ -27,12 +27,12 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-__all__ = ["LONGEST", "Watcher", "session_forgotten", "transport_to"]
+__all__ = ["LONGEST", "Watcher", "transport_to", "unheard"]
 
 LONGEST = 16 << 20
 """The longest message that is read of a server, in bytes."""
-session_forgotten: ContextVar[list[int] | None] = ContextVar("mellea_mcp_session_forgotten", default=None)
-"""Where a call is told that its session is forgotten; a request is sent in the context of its caller."""
+unheard: ContextVar[list[str] | None] = ContextVar("mellea_mcp_unheard", default=None)
+"""Where a call is told that nobody has read its request, which is sent in the context of its caller."""
 _PATIENCE = 2.0
 """Seconds that a program has to end, after its input has, and after it was asked to."""
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # what it tells of, our errors do
@@ -107,11 +107,15 @@ class _Input(ObjectSendStream[SessionMessage]):
         self._stdin = process.stdin
 
     async def send(self, item: SessionMessage) -> None:
-        if self._stdin is None or self._stdin.is_closing():
-            raise anyio.ClosedResourceError
         text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-        try:
+        if self._stdin is None:
+            raise anyio.ClosedResourceError
+        if not self._stdin.is_closing():
             self._stdin.write(text.encode() + b"\n")
+        if self._stdin.is_closing():  # also when it was that write that found nobody to read it
+            _note_unheard("has ended")
+            raise anyio.BrokenResourceError
+        try:
             await self._stdin.drain()
         except ConnectionError:
             raise anyio.BrokenResourceError from None
@@ -119,6 +123,12 @@ class _Input(ObjectSendStream[SessionMessage]):
     async def aclose(self) -> None:
         if self._stdin is not None:
             self._stdin.close()
+
+
+def _note_unheard(why: str) -> None:
+    told = unheard.get()
+    if told is not None:
+        told.append(why)
 
 
 async def _listen(process: asyncio.subprocess.Process, watcher: Watcher) -> None:
@@ -181,9 +191,8 @@ def _web_client(connection: Mapping[str, Any], watcher: Watcher) -> httpx2.Async
         """Bound what is read of an answer; of a stream of events the transport bounds each."""
         if response.status_code >= 400:
             watcher.heard(f"HTTP {response.status_code}. ".encode())
-        told = session_forgotten.get()
-        if response.status_code == 404 and "mcp-session-id" in response.request.headers and told is not None:
-            told.append(404)
+        if response.status_code == 404 and "mcp-session-id" in response.request.headers:
+            _note_unheard("has forgotten its session")
         if response.headers.get("content-encoding", "identity") != "identity":
             raise httpx2.RemoteProtocolError("The answer is compressed, which was not asked for.")
         if not response.headers.get("content-type", "").startswith("text/event-stream"):

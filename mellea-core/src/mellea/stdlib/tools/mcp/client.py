@@ -209,11 +209,11 @@ class MCPClient(Closeable):
     get_prompt = synchronous(aget_prompt)
 
     async def _ask(self, work: Callable[[Client], Awaitable[T]], doing: str) -> T:
-        from mellea.stdlib.tools.mcp._life import SessionOverError  # noqa: PLC0415
+        from mellea.stdlib.tools.mcp._life import UnheardError  # noqa: PLC0415
 
         try:
             return await self._asked(work, doing)
-        except SessionOverError:
+        except UnheardError:
             return await self._asked(work, doing)
 
     async def _asked(self, work: Callable[[Client], Awaitable[T]], doing: str) -> T:
