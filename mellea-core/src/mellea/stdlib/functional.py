@@ -24,6 +24,7 @@ from mellea.core.metadata import GenerateLog
 from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib._act import aact
 from mellea.stdlib._generate import (
     loops,
     refuse_rounds,
@@ -33,24 +34,23 @@ from mellea.stdlib._generate import (
     user_message,
     wait_or_cancel,
 )
+from mellea.stdlib._object_verbs import aquery, atransform, query, transform
 from mellea.stdlib._signatures import (
     ActOptions,
     ChatOptions,
     ExplainOptions,
     InstructionParts,
     MessageOptions,
-    QueryOptions,
     SampledInstructOptions,
     StreamOptions,
     Tools,
-    TransformOptions,
     ValidateOptions,
     waiting,
     with_options,
 )
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
-from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, ONE_ATTEMPT, needed_strategy
+from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
 from mellea.stdlib.sampling._steering import SteeringReport, steer_config
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
@@ -99,86 +99,6 @@ __all__ = [
 _call_tools, _acall_tools = call_tools, acall_tools
 """The names under which programs of the 0.8 line know them."""
 S = TypeVar("S")
-
-
-@with_options(ActOptions)
-async def aact(
-    action: Component[S] | Span | str,
-    context: Context,
-    backend: Backend,
-    *,
-    await_result: bool = False,
-    **options: Unpack[ActOptions],
-) -> tuple[Any, Context]:
-    """Ask the model for one component, block or text.
-
-    Args:
-        action: What the model is asked.
-        context: The conversation that led here.
-        backend: What generates.
-
-    Returns:
-        The output, or with ``return_sampling_results`` every attempt; and the context with the action and the
-        output added.
-
-    Raises:
-        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
-        UsageError: The call cannot be carried out; nothing was sent.
-        ProviderError: The provider failed.
-
-    Warns:
-        RequirementsNotMetWarning: No attempt met every requirement, and the best one is returned.
-    """
-    return await _acted(action, context, backend, await_result=await_result, **options)
-
-
-async def _acted(
-    action: Span | str,
-    context: Context,
-    backend: Backend,
-    *,
-    requirements: Iterable[str | Requirement] | None = None,
-    strategy: str | SamplingStrategy | None = None,
-    return_sampling_results: bool = False,
-    strict: bool | None = None,
-    steer: bool | None = None,
-    format: Any = None,
-    model_options: Mapping[str, Any] | None = None,
-    tool_calls: bool = False,
-    tools: Tools | None = None,
-    tool_loop: bool | ToolRunner | None = None,
-    await_result: bool = False,
-    warns: bool = True,
-) -> tuple[Any, Context]:
-    """Carry out ``aact``; ``warns`` is whether to say that the output does not meet every requirement."""
-    config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools, tool_loop, loops=True))
-    config = config.steered(steer)
-    if strategy is None and loops(config) and not (requirements or return_sampling_results or strict):
-        strategy = ONE_ATTEMPT
-    if strategy is None:
-        _check_no_strategy(
-            requirements=requirements, return_sampling_results=return_sampling_results, strict=strict
-        )
-        thunk, after = await start_generation(action, context, backend, config)
-        return await wait_or_cancel(thunk) if await_result else thunk, after
-    result = await sample(
-        action, context, backend, config, requirements=requirements, strategy=strategy, strict=bool(strict)
-    )
-    if return_sampling_results:
-        return result, result.result_ctx
-    if warns:
-        warn_of_failure(result.result)
-    ended: Context | None = result.result_ctx  # a strategy of somebody else may leave it out
-    return result.result, context.add(blockify(action)).add(result.result) if ended is None else ended
-
-
-def _check_no_strategy(**asked: Any) -> None:
-    """Refuse, for a call without a strategy, what only a strategy can carry out."""
-    for name, given in asked.items():
-        if given:
-            raise UsageError(
-                f"{name} needs a strategy.", hint="Pass strategy=RejectionSamplingStrategy() or another one."
-            )
 
 
 @with_options(SampledInstructOptions)
@@ -441,111 +361,6 @@ async def avalidate(
     return results
 
 
-@with_options(QueryOptions)
-async def aquery(
-    obj: Any,
-    query: str,
-    context: Context,
-    backend: Backend,
-    *,
-    requirements: Iterable[str | Requirement] | None = None,
-    strategy: str | SamplingStrategy | None = DEFAULT_STRATEGY,
-    strict: bool | None = None,
-    steer: bool | None = None,
-    format: Any = None,
-    model_options: Mapping[str, Any] | None = None,
-    tool_calls: bool = False,
-    tools: Tools | None = None,
-    tool_loop: bool | ToolRunner | None = None,
-    await_result: bool = False,
-) -> tuple[ModelOutputThunk[Any], Context]:
-    """Ask something about an object.
-
-    With ``tool_calls`` the model may call the object's methods; with ``tool_loop`` the calls are carried out.
-
-    By default a second attempt is made if the first one fails; there is one attempt when there is nothing to
-    check.
-
-    Args:
-        obj: The object: any at all. What is no component is mified with the defaults.
-        query: The question.
-        context: The conversation that led here.
-        backend: What generates.
-
-    Returns:
-        The answer, and the context with the question and the answer added.
-
-    Raises:
-        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
-        UsageError: The object cannot be asked about, or the call cannot be carried out; nothing was sent.
-        ProviderError: The provider failed.
-    """
-    from mellea.stdlib.objects import has_tools, make_query  # noqa: PLC0415  few programs ask about objects
-
-    action = make_query(obj, query)
-    chosen = needed_strategy(strategy, requirements, format)
-    return await aact(
-        action,
-        context,
-        backend,
-        requirements=requirements,
-        strategy=chosen,
-        strict=strict if chosen is strategy else None,
-        steer=steer,
-        format=format,
-        model_options=model_options,
-        tool_calls=tool_calls and (has_tools(action, backend) or tools is not None),
-        tools=tools,
-        tool_loop=tool_loop,
-        await_result=await_result,
-    )
-
-
-@with_options(TransformOptions, strategy=DEFAULT_STRATEGY)
-async def atransform(
-    obj: Any, transformation: str, context: Context, backend: Backend, **options: Unpack[TransformOptions]
-) -> tuple[Any, Context]:
-    """Change an object, and return what came of it.
-
-    The object itself changes only if the model calls its methods.
-
-    The model may call them where the backend can. By default a second attempt is made if the answer cannot be
-    read.
-
-    Args:
-        obj: The object: any at all. What is no component is mified with the defaults.
-        transformation: What to change, in words.
-        context: The conversation that led here.
-        backend: What generates.
-
-    Returns:
-        The changed object (see ``objects.apply_transform``), and the context with the request and the answer
-        added.
-
-    Raises:
-        OutputParseError: No attempt gave an answer that the object can read.
-        RequirementsNotMetError: With ``strict``, no attempt met every requirement.
-        UsageError: The object cannot be changed, or the call cannot be carried out; nothing was sent.
-        ProviderError: The provider failed.
-    """
-    from mellea.stdlib.objects import apply_transform, has_tools, make_transform  # noqa: PLC0415  few programs ask about objects
-
-    action = make_transform(obj, transformation)
-    options.setdefault("strategy", DEFAULT_STRATEGY)
-    output, after = await _acted(
-        action,
-        context,
-        backend,
-        tool_calls=has_tools(action, backend),
-        await_result=True,
-        warns=False,  # where the answer cannot be read, the error below says so
-        **options,
-    )
-    changed = await apply_transform(action, output)
-    warn_of_failure(output)
-    return changed, after
-
-
 @with_options(ActOptions)
 def act(
     action: Component[S] | Span | str, context: Context, backend: Backend, **options: Unpack[ActOptions]
@@ -562,16 +377,7 @@ def instruct(
     return run_sync(ainstruct(description, context, backend, **waiting(options)))
 
 
-@with_options(QueryOptions, strategy=DEFAULT_STRATEGY)
-def query(
-    obj: Any, query: str, context: Context, backend: Backend, **options: Unpack[QueryOptions]
-) -> tuple[ModelOutputThunk[Any], Context]:
-    """Synchronous twin of ``aquery``; it waits for the answer."""
-    return run_sync(aquery(obj, query, context, backend, **waiting(options)))
-
-
 chat = synchronous(achat)
-transform = synchronous(atransform)
 explain = synchronous(aexplain)
 validate = synchronous(avalidate)
 stream_chat = synchronous(astream_chat, starts_only=True)
