@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from attrs import evolve
+
 from mellea.core._broadcast import Broadcast
-from mellea.core.metadata import GenerationMetadata
+from mellea.core.metadata import GenerateLog, GenerationMetadata
 from mellea.core.tool_call import ModelToolCall
 
 if TYPE_CHECKING:
@@ -87,6 +89,44 @@ class Output(Broadcast):
     def text(self) -> str:
         """The text so far."""
         return self.value if self.value is not None else "".join(self.pieces)
+
+    def copied(self, text: str | None) -> Output:
+        """Return a copy of what is complete, with this text.
+
+        Why there is no answer is told of the same text alone.
+        """
+        copied = Output(
+            text,
+            thinking="".join(self.thinking) or None,
+            generation=evolve(self.generation),
+            raw=self.raw,
+            request=self.request,
+            tool_calls=self.tool_calls,
+            asked_calls=self.asked_calls,
+            sources=self.sources,
+        )
+        copied.no_answer = self.no_answer if text == self.value else None
+        return copied
+
+    def log(self, action: Any, result: Any) -> GenerateLog | None:
+        """Return the record of the generation; None where nobody knows what was sent.
+
+        Args:
+            action: What was asked.
+            result: What the program has of it.
+        """
+        if self.request is None:
+            return None
+        from mellea.core.redaction import redacted  # noqa: PLC0415  few programs look at the log
+
+        return GenerateLog(
+            prompt=[{"role": message.role, "content": message.content} for message in self.request.messages],
+            backend=self.generation.provider or "",
+            model_options=redacted(dict(self.request.options)),
+            model_output=self.value,
+            action=action,
+            result=result,
+        )
 
     def note_request(self, request: SentRequest) -> None:
         """Remember what is sent, unless nobody wants to know."""

@@ -252,24 +252,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
         None for a thunk that no backend made, or whose prompt was released.
         """
-        if self._generate_log is not None:
-            return self._generate_log
-        request = self._output.request
-        if request is None:
-            return None
-        from mellea.core.redaction import redacted  # noqa: PLC0415  few programs look at the log
-
-        prompt = [{"role": message.role, "content": message.content} for message in request.messages]
-        provider = self.generation.provider or ""
-        options = redacted(dict(request.options))
-        return GenerateLog(
-            prompt=prompt,
-            backend=provider,
-            model_options=options,
-            model_output=self.value,
-            action=self._action,
-            result=self,
-        )
+        return self._generate_log or self._output.log(self._action, self)
 
     @generate_log.setter
     def generate_log(self, log: GenerateLog | None) -> None:
@@ -320,7 +303,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             )
         with suppress(OutputParseError):
             self.parsed  # noqa: B018  what reads the text may not exist where it is unpickled
-        output = self._copy_output(self.value)
+        output = self._output.copied(self.value)
         known = (output.value, self._meta, self._parsed_repr, list(output.tool_calls))
         more = {"schema": self._schema, "thinking": self.thinking, "generation": output.generation}
         state = {"_parsed": self._parsed, "_met": self.met, "sources": output.sources}
@@ -340,7 +323,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         """Return a computed copy with another text, for whoever mends an output."""
         return cast(
             "ComputedModelOutputThunk[S]",
-            self._twin(_output=self._copy_output(text), _parsed_repr=None, _repr_given=False, _parsed=None),
+            self._twin(_output=self._output.copied(text), _parsed_repr=None, _repr_given=False, _parsed=None),
         )
 
     def with_format(self, schema: OutputSchema) -> Self:
@@ -354,7 +337,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             )
         twin = object.__new__(type(self))
         own = {
-            "_output": changes.get("_output") or self._copy_output(self.value),
+            "_output": changes.get("_output") or self._output.copied(self.value),
             "_meta": dict(self._meta),
             "_raw": evolve(self._raw),
             "_generate_log": copy.copy(self._generate_log),
@@ -364,21 +347,6 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         }
         vars(twin).update({**vars(self), **own, **changes})
         return twin
-
-    def _copy_output(self, text: str | None) -> Output:
-        known = self._output
-        copied = Output(
-            text,
-            thinking=self.thinking,
-            generation=evolve(known.generation),
-            raw=known.raw,
-            request=known.request,
-            tool_calls=known.tool_calls,
-            asked_calls=known.asked_calls,
-            sources=known.sources,
-        )
-        copied.no_answer = known.no_answer if text == known.value else None
-        return copied
 
     # Reading
 
