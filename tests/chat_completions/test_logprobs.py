@@ -148,7 +148,7 @@ async def test_real_server_gives_them_for_a_plain_completion(open_session):
     backend = open_session(model_options=SHORT).backend
 
     (thunk,) = await backend.generate_from_raw(
-        [CBlock("The sky is")], model_options={ModelOption.LOGPROBS: True}
+        [CBlock("The sky is")], model_options={**SHORT, ModelOption.LOGPROBS: True}
     )
 
     assert "".join(one.token for one in thunk.generation.logprobs) == thunk.value
