@@ -266,8 +266,8 @@ class LiteLLMBackend(Backend):
             if watched.refusal:
                 yield Chunk(refusal=watched.refusal)
         except Exception as error:
-            if told.error is not None:
-                raise told.error from error
+            if (true_error := told.instead_of(error)) is not None:
+                raise true_error from error
             raise
         finally:
             await close_stream(answer, response)
@@ -357,8 +357,8 @@ class LiteLLMBackend(Backend):
             except Exception as error:
                 ours = told.error or self.translate_error(error)
                 wait = None if attempt == self._num_retries else _wait_before(ours, attempt)
-                if wait is None and told.error is not None:
-                    raise told.error from error
+                if wait is None and (true_error := told.instead_of(error)) is not None:
+                    raise true_error from error
                 if wait is None:
                     raise
                 told.error = None

@@ -42,6 +42,10 @@ class Told:
     streams: bool = False
     is_done: bool = False
 
+    def instead_of(self, error: Exception) -> MelleaError | None:
+        """Return the error that counts in place of one that LiteLLM raises, if there is another one."""
+        return None if self.error is error else self.error
+
 
 of_this_call: ContextVar[Told | None] = ContextVar("of_this_call", default=None)
 """What the call at hand is told."""
