@@ -67,6 +67,7 @@ class EventReader:
         self._data: list[bytes] = []  # of an event that is not complete yet
         self._name = ""
         self._stray: list[bytes] = []
+        self._room = _KEPT  # for what is no event
         self._events = 0
         self.done = False
         """Whether the server said that the events were all."""
@@ -149,8 +150,9 @@ class EventReader:
         self._refuse_error(value)
         if isinstance(value, Mapping) and not self._is_chat:
             return self._counted(Event(value, line, is_bare=True))
-        if sum(map(len, self._stray)) < _KEPT:
+        if self._room > 0:
             self._stray.append(line[:_KEPT])
+            self._room -= len(line)
         return None
 
     def _counted(self, event: Event) -> Event:
