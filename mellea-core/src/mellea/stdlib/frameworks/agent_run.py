@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, Self, TypeVar
 
 from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError, UsageError
-from mellea.core.event_loop import Closeable, run_sync
+from mellea.core.event_loop import run_sync
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.frameworks._turns import Turns
 from mellea.stdlib.frameworks.events import AgentEvent
-from mellea.stdlib.streaming._iteration import SyncOrAsyncIterable
+from mellea.stdlib.streaming._iteration import EventSource, SyncOrAsyncIterable
 
 __all__ = ["AgentRun"]
 
 S = TypeVar("S")
 
 
-class AgentRun(Closeable, Generic[S]):
+class AgentRun(EventSource[AgentEvent], Generic[S]):
     """The run of an agent, read by its events. Made by ``stream_react``.
 
     ``async for event in run`` or ``for event in run`` gives everything that happens, until an answer stands.
@@ -38,7 +38,6 @@ class AgentRun(Closeable, Generic[S]):
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         self._answered: Callable[[Context, ModelOutputThunk[Any]], None] | None = None
         self._history: list[AgentEvent] = []
-        self._advancing = False
         self._over = False
         self._error: BaseException | None = None
 
@@ -58,29 +57,11 @@ class AgentRun(Closeable, Generic[S]):
 
     # Reading
 
-    async def __aiter__(self) -> AsyncGenerator[AgentEvent, None]:
-        index, over, refused = 0, False, False
-        try:
-            while True:
-                if index == len(self._history):
-                    refused = self._advancing
-                    if refused:
-                        raise UsageError(
-                            "Somebody else waits for the next event of this run.",
-                            hint="Read it in one place.",
-                        )
-                    if not await self._advance():
-                        break
-                event = self._history[index]
-                index += 1
-                yield event
-            over = True
-        finally:
-            if not (over or refused):
-                await self.aclose()
+    def __aiter__(self) -> AsyncIterator[AgentEvent]:
+        return self._read_events(0, "run")
 
     def __iter__(self) -> Iterator[AgentEvent]:
-        return iter(SyncOrAsyncIterable(self.__aiter__))
+        return iter(SyncOrAsyncIterable(lambda: self._read_events(0, "run")))
 
     async def acomplete(self) -> Self:
         """Let the agent come to its answer, and return this run.

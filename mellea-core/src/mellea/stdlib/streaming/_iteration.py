@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Generic, TypeVar
 
-from mellea.core.event_loop import run_sync
+from mellea.core.errors import UsageError
+from mellea.core.event_loop import Closeable, run_sync
 
-__all__ = ["SyncOrAsyncIterable"]
+__all__ = ["EventSource", "SyncOrAsyncIterable"]
 
 T = TypeVar("T")
 
@@ -37,3 +39,46 @@ class SyncOrAsyncIterable(Generic[T]):
                 yield value  # type: ignore[misc]  # everything but the mark is a value
         finally:
             run_sync(values.aclose())
+
+
+class EventSource(Closeable, ABC, Generic[T]):
+    """Gives events to any number of readings, each from its own place on. One at a time waits for more."""
+
+    _history: list[T]
+    _advancing = False
+
+    @abstractmethod
+    async def _advance(self) -> bool:
+        """Go on to the next event, and put it into the history; tell whether there was one."""
+
+    async def _read_events(
+        self, index: int, of: str, *, last: Callable[[T], bool] = lambda _: False
+    ) -> AsyncGenerator[T, None]:
+        """Iterate over the events from one on. A reader who leaves before the end closes the source.
+
+        Args:
+            index: The first event, by its place in the history.
+            of: What is read, for the error.
+            last: Tells whether a reading ends with an event.
+        """
+        refused = over = False
+        try:
+            while True:
+                if index == len(self._history):
+                    refused = self._advancing
+                    if refused:
+                        raise UsageError(
+                            f"Somebody else waits for the next event of this {of}.",
+                            hint="Read it in one place.",
+                        )
+                    if not await self._advance():
+                        break
+                event = self._history[index]
+                index += 1
+                yield event
+                if last(event):
+                    break
+            over = True
+        finally:
+            if not (over or refused):
+                await self.aclose()

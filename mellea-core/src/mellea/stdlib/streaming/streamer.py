@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Self, TypeVar
 
-from mellea.core.errors import RequirementsNotMetError, StreamRestartedError, UsageError
-from mellea.core.event_loop import Closeable, run_sync
+from mellea.core.errors import RequirementsNotMetError, StreamRestartedError
+from mellea.core.event_loop import run_sync
 from mellea.stdlib.streaming._attempts import StreamAttempts, closed_error
-from mellea.stdlib.streaming._iteration import SyncOrAsyncIterable
+from mellea.stdlib.streaming._iteration import EventSource, SyncOrAsyncIterable
 from mellea.stdlib.streaming._outcome import StreamOutcome
 from mellea.stdlib.streaming.events import ChunkEvent, CompletedEvent, ErrorEvent, RetryEvent, StreamEvent
 from mellea.stdlib.streaming.partial import GrowingValue
@@ -20,7 +20,7 @@ __all__ = ["Streamer"]
 S = TypeVar("S")
 
 
-class Streamer(StreamOutcome[S], Closeable):
+class Streamer(StreamOutcome[S], EventSource[StreamEvent]):
     """A text that is checked while it is written. Made by ``stream``.
 
     There are three ways to read it, each with ``async for`` or ``for``:
@@ -50,7 +50,6 @@ class Streamer(StreamOutcome[S], Closeable):
     def __init__(self, run: StreamAttempts) -> None:
         super().__init__(run)
         self._driver = run.events()
-        self._advancing = False
         self._over = False
         self.streaming_id = uuid.uuid4().hex
         """A name for this stream, for logs."""
@@ -60,7 +59,7 @@ class Streamer(StreamOutcome[S], Closeable):
     async def __aiter__(self) -> AsyncGenerator[str, None]:
         while True:
             retry, delivered = None, False
-            async with aclosing(self._read_events(self._latest(), one_attempt=True)) as events:
+            async with aclosing(self._events_from(self._latest(), one_attempt=True)) as events:
                 async for event in events:
                     if isinstance(event, ChunkEvent):
                         delivered = True
@@ -88,7 +87,7 @@ class Streamer(StreamOutcome[S], Closeable):
             ProviderError: The provider failed; no other attempt is made.
             GenerationCancelledError: The stream was closed.
         """
-        return SyncOrAsyncIterable(lambda: self._read_events(0))
+        return SyncOrAsyncIterable(lambda: self._events_from(0))
 
     def partials(self) -> SyncOrAsyncIterable[S]:
         """Return the structured output as it grows: instances of ``format`` so far, or JSON values.
@@ -107,7 +106,7 @@ class Streamer(StreamOutcome[S], Closeable):
     async def _partials(self) -> AsyncGenerator[S, None]:
         growing: GrowingValue[S] = GrowingValue(self._run.plan.call.format)
         text = ""
-        async with aclosing(self._read_events(self._latest())) as events:
+        async with aclosing(self._events_from(self._latest())) as events:
             async for event in events:
                 if isinstance(event, RetryEvent):
                     text = ""
@@ -131,7 +130,7 @@ class Streamer(StreamOutcome[S], Closeable):
             ProviderError: The provider failed.
             GenerationCancelledError: The stream was closed.
         """
-        async with aclosing(self._read_events(len(self._history))) as events:
+        async with aclosing(self._events_from(len(self._history))) as events:
             async for _ in events:
                 pass
         return self
@@ -161,31 +160,11 @@ class Streamer(StreamOutcome[S], Closeable):
         retries = [index for index, event in enumerate(self._history) if isinstance(event, RetryEvent)]
         return retries[-1] + 1 if retries else 0
 
-    async def _read_events(
-        self, index: int, *, one_attempt: bool = False
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """Iterate over the events from one on. A reader who leaves before the end closes the stream."""
-        refused = over = False
-        try:
-            while True:
-                if index == len(self._history):
-                    refused = self._advancing
-                    if refused:
-                        raise UsageError(
-                            "Somebody else waits for the next event of this stream.",
-                            hint="Read it in one place.",
-                        )
-                    if not await self._advance():
-                        break
-                event = self._history[index]
-                index += 1
-                yield event
-                if one_attempt and isinstance(event, RetryEvent):
-                    break
-            over = True
-        finally:
-            if not (over or refused):
-                await self.aclose()
+    def _events_from(self, index: int, *, one_attempt: bool = False) -> AsyncGenerator[StreamEvent, None]:
+        """Iterate over the events from one on; of one attempt, to the event that withdraws it."""
+        return self._read_events(
+            index, "stream", last=lambda event: one_attempt and isinstance(event, RetryEvent)
+        )
 
     async def _advance(self) -> bool:
         """Let the stream go on to its next event; tell whether there was one. One reader at a time does."""
