@@ -473,12 +473,18 @@ async def test_two_readers_at_once_are_told_so():
         await first
 
 
-async def test_run_that_is_closed_stops_what_is_under_way():
+async def run_under_way():
+    """Return a session, a run of it that waits for the model, and what reads the run."""
     m = session(Fault.stall())
     run = await m.astream_react("Go.")
     reading = asyncio.ensure_future(run.acomplete())
     while not m.backend.calls:
         await asyncio.sleep(0)
+    return m, run, reading
+
+
+async def test_run_that_is_closed_stops_what_is_under_way():
+    _, run, reading = await run_under_way()
 
     await run.aclose()
 
@@ -496,11 +502,7 @@ def test_answer_that_is_not_there_yet_says_so():
 
 
 async def test_closing_the_session_ends_the_run():
-    m = session(Fault.stall())
-    run = await m.astream_react("Go.")
-    reading = asyncio.ensure_future(run.acomplete())
-    while not m.backend.calls:
-        await asyncio.sleep(0)
+    m, _, reading = await run_under_way()
 
     await m.aclose()
 

@@ -124,8 +124,9 @@ class Turns:
     @property
     def result(self) -> SamplingResult[Any] | None:
         """Every turn so far, with the best one chosen; None before the first has ended."""
-        if not self.attempts:
-            return None
+        return self._so_far() if self.attempts else None
+
+    def _so_far(self) -> SamplingResult[Any]:
         best = best_attempt(self.attempts)
         if self.output is not None:
             why = "it is an answer" + (" that meets every requirement" if self._call.requirements else "")
@@ -302,9 +303,7 @@ class Turns:
         self.attempts.append(attempt)
         if attempt.success:
             self.output, self.after = attempt.output, ended
-            result = self.result
-            assert result is not None  # noqa: S101  it has this attempt
-            attempt.output.note_sampling(result)
+            attempt.output.note_sampling(self._so_far())
         return attempt
 
     def _reject(
