@@ -32,10 +32,12 @@ from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, report_unsupported, translate_options
 from mellea.core.prompt_cut import check_prompt_read
+from mellea.core.reading import Reading, read_from
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog, logged
 from mellea.core.response import Chunk, as_usage, total_usage
 from mellea.core.schema import OutputSchema
+from mellea.core.sources import Sources
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
@@ -46,8 +48,6 @@ from mellea.core.tool_request import with_tools
 
 if TYPE_CHECKING:
     from mellea.core.context import Context
-    from mellea.core.reading import Reading
-    from mellea.core.sources import Sources
 
 __all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
 
@@ -290,8 +290,6 @@ def _reading(
     spans: Sequence[Span], options: Mapping[str, Any], offer: ToolOffer
 ) -> tuple[Sources, Reading | None]:
     """Return what an answer comes from, and what tells it of the arguments of a call, if that matters."""
-    from mellea.core.reading import Reading, read_from  # noqa: PLC0415  a module that only a generation needs
-
     if not offer.tools:
         return read_from(spans), None
     tools = tuple(offer.tools.values())

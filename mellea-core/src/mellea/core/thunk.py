@@ -16,11 +16,11 @@ from mellea.core.errors import GenerationCancelledError, NoAnswerError, OutputPa
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.metadata import GenerateLog, GenerationMetadata, RawProviderResponse
 from mellea.core.notebook import html_text
+from mellea.core.sources import UNKNOWN, Sources
 from mellea.core.text_like import TextLike
 
 if TYPE_CHECKING:
     from mellea.core.schema import OutputSchema
-    from mellea.core.sources import Sources
     from mellea.core.tool_call import ModelToolCall
 
 __all__ = ["ComputedModelOutputThunk", "ModelOutputThunk", "Parser"]
@@ -139,8 +139,6 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         """Where the text comes from: the model, and everything that it read."""
         known = self._output.sources
         if known is None:
-            from mellea.core.sources import UNKNOWN  # noqa: PLC0415  a generation says it
-
             return UNKNOWN
         return known
 

@@ -14,6 +14,7 @@ from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
 from mellea.core.options import ModelOption
+from mellea.core.reading import sources_of_values
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
@@ -192,8 +193,6 @@ def user_message(
             )
     sources = None
     if user_variables is not None:
-        from mellea.core.reading import sources_of_values  # noqa: PLC0415  a generation needs it anyway
-
         content = render_text(content, user_variables)
         sources = sources_of_values(user_variables)
     return Message(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from attrs import define, field, setters
 
@@ -19,12 +19,11 @@ from mellea.core.blocks import (
 )
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.errors import UsageError
+from mellea.core.reading import sources_of_values
 from mellea.core.requirement import Requirement, reqify
+from mellea.core.sources import PROGRAM, Sources
 from mellea.core.templates import render_text
 from mellea.core.thunk import ModelOutputThunk
-
-if TYPE_CHECKING:
-    from mellea.core.sources import Sources
 
 __all__ = ["Instruction"]
 
@@ -110,8 +109,6 @@ class Instruction(Component[str]):
             tuple(make_audio_block(sound) for sound in audio or ()),
         )
         if user_variables is not None:
-            from mellea.core.reading import sources_of_values  # noqa: PLC0415  a generation needs it anyway
-
             object.__setattr__(self, "_filled", sources_of_values(user_variables))
 
     def parts(self) -> list[Span]:
@@ -132,8 +129,6 @@ class Instruction(Component[str]):
         The task and what it must respect are the program's, and what fills them is too unless it says
         otherwise; the grounding is other people's.
         """
-        from mellea.core.sources import PROGRAM, Sources  # noqa: PLC0415  a generation asks
-
         program = PROGRAM if self._filled is None else PROGRAM | self._filled
         for part in (self.prefix, self.description, self.output_prefix, *self.icl_examples):
             if part is not None:

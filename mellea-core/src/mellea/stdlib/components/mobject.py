@@ -10,18 +10,16 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import define, evolve, frozen, setters
 
 from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, is_component
 from mellea.core.errors import UsageError
+from mellea.core.sources import USER, Sources
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._tool_parameters import ToolParameters
-
-if TYPE_CHECKING:
-    from mellea.core.sources import Sources
 
 __all__ = ["MObject", "MObjectProtocol", "MethodTool", "Query", "Transform", "is_span", "tools_of"]
 
@@ -191,8 +189,6 @@ def _representation(
 
 
 def _sourced(obj: Any, asked: str | Span) -> Iterator[tuple[Any, Sources]]:
-    from mellea.core.sources import USER, Sources  # noqa: PLC0415  a generation asks
-
     yield obj, Sources.of("document", type(obj).__name__)
     yield asked, USER
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from mellea.core.component import Component, Span, TemplateRepresentation, blockify
 from mellea.core.errors import ToolArgumentsError
@@ -12,12 +12,10 @@ from mellea.core.pickling import picklable_or_none
 from mellea.core.requirement import Requirement
 from mellea.core.schema import OutputSchema
 from mellea.core.schema_parts import without_root_references
+from mellea.core.sources import PROGRAM, USER, Sources
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool import Tool
 from mellea.stdlib.tools.mellea_tool import as_tools
-
-if TYPE_CHECKING:
-    from mellea.core.sources import Sources
 
 __all__ = [
     "MELLEA_FINALIZER_TOOL",
@@ -115,8 +113,6 @@ class ReactInitiator(Component[str]):
 
         The goal is the user's, and what its answer must respect is the program's.
         """
-        from mellea.core.sources import PROGRAM, USER  # noqa: PLC0415  a generation asks
-
         yield self.goal, USER
         for requirement in self.requirements:
             yield requirement.description or "", PROGRAM

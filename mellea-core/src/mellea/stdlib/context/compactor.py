@@ -13,6 +13,7 @@ from mellea.core.context import Context, ContextGenerator
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
+from mellea.core.reading import read_from
 from mellea.core.response import as_usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context._newest import newest_spans
@@ -229,8 +230,6 @@ class LLMSummarizeCompactor:
         except MelleaError as error:
             warnings.warn(f"The conversation was not summarised, and stays as it is: {error}", stacklevel=2)
             return ctx
-        from mellea.core.reading import read_from  # noqa: PLC0415  few conversations are summarised
-
         told = Message("user", _SUMMARY_HEAD + summary, sources=read_from(older))
         return cast("C", ctx.rebuilt([*spans[:pinned], told, *spans[end:]]))
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
 from mellea.core.component import Component, Span, TemplateRepresentation, is_component
 from mellea.core.context import Context
 from mellea.core.message import Message
+from mellea.core.sources import MODEL, USER, Sources
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.sampling._feedback import ModelFriendlyFeedbackFormatter
 from mellea.stdlib.sampling._loop import BaseSamplingStrategy, RepairConversation, Validations
-
-if TYPE_CHECKING:
-    from mellea.core.sources import Sources
 
 __all__ = [
     "ModelFriendlyFeedbackFormatter",
@@ -59,8 +57,6 @@ class WithFeedback(Component[Any]):
 
     def sourced_parts(self) -> Iterator[tuple[Span, Sources]]:
         """Iterate over the action; the rest comes of what led to the last answer, and that is read here."""
-        from mellea.core.sources import USER  # noqa: PLC0415  a generation asks
-
         yield self.action, USER
 
     def format_for_llm(self) -> TemplateRepresentation:
@@ -112,8 +108,6 @@ def continue_conversation(text: str, ctx: Context) -> tuple[Message, Context]:
 
 def feedback_message(text: str) -> Message:
     """Return a user message that tells a model what was wrong: that may be in the model's own words."""
-    from mellea.core.sources import MODEL  # noqa: PLC0415  only after an answer that failed
-
     return Message("user", text, sources=MODEL)
 
 

@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 
 from mellea.core.errors import MelleaError, ToolArgumentsError, UsageError
 from mellea.core.event_loop import gather_or_cancel, in_thread
+from mellea.core.sources import MODEL, Sources
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ModelToolCall
 from mellea.core.tool_message import ToolMessage
@@ -180,8 +181,6 @@ def _checked(call: ModelToolCall) -> _Ready | ToolMessage:
 
 def _marked(message: ToolMessage, ready: _Ready) -> ToolMessage:
     """Return what a tool said, with its sources: a trusted one's words come from the arguments alone."""
-    from mellea.core.sources import MODEL, Sources  # noqa: PLC0415  few programs have tools
-
     tool, known = ready.tool, ready.call.sources
     if message.tool_output is None or isinstance(message.tool_output, bool):
         return evolve(message, sources=MODEL)  # it says nothing that could be followed
@@ -196,8 +195,6 @@ def _failure(
     call: ModelToolCall, text: str, error: BaseException | None = None, seconds: float = 0.0
 ) -> ToolMessage:
     raised = error or ToolArgumentsError(text)
-    from mellea.core.sources import MODEL  # noqa: PLC0415  few programs have tools
-
     told: dict[str, Any] = {"seconds": seconds, "sources": MODEL}  # our words, on what the model wrote
     return ToolMessage("tool", text, raised, call.name, call.args, call, failed=True, **told)
 
