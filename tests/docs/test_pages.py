@@ -103,7 +103,7 @@ def test_capability_table_is_what_the_manifests_declare(no_settings):
         for row in registry().listing("backend")
         if row.distribution.startswith("mellea-")
     }
-    backends = ("hf", "ollama", "openai", "litellm")
+    backends = ("hf", "ollama", "openai", "litellm", "hf-embeddings")
 
     rows = table(DOCS / "backends.md", "capability")
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mellea_hf.backend import LocalHFBackend
+    from mellea_hf.embedding import LocalHFEmbedder
 
-__all__ = ["LocalHFBackend", "TransformersTorchConfig"]
+__all__ = ["LocalHFBackend", "LocalHFEmbedder", "TransformersTorchConfig"]
 
 
 class TransformersTorchConfig(NamedTuple):
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from mellea_hf.backend import LocalHFBackend  # noqa: PLC0415  loads with the first use
 
         return LocalHFBackend
+    if name == "LocalHFEmbedder":
+        from mellea_hf.embedding import LocalHFEmbedder  # noqa: PLC0415  the same
+
+        return LocalHFEmbedder
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,8 +24,20 @@ MANIFEST = BackendManifest(
     default_model_id="HuggingFaceTB/SmolLM2-135M-Instruct",
 )
 
+DEFAULT_EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
+"""The model that embeds when none is named."""
+
+EMBEDDINGS_MANIFEST = BackendManifest(
+    name="hf-embeddings",
+    summary="Embeddings by local weights: an encoder, or any language model, by hub id or folder.",
+    factory="mellea_hf.embedding:LocalHFEmbedder",
+    capabilities=(Capability.EMBEDDINGS,),
+    default_model_id=DEFAULT_EMBEDDER,
+)
+
 
 @hookimpl
 def mellea_register_backends(register: Callable[[BackendManifest], None]) -> None:
-    """Register ``hf``."""
+    """Register ``hf`` and ``hf-embeddings``."""
     register(MANIFEST)
+    register(EMBEDDINGS_MANIFEST)

@@ -32,7 +32,7 @@ _HUB_TIMEOUT = 5.0
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-_UNWANTED = ["*/*", "consolidated*"]
+_UNWANTED = [f"*/*{ending}" for ending in (".safetensors", ".model", ".txt", ".jinja")] + ["consolidated*"]
 
 
 def locate(model_id: str, interrupt: Interrupt | None = None) -> Path:
@@ -131,6 +131,8 @@ def load(
     device: str | None = None,
     tokenizer_id: str | None = None,
     interrupt: Interrupt | None = None,
+    *,
+    head: str = "AutoModelForCausalLM",
 ) -> tuple[Any, Any, Any]:
     """Load a model, in float32 on the CPU and as it was saved elsewhere.
 
@@ -141,6 +143,7 @@ def load(
         device: A torch device; by default CUDA, else MPS, else the CPU.
         tokenizer_id: Where the tokenizer is, when it is elsewhere.
         interrupt: Ends the work early.
+        head: The class of transformers that loads it.
 
     Returns:
         Tokenizer, model and torch device.
@@ -151,7 +154,7 @@ def load(
         UsageError: There is no such device.
     """
     with progress_bar(4, f"Loading {model_id}", shape="{desc}: {bar} {n}/{total}") as bar:
-        return _load(model_id, device, tokenizer_id, interrupt or Interrupt(), bar.update)
+        return _load(model_id, device, tokenizer_id, interrupt or Interrupt(), bar.update, head)
 
 
 def _load(
@@ -160,6 +163,7 @@ def _load(
     tokenizer_id: str | None,
     interrupt: Interrupt,
     advance: Callable[[], object],
+    head: str,
 ) -> tuple[Any, Any, Any]:
     """Load a model, and tell of each step."""
     target = _device(device)
@@ -169,7 +173,7 @@ def _load(
     advance()
     inodes = {name: folder.stat().st_ino for name, folder in folders.items() if is_conversion(folder)}
     try:
-        return _loaded(folders, model_id, target, interrupt, advance)
+        return _loaded(folders, model_id, target, interrupt, advance, head)
     except MelleaError:
         raise
     except Exception as error:
@@ -179,7 +183,7 @@ def _load(
         discard(folders[name], inode)
         folders[name] = locate(name, interrupt)
     try:
-        return _loaded(folders, model_id, target, interrupt, lambda: None)
+        return _loaded(folders, model_id, target, interrupt, lambda: None, head)
     except MelleaError:
         raise
     except Exception as error:
@@ -192,17 +196,18 @@ def _loaded(
     target: Any,
     interrupt: Interrupt,
     advance: Callable[[], object],
+    head: str,
 ) -> tuple[Any, Any, Any]:
     import torch  # noqa: PLC0415  heavy
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  heavy
+    import transformers  # noqa: PLC0415  heavy
 
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     place = {} if target.type == "cpu" else {"device_map": {"": str(target)}}
     *_, tokens = folders.values()
     with quiet_bars(interrupt):
-        tokenizer = AutoTokenizer.from_pretrained(tokens, **safe)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tokens, **safe)
         advance()
-        model = AutoModelForCausalLM.from_pretrained(
+        model = getattr(transformers, head).from_pretrained(
             folders[model_id],
             dtype=torch.float32 if target.type == "cpu" else "auto",
             use_safetensors=True,
@@ -228,7 +233,7 @@ def _unloadable(model_id: str, folder: Path, error: Exception) -> ProviderError:
             backend="hf",
             model_id=model_id,
         )
-    hint = "It takes a causal language model with safetensors (no pickled weights, no code of its own)."
+    hint = "It takes a language model with safetensors (no pickled weights, no code of its own)."
     if folder.parent.name == "snapshots":
         hint += f" If the download is damaged, delete {folder.parent.parent}."
     return ProviderError(

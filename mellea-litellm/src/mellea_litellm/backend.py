@@ -20,11 +20,13 @@ from mellea.core import (
     Chunk,
     Completion,
     CompletionRequest,
+    EmbeddingRequest,
+    EmbeddingResponse,
     ModelIdentifier,
     ModelOption,
 )
 from mellea.core.addresses import check_address, mentioning_proxy
-from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from
+from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from, embeddings_from
 from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, UsageError, stream_interrupted
 from mellea.core.inlining import inlined
@@ -304,6 +306,15 @@ class LiteLLMBackend(Backend):
         if self._batches is None:
             self._batches = PromptBatches(together=route.batches)
         return await self._batches.complete(request.prompts, send, self.translate_error)
+
+    async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """Give plain texts a vector each, through ``litellm.aembedding``."""
+        route = await self._find_route()
+        body: dict[str, Any] = {"model": request.model_id, "input": list(request.prompts)}
+        if request.dimensions is not None:
+            body |= {"dimensions": request.dimensions, "allowed_openai_params": ["dimensions"]}
+        answer = await self._send("aembedding", body, route, Told())
+        return embeddings_from(answer.model_dump(), backend=self.provider, model_id=request.model_id)
 
     def _sdk_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options as LiteLLM takes them; the secrets in them are known from now on."""

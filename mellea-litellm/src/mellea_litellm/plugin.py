@@ -18,6 +18,7 @@ MANIFEST = BackendManifest(
         Capability.THINKING,
         Capability.TOOLS,
         Capability.LOGPROBS,
+        Capability.EMBEDDINGS,
     ),
     default_model_id="ollama_chat/granite4.1:3b",
 )

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from mellea.core.chat_completions import text_and_thinking, usage_from
 from mellea.core.logprobs import TokenLogprob, logprobs_from
-from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 from mellea.core.tool_call import ToolCallFragment
 from mellea_ollama.client import malformed_answer
 
-__all__ = ["Part", "calls_in", "chunk_of", "completion_of", "text_of"]
+__all__ = ["Part", "calls_in", "chunk_of", "completion_of", "embeddings_of", "text_of"]
 
 Part: TypeAlias = "Mapping[str, Any]"
 """A line of a stream, or a whole answer."""
@@ -48,6 +48,19 @@ def completion_of(part: Part, model_id: str) -> Completion:
     reason = _text(part, "done_reason", model_id) or None
     text = _text(part, "response", model_id)
     return Completion(text, reason, _usage(part), _logprobs(part, model_id))
+
+
+def embeddings_of(answer: Part, model_id: str) -> EmbeddingResponse:
+    """Return the vectors in an answer.
+
+    Raises:
+        MalformedResponseError: There are none.
+    """
+    vectors = answer.get("embeddings")
+    if not isinstance(vectors, list):
+        raise malformed_answer("an answer has no embeddings", model_id)
+    read = {"prompt_tokens": answer.get("prompt_eval_count"), "completion_tokens": 0}
+    return EmbeddingResponse(vectors, usage_from(read))
 
 
 def text_of(part: Part, model_id: str) -> str:

@@ -27,14 +27,14 @@ from mellea.core.model_api import refuse_adapters
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
 from mellea.core.reasoning import replays_reasoning
-from mellea.core.request import ChatRequest, CompletionRequest
-from mellea.core.response import Chunk, Completion
+from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
+from mellea.core.response import Chunk, Completion, EmbeddingResponse
 from mellea.core.schema import OutputSchema
 from mellea.core.time_limits import seconds_left
 from mellea.core.tool_call import ModelToolCall, call_fields
 from mellea.core.tool_offer import AUTO, NONE
 from mellea_ollama.address import BACKEND, Access
-from mellea_ollama.answers import Part, calls_in, chunk_of, completion_of, text_of
+from mellea_ollama.answers import Part, calls_in, chunk_of, completion_of, embeddings_of, text_of
 from mellea_ollama.client import WireClient, translate
 from mellea_ollama.options import TABLE, TOP_LEVEL
 from mellea_ollama.plugin import MANIFEST
@@ -157,6 +157,16 @@ class OllamaModelBackend(Backend):
     async def _complete_one(self, body: Mapping[str, Any]) -> Completion:
         async with aclosing(self._answer("/api/generate", body)) as parts:
             return completion_of(await anext(parts), self.model_id)
+
+    async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """Give plain texts a vector each, through ``/api/embed``; a text that is too long is refused."""
+        body: dict[str, Any] = {"model": self.model_id, "input": list(request.prompts), "truncate": False}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        if self._keep_alive is not None:
+            body["keep_alive"] = self._keep_alive
+        answer = await (await self._clients.get()).whole("/api/embed", body)
+        return embeddings_of(answer, self.model_id)
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern and says nothing else."""

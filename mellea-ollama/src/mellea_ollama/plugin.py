@@ -18,6 +18,7 @@ MANIFEST = BackendManifest(
         Capability.THINKING,
         Capability.TOOLS,
         Capability.LOGPROBS,
+        Capability.EMBEDDINGS,
     ),
     default_model_id="granite4.1:3b",
     install_hint='Install it with: pip install "mellea-core[ollama]"',

@@ -29,6 +29,8 @@ from mellea.core import (
     Chunk,
     Completion,
     CompletionRequest,
+    EmbeddingRequest,
+    EmbeddingResponse,
     ModelIdentifier,
     ModelOption,
     OptionTable,
@@ -46,6 +48,7 @@ from mellea.core.chat_completions import (
     chunk_from,
     chunks_from,
     completions_from,
+    embeddings_from,
     malformed_response,
 )
 from mellea.core.errors import (
@@ -344,6 +347,16 @@ class OpenAIBackend(Backend):
             )
 
         return await self._batches.complete(request.prompts, send, self.translate_error)
+
+    async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """Give plain texts a vector each, through ``/embeddings``."""
+        client = await self._clients.get()
+        body: dict[str, Any] = {"model": request.model_id, "input": list(request.prompts)}
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        body = merge_nested(self._extra_body, {**body, "encoding_format": "float"})
+        response = await client.post("/embeddings", body=body, cast_to=httpx2.Response)
+        return embeddings_from(_json(response, self), backend=self.provider, model_id=request.model_id)
 
     def _request_options(self, sdk: SDKOptions) -> Any:
         """Return what the SDK takes beside a body; the secrets in it are known from now on."""

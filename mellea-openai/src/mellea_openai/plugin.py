@@ -19,6 +19,7 @@ MANIFEST = BackendManifest(
         Capability.THINKING,
         Capability.TOOLS,
         Capability.LOGPROBS,
+        Capability.EMBEDDINGS,
     ),
     default_model_id="gpt-5.1",
 )

@@ -39,7 +39,7 @@ from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTa
 from mellea.core.policy import Policy
 from mellea.core.prompt_cut import PromptCutWarning
 from mellea.core.reasoning import NoAnswerWarning
-from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 from mellea.core.requirement import (
     PartialValidationResult,
     PartialValidationSummary,
@@ -47,7 +47,7 @@ from mellea.core.requirement import (
     ValidationResult,
     default_output_to_bool,
 )
-from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 from mellea.core.sampling import Budget, SamplingResult, SamplingStrategy
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         SentenceChunking,
         WordChunking,
     )
+    from mellea.core.embedding import Embeddings
     from mellea.core.logs import MelleaLogger, clear_log_context, log_context, set_log_context
     from mellea.core.sources import CallSources, Source, Sources
 
@@ -72,6 +73,7 @@ _logging_and_chunking, _ = lazy_names(
         "CallSources": "mellea.core.sources",
         "Chunker": "mellea.core.chunking",
         "ChunkingStrategy": "mellea.core.chunking",
+        "Embeddings": "mellea.core.embedding",
         "MelleaLogger": "mellea.core.logs",
         "ParagraphChunking": "mellea.core.chunking",
         "SentenceChunking": "mellea.core.chunking",
@@ -108,6 +110,9 @@ __all__ = [
     "ComputedModelOutputThunk",
     "Context",
     "ContextTurn",
+    "EmbeddingRequest",
+    "EmbeddingResponse",
+    "Embeddings",
     "Formatter",
     "FormatterBackend",
     "GenerateLog",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mellea.core.capabilities import Capability
     from mellea.core.component import Span
     from mellea.core.context import Context
+    from mellea.core.embedding import Embeddings
     from mellea.core.formatter import ChatFormatter
     from mellea.core.model_identifier import ModelIdentifier
     from mellea.core.thunk import ModelOutputThunk
@@ -159,6 +160,32 @@ class Backend(ModelAPI):
     ) -> list[ModelOutputThunk[Any]]:
         await make_ready(self)
         return await generation.complete(self, actions, GenerateConfig(format, model_options, tool_calls))
+
+    async def embed(self, texts: Sequence[str], *, dimensions: int | None = None) -> Embeddings:
+        """Return a vector for each text: those of texts of similar meaning point in similar directions.
+
+        Many texts go in several requests, side by side where the backend works so.
+
+        Args:
+            texts: The texts, none of them empty.
+            dimensions: The length of the vectors, for models that can shorten them.
+
+        Returns:
+            The vectors, float32 of shape (n, d) and of length 1.
+
+        Raises:
+            CapabilityError: The backend does not declare ``EMBEDDINGS``.
+            UsageError: A text is empty or none, or NumPy is not installed; nothing was sent.
+            ContextWindowError: A text is too long for the model.
+            ProviderError: The provider failed, or gave what is no vector.
+
+        Warns:
+            PromptCutWarning: The server has cut a text without a word.
+        """
+        from mellea.core.embedding import embed  # noqa: PLC0415  few programs embed
+
+        await make_ready(self)
+        return await embed(self, texts, dimensions=dimensions)
 
     def __repr__(self) -> str:
         shown = [f"model_id={self.model_id!r}"]

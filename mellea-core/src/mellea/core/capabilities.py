@@ -45,6 +45,8 @@ class Capability(enum.StrEnum):
     """Switches low-rank adapters by request."""
     PREFIX_CACHE = "prefix_cache"
     """Computes a shared prefix once."""
+    EMBEDDINGS = "embeddings"
+    """Gives a vector for each text."""
     TOKEN_COUNT = "token_count"  # noqa: S105  tokens of text, no password
     """Counts the tokens of a conversation exactly."""
 

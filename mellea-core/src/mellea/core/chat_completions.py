@@ -15,7 +15,7 @@ from mellea.core.provider_words import error_of_answer
 from mellea.core.reasoning import replays_reasoning
 from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest
-from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 from mellea.core.schema import OutputSchema
 from mellea.core.tool_call import ToolCallFragment, openai_call
 from mellea.core.tool_offer import AUTO, NONE, REQUIRED
@@ -25,6 +25,7 @@ __all__ = [
     "chunk_from",
     "chunks_from",
     "completions_from",
+    "embeddings_from",
     "fragments_in",
     "malformed_response",
     "response_format",
@@ -265,6 +266,22 @@ def completions_from(data: Any, count: int, *, backend: str, model_id: str) -> l
             )
             for choice in choices
         ]
+    except (AttributeError, KeyError, TypeError) as wrong:
+        raise malformed_response(data, backend=backend, model_id=model_id) from wrong
+
+
+def embeddings_from(data: Any, *, backend: str, model_id: str) -> EmbeddingResponse:
+    """Return the vectors of an answer of ``/embeddings``, in the order of the texts.
+
+    Raises:
+        MalformedResponseError: It is not what the protocol says.
+    """
+    try:
+        error = error_of_answer(data)
+        if error is not None:
+            raise error_for_status(None, error, backend=backend, model_id=model_id)
+        entries = sorted(data["data"], key=lambda entry: entry["index"])
+        return EmbeddingResponse([entry["embedding"] for entry in entries], usage_from(data.get("usage")))
     except (AttributeError, KeyError, TypeError) as wrong:
         raise malformed_response(data, backend=backend, model_id=model_id) from wrong
 

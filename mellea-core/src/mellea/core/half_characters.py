@@ -14,7 +14,7 @@ from attrs import evolve
 
 from mellea.core.errors import UsageError
 from mellea.core.message import Message
-from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 
 __all__ = ["mended", "refuse_half_characters"]
 
@@ -23,7 +23,7 @@ _SHOWN = 20
 """How many characters before a half one are shown."""
 
 
-def refuse_half_characters(request: ChatRequest | CompletionRequest) -> None:
+def refuse_half_characters(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:
     """Look through what the caller says in a request.
 
     Raises:
@@ -47,8 +47,11 @@ def _half(text: str) -> int | None:
     return found.start() if found else None
 
 
-def _texts(request: ChatRequest | CompletionRequest) -> Iterator[tuple[str, str]]:
+def _texts(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> Iterator[tuple[str, str]]:
     """Iterate over the texts of a request that the caller answers for, each with what it is."""
+    if isinstance(request, EmbeddingRequest):
+        yield from ((f"Text {number}", text) for number, text in enumerate(request.prompts, start=1))
+        return
     if isinstance(request, CompletionRequest):
         for number, prompt in enumerate(request.prompts, start=1):
             yield f"Prompt {number}", prompt

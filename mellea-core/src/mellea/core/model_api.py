@@ -19,8 +19,8 @@ from mellea.core.options import ModelOption, OptionTable
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
     from mellea.core.message import Message
-    from mellea.core.request import ChatRequest, CompletionRequest
-    from mellea.core.response import Chunk, Completion
+    from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
+    from mellea.core.response import Chunk, Completion, EmbeddingResponse
 
 __all__ = ["LIST_CAPABILITIES", "ModelAPI", "missing_capability", "refuse_adapters"]
 
@@ -50,6 +50,8 @@ class ModelAPI(Closeable):
     Where they do not, judges put all questions into one.
     """
 
+    texts_per_embedding: ClassVar[int] = 64
+    """How many texts at most are embedded by one request."""
     default_max_new_tokens: ClassVar[int | None] = None
     """The most tokens of an answer where no option says so; None for no bound of its own."""
 
@@ -109,6 +111,13 @@ class ModelAPI(Closeable):
             backend=self.provider,
             model_id=self.model_id,
         )
+
+    async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
+        """Give plain texts a vector each, in one request.
+
+        Implement it and declare ``Capability.EMBEDDINGS``; ``stream_chat`` is not needed for that.
+        """
+        raise missing_capability(self, Capability.EMBEDDINGS)
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern and says nothing else.

@@ -1,4 +1,4 @@
-"""What a backend is asked: a conversation to continue, or plain texts to complete."""
+"""What a backend is asked: a conversation to continue, or plain texts to complete or to embed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mellea.core.message import Message
 from mellea.core.schema import OutputSchema
 from mellea.core.tool import Tool
 
-__all__ = ["ChatRequest", "CompletionRequest"]
+__all__ = ["ChatRequest", "CompletionRequest", "EmbeddingRequest"]
 
 
 @frozen
@@ -54,3 +54,18 @@ class CompletionRequest:
     prompts: tuple[str, ...]
     options: Mapping[str, Any] = field(factory=dict)
     schema: OutputSchema | None = None
+
+
+@frozen
+class EmbeddingRequest:
+    """Plain texts to give a vector each.
+
+    Args:
+        model_id: The model, as the provider names it.
+        prompts: The texts; at least one, and none of them empty.
+        dimensions: The length of the vectors, for models that can shorten them; None for the model's own.
+    """
+
+    model_id: str
+    prompts: tuple[str, ...]
+    dimensions: int | None = None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from mellea.core.model_api import ModelAPI
 from mellea.core.redaction import redacted
-from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 from mellea.core.response import Usage
 
 __all__ = ["RequestLog", "logged"]
@@ -68,7 +68,9 @@ class RequestLog:
 
 
 @contextmanager
-def logged(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> Iterator[RequestLog]:
+def logged(
+    backend: ModelAPI, request: ChatRequest | CompletionRequest | EmbeddingRequest
+) -> Iterator[RequestLog]:
     """Note a request when it begins and when it fails; who makes it notes the answer."""
     log = RequestLog(f"{backend.provider} ({backend.model_id})")
     log.asked(

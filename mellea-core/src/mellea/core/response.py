@@ -10,7 +10,7 @@ from attrs import field, frozen
 from mellea.core.logprobs import TokenLogprob
 from mellea.core.tool_call import ToolCallFragment
 
-__all__ = ["Chunk", "Completion", "Usage", "as_usage", "total_usage"]
+__all__ = ["Chunk", "Completion", "EmbeddingResponse", "Usage", "as_usage", "total_usage"]
 
 
 @frozen
@@ -138,3 +138,16 @@ class Completion:
     finish_reason: str | None = None
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+
+
+@frozen
+class EmbeddingResponse:
+    """The vectors of some texts, as a provider gives them.
+
+    Args:
+        vectors: A vector for each text, in the order of the texts.
+        usage: The tokens that were read.
+    """
+
+    vectors: Sequence[Sequence[float]]
+    usage: Usage | None = None

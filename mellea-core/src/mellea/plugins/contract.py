@@ -13,9 +13,13 @@ from mellea.core.capabilities import Capability
 
 __all__ = ["Flaw", "flaws_of", "made_by"]
 
-_ANSWERING = ("stream_chat", "complete", "generate_from_context", "_generate_from_context")
+_ANSWERING = ("stream_chat", "embed_texts", "complete", "generate_from_context", "_generate_from_context")
 """Methods of which a backend has one of its own."""
-_PROMISES = {Capability.RAW: "complete", Capability.TOKEN_COUNT: "count_tokens"}
+_PROMISES = {
+    Capability.RAW: "complete",
+    Capability.TOKEN_COUNT: "count_tokens",
+    Capability.EMBEDDINGS: "embed_texts",
+}
 """What a class has to implement that declares a capability."""
 _GENERATOR = "Make it an asynchronous generator: `async def` with `yield`."
 

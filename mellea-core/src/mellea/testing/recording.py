@@ -60,7 +60,7 @@ class RecordingBackend(Backend):
         )
         # What callers see of the inner one; class variables, because hardly any backend has them by instance
         vars(self).update(provider=inner.provider, concurrent=inner.concurrent)
-        self.capabilities = inner.capabilities
+        self.capabilities = inner.capabilities - {Capability.EMBEDDINGS}  # no vectors are kept
         self.options = _common_names(inner.options.names, inner.options.spellings)
         self._inner = inner
         self._reported_below: set[str] = set()
