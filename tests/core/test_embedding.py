@@ -22,6 +22,7 @@ from mellea.core import (
     Usage,
     UsageError,
 )
+from mellea.stdlib.components import Document, DocumentIndex
 from mellea.stdlib.sampling import MBRSamplingStrategy
 from mellea.testing import RecordingBackend, ScriptedBackend
 
@@ -124,6 +125,27 @@ async def test_without_numpy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(UsageError, match=r"mellea-core\[embeddings\]"):
         await Counting().embed(["cat"])
+
+
+def test_an_index_finds_the_documents_closest_to_a_question() -> None:
+    backend = Counting()
+    pets = Document("The cat sat.", title="Pets")
+    index = DocumentIndex.build([pets, "A train, a train.", "The rate rose."], backend, document_prefix="p: ")
+
+    hits = index.search("Which cat sat on the train?", k=2)
+
+    assert hits[0].document is pets
+    assert [hit.document.text for hit in hits] == ["The cat sat.", "A train, a train."]
+    assert 0.6 < hits[1].score < hits[0].score < 1
+    assert len(index.search("cat", k=10)) == 3
+    assert [text for request in backend.requests[:2] for text in request.prompts] == [
+        "p: The cat sat.",
+        "p: A train, a train.",
+        "p: The rate rose.",
+    ]
+    with pytest.raises(UsageError, match="k is 0"):
+        index.search("cat", k=0)
+    assert DocumentIndex.build([], backend).search("cat") == []
 
 
 def test_embeddings_elect_the_text_that_is_closest_in_meaning() -> None:

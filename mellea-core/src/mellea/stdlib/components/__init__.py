@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mellea.stdlib.components.instruction import Instruction
     from mellea.stdlib.components.mify import mify
     from mellea.stdlib.components.mobject import MObject, MObjectProtocol, Query, Transform
+    from mellea.stdlib.components.retrieval import DocumentIndex, Hit
     from mellea.stdlib.components.simple import SimpleComponent
 else:
     __getattr__, __dir__ = lazy_names(
@@ -27,6 +28,8 @@ else:
             "CBlock": "mellea.core.blocks",
             "Component": "mellea.core.component",
             "Document": "mellea.stdlib.components.docs.document",
+            "DocumentIndex": "mellea.stdlib.components.retrieval",
+            "Hit": "mellea.stdlib.components.retrieval",
             "ImageBlock": "mellea.core.blocks",
             "ImageUrlBlock": "mellea.core.blocks",
             "Instruction": "mellea.stdlib.components.instruction",
@@ -67,6 +70,8 @@ __all__ = [
     "CBlock",
     "Component",
     "Document",
+    "DocumentIndex",
+    "Hit",
     "ImageBlock",
     "ImageUrlBlock",
     "Instruction",
