@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from mellea.core.errors import UsageError
+from mellea.core.request_key import canonical
 from mellea.core.trace import write_text
 from mellea.testing.cassette_shape import wrong_parts
-from mellea.testing.requests import canonical, nearest_difference
+from mellea.testing.differences import nearest_difference
 
 __all__ = ["COUNT", "Cassette", "CassetteWriter", "read_cassette"]
 

@@ -9,25 +9,30 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, fields
+from attrs import evolve
 
 from mellea.core import errors
+from mellea.core.answer_json import (
+    chunk_from_json,
+    chunk_to_json,
+    completion_from_json,
+    completion_to_json,
+)
 from mellea.core.backend import Backend
 from mellea.core.capabilities import Capability
 from mellea.core.errors import MelleaError, ProviderError, UsageError
-from mellea.core.logprobs import logprobs_from, logprobs_to_json
 from mellea.core.message import Message
 from mellea.core.options import OptionTable, translate_options
 from mellea.core.request import ChatRequest, CompletionRequest
-from mellea.core.response import Chunk, Completion, Usage
-from mellea.testing.cassettes import COUNT, CassetteWriter, read_cassette
-from mellea.testing.requests import (
+from mellea.core.request_key import (
     chat_request,
     completion_request,
     count_request,
     without_secrets,
     without_secrets_in_text,
 )
+from mellea.core.response import Chunk, Completion
+from mellea.testing.cassettes import COUNT, CassetteWriter, read_cassette
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -36,7 +41,6 @@ __all__ = ["RecordingBackend", "ReplayBackend", "recorded"]
 
 _PATIENCE = 10.0
 """Seconds for which a replay waits for its reader to go away, as the one of the recording did."""
-_CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in {"usage", "raw", "logprobs"})
 _ERROR_FIELDS = ("backend", "model_id", "status", "retry_after", "missing")
 
 
@@ -78,7 +82,7 @@ class RecordingBackend(Backend):
             kept = outcome["chunks"] = []
             async with aclosing(self._inner.stream_chat(native)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
                 async for chunk in chunks:
-                    kept.append(_chunk_to_json(chunk))
+                    kept.append(chunk_to_json(chunk))
                     yield chunk
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
@@ -86,7 +90,7 @@ class RecordingBackend(Backend):
         native = evolve(request, options=self._native(request.options))
         with self._record("completion", completion_request(request)) as outcome:
             completions = await self._inner.complete(native)
-            outcome["completions"] = [_completion_to_json(completion) for completion in completions]
+            outcome["completions"] = [completion_to_json(completion) for completion in completions]
         return completions
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
@@ -182,7 +186,7 @@ class ReplayBackend(Backend):
         """Give the recorded chunks."""
         call = self._cassette.next("chat", chat_request(request))
         for chunk in call.get("chunks", ()):
-            yield _chunk_from_json(chunk)
+            yield chunk_from_json(chunk)
             await asyncio.sleep(0)
         await self._end(call)
 
@@ -190,7 +194,7 @@ class ReplayBackend(Backend):
         """Give the recorded completions."""
         call = self._cassette.next("completion", completion_request(request))
         await self._end(call)
-        return [_completion_from_json(completion) for completion in call.get("completions", ())]
+        return [completion_from_json(completion) for completion in call.get("completions", ())]
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the recorded count."""
@@ -245,40 +249,6 @@ def _describe(backend: Backend) -> dict[str, Any]:
         "spellings": dict(backend.options.spellings),
         "model_options": without_secrets(backend.model_options),
     }
-
-
-def _chunk_to_json(chunk: Chunk) -> dict[str, Any]:
-    kept = {name: value for name in _CHUNK_FIELDS if (value := getattr(chunk, name))}
-    if chunk.logprobs:
-        kept["logprobs"] = logprobs_to_json(chunk.logprobs)
-    return kept if chunk.usage is None else {**kept, "usage": _usage_to_json(chunk.usage)}
-
-
-def _chunk_from_json(kept: Mapping[str, Any]) -> Chunk:
-    return Chunk(
-        **{name: kept[name] for name in _CHUNK_FIELDS if name in kept},
-        usage=_usage_from_json(kept.get("usage")),
-        logprobs=logprobs_from(kept.get("logprobs")),
-    )
-
-
-def _completion_to_json(completion: Completion) -> dict[str, Any]:
-    usage = None if completion.usage is None else _usage_to_json(completion.usage)
-    known = {"text": completion.text, "finish_reason": completion.finish_reason, "usage": usage}
-    return {**known, "logprobs": logprobs_to_json(completion.logprobs)} if completion.logprobs else known
-
-
-def _completion_from_json(kept: Mapping[str, Any]) -> Completion:
-    usage, logprobs = _usage_from_json(kept.get("usage")), logprobs_from(kept.get("logprobs"))
-    return Completion(kept["text"], kept.get("finish_reason"), usage, logprobs)
-
-
-def _usage_to_json(usage: Usage) -> dict[str, int]:
-    return {key: usage[key] for key in usage.keys() if key != "total_tokens"}  # noqa: SIM118  no mapping, it only reads like one
-
-
-def _usage_from_json(kept: Mapping[str, int] | None) -> Usage | None:
-    return None if kept is None else Usage(**{key: int(value) for key, value in kept.items()})
 
 
 def _error_to_json(error: MelleaError, holder: Backend) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""What a provider answered, as JSON values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import fields
+
+from mellea.core.logprobs import logprobs_from, logprobs_to_json
+from mellea.core.response import Chunk, Completion, Usage
+
+__all__ = ["chunk_from_json", "chunk_to_json", "completion_from_json", "completion_to_json"]
+
+_CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in {"usage", "raw", "logprobs"})
+
+
+def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
+    """Return a chunk as JSON, without the provider's raw values."""
+    kept = {name: value for name in _CHUNK_FIELDS if (value := getattr(chunk, name))}
+    if chunk.logprobs:
+        kept["logprobs"] = logprobs_to_json(chunk.logprobs)
+    return kept if chunk.usage is None else {**kept, "usage": _usage_to_json(chunk.usage)}
+
+
+def chunk_from_json(kept: Mapping[str, Any]) -> Chunk:
+    """Return a chunk that was kept as JSON."""
+    return Chunk(
+        **{name: kept[name] for name in _CHUNK_FIELDS if name in kept},
+        usage=_usage_from_json(kept.get("usage")),
+        logprobs=logprobs_from(kept.get("logprobs")),
+    )
+
+
+def completion_to_json(completion: Completion) -> dict[str, Any]:
+    """Return a completion as JSON."""
+    usage = None if completion.usage is None else _usage_to_json(completion.usage)
+    known = {"text": completion.text, "finish_reason": completion.finish_reason, "usage": usage}
+    return {**known, "logprobs": logprobs_to_json(completion.logprobs)} if completion.logprobs else known
+
+
+def completion_from_json(kept: Mapping[str, Any]) -> Completion:
+    """Return a completion that was kept as JSON."""
+    usage, logprobs = _usage_from_json(kept.get("usage")), logprobs_from(kept.get("logprobs"))
+    return Completion(kept["text"], kept.get("finish_reason"), usage, logprobs)
+
+
+def _usage_to_json(usage: Usage) -> dict[str, int]:
+    return {key: usage[key] for key in usage.keys() if key != "total_tokens"}  # noqa: SIM118  no mapping, it only reads like one
+
+
+def _usage_from_json(kept: Mapping[str, int] | None) -> Usage | None:
+    return None if kept is None else Usage(**{key: int(value) for key, value in kept.items()})
