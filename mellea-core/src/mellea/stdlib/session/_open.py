@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mellea.composition.names import is_composition, open_composition
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -81,8 +82,14 @@ def open_backend(
     }
     if model_id is not None:
         arguments["model_id"] = model_id
-    opened: Backend = create("backend", name, Backend, arguments=arguments, plugins=plugins)
-    return opened
+
+    def create_one(name: str, arguments: Mapping[str, Any]) -> Backend:
+        created: Backend = create("backend", name, Backend, arguments=arguments, plugins=plugins)
+        return created
+
+    if is_composition(name):
+        return open_composition(name, create_one, arguments)
+    return create_one(name, arguments)
 
 
 def _name_of(backend: type) -> str:

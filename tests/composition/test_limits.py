@@ -1,0 +1,91 @@
+"""A backend is asked no more often than its provider allows; time is a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mellea import MelleaSession
+from mellea.composition import limited, limits
+from mellea.core import UsageError
+from mellea.core.response import Usage
+from mellea.testing import Reply, ScriptedBackend
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were waited, each of which moves the clock."""
+    now, waited = [100.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        waited.append(round(seconds, 6))
+        now[0] += seconds
+
+    monkeypatch.setattr(limits, "monotonic", lambda: now[0])
+    monkeypatch.setattr(limits, "sleep", sleep)
+    return waited
+
+
+async def _asked(session: Any, times: int) -> None:
+    for _ in range(times):
+        await session.ainstruct("Hi.")
+
+
+async def test_requests_are_spread_over_the_minute(waits: list[float]) -> None:
+    backend = ScriptedBackend("There.")
+    await _asked(MelleaSession(limited(backend, requests_per_minute=30)), 4)
+    assert [wait for wait in waits if wait] == [2.0, 2.0, 2.0]
+    assert backend.calls == 4
+
+
+async def test_tokens_beyond_a_minutes_worth_are_waited_for(waits: list[float]) -> None:
+    backend = ScriptedBackend(Reply("There.", usage=Usage(300, 300)))
+    await _asked(MelleaSession(limited(backend, tokens_per_minute=600)), 3)
+    assert [wait for wait in waits if wait] == [60.0]
+    await _asked(MelleaSession(limited(backend, tokens_per_minute=300)), 2)
+    assert [wait for wait in waits if wait] == [60.0, 60.0]
+
+
+async def test_no_more_requests_than_allowed_run_at_once() -> None:
+    running, most = [0], [0]
+
+    class Counting(ScriptedBackend):
+        async def stream_chat(self, request: Any) -> Any:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            await asyncio.sleep(0)
+            async for chunk in super().stream_chat(request):
+                yield chunk
+            running[0] -= 1
+
+    backend = limited(Counting("There."), concurrency=2)
+    await asyncio.gather(*(MelleaSession(backend).ainstruct("Hi.") for _ in range(8)))
+    assert most == [2]
+
+
+async def test_a_place_of_one_that_gives_up_goes_to_the_next() -> None:
+    backend = limited(ScriptedBackend("There.", latency=0.001), concurrency=1)
+    tasks = [asyncio.create_task(MelleaSession(backend).ainstruct("Hi.")) for _ in range(6)]
+    await asyncio.sleep(0.0005)
+    for task in tasks[1:5]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert str(tasks[5].result()) == "There."
+    assert str(await MelleaSession(backend).ainstruct("Hi.")) == "There."
+
+
+def test_a_place_is_taken_from_any_event_loop() -> None:
+    backend = limited(ScriptedBackend("There."), concurrency=1)
+    session = MelleaSession(backend)
+    assert str(session.instruct("Hi.")) == "There."
+    assert str(asyncio.run(session.ainstruct("Hi."))) == "There."
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"concurrency": 0}, {"requests_per_minute": -1}, {"concurrency": True}]
+)
+def test_a_limit_is_a_number_above_zero(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"no limit|is (0|-1|True)"):
+        limited(ScriptedBackend(), **given)
