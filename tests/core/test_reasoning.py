@@ -83,6 +83,10 @@ def test_tag_of_the_models_own_is_reasoning_even_if_the_prompt_names_it():
     assert taken(["<think>a</think>b"], asked_for=["<think>"]) == ("b", "a")
 
 
+def test_line_break_behind_a_wrapping_is_left_out_where_the_text_is_cut_there():
+    assert taken(["<think>a</think><response>", "\n", "\nb</response>"]) == ("b", "a")
+
+
 def test_answer_is_handed_on_as_soon_as_it_begins():
     reasoning = ReasoningFilter(lambda tag: False, is_whole=False)
 

@@ -98,6 +98,8 @@ class ReasoningFilter:
         self._is_after = False
         self._has_begun = False
         self._is_wrapped = False
+        self._skips_breaks = False
+        """Whether the next line breaks are those behind the opening of a wrapping."""
 
     @property
     def passes(self) -> bool:
@@ -132,6 +134,9 @@ class ReasoningFilter:
         if not self._has_begun:
             return ""
         text = self._held
+        if self._skips_breaks:
+            text = text.lstrip("\n")
+            self._skips_breaks = not text
         kept = len(text)
         if self._is_wrapped:
             stripped = text.rstrip()
@@ -160,11 +165,8 @@ class ReasoningFilter:
         openings = [*_TAGS, _WITHOUT_REASONING]
         if self._is_after and not self._asked_for(_RESPONSE):
             if lowered.startswith(_RESPONSE):
-                self._held, self._has_begun, self._is_wrapped = (
-                    start[len(_RESPONSE) :].lstrip("\n"),
-                    True,
-                    True,
-                )
+                self._held = start[len(_RESPONSE) :]
+                self._has_begun = self._is_wrapped = self._skips_breaks = True
                 return False
             openings.append(_RESPONSE)
         may_open = not start or (likely and any(tag.lower().startswith(lowered) for tag in openings))
