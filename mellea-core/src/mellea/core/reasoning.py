@@ -71,7 +71,13 @@ _MODELS_OWN = (
     "<|channel>thought\n",
 )
 """Tags that models are trained on; the others may be what a prompt asks for, and then stay in the text."""
-_FIRST = {tag[0].lower() for tag in (*_TAGS, _WITHOUT_REASONING, _RESPONSE)}
+_LOWERED = {tag.lower(): tag for tag in _TAGS}
+_OPENINGS = tuple(_LOWERED)
+_BEGINNINGS = frozenset(
+    opening[:size] for opening in (*_OPENINGS, _WITHOUT_REASONING) for size in range(1, len(opening))
+)
+"""Texts that may still become an opening."""
+_LONGEST = max(map(len, (*_OPENINGS, _WITHOUT_REASONING)))
 _MOST_SPACE = 256
 """Characters of blanks at the start of a text that are held back, since a tag may follow."""
 _CLOSED = re.compile(r"^[ \t]*(?:</think>|\[/THINK\])[ \t]*(?:\n|\Z)", re.MULTILINE)
@@ -150,9 +156,10 @@ class ReasoningFilter:
     def _opened(self) -> bool:
         """Look at the start of what is held; tell whether reasoning begins there."""
         start = self._held.lstrip()
-        lowered = start.lower()
-        likely = not start or lowered[0] in _FIRST  # most answers begin with none of them
-        opening = next((tag for tag in _TAGS if lowered.startswith(tag.lower())), None) if likely else None
+        lowered = start[:_LONGEST].lower()
+        opening = None
+        if lowered.startswith(_OPENINGS):
+            opening = next(tag for low, tag in _LOWERED.items() if lowered.startswith(low))
         if opening is not None and (opening in _MODELS_OWN or not self._asked_for(opening)):
             self._held, self._closing = start[len(opening) :].lstrip("\n"), _TAGS[opening]
             return True
@@ -162,14 +169,13 @@ class ReasoningFilter:
         if lowered.startswith(_WITHOUT_REASONING):
             self._held, self._has_begun = start[len(_WITHOUT_REASONING) :], True
             return False
-        openings = [*_TAGS, _WITHOUT_REASONING]
+        may_open = not start or lowered in _BEGINNINGS
         if self._is_after and not self._asked_for(_RESPONSE):
             if lowered.startswith(_RESPONSE):
                 self._held = start[len(_RESPONSE) :]
                 self._has_begun = self._is_wrapped = self._skips_breaks = True
                 return False
-            openings.append(_RESPONSE)
-        may_open = not start or (likely and any(tag.lower().startswith(lowered) for tag in openings))
+            may_open = may_open or _RESPONSE.startswith(lowered)
         if opening is None and may_open and len(self._held) <= _MOST_SPACE:
             return False
         self._held = start if self._is_after else self._held
