@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from types import AsyncGeneratorType, TracebackType
+from typing import Any
 
 from mellea.core._error_words import words_of
 from mellea.core.errors import MalformedResponseError, MelleaError, ProviderError
@@ -18,40 +19,49 @@ from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.time_limits import Clock, TimeLimits
 
-__all__ = ["bound_in_time", "make_ready", "stream_chunks"]
+__all__ = ["InTime", "make_ready", "take_chunks"]
 
 
-@asynccontextmanager
-async def bound_in_time(backend: ModelAPI, limits: TimeLimits) -> AsyncIterator[Clock]:
-    """Bound what a backend does in time, and turn what it raises into errors of ours.
+class InTime:
+    """A block in which a backend works: bounded in time, and what it raises turned into errors of ours.
+
+    Args:
+        backend: What works.
+        limits: How long it may.
 
     Raises:
         ProviderTimeoutError: A limit was reached.
         MelleaError: The backend failed.
     """
-    clock = Clock(limits)
-    try:
-        yield clock
-    except asyncio.CancelledError:
-        if clock.expired:
-            raise limits.error(backend, idle=clock.was_idle) from None
-        raise
-    except MelleaError as error:
-        if error.__cause__ is not None and not isinstance(error.__cause__, MelleaError):
-            _cut_off(error.__cause__)
-        _blank(error, backend)
-        raise
-    except Exception as error:
-        ours = _translate(backend, error)
-        if ours is None:
-            ours = _unknown(backend, error)
-        else:
-            _cut_off(error)
-        ours.__cause__ = error
-        _blank(ours, backend)
-        raise ours from error
-    finally:
-        clock.stop()
+
+    def __init__(self, backend: ModelAPI, limits: TimeLimits) -> None:
+        self._backend = backend
+        self._clock = Clock(limits)
+
+    def __enter__(self) -> Clock:
+        self._clock.start()
+        return self._clock
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clock.stop()
+        if isinstance(error, asyncio.CancelledError):
+            if self._clock.expired:
+                raise self._clock.error(self._backend) from None
+        elif isinstance(error, MelleaError):
+            if error.__cause__ is not None and not isinstance(error.__cause__, MelleaError):
+                _cut_off(error.__cause__)
+            _blank(error, self._backend)
+        elif isinstance(error, Exception):
+            ours = _translate(self._backend, error)
+            if ours is None:
+                ours = _unknown(self._backend, error)
+            else:
+                _cut_off(error)
+            ours.__cause__ = error
+            _blank(ours, self._backend)
+            raise ours from error
 
 
 async def make_ready(backend: ModelAPI) -> None:
@@ -62,26 +72,31 @@ async def make_ready(backend: ModelAPI) -> None:
         MelleaError: The backend failed.
     """
     if type(backend).ready is not ModelAPI.ready:
-        async with bound_in_time(backend, TimeLimits.of(backend.model_options, stream=False)):
+        with InTime(backend, TimeLimits.of(backend.model_options, stream=False)):
             await backend.ready()
 
 
-async def stream_chunks(
-    backend: ModelAPI, request: ChatRequest, limits: TimeLimits
-) -> AsyncGenerator[Chunk, None]:
-    """Iterate over the chunks of an answer. Only what brings the answer on counts as a sign of life.
+async def take_chunks(
+    backend: ModelAPI, request: ChatRequest, limits: TimeLimits, take: Callable[[Chunk], None]
+) -> None:
+    """Hand on the chunks of an answer. Only what brings the answer on counts as a sign of life.
+
+    Args:
+        backend: What answers.
+        request: What it is asked.
+        limits: How long it may take.
+        take: Takes each chunk.
 
     Raises:
         ProviderTimeoutError: A limit was reached.
         MalformedResponseError: The backend yields something else than chunks, or nothing at all.
         MelleaError: The backend failed.
     """
-    async with bound_in_time(backend, limits) as clock:
+    with InTime(backend, limits) as clock:
         answer = backend.stream_chat(request)
-        if not isinstance(answer, AsyncIterator):
-            raise _no_generator(backend, answer)
+        chunks = answer if isinstance(answer, AsyncGeneratorType) else _closeable(backend, answer)
         some = False
-        async with aclosing(_closeable(answer)) as chunks:
+        try:
             async for chunk in chunks:
                 some = True
                 if not isinstance(chunk, Chunk):
@@ -90,19 +105,27 @@ async def stream_chunks(
                     )
                 if chunk.text or chunk.thinking or chunk.finish_reason or chunk.tool_calls:
                     clock.reset()
-                yield chunk
+                take(chunk)
+        finally:
+            await chunks.aclose()
         if not some:
             raise _malformed_stream(
                 backend, "ended without a chunk", "Yield at least one, even for an empty answer."
             )
 
 
-def _closeable(answer: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:
-    """Return an iterator that can be closed: the backend's own, or a generator over it."""
-    if hasattr(answer, "aclose"):
-        return answer  # type: ignore[return-value]  # an asynchronous generator, or as good as one
+def _closeable(backend: ModelAPI, answer: Any) -> AsyncGenerator[Any, None]:
+    """Return an iterator that can be closed: the backend's own, or a generator over it.
 
-    async def over() -> AsyncGenerator[Chunk, None]:
+    Raises:
+        MalformedResponseError: It is none.
+    """
+    if not isinstance(answer, AsyncIterator):
+        raise _no_generator(backend, answer)
+    if hasattr(answer, "aclose"):
+        return answer  # type: ignore[return-value]  # as good as an asynchronous generator
+
+    async def over() -> AsyncGenerator[Any, None]:
         async for chunk in answer:
             yield chunk
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from mellea.core._chunk_stream import bound_in_time
+from mellea.core._chunk_stream import InTime
 from mellea.core.call_site import warn_caller
 from mellea.core.capabilities import Capability
 from mellea.core.errors import ContextWindowError, MalformedResponseError, UsageError
@@ -20,7 +20,7 @@ from mellea.core.half_characters import refuse_half_characters
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.prompt_cut import check_prompt_read
 from mellea.core.request import EmbeddingRequest
-from mellea.core.request_log import logged
+from mellea.core.request_log import RequestLog
 from mellea.core.response import EmbeddingResponse, Usage, total_usage
 from mellea.core.time_limits import TimeLimits
 
@@ -86,9 +86,9 @@ def _requests(backend: ModelAPI, texts: Sequence[str], dimensions: int | None) -
 
 
 async def _answered(backend: ModelAPI, request: EmbeddingRequest, limits: TimeLimits) -> EmbeddingResponse:
-    with logged(backend, request) as log:
+    with RequestLog(backend, request) as log:
         try:
-            async with bound_in_time(backend, limits):
+            with InTime(backend, limits):
                 answer = await backend.embed_texts(request)
         except ContextWindowError as error:
             raise ContextWindowError(

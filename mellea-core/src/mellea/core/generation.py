@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from mellea.core._chunk_stream import bound_in_time, make_ready, stream_chunks
+from mellea.core._chunk_stream import InTime, make_ready, take_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.budget import pay
@@ -34,7 +33,7 @@ from mellea.core.options import ModelOption, report_unsupported, translate_optio
 from mellea.core.prompt_cut import check_prompt_read
 from mellea.core.reading import Reading, read_from
 from mellea.core.request import ChatRequest, CompletionRequest
-from mellea.core.request_log import RequestLog, logged
+from mellea.core.request_log import RequestLog
 from mellea.core.response import Chunk, as_usage, total_usage
 from mellea.core.schema import OutputSchema
 from mellea.core.sources import Sources
@@ -88,13 +87,14 @@ async def sample_n(
     writers = [_writer(backend, action, request, config) for _ in range(n)]
     request = await _render_request(backend, action, ctx, evolve(request, n=n), options, config, writers)
     started, answered = time.perf_counter(), set()
-    limits = TimeLimits.of(options, stream=False)
-    with logged(backend, request) as log:
-        async with aclosing(stream_chunks(backend, request, limits)) as chunks:
-            async for chunk in chunks:
-                if chunk.index < n:
-                    answered.add(chunk.index)
-                    writers[chunk.index].feed(chunk, started)
+
+    def take(chunk: Chunk) -> None:
+        if chunk.index < n:
+            answered.add(chunk.index)
+            writers[chunk.index].feed(chunk, started)
+
+    with RequestLog(backend, request) as log:
+        await take_chunks(backend, request, TimeLimits.of(options, stream=False), take)
         _note_answers(log, writers)
     refused = [(index, refusal) for index in sorted(answered) if (refusal := writers[index].refusal())]
     if refused and len(refused) == len(answered):
@@ -211,14 +211,16 @@ async def _fill(
 ) -> None:
     """Render the prompt, send it, and fill the thunk."""
     request = await _render_request(backend, action, ctx, request, options, config, [writer])
-    limits = TimeLimits.of(options, stream=request.stream)
     started = time.perf_counter()
-    with logged(backend, request) as log:
-        async with aclosing(stream_chunks(backend, request, limits)) as chunks:
-            place = None
-            async for chunk in chunks:
-                place = chunk.index if place is None else place
-                writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
+    place: int | None = None
+
+    def take(chunk: Chunk) -> None:
+        nonlocal place
+        place = chunk.index if place is None else place
+        writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
+
+    with RequestLog(backend, request) as log:
+        await take_chunks(backend, request, TimeLimits.of(options, stream=request.stream), take)
         _note_answers(log, [writer])
     _check_prompt_read(backend, request, writer)
     _note_missing_logprobs(backend, options, writer.is_without_logprobs, writer.warn)
@@ -239,9 +241,11 @@ def _check_prompt_read(backend: ModelAPI, request: ChatRequest, writer: ThunkWri
 
 def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
     known = writers[0].thunk.generation
-    ended = known.finish_reasons[-1] if known.finish_reasons else None
-    log.answered([writer.thunk.text for writer in writers], as_usage(known.usage), ended)
-    pay(as_usage(known.usage))
+    usage = as_usage(known.usage)
+    if log.notes_answers:
+        ended = known.finish_reasons[-1] if known.finish_reasons else None
+        log.answered([writer.thunk.text for writer in writers], usage, ended)
+    pay(usage)
 
 
 async def _render_request(
@@ -364,11 +368,12 @@ async def complete(
     prompts = tuple(backend.formatter.print(span) for span in spans)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
     refuse_half_characters(request)
-    with logged(backend, request) as log:
-        async with bound_in_time(backend, TimeLimits.of(options, stream=False)):
+    with RequestLog(backend, request) as log:
+        with InTime(backend, TimeLimits.of(options, stream=False)):
             completions = await backend.complete(request)
         spent = total_usage([completion.usage for completion in completions])
-        log.answered([completion.text for completion in completions], spent, None)
+        if log.notes_answers:
+            log.answered([completion.text for completion in completions], spent, None)
         pay(spent)
     if len(completions) != len(spans):
         raise MalformedResponseError(

@@ -8,40 +8,51 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
 from mellea.core.model_api import ModelAPI
 from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 from mellea.core.response import Usage
 
-__all__ = ["RequestLog", "logged"]
+__all__ = ["RequestLog"]
 
 _log = logging.getLogger("mellea.requests")
 
 
 class RequestLog:
-    """What is noted of one request.
+    """Notes a request when it begins and when it fails; who makes it notes the answer.
 
     Args:
-        name: The backend and the model.
+        backend: What is asked.
+        request: What it is asked.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._started = time.perf_counter()
+    def __init__(
+        self, backend: ModelAPI, request: ChatRequest | CompletionRequest | EmbeddingRequest
+    ) -> None:
+        self._name = f"{backend.provider} ({backend.model_id})"
+        self._request = request
+        self.notes_answers = _log.isEnabledFor(logging.INFO)
+        """Whether anybody wants to know how the request ends."""
 
-    def asked(self, prompts: Sequence[str]) -> None:
-        """Note what is asked."""
+    def __enter__(self) -> Self:
         if _log.isEnabledFor(logging.DEBUG):
-            for prompt in prompts:
+            for prompt in _prompts(self._request):
                 _log.debug("%s is asked: %s", self._name, redacted(prompt))
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._failed(error)
 
     def answered(self, texts: Sequence[str], usage: Usage | None, finish_reason: str | None) -> None:
         """Note how a request ended well."""
-        if not _log.isEnabledFor(logging.INFO):
-            return
         tokens = (
             f", {usage.prompt_tokens} tokens read and {usage.completion_tokens} written"
             if usage is not None
@@ -53,7 +64,7 @@ class RequestLog:
             for text in texts:
                 _log.debug("%s says: %s", self._name, redacted(text))
 
-    def failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Note that a request failed. The provider's words may repeat the prompt, and are left out."""
         status = getattr(error, "status", None)
         kind = f"{type(error).__name__}{f' ({status})' if status else ''}"
@@ -67,19 +78,7 @@ class RequestLog:
         return time.perf_counter() - self._started
 
 
-@contextmanager
-def logged(
-    backend: ModelAPI, request: ChatRequest | CompletionRequest | EmbeddingRequest
-) -> Iterator[RequestLog]:
-    """Note a request when it begins and when it fails; who makes it notes the answer."""
-    log = RequestLog(f"{backend.provider} ({backend.model_id})")
-    log.asked(
-        [f"{message.role}: {message.content}" for message in request.messages]
-        if isinstance(request, ChatRequest)
-        else request.prompts
-    )
-    try:
-        yield log
-    except BaseException as error:
-        log.failed(error)
-        raise
+def _prompts(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> Sequence[str]:
+    if isinstance(request, ChatRequest):
+        return [f"{message.role}: {message.content}" for message in request.messages]
+    return request.prompts

@@ -63,13 +63,16 @@ class Clock:
 
     def __init__(self, limits: TimeLimits) -> None:
         self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._started = self._last = self._loop.time()
         self.expired = False
-        self.was_idle = False
         self.stopped = False
+        self._was_idle = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to count, for the task that runs."""
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
+        self._started = self._last = self._loop.time()
         self._set()
         _running.set(self)
 
@@ -87,6 +90,10 @@ class Clock:
         """Return the seconds until the nearer limit."""
         return min(self._deadlines()) - self._loop.time()
 
+    def error(self, backend: ModelAPI) -> ProviderTimeoutError:
+        """Return the error for the limit that was reached."""
+        return self._limits.error(backend, idle=self._was_idle)
+
     def _deadlines(self) -> tuple[float, float]:
         idle, total = self._limits.idle, self._limits.total
         return (
@@ -103,7 +110,7 @@ class Clock:
         if self._loop.time() < min(idle, total):
             self._set()
         elif self._task is not None:
-            self.expired, self.was_idle = True, idle < total
+            self.expired, self._was_idle = True, idle < total
             self._task.cancel()
 
 
