@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -32,20 +32,17 @@ class Broadcast:
         """The pieces as they came, once there is an end that nobody has read up to yet."""
         self.done = done
         self.error: BaseException | None = None
-        self._ended = done
+        self.ended = done
+        """Whether an end was announced, even if it is not published yet."""
         self._traceback: TracebackType | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._lock = threading.Lock()
         self._waiters: list[asyncio.Future[None]] = []
+        self._waiters_for_end: list[asyncio.Future[None]] = []
 
     # The writer's side
-
-    @property
-    def ended(self) -> bool:
-        """Whether an end was announced, even if it is not published yet."""
-        return self._ended
 
     def start(self, produce: Coroutine[Any, Any, None], closing: Callable[[BaseException], None]) -> None:
         """Let a coroutine on the running loop write.
@@ -56,7 +53,9 @@ class Broadcast:
         """
 
         def on_close(task: asyncio.Task[None]) -> None:
-            closing(_cancelled_error() if task.cancelled() else task.exception() or _cancelled_error())
+            error = None if task.cancelled() else task.exception()
+            if not self.ended:
+                closing(error or _cancelled_error())
             self._task = self._loop = (
                 None  # a kept text must not keep the loop, and with it the loop's clients
             )
@@ -69,7 +68,8 @@ class Broadcast:
         """Add a piece."""
         with self._lock:
             self.pieces.append(piece)
-        self._wake()
+            waiters, self._waiters = self._waiters, []
+        _wake(waiters)
 
     def end(self, error: BaseException | None, before: Callable[[], None]) -> None:
         """End the text. Nothing happens if it has ended.
@@ -79,16 +79,19 @@ class Broadcast:
             before: Called before anybody sees the end.
         """
         with self._lock:
-            if self._ended:
+            if self.ended:
                 return
-            self._ended = True
+            self.ended = True
         try:
             if error is not None:
                 self.error, self._traceback = error, error.__traceback__
             before()
         finally:
             self.done = True
-            self._wake()
+            with self._lock:
+                waiters = [*self._waiters, *self._waiters_for_end]
+                self._waiters, self._waiters_for_end = [], []
+            _wake(waiters)
 
     async def stop(self, end: Callable[[BaseException], None], error: BaseException | None = None) -> None:
         """End with an error, and wait until the writer's work has ended too."""
@@ -108,7 +111,7 @@ class Broadcast:
     def stop_soon(self, end: Callable[[BaseException], None]) -> None:
         """End with an error, and let the writer's work end by itself. Does nothing to what has ended."""
         task, loop = self._task, self._loop
-        if self._ended:
+        if self.ended:
             return
         end(_cancelled_error())
         if task is not None and loop is not None and not loop.is_closed():
@@ -122,14 +125,10 @@ class Broadcast:
         Raises:
             UsageError: The writer's loop has ended, or is blocked by this very call.
         """
-        loop = asyncio.get_running_loop()
         with self._lock:
             if self.done or len(self.pieces) > seen:
                 return
-            if not self._ended:
-                self._check_owner(loop)
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._waiters.append(waiter)
+            waiter = self._new_waiter(self._waiters)
         await waiter
 
     async def finish(self) -> None:
@@ -138,8 +137,10 @@ class Broadcast:
         Raises:
             BaseException: What the text ended with; the same error for every reader.
         """
-        while not self.done:
-            await self.progress(len(self.pieces))
+        with self._lock:
+            waiter = None if self.done else self._new_waiter(self._waiters_for_end)
+        if waiter is not None:
+            await waiter
         self.raise_error()
 
     async def read(self) -> AsyncGenerator[str, None]:
@@ -161,6 +162,14 @@ class Broadcast:
         if self.error is not None:
             raise self.error.with_traceback(self._traceback)
 
+    def _new_waiter(self, waiters: list[asyncio.Future[None]]) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        if not self.ended:
+            self._check_owner(loop)
+        waiter: asyncio.Future[None] = loop.create_future()
+        waiters.append(waiter)
+        return waiter
+
     def _check_owner(self, here: asyncio.AbstractEventLoop) -> None:
         """Refuse to wait for what can never come."""
         owner = self._loop
@@ -176,16 +185,15 @@ class Broadcast:
                 hint="Await the output first, or use the asynchronous verb.",
             )
 
-    def _wake(self) -> None:
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            loop = waiter.get_loop()
-            if loop is running_loop():
-                _resolve(waiter)
-                continue
-            with suppress(RuntimeError):  # the reader's loop has ended, and the reader with it
-                loop.call_soon_threadsafe(_resolve, waiter)
+
+def _wake(waiters: Iterable[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        loop = waiter.get_loop()
+        if loop is running_loop():
+            _resolve(waiter)
+            continue
+        with suppress(RuntimeError):  # the reader's loop has ended, and the reader with it
+            loop.call_soon_threadsafe(_resolve, waiter)
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:
