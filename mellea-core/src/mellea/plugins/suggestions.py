@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from mellea.core.errors import CapabilityError
 
-__all__ = ["suggest_backends"]
+__all__ = ["with_alternatives"]
 
 
-@contextmanager
-def suggest_backends() -> Iterator[None]:
-    """Add to an error about a missing capability which installed backends have it."""
-    try:
-        yield
-    except CapabilityError as error:
-        raise _with_alternatives(error) from None
-
-
-def _with_alternatives(error: CapabilityError) -> CapabilityError:
-    """Return the error with the installed backends that declare what is missing."""
+def with_alternatives(error: CapabilityError) -> CapabilityError:
+    """Return an error about a missing capability with the installed backends that declare it."""
     if error.hint:
         return error
     from mellea.plugins.registry import registry  # noqa: PLC0415  pluggy costs 20 ms, and only opening by name needs it

@@ -9,7 +9,7 @@ from mellea.core.backend import Backend
 from mellea.core.blocks import make_audio_block, make_image_block
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
-from mellea.core.errors import UsageError
+from mellea.core.errors import CapabilityError, UsageError
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.message import Message, Role
@@ -19,7 +19,7 @@ from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.templates import render_text
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
-from mellea.plugins.suggestions import suggest_backends
+from mellea.plugins.suggestions import with_alternatives
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.sampling._request import requirements_of
 
@@ -57,8 +57,10 @@ async def start_generation(
     """
     config, asked = with_made_tools(config), as_backend(backend)
     prepared = await context.prepare(asked)
-    with suggest_backends():
+    try:
         return await asked.generate_from_context(blockify(action), prepared, **config.keywords())
+    except CapabilityError as error:
+        raise with_alternatives(error) from None
 
 
 def with_made_tools(config: GenerateConfig) -> GenerateConfig:
@@ -67,8 +69,10 @@ def with_made_tools(config: GenerateConfig) -> GenerateConfig:
     Raises:
         UsageError: One of them is no tool, or two have the same name.
     """
+    if not config.tool_calls:
+        return config
     given = {name: config.options[name] for name in _TOOLS if config.options.get(name) is not None}
-    if not given or not config.tool_calls:
+    if not given:
         return config
     from mellea.stdlib.tools.mellea_tool import as_tools  # noqa: PLC0415  few calls have tools
 
@@ -169,8 +173,10 @@ async def sample(
     chosen = as_strategy(strategy)
     config = with_made_tools(config)
     required = requirements_of(requirements)
-    with suggest_backends():
+    try:
         result = await chosen.sample(blockify(action), context, backend, required, **config.keywords())
+    except CapabilityError as error:
+        raise with_alternatives(error) from None
     result.result.note_sampling(result)
     return result.raise_for_failure() if strict else result
 

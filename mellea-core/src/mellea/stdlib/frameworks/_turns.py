@@ -16,7 +16,7 @@ from attrs import evolve
 from mellea.core.budget import no_attempt
 from mellea.core.component import Span
 from mellea.core.context import Context
-from mellea.core.errors import BudgetError, RepetitionError, ToolArgumentsError
+from mellea.core.errors import BudgetError, CapabilityError, RepetitionError, ToolArgumentsError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption
 from mellea.core.reasoning import looking_after_answers
@@ -25,7 +25,7 @@ from mellea.core.sampling import Attempt, SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_call import ModelToolCall
 from mellea.core.tool_message import ToolMessage
-from mellea.plugins.suggestions import suggest_backends
+from mellea.plugins.suggestions import with_alternatives
 from mellea.stdlib._generate import wait_or_cancel
 from mellea.stdlib.components.react import MELLEA_FINALIZER_TOOL, ReactThought
 from mellea.stdlib.context.compactor import compact_with
@@ -189,10 +189,12 @@ class Turns:
         """Return one output, complete, and the conversation with it."""
         call = self._call
         try:
-            with looking_after_answers(), suggest_backends():
+            with looking_after_answers():
                 output, after = await call.backend.generate_from_context(action, ctx, **config.keywords())
                 self.under_way = output
                 await wait_or_cancel(output)
+        except CapabilityError as error:
+            raise with_alternatives(error) from None
         except RepetitionError as error:
             output = ModelOutputThunk(error.text)
             output.note_no_answer(error.message, error.hint or "")
