@@ -188,15 +188,17 @@ class ThunkWriter:
 
     def refusal(self) -> RefusalError | None:
         """Return the error for an answer that is a refusal, or that a filter has cut; None for any other."""
-        known, text = self._output.generation, self._output.text
+        known = self._output.generation
+        reasons = known.finish_reasons
+        if not self._refusal and not (reasons and _FILTERED.intersection(map(str.lower, reasons))):
+            return None
+        text = self._output.text
         where = {"backend": known.provider, "model_id": known.model}
         if self._refusal:
             what, words = f"{known.model} refuses to answer: {self._refusal.rstrip('.')}.", self._refusal
-        elif _FILTERED.intersection(reason.lower() for reason in known.finish_reasons or ()):
+        else:
             so_far = f" after {text[:60]!r}" if text else ""
             what, words = f"A filter of the provider of {known.model} has cut the answer{so_far}.", text
-        else:
-            return None
         return RefusalError(what, hint="Change what is asked, or ask another model.", text=words, **where)
 
     def finish(self, started: float, logprobs: Any = None) -> None:

@@ -135,6 +135,8 @@ def generate_walk(span: Span) -> list[ModelOutputThunk[Any]]:
     """
     if isinstance(span, CBlock):
         return []
+    if isinstance(span, ModelOutputThunk):
+        return [] if span.is_computed() else [span]
     if is_component(span):
         return [thunk for part in span.parts() for thunk in generate_walk(part)]
     if hasattr(span, "is_computed"):

@@ -54,22 +54,25 @@ class ChatFormatter(Formatter):
         return [self._message(span) for span in spans]
 
     def _message(self, span: Span) -> Message:
-        if isinstance(span, Message):
-            return self._render_message(span) if span.documents else span
-        if isinstance(span, ImageBlock | ImageUrlBlock):
-            return Message("user", "", images=[span])
-        if isinstance(span, AudioBlock | AudioUrlBlock):
-            return Message("user", "", audio=[span])
         if isinstance(span, CBlock):
-            return Message("user", str(span))
+            return self._block(span)
         if isinstance(span, ModelOutputThunk):
             return self._answer(span)
+        if isinstance(span, Message):
+            return self._render_message(span) if span.documents else span
         if is_component(span):
             return self._component(span)
         raise UsageError(
             f"{type(span).__name__} cannot be shown to a model.",
             hint="Use text blocks, components and messages.",
         )
+
+    def _block(self, block: CBlock) -> Message:
+        if isinstance(block, ImageBlock | ImageUrlBlock):
+            return Message("user", "", images=[block])
+        if isinstance(block, AudioBlock | AudioUrlBlock):
+            return Message("user", "", audio=[block])
+        return Message("user", str(block))
 
     def _answer(self, thunk: ModelOutputThunk[object]) -> Message:
         if not thunk.is_computed():

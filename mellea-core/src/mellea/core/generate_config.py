@@ -18,7 +18,7 @@ _NO_TABLE = OptionTable({}, {})
 def _as_mapping(options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if options is None:
         return {}
-    if not isinstance(options, Mapping):
+    if not isinstance(options, dict | Mapping):  # most are a dict, and to ask the protocol is slow
         raise UsageError(
             f"Model options are a mapping, not {type(options).__name__}.", hint="Pass {ModelOption.SEED: 1}."
         )

@@ -24,7 +24,7 @@ from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
 from mellea.core.errors import MalformedResponseError
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.half_characters import mended, refuse_half_characters
+from mellea.core.half_characters import refuse_half_characters, without_half_characters
 from mellea.core.logprobs import with_alternatives
 from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
@@ -102,8 +102,7 @@ async def sample_n(
     _check_prompt_read(backend, request, writers[0])
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
-        _note_missing_logprobs(backend, options, writers[index].is_without_logprobs, writers[index].warn)
-        writers[index].finish(started, options.get(ModelOption.LOGPROBS))
+        _finish(backend, writers[index], started, options)
     return [writers[index].thunk for index in given]
 
 
@@ -118,8 +117,9 @@ def _check_request(
     if held is not None:
         config = held.bounded(config.over(backend.model_options, table=backend.options))
     options, native = _options(backend, config)
-    check_names(options.get(ModelOption.TOOLS))
-    wants_tools = config.tool_calls or options.get(ModelOption.TOOLS)
+    tools = options.get(ModelOption.TOOLS)
+    check_names(tools)
+    wants_tools = config.tool_calls or tools
     if wants_tools and not backend.capabilities & {Capability.TOOLS, Capability.JSON_SCHEMA}:
         raise missing_capability(backend, Capability.TOOLS, hint=None)
     _check_logprobs(backend, options)
@@ -135,18 +135,15 @@ def _check_logprobs(backend: ModelAPI, options: Mapping[str, Any]) -> None:
         raise missing_capability(backend, Capability.LOGPROBS, ", and LOGPROBS asks for them", hint=None)
 
 
-def _note_missing_logprobs(
-    backend: ModelAPI, options: Mapping[str, Any], is_without: bool, warn: Callable[[Warning], None]
-) -> None:
-    """Say that a server gave no log-probabilities, where it was asked for them and wrote something."""
-    if is_without and options.get(ModelOption.LOGPROBS):
-        report_unsupported(
-            ["LOGPROBS: its server gave none"],
-            backend=backend.provider,
-            strict=backend.strict_options,
-            reported=backend.reported_options(),
-            warn=warn,
-        )
+def _report_missing_logprobs(backend: ModelAPI, warn: Callable[[Warning], None]) -> None:
+    """Say that a server gave no log-probabilities, although it was asked for them and wrote something."""
+    report_unsupported(
+        ["LOGPROBS: its server gave none"],
+        backend=backend.provider,
+        strict=backend.strict_options,
+        reported=backend.reported_options(),
+        warn=warn,
+    )
 
 
 def _told(config: GenerateConfig) -> str:
@@ -189,6 +186,8 @@ def _unenforced(backend: ModelAPI, schema: OutputSchema | None) -> tuple[str, ..
 
 def _options(backend: ModelAPI, config: GenerateConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the merged options, under common names and under the provider's own."""
+    if not config.options and not backend.model_options:
+        return {}, {}
     options = dict(config.over(backend.model_options, table=backend.options).options)
     native = translate_options(
         options,
@@ -223,8 +222,14 @@ async def _fill(
         await take_chunks(backend, request, TimeLimits.of(options, stream=request.stream), take)
         _note_answers(log, [writer])
     _check_prompt_read(backend, request, writer)
-    _note_missing_logprobs(backend, options, writer.is_without_logprobs, writer.warn)
-    writer.finish(started, options.get(ModelOption.LOGPROBS))
+    _finish(backend, writer, started, options)
+
+
+def _finish(backend: ModelAPI, writer: ThunkWriter, started: float, options: Mapping[str, Any]) -> None:
+    logprobs = options.get(ModelOption.LOGPROBS)
+    if logprobs and writer.is_without_logprobs:
+        _report_missing_logprobs(backend, writer.warn)
+    writer.finish(started, logprobs)
 
 
 def _without_words(chunk: Chunk) -> Chunk:
@@ -269,7 +274,7 @@ async def _render_request(
     offer = ToolOffer()
     if config.tool_calls:
         offer = ToolOffer.of(options, ctx.actions_for_available_tools() or (), action)
-    request = evolve(request, messages=tuple(messages))
+    request = request.with_messages(messages)
     request, tools, reader = await with_tools(
         backend, request, offer, options.get(ModelOption.MAX_NEW_TOKENS, backend.default_max_new_tokens)
     )
@@ -280,11 +285,9 @@ async def _render_request(
     if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         request = evolve(request, messages=_telling(request.schema.prompt(), request.messages), schema=None)
     if told := _told(config):
-        request = evolve(request, messages=_telling(told, request.messages))
+        request = request.with_messages(_telling(told, request.messages))
     _check_media(backend, request.messages)
-    if (whole := tuple(map(mended, request.messages))) != request.messages:
-        request = evolve(request, messages=whole)
-    refuse_half_characters(request)
+    request = without_half_characters(request)
     for writer in writers:
         writer.send(request)
     return request
@@ -384,9 +387,8 @@ async def complete(
         )
     for prompt, completion in zip(prompts, completions, strict=True):
         check_prompt_read([prompt], completion.usage, backend, warn_caller)
-        _note_missing_logprobs(
-            backend, options, bool(completion.text) and not completion.logprobs, warn_caller
-        )
+        if options.get(ModelOption.LOGPROBS) and completion.text and not completion.logprobs:
+            _report_missing_logprobs(backend, warn_caller)
     thunks: list[ModelOutputThunk[Any]] = [
         ModelOutputThunk(
             completion.text,

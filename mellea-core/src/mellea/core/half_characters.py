@@ -7,7 +7,7 @@ the caller says they are refused, with the place; in what a model said before th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -16,20 +16,40 @@ from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 
-__all__ = ["mended", "refuse_half_characters"]
+__all__ = ["refuse_half_characters", "without_half_characters"]
 
 _HALF = re.compile("[\ud800-\udfff]")
 _SHOWN = 20
 """How many characters before a half one are shown."""
 
 
-def refuse_half_characters(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:
+def without_half_characters(request: ChatRequest) -> ChatRequest:
+    """Return a request as it can be sent: what a model said is mended.
+
+    Raises:
+        UsageError: A text of the caller's holds half a character; nothing was sent.
+    """
+    if not all(message.content.isascii() for message in request.messages):
+        request = request.with_messages(map(_mended, request.messages))
+        _refuse((f"The {message.role} message", message.content) for message in request.messages)
+    _refuse(_texts_beside(request))
+    return request
+
+
+def refuse_half_characters(request: CompletionRequest | EmbeddingRequest) -> None:
     """Look through what the caller says in a request.
 
     Raises:
         UsageError: A text of the caller's holds half a character; nothing was sent.
     """
-    for where, text in _texts(request):
+    what = "Text" if isinstance(request, EmbeddingRequest) else "Prompt"
+    _refuse((f"{what} {number}", prompt) for number, prompt in enumerate(request.prompts, start=1))
+    if isinstance(request, CompletionRequest):
+        _refuse(_texts_beside(request))
+
+
+def _refuse(texts: Iterable[tuple[str, str]]) -> None:
+    for where, text in texts:
         if (found := _half(text)) is not None:
             raise UsageError(
                 f"{where} holds half a character ({ascii(text[found])[1:-1]}) at position {found}, after "
@@ -47,18 +67,8 @@ def _half(text: str) -> int | None:
     return found.start() if found else None
 
 
-def _texts(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> Iterator[tuple[str, str]]:
-    """Iterate over the texts of a request that the caller answers for, each with what it is."""
-    if isinstance(request, EmbeddingRequest):
-        yield from ((f"Text {number}", text) for number, text in enumerate(request.prompts, start=1))
-        return
-    if isinstance(request, CompletionRequest):
-        for number, prompt in enumerate(request.prompts, start=1):
-            yield f"Prompt {number}", prompt
-    else:
-        for message in request.messages:
-            if message.role != "assistant":
-                yield f"The {message.role} message", message.content
+def _texts_beside(request: ChatRequest | CompletionRequest) -> Iterator[tuple[str, str]]:
+    """Iterate over the texts of a request beside its words, each with what it is."""
     for name, value in request.options.items():
         yield from ((f"The option {name!r}", text) for text in _within(value))
     if request.schema is not None:
@@ -77,7 +87,7 @@ def _within(value: Any) -> Iterator[str]:
             yield from _within(item)
 
 
-def mended(message: Message) -> Message:
+def _mended(message: Message) -> Message:
     """Return what a model said so that it can be sent.
 
     Halves that stand side by side are joined, others replaced by U+FFFD.

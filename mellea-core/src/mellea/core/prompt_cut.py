@@ -42,8 +42,11 @@ def check_prompt_read(
     """
     if usage is None or usage.prompt_tokens <= 0 or usage.cached_tokens:
         return
+    most = (sum(map(len, texts)) + len(texts)) // 2  # a word and a blank take two characters
+    if most < _FEWEST_WORDS or usage.prompt_tokens * 2 >= most:  # so that few prompts are counted out
+        return
     blanks = sum(text.count(" ") + text.count("\n") + text.count("\t") + 1 for text in texts)
-    if blanks < _FEWEST_WORDS or usage.prompt_tokens * 2 >= blanks:  # so that few prompts are counted out
+    if blanks < _FEWEST_WORDS or usage.prompt_tokens * 2 >= blanks:
         return
     words = sum(any(map(str.isalnum, word)) for text in texts for word in text.split())
     if words < _FEWEST_WORDS or usage.prompt_tokens * 2 >= words:

@@ -49,6 +49,8 @@ def read_from(spans: Iterable[Span], tools: Iterable[Tool] = ()) -> Sources:
     for span in spans:
         if isinstance(span, ModelOutputThunk):
             sources = span.sources
+        elif type(span) is CBlock and span.sources is None:
+            sources = USER
         elif (
             type(span) is Message
             and span.sources is None

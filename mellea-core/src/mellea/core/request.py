@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 from attrs import field, frozen
 
@@ -37,6 +37,19 @@ class ChatRequest:
     n: int = 1
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
+
+    def with_messages(self, messages: Iterable[Message]) -> Self:
+        """Return the request with another conversation."""
+        return type(self)(
+            self.model_id,
+            tuple(messages),
+            self.options,
+            self.schema,
+            self.stream,
+            self.n,
+            self.tools,
+            self.tool_choice,
+        )
 
 
 @frozen

@@ -226,7 +226,7 @@ def check_names(tools: Iterable[Any] | Mapping[str, Any] | None) -> None:
     Raises:
         UsageError: Two have the same name.
     """
-    if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
+    if tools is None or not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
         return
     names = [_name_of(tool) for tool in tools]
     if twice := sorted({name for name in names if names.count(name) > 1}):
