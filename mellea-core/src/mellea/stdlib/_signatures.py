@@ -7,7 +7,6 @@ for ``help`` and editors.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import re
@@ -276,37 +275,43 @@ class _UnknownOptionError(UsageError, TypeError):
 def _telling_unknown_options(verb: F) -> F:
     """Return a verb that says which option it does not know, and which one may be meant."""
     # A synchronous verb waits, and may be told to.
-    tolerated = _OF_OLD if inspect.iscoroutinefunction(verb) else (*_OF_OLD, "await_result")
+    tolerated = () if inspect.iscoroutinefunction(verb) else ("await_result",)
 
     @functools.cache
     def parameters() -> Mapping[str, inspect.Parameter]:
         return inspect.signature(told).parameters
 
-    def check(options: Iterable[str]) -> None:
+    def check(options: dict[str, Any]) -> None:
         known = parameters()
-        if unknown := [name for name in options if name not in known and name not in tolerated]:
-            near = difflib.get_close_matches(unknown[0], known, n=1)
-            keywords = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]
-            guess = f"Did you mean {near[0]!r}? " if near else ""
-            raise _UnknownOptionError(
-                f"{verb.__name__} takes no option {unknown[0]!r}.",
-                hint=f"{guess}It takes {', '.join(keywords)}.",
-            )
+        for name in [name for name in options if name not in known]:
+            if name in _OF_OLD:
+                del options[name]
+            elif name not in tolerated:
+                raise _unknown_option(verb.__name__, name, known)
 
     def sync(*args: Any, **options: Any) -> Any:
-        check(options)
-        for name in _OF_OLD:
-            options.pop(name, None)
+        if options:
+            check(options)
         return verb(*args, **options)
 
     async def awaited(*args: Any, **options: Any) -> Any:
-        check(options)
-        for name in _OF_OLD:
-            options.pop(name, None)
+        if options:
+            check(options)
         return await verb(*args, **options)
 
     told = functools.wraps(verb)(awaited if inspect.iscoroutinefunction(verb) else sync)
     return cast("F", told)
+
+
+def _unknown_option(verb: str, name: str, known: Mapping[str, inspect.Parameter]) -> _UnknownOptionError:
+    import difflib  # noqa: PLC0415  only a mistake needs it
+
+    near = difflib.get_close_matches(name, known, n=1)
+    keywords = [name for name, p in known.items() if p.kind is p.KEYWORD_ONLY]
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    return _UnknownOptionError(
+        f"{verb} takes no option {name!r}.", hint=f"{guess}It takes {', '.join(keywords)}."
+    )
 
 
 def _complete(doc: str, names: Iterable[str]) -> str:

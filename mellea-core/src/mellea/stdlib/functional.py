@@ -24,7 +24,7 @@ from mellea.core.metadata import GenerateLog
 from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib._act import aact
+from mellea.stdlib._act import aact, acted
 from mellea.stdlib._generate import (
     loops,
     refuse_rounds,
@@ -147,7 +147,7 @@ async def ainstruct(
         config = GenerateConfig(format, model_options, tool_calls).steered(steer)
         config, _ = await steer_config(instruction, instruction.requirements, backend, config)
         format, model_options = config.format, config.options
-    return await aact(
+    return await acted(
         instruction,
         context,
         backend,
