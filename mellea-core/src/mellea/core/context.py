@@ -103,7 +103,7 @@ class Context(ABC):
     def without_spans(self) -> Self:
         """Return an empty context with the attributes of this one; ``__init__`` is not called."""
         node = type(self).__new__(type(self))
-        vars(node).update(vars(self))
+        node.__dict__.update(self.__dict__)
         node.tokens = node._previous = node._data = None  # noqa: SLF001  one of our own
         return node
 

@@ -86,7 +86,8 @@ class ChatContext(Context):
         if not isinstance(previous, ChatContext):
             self.length = len(self.as_list())
             return self
-        self.take_settings(previous)
+        if type(previous) is not type(self):
+            self.take_settings(previous)
         self.length = previous.length + 1
         self.pinned = previous.pinned
         is_system = isinstance(data, Message) and data.role == "system"

@@ -107,13 +107,13 @@ class History:
             self._open = [turn for turn in self._open if not turn.thunk.is_computed()]
             if self._epoch != begun.epoch or thunk.error is not None:
                 return
-            before, spans = self.ctx, _new_spans(begun.ctx, after)
-            self.ctx = after if before is begun.ctx else _add_all(before, spans)
+            before = self.ctx
+            self.ctx = after if before is begun.ctx else _add_all(before, _new_spans(begun.ctx, after))
             if self.last is not None:
                 self.last.release_prompt()
             self.last = thunk
             if not thunk.is_computed():
-                self._open.append(_Open(before, self.ctx, spans, thunk))
+                self._open.append(_Open(before, self.ctx, _new_spans(begun.ctx, after), thunk))
                 thunk.on_failure(self._roll_back)
         if _has_failed(thunk):
             self._roll_back()
@@ -159,9 +159,9 @@ def _new_spans(before: Context, after: Context) -> list[Span]:
     """
     spans: list[Span] = []
     node: Context | None = after
-    while node is not None and node is not before and not node.is_root_node:
+    while node is not None and node is not before and (previous := node.previous_node) is not None:
         spans.append(node.node_data)  # type: ignore[arg-type]  # every node but the root holds a span
-        node = node.previous_node
+        node = previous
     spans.reverse()
     return spans if node is before else spans[-2:]
 
