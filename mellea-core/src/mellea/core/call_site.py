@@ -93,9 +93,10 @@ def _outside(frame: FrameType | None) -> _CallSite | None:
     None on a thread of the library's own.
     """
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", "<string>"))
+        names = frame.f_globals
+        module = str(names["__name__"]) if "__name__" in names else "<string>"
         if not _is_ours(module):
-            registry = frame.f_globals.setdefault("__warningregistry__", {})
+            registry = names.setdefault("__warningregistry__", {})
             return _CallSite(frame.f_code.co_filename, frame.f_lineno, module, registry)
         frame = frame.f_back
     return None

@@ -114,9 +114,7 @@ class Chunk:
     tool_calls: tuple[ToolCallFragment, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.tool_calls, tuple) or not all(
-            isinstance(part, ToolCallFragment) for part in self.tool_calls
-        ):
+        if self.tool_calls != () and not _are_fragments(self.tool_calls):
             raise TypeError(f"a chunk's tool_calls are a tuple of fragments, not {self.tool_calls!r}")
         if not isinstance(self.refusal, str):
             raise TypeError(f"a chunk's refusal is text, not {self.refusal!r}")
@@ -128,6 +126,10 @@ class Chunk:
             raise TypeError(f"a chunk's index is a number of 0 or more, not {self.index!r}")
         if self.logprobs and not isinstance(self.logprobs[0], TokenLogprob):
             raise TypeError(f"a chunk's log-probabilities are TokenLogprob, not {self.logprobs[0]!r}")
+
+
+def _are_fragments(parts: Any) -> bool:
+    return isinstance(parts, tuple) and all(isinstance(part, ToolCallFragment) for part in parts)
 
 
 @frozen
