@@ -7,7 +7,7 @@ import inspect
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -93,22 +93,10 @@ class Spending:
             return f"{bounds.seconds:g} seconds"
         return None
 
-    @asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    def deadline(self) -> AbstractAsyncContextManager[None]:
         """End a block, without an error, when the time is over."""
         left = self.remaining_seconds()
-        if left is None:
-            yield
-            return
-        token = _has_deadline.set(True)
-        try:
-            async with asyncio.timeout(left) as clock:
-                yield
-        except TimeoutError:
-            if not clock.expired():
-                raise
-        finally:
-            _has_deadline.reset(token)
+        return nullcontext() if left is None else _ending_after(left)
 
     @contextmanager
     def paying(self) -> Iterator[None]:
@@ -130,6 +118,19 @@ class Spending:
         if self.budget.seconds is None:
             return None
         return self.budget.seconds - (time.monotonic() - self.started)
+
+
+@asynccontextmanager
+async def _ending_after(seconds: float) -> AsyncIterator[None]:
+    token = _has_deadline.set(True)
+    try:
+        async with asyncio.timeout(seconds) as clock:
+            yield
+    except TimeoutError:
+        if not clock.expired():
+            raise
+    finally:
+        _has_deadline.reset(token)
 
 
 async def call_within_deadline(function: Callable[..., Any], *arguments: Any) -> Any:

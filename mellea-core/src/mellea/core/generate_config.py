@@ -54,6 +54,8 @@ class GenerateConfig:
             layers: The lowest first: a backend's options, then a session's.
             table: The backend's table, so that a native spelling overrides a common name, and the reverse.
         """
+        if not any(layers) and not self.options:
+            return self
         return self._with(merge_options(*map(table.canonical, (*layers, self.options))))
 
     def under(self, *layers: Mapping[str, Any] | None, table: OptionTable = _NO_TABLE) -> Self:

@@ -70,6 +70,8 @@ def as_usage(said: Usage | Mapping[str, Any] | None) -> Usage | None:
 def total_usage(usages: Sequence[Usage | Mapping[str, Any] | None]) -> Usage:
     """Return the sum of the tokens spent."""
     known = [usage for usage in map(as_usage, usages) if usage is not None]
+    if len(known) == 1:
+        return known[0]
     return Usage(
         sum(usage.prompt_tokens for usage in known),
         sum(usage.completion_tokens for usage in known),

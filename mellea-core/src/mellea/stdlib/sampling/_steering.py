@@ -129,6 +129,8 @@ def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]
     One that was left to checking, that an attempt before has failed, and that is met now, was repaired.
     """
     best = attempts[chosen]
+    if not best.steering:
+        return best.steering
     met = {requirement.name for requirement, result in best.results if result.result}
     failed = {
         requirement.name
