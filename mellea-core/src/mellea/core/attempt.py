@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from attrs import field, fields_dict, frozen
 
@@ -25,7 +25,7 @@ __all__ = ["Attempt", "attempts_of"]
 S = TypeVar("S")
 
 
-@frozen
+@frozen(slots=False)
 class Attempt(Generic[S]):
     """One attempt at an answer.
 
@@ -107,6 +107,12 @@ class Attempt(Generic[S]):
         """
         total = sum(result.score for _, result in self.results if result.score is not None)
         return -math.inf if math.isnan(total) else float(total)
+
+    def without_prompt(self) -> Self:
+        """Return the attempt without what was sent."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), sent=None)
+        return twin
 
     def failures(self) -> list[tuple[str, str]]:
         """Return what is wrong with it: the requirement's name and the reason, for each that is not met."""

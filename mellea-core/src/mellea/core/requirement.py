@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import evolve
-
 from mellea.core._error_words import words_of
 from mellea.core.budget import call_within_deadline, is_being_cancelled
 from mellea.core.chunking import Chunker, ChunkingStrategy, resolve_chunking_strategy
@@ -284,7 +282,9 @@ def reqify(requirement: str | Requirement) -> Requirement:
 
 def _as_result(verdict: object, seconds: float) -> ValidationResult:
     if isinstance(verdict, ValidationResult):
-        return evolve(verdict, seconds=seconds)
+        timed = object.__new__(type(verdict))
+        vars(timed).update(vars(verdict), seconds=seconds)
+        return timed
     result, reason = verdict if isinstance(verdict, tuple) and len(verdict) == 2 else (verdict, None)
     try:
         met = as_bool(result)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from attrs import define, evolve, field, setters
+from attrs import define, field, setters
 
 from mellea.core.attempt import Attempt, attempts_of
 from mellea.core.budget import Budget, Spending, no_attempt
@@ -76,7 +76,7 @@ class SamplingResult(Generic[S]):
                 result_index = attempts
             attempts = attempts_of(sample_generations, sample_validations, sample_actions, sample_contexts)
             why, said = why or "its strategy chose it", bool(success)
-        known = tuple(attempts) if isinstance(attempts, Sequence) else ()
+        known = tuple(attempts) if isinstance(attempts, tuple | Sequence) else ()
         index = int(result_index or 0)
         if not -len(known) <= index < len(known):
             raise UsageError(
@@ -261,12 +261,14 @@ class SamplingResult(Generic[S]):
             for number, attempt in enumerate(self.attempts)
         ]
 
-    def without_prompts(self) -> SamplingResult[S]:
+    def without_prompts(self) -> Self:
         """Return the result without what was sent: each prompt holds the whole conversation so far."""
         for attempt in self.attempts:
             if attempt.output is not self.result:
                 attempt.output.release_prompt()
-        return evolve(self, attempts=tuple(evolve(attempt, sent=None) for attempt in self.attempts))
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), attempts=tuple([attempt.without_prompt() for attempt in self.attempts]))
+        return twin
 
     def _repr_html_(self) -> str:
         head, *rows = self._cells()

@@ -84,6 +84,7 @@ async def judge_attempt(
         feedback=_feedback(begun.action, call.action),
         seed=call.seed_for(begun.lane, begun.round),
         started=time.time() - seconds,
+        strategy=call.strategy,
         sent=output.sent,
         steering=call.steering,
         faults=await _faults(call, str(output)),

@@ -230,14 +230,14 @@ class BaseSamplingStrategy(SamplingStrategy):
             self.spare_judges,
             Spending(budget or self.budget or Budget()),
             validation_ctx=validation_ctx,
+            strategy=repr(self),
         )
         call = await steer_request(call) if self.steers else call
         attempts, error = await self._attempts(call)
         if not attempts:
             raise error or no_attempt(call.spending)
         index, why = await self.choose(call, attempts, error)
-        rooted = (_in_call_context(attempt, call) for attempt in attempts)
-        told = tuple(evolve(attempt, strategy=attempt.strategy or repr(self)) for attempt in rooted)
+        told = tuple([_in_call_context(attempt, call) for attempt in attempts])
         return SamplingResult(told, index, why, fates_of(told, index))
 
     def _lane_count(self) -> int:
@@ -375,7 +375,7 @@ def explain_success(attempts: Sequence[Attempt[Any]], index: int) -> str:
     """Say why a success was chosen."""
     faults = attempts[index].faults
     if not faults:
-        drawn = any(attempt.success and attempt.faults for attempt in attempts)
+        drawn = any(attempt.faults and attempt.success for attempt in attempts)
         return f"it was the first to meet every requirement{' without a fault' if drawn else ''}"
     return f"it meets every requirement, with the fewest faults: {'; '.join(faults)}"
 

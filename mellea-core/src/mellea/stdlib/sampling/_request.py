@@ -44,6 +44,7 @@ class SamplingRequest:
         spending: What the call has spent.
         first_round: Number of the first round; more than 0 when other backends have tried before.
         validation_ctx: The conversation that validators see instead of the one that the model saw.
+        strategy: What makes the attempts, in words.
         reseeds: Whether the next attempt draws with a seed of its own even where a temperature is given.
         steering: What became of each requirement that has a form, by its name.
         guards: What a steered text is looked at for, beside its requirements; None where nothing steers.
@@ -64,6 +65,7 @@ class SamplingRequest:
     spending: Spending = field(repr=False)
     first_round: int = 0
     validation_ctx: Context | None = None
+    strategy: str | None = None
     reseeds: bool = False
     steering: Mapping[str, str] = field(factory=dict, hash=False)
     guards: Guards | None = None
@@ -94,7 +96,8 @@ class SamplingRequest:
     @property
     def seed(self) -> int | None:
         """The seed of the call, else of the backend; None without one."""
-        seed = self.merged.get(ModelOption.SEED, self.merged.get("seed"))
+        merged = self.merged
+        seed = merged.get(ModelOption.SEED, merged.get("seed"))
         return seed if isinstance(seed, int) else None
 
     def config_for(self, lane: int, round_: int) -> GenerateConfig:
@@ -119,8 +122,8 @@ class SamplingRequest:
 
     def seed_for(self, lane: int, round_: int) -> int | None:
         """Return the seed of one attempt; None where it is left to the provider."""
-        seed = self.config_for(lane, round_).options.get(ModelOption.SEED, self.seed)
-        return seed if isinstance(seed, int) else None
+        seed = self.config_for(lane, round_).options.get(ModelOption.SEED)
+        return seed if isinstance(seed, int) else self.seed
 
     def draws_again(self, attempt: Attempt[Any]) -> bool:
         """Tell whether the same is asked again for a better text, although all requirements are met."""
@@ -165,7 +168,7 @@ def requirements_of(
     Raises:
         UsageError: It is one text or one requirement instead of several, or an entry is neither.
     """
-    if isinstance(given, str | Requirement):
+    if not isinstance(given, list | tuple | None) and isinstance(given, str | Requirement):
         raise UsageError(
             "requirements is one requirement instead of a list.", hint="Pass requirements=[...]."
         )

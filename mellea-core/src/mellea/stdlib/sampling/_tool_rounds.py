@@ -85,6 +85,7 @@ class ToolRounds:
             seconds=seconds,
             seed=self.call.seed_for(self.begun.lane, self.begun.round),
             started=time.time() - seconds,
+            strategy=self.call.strategy,
             sent=output.sent,
             tool_results=tuple(messages),
             usage=as_usage(output.generation.usage) or Usage(),
