@@ -10,7 +10,7 @@ from attrs import evolve
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, is_component
 from mellea.core.errors import UsageError
-from mellea.core.message import Message
+from mellea.core.message import Message, is_message
 from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["ChatFormatter", "Formatter"]
@@ -58,7 +58,7 @@ class ChatFormatter(Formatter):
             return self._block(span)
         if isinstance(span, ModelOutputThunk):
             return self._answer(span)
-        if isinstance(span, Message):
+        if is_message(span):
             return self._render_message(span) if span.documents else span
         if is_component(span):
             return self._component(span)

@@ -122,7 +122,7 @@ class Chunk:
             raise TypeError(f"a chunk's refusal is text, not {self.refusal!r}")
         if not (isinstance(self.text, str) and isinstance(self.thinking, str)):
             raise TypeError(f"a chunk's text and thinking are text, not {self.text!r} and {self.thinking!r}")
-        if not isinstance(self.finish_reason, str | None):
+        if self.finish_reason is not None and not isinstance(self.finish_reason, str):
             raise TypeError(f"a chunk's finish_reason is text or None, not {self.finish_reason!r}")
         if not isinstance(self.index, int) or self.index < 0:
             raise TypeError(f"a chunk's index is a number of 0 or more, not {self.index!r}")

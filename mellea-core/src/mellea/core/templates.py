@@ -21,6 +21,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mellea.core.blocks import CBlock
 from mellea.core.component import Component, Span, TemplateRepresentation, is_component
 from mellea.core.errors import TemplateError, UsageError
 from mellea.core.formatter import ChatFormatter
@@ -72,7 +73,7 @@ def _compile(source: str) -> Template:
         tree = environment.parse(source)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, "mellea_turns", [], [], None, None, lineno=loop.lineno)
-        return Template.from_code(environment, environment.compile(tree), environment.make_globals(None))
+        return Template.from_code(environment, environment.compile(tree), dict(environment.globals))
     except TemplateSyntaxError as error:
         raise TemplateError(
             f"A template does not compile: {error.message} in line {error.lineno}.",
@@ -187,7 +188,7 @@ class TemplateFormatter(ChatFormatter):
         """
         if isinstance(span, ModelOutputThunk):
             _check_computed(span, "A part of the prompt")
-        if not is_component(span):
+        if type(span) is CBlock or not is_component(span):
             return str(span)
         shown = span.format_for_llm()
         return shown if isinstance(shown, str) else self.render(span, shown)
@@ -204,12 +205,14 @@ class TemplateFormatter(ChatFormatter):
 
     def _render_value(self, value: Any) -> Any:
         """Return a template variable with the spans in it rendered."""
-        if value is None or isinstance(value, str | int | float | bool):
+        if value is None or isinstance(value, str | int | float):
             return value
-        if isinstance(value, Mapping):
-            return {key: self._render_value(item) for key, item in value.items()}
+        if type(value) is CBlock:
+            return str(value)
         if isinstance(value, list | tuple | set | frozenset):
             return [self._render_value(item) for item in value]
+        if isinstance(value, dict | Mapping):
+            return {key: self._render_value(item) for key, item in value.items()}
         return self.print(value)
 
     def _template(self, cls: type, order: tuple[str, ...]) -> Template:

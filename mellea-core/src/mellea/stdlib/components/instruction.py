@@ -79,12 +79,8 @@ class Instruction(Component[str]):
         images: Iterable[Any] | None = None,
         audio: Iterable[Any] | None = None,
     ) -> None:
-        lists = {"requirements": requirements, "icl_examples": icl_examples, "images": images, "audio": audio}
-        for name, value in lists.items():
-            if isinstance(value, str | bytes) or not isinstance(value, Iterable | None):
-                what = "one text" if isinstance(value, str) else f"one {type(value).__name__}"
-                raise UsageError(f"{name} is {what}.", hint=f"Pass a list: {name}=[...].")
-        if not isinstance(grounding_context, Mapping | None):
+        _check_lists(requirements=requirements, icl_examples=icl_examples, images=images, audio=audio)
+        if grounding_context is not None and not isinstance(grounding_context, dict | Mapping):
             raise UsageError(
                 "grounding_context has no names.", hint='Pass a mapping: grounding_context={"name": text}.'
             )
@@ -173,6 +169,15 @@ class Instruction(Component[str]):
     def apply_user_dict_from_jinja(user_dict: Mapping[str, Any], s: str) -> str:
         """Return a template text with the variables filled in."""
         return render_text(s, user_dict)
+
+
+def _check_lists(**lists: object) -> None:
+    for name, value in lists.items():
+        if value is None or isinstance(value, list | tuple):
+            continue
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            what = "one text" if isinstance(value, str) else f"one {type(value).__name__}"
+            raise UsageError(f"{name} is {what}.", hint=f"Pass a list: {name}=[...].")
 
 
 def _fill_requirement(
