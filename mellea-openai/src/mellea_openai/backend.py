@@ -250,13 +250,16 @@ class OpenAIBackend(Backend):
             self._tells_tokens = False
             return None
 
-    async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
+    def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``/chat/completions``.
 
         A pattern that the server refuses is left out, then and later.
         """
-        held = pattern_of(request) is not None
-        if not (held and self._keeps_patterns is False):
+        return self._stream_chat(request) if pattern_of(request) is None else self._stream_held(request)
+
+    async def _stream_held(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        held = True
+        if self._keeps_patterns is not False:
             try:
                 async with aclosing(self._stream_chat(request)) as chunks:
                     async for chunk in chunks:
@@ -275,7 +278,8 @@ class OpenAIBackend(Backend):
         client = await self._clients.get()
         sdk = SDKOptions.taken_from(request.options)
         messages = await inlined(request.messages, images=False)
-        request = evolve(request, messages=messages, options=sdk.fields)
+        if messages is not request.messages or sdk.given:
+            request = evolve(request, messages=messages, options=sdk.fields)
         more: Mapping[str, Any] = {}
         if (pattern := pattern_of(request)) is not None and self.plain_patterns:
             request, more = as_text(request, pattern)
@@ -360,6 +364,8 @@ class OpenAIBackend(Backend):
 
     def _request_options(self, sdk: SDKOptions) -> Any:
         """Return what the SDK takes beside a body; the secrets in it are known from now on."""
+        if not sdk.given:
+            return {}
         self._secrets = tuple(dict.fromkeys([*self._secrets, *sdk.secrets]))
         timeout = {"timeout": sdk.given["timeout"]} if "timeout" in sdk.given else {}
         return {"headers": sdk.headers, "params": sdk.query, **timeout}

@@ -11,7 +11,7 @@ from mellea.core.errors import MalformedResponseError, UsageError
 from mellea.core.logprobs import logprobs_from
 from mellea.core.message import Message, merge_provider_fields
 from mellea.core.provider_errors import error_for_status
-from mellea.core.provider_words import error_of_answer
+from mellea.core.provider_words import OBJECT, error_of_answer
 from mellea.core.reasoning import replays_reasoning
 from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest
@@ -153,7 +153,7 @@ def chunks_from(data: Any, *, backend: str, model_id: str, secrets: Iterable[str
     """
     chunks = _chunks(data, backend, model_id, secrets)
     choices = data.get("choices")
-    if not choices or not all(isinstance(choice.get("message"), Mapping) for choice in choices):
+    if not choices or not all(isinstance(choice.get("message"), OBJECT) for choice in choices):
         raise malformed_response(data, backend=backend, model_id=model_id)
     return chunks
 
@@ -199,9 +199,11 @@ def fragments_in(said: Mapping[str, Any]) -> tuple[ToolCallFragment, ...]:
     Raises:
         TypeError: They are not what the protocol says.
     """
-    calls = said.get("tool_calls") or ()
-    if isinstance(said.get("function_call"), Mapping) and not calls:  # as older servers say it
-        calls = [{"function": said["function_call"]}]
+    calls, older = said.get("tool_calls"), said.get("function_call")
+    if not calls and not older:
+        return ()
+    if not calls:  # as older servers say it
+        calls = [{"function": older}] if isinstance(older, Mapping) else ()
     return tuple(_fragment(call, place) for place, call in enumerate(calls))
 
 
@@ -288,24 +290,25 @@ def embeddings_from(data: Any, *, backend: str, model_id: str) -> EmbeddingRespo
 
 def usage_from(usage: Any) -> Usage | None:
     """Return the tokens spent, or None if the provider does not say, or says what cannot be."""
-    if not isinstance(usage, Mapping) or not usage:
+    if not usage or not isinstance(usage, OBJECT):
         return None
-    counts = [
-        _count(within.get(name) if isinstance(within, Mapping) else None)
-        for within, name in (
-            (usage, "prompt_tokens"),
-            (usage, "completion_tokens"),
-            (usage.get("prompt_tokens_details"), "cached_tokens"),
-            (usage.get("completion_tokens_details"), "reasoning_tokens"),
-        )
-    ]
-    known = [count for count in counts if count is not None]
+    read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    cached = _count_within(usage.get("prompt_tokens_details"), "cached_tokens")
+    reasoned = _count_within(usage.get("completion_tokens_details"), "reasoning_tokens")
+    if read is None or written is None or cached is None or reasoned is None:
+        return None
     # No prompt is of no tokens: who says so does not count, and LiteLLM says it where nothing was said.
-    return Usage(*known) if len(known) == len(counts) and any(known) else None
+    return Usage(read, written, cached, reasoned) if read or written or cached or reasoned else None
+
+
+def _count_within(details: Any, name: str) -> int | None:
+    return _count(details.get(name)) if details and isinstance(details, OBJECT) else 0
 
 
 def _count(value: Any) -> int | None:
     """Return a number of tokens, 0 if there is none, and None for what is no number of tokens."""
+    if type(value) is int:
+        return value if value >= 0 else None
     if value is None:
         return 0
     if isinstance(value, str) and value.isascii() and value.isdigit():

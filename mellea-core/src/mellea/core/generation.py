@@ -312,7 +312,12 @@ async def resolve_all(spans: Iterable[Span]) -> None:
     Raises:
         MelleaError: The error of a thunk that failed.
     """
-    pending = [thunk for span in spans for thunk in generate_walk(span)]
+    pending = [
+        thunk
+        for span in spans
+        if not (type(span) is Message and span.documents is None)  # it holds none, and there may be many
+        for thunk in generate_walk(span)
+    ]
     if pending:
         await asyncio.gather(*(thunk.avalue() for thunk in pending))
 

@@ -78,13 +78,17 @@ class ProviderWords:
     is_page: bool = False
 
 
+OBJECT = (dict, Mapping)
+"""What an object of JSON is read as; the usual first, since a protocol is slow to ask."""
+
+
 def error_of_answer(body: Any) -> Any:
     """Return the error that a body holds which came with a status of success; None if it holds none."""
-    if not isinstance(body, Mapping):
+    if not isinstance(body, OBJECT):
         return None
     choices = body.get("choices")
-    for choice in choices if isinstance(choices, Sequence) and not isinstance(choices, str) else ():
-        if isinstance(choice, Mapping) and (error := _error_of_choice(choice)):
+    for choice in choices if isinstance(choices, list | Sequence) and not isinstance(choices, str) else ():
+        if isinstance(choice, OBJECT) and (error := _error_of_choice(choice)):
             return error
     named = body.get("error") or "error" in (body.get("object"), body.get("type"))
     return body if not choices and (named or _only_tells(body)) else None
@@ -92,7 +96,7 @@ def error_of_answer(body: Any) -> Any:
 
 def _error_of_choice(choice: Mapping[str, Any]) -> Any:
     particular = choice.get("provider_specific_fields")  # where LiteLLM keeps what it does not know
-    kept = particular if isinstance(particular, Mapping) else {}
+    kept = particular if particular and isinstance(particular, OBJECT) else {}
     named = "error" in (choice.get("finish_reason"), kept.get("native_finish_reason"))
     return choice.get("error") or kept.get("error") or ("The answer ended with an error." if named else None)
 

@@ -46,6 +46,8 @@ class SDKOptions:
         Raises:
             UsageError: One of them is of the wrong kind, or says what only the call can say.
         """
+        if not options:
+            return cls(options, {})
         given = {name: options[name] for name in (*_MAPPINGS, "timeout") if name in options}
         for name in _MAPPINGS:
             if not isinstance(given.get(name, {}), Mapping):

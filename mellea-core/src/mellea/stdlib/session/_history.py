@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +14,7 @@ from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib._generate import wait_or_cancel
 
 __all__ = ["History", "TurnStart"]
 
@@ -125,12 +125,11 @@ class History:
                 self._open.remove(turn)
                 self.ctx = turn.before if self.ctx is turn.after else _without(self.ctx, turn.spans)
 
-    @contextmanager
-    def watch(self, thunk: ModelOutputThunk[Any]) -> Iterator[None]:
-        """Count a thunk as pending while somebody waits for it."""
+    async def wait(self, thunk: ModelOutputThunk[Any]) -> None:
+        """Wait for a thunk, which is pending meanwhile."""
         self._watched[id(thunk)] = thunk
         try:
-            yield
+            await wait_or_cancel(thunk)
         finally:
             self._watched.pop(id(thunk), None)
 

@@ -25,7 +25,6 @@ from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption, OptionTable
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib._generate import wait_or_cancel
 from mellea.stdlib.context.chat import ChatContext
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.sampling._default_strategy import as_strategy
@@ -235,8 +234,7 @@ class SessionState:
             await output.cancel_generation()
             self._check_open()
         if waits and not output.is_computed():
-            with self._history.watch(output):
-                await wait_or_cancel(output)
+            await self._history.wait(output)
         self._history.commit(begun, after, output)
         return result
 
