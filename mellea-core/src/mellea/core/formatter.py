@@ -54,10 +54,12 @@ class ChatFormatter(Formatter):
         return [self._message(span) for span in spans]
 
     def _message(self, span: Span) -> Message:
-        if isinstance(span, CBlock):
-            return self._block(span)
+        if type(span) is Message and not span.documents:  # most of a long conversation
+            return span
         if isinstance(span, ModelOutputThunk):
             return self._answer(span)
+        if isinstance(span, CBlock):
+            return self._block(span)
         if is_message(span):
             return self._render_message(span) if span.documents else span
         if is_component(span):
@@ -80,7 +82,9 @@ class ChatFormatter(Formatter):
                 "An output in the context is not computed yet.", hint="Await it before it is rendered."
             )
         calls = thunk.tool_calls
-        return Message("assistant", str(thunk), tool_calls=calls, thinking=thunk.thinking if calls else None)
+        return Message(
+            "assistant", thunk.value or "", tool_calls=calls, thinking=thunk.thinking if calls else None
+        )
 
     def _render_message(self, message: Message) -> Message:
         return evolve(message, content=self.print(message), documents=None)
