@@ -1,7 +1,8 @@
 """Halves of surrogate pairs: characters of Python's texts that no encoding can send.
 
 They come from text that was cut in the middle of a character, or decoded with ``surrogateescape``. In what
-the caller says they are refused, with the place; in what a model said before they are mended.
+the caller says they are refused, with the place; in what a model said before, and in what a tool gives, they
+are mended.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from attrs import evolve
 from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
+from mellea.core.tool_call import ModelToolCall
 
-__all__ = ["refuse_half_characters", "without_half_characters"]
+__all__ = ["refuse_half_characters", "whole_text", "without_half_characters"]
 
 _HALF = re.compile("[\ud800-\udfff]")
 _SHOWN = 20
@@ -29,7 +31,10 @@ def without_half_characters(request: ChatRequest) -> ChatRequest:
     Raises:
         UsageError: A text of the caller's holds half a character; nothing was sent.
     """
-    if not all(message.content.isascii() for message in request.messages):
+    if not all(
+        message.content.isascii() and not (message.tool_calls or message.tool_name)
+        for message in request.messages
+    ):
         request = request.with_messages(map(_mended, request.messages))
         _refuse((f"The {message.role} message", message.content) for message in request.messages)
     _refuse(_texts_beside(request))
@@ -88,11 +93,38 @@ def _within(value: Any) -> Iterator[str]:
 
 
 def _mended(message: Message) -> Message:
-    """Return what a model said so that it can be sent.
-
-    Halves that stand side by side are joined, others replaced by U+FFFD.
-    """
-    if message.role != "assistant" or _half(message.content) is None:
+    """Return what a model said, what it called, and under which name, so that it can be sent."""
+    if message.role == "tool" and message.tool_name and _half(message.tool_name) is not None:
+        return evolve(message, tool_name=whole_text(message.tool_name))
+    if message.role != "assistant":
         return message
-    text = message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return evolve(message, content=text)
+    if message.tool_calls and any(_half(text) is not None for text in _within_calls(message.tool_calls)):
+        message = evolve(message, tool_calls=[_mended_call(call) for call in message.tool_calls])
+    text = whole_text(message.content)
+    return message if text is message.content else evolve(message, content=text)
+
+
+def whole_text(text: str) -> str:
+    """Return a text that can be sent: halves side by side are joined, others replaced by U+FFFD."""
+    if _half(text) is None:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _within_calls(calls: Iterable[ModelToolCall | Mapping[str, Any]]) -> Iterator[str]:
+    for call in calls:
+        yield from _within(call if isinstance(call, Mapping) else (call.name, call.args))
+
+
+def _mended_call(call: ModelToolCall | Mapping[str, Any]) -> ModelToolCall | Mapping[str, Any]:
+    if isinstance(call, Mapping):
+        return dict(_mended_values(call))
+    return evolve(call, name=whole_text(call.name), args=_mended_values(call.args))
+
+
+def _mended_values(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, Mapping):
+        return {_mended_values(name): _mended_values(item) for name, item in value.items()}
+    return [_mended_values(item) for item in value] if isinstance(value, list | tuple) else value

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from mellea.core.component import is_component
+from mellea.core.half_characters import whole_text
 from mellea.core.tool import Tool
 
 __all__ = ["READ_RESULT", "Pages", "as_text"]
@@ -20,12 +21,16 @@ def as_text(value: Any, render: Callable[[Any], str] | None = None) -> str:
     """Return a tool's result as the model reads it.
 
     Text stays as it is, bytes are read as UTF-8, components are rendered, structures become JSON; all else is
-    what ``str`` says.
+    what ``str`` says. What cannot be sent, such as half a character, is replaced.
 
     Args:
         value: The result.
         render: Renders a component.
     """
+    return whole_text(_told(value, render))
+
+
+def _told(value: Any, render: Callable[[Any], str] | None) -> str:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes | bytearray | memoryview):

@@ -9,6 +9,7 @@ from attrs import evolve
 from mellea.core.backend import Backend
 from mellea.core.errors import MelleaError
 from mellea.core.event_loop import synchronous
+from mellea.core.half_characters import whole_text
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_message import ToolMessage
 from mellea.stdlib.tools.run import ToolRunner
@@ -36,7 +37,7 @@ async def acall_tools(
 def _with_own_words(message: ToolMessage) -> ToolMessage:
     error = message.tool_output
     is_own = message.failed and isinstance(error, Exception) and not isinstance(error, MelleaError)
-    return evolve(message, content=str(error)) if is_own and str(error) else message
+    return evolve(message, content=whole_text(str(error))) if is_own and str(error) else message
 
 
 call_tools = synchronous(acall_tools)

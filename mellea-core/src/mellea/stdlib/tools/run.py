@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 
 from mellea.core.errors import MelleaError, ToolArgumentsError, UsageError
 from mellea.core.event_loop import gather_or_cancel, in_thread
+from mellea.core.half_characters import whole_text
 from mellea.core.sources import MODEL, Sources
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ModelToolCall
@@ -148,7 +149,7 @@ class ToolRunner:
             if task is not None and task.cancelling():
                 raise
             return _failure(call, f"{call.name} was cancelled.", error, time.perf_counter() - started)
-        except Exception as error:  # noqa: BLE001  whatever a tool raises, the model is told
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a tool raises, the model is told
             seconds = time.perf_counter() - started
             return _marked(_failure(call, _in_words(call, error), error, seconds), ready)
         finally:
@@ -199,9 +200,9 @@ def _failure(
     return ToolMessage("tool", text, raised, call.name, call.args, call, failed=True, **told)
 
 
-def _in_words(call: ModelToolCall, error: Exception) -> str:
+def _in_words(call: ModelToolCall, error: BaseException) -> str:
     try:
-        said = " ".join(str(error).split())
+        said = whole_text(" ".join(str(error).split()))
     except Exception:  # noqa: BLE001  an error may fail to tell itself
         said = ""
     if isinstance(error, MelleaError):
@@ -229,7 +230,10 @@ async def _result_of(tool: Tool, arguments: Any, backend: Any) -> tuple[Any, str
     render = getattr(getattr(backend, "formatter", None), "print", None)
 
     def work() -> tuple[Any, str]:
-        value = function(**arguments)
+        try:
+            value = function(**arguments)
+        except StopIteration as error:  # which a thread cannot hand on
+            raise RuntimeError("it raised StopIteration") from error
         return (value, "") if isinstance(value, Awaitable) else (value, as_text(value, render))
 
     if not _is_async(function):
