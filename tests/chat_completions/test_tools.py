@@ -8,6 +8,7 @@ from mellea import ChatContext, ModelOption
 from mellea.core import CapabilityError
 from mellea.core.errors import MalformedResponseError
 from mellea.stdlib.tools import tool
+from tests.chat_completions.routes import through_the_sdk
 from tests.chat_completions.test_content import DONE, event, message
 from tests.servers.faults import Reply
 
@@ -124,6 +125,34 @@ def test_without_a_protocol_the_model_chooses_by_a_schema(open_faulty, faults):
     assert "weather" in first["messages"][0]["content"]
     assert [one["role"] for one in second["messages"]] == ["system", "user", "assistant", "user"]
     assert second["messages"][-1]["content"] == "Result of weather: sunny in Rome"
+
+
+def owned_by(owner):
+    return Reply({"object": "list", "data": [{"id": "m", "object": "model", "owned_by": owner}]})
+
+
+@through_the_sdk
+@pytest.mark.parametrize(
+    ("told", "by_schema"),
+    [
+        ([Reply("no such page", 404)], False),
+        ([Reply("<html>hello</html>")], False),
+        ([owned_by("vllm")], False),
+        ([owned_by("llamacpp"), Reply({"chat_template_caps": {"supports_tools": True}})], False),
+        ([owned_by("llamacpp"), Reply({"chat_template_caps": {"supports_tools": False}})], True),
+        ([owned_by("library"), Reply({"capabilities": ["completion"]})], True),
+    ],
+)
+def test_server_is_asked_once_whether_its_protocol_carries_tools(open_faulty, faults, told, by_schema):
+    m = open_faulty(ctx=ChatContext())
+    text = json.dumps({"answer": "Sunny."}) if by_schema else "Sunny."
+    faults.answers(*told, Reply(message(content=text)))
+
+    for _ in range(2):
+        assert m.chat("Weather in Rome?", tools=[weather], tool_loop=True) == "Sunny."
+
+    asked = faults.requests[len(told) :]
+    assert ["tools" in body for body in asked] == [not by_schema] * 2
 
 
 def test_reasoning_that_led_to_a_call_goes_back(faults, m):

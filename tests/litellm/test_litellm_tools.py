@@ -3,11 +3,22 @@
 from mellea import ChatContext, ModelOption, start_session
 from mellea.stdlib.tools import ToolRunner, tool
 
+FORCED = {ModelOption.TOOL_CHOICE: "required"}
+
 
 @tool
 def weather(city: str) -> str:
     """Tell the weather of a city."""
     return f"sunny in {city}"
+
+
+def test_model_of_llama_cpp_that_knows_no_tools_calls_by_a_schema(open_session):
+    m = open_session(ctx=ChatContext(), model_options={ModelOption.MAX_NEW_TOKENS: 60})
+
+    output = m.act("Weather in Rome?", tools=[weather], tool_loop=False, model_options=FORCED)
+
+    assert [call.name for call in output.tool_calls] == ["weather"]
+    assert output.tool_calls[0].call_func()
 
 
 def test_model_of_ollama_calls_by_a_schema(ollama_server):
@@ -20,7 +31,7 @@ def test_model_of_ollama_calls_by_a_schema(ollama_server):
             "Weather in Rome?",
             tools=[weather],
             tool_loop=ToolRunner(rounds=1),
-            model_options={ModelOption.TOOL_CHOICE: "required"},
+            model_options=FORCED,
         )
         called = [span for span in m.ctx.as_list() if getattr(span, "tool_calls", None)]
 

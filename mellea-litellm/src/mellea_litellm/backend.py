@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from attrs import evolve
@@ -24,6 +25,7 @@ from mellea.core import (
     EmbeddingResponse,
     ModelIdentifier,
     ModelOption,
+    SchemaDialect,
 )
 from mellea.core.addresses import check_address, mentioning_proxy
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from, embeddings_from
@@ -31,6 +33,7 @@ from mellea.core.chat_options import CHAT_OPTIONS
 from mellea.core.errors import CapabilityError, MelleaError, UsageError, stream_interrupted
 from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs, logprob_options
+from mellea.core.openai_servers import RENDERING, can_force, knows_tools, owner
 from mellea.core.options import OptionTable, report_unsupported
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import secrets_of_address
@@ -144,7 +147,9 @@ class LiteLLMBackend(Backend):
         num_retries: How often a request is sent again that could not be opened for want of a connection, or
             was refused by a rate limit or a failing server. A stream that has begun is never sent again.
         native_tools: Whether tools go by the provider's own protocol. By default they do where LiteLLM says
-            so; else, and with Ollama's models, the model chooses among them by a schema.
+            so; else, with Ollama's models, and where a server behind ``openai/`` says that it is llama.cpp's
+            or Ollama's and that the model's template knows no tools, the model chooses among them by a
+            schema.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         keeps_patterns: Whether the provider holds a JSON string to the pattern of its schema, so that
             requirements can steer. By default only Ollama's models (``ollama_chat/``) do; say so for a
@@ -185,6 +190,8 @@ class LiteLLMBackend(Backend):
         self._timeout = timeout
         self._num_retries = num_retries
         self._native_tools = native_tools
+        self._owner: str | None = None
+        self._knows_tools: bool | None = None
         self._secrets = secrets_of_address(base_url)
         self._route: Route | None = None
         self._batches: PromptBatches | None = None
@@ -218,11 +225,35 @@ class LiteLLMBackend(Backend):
         return self._route
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
-        """Tell whether tools go by the provider's own protocol, as far as LiteLLM knows it."""
+        """Tell whether tools go by the provider's own protocol, as far as LiteLLM and the server know."""
         if self._native_tools is not None:
             return self._native_tools
         route = await self._find_route()
-        return route.calls_tools and Capability.TOOLS in self.capabilities
+        if not route.calls_tools or Capability.TOOLS not in self.capabilities:
+            return False
+        if route.base_url is None or not route.may_render_prompts:
+            return True
+        if self._owner is None:
+            self._owner = await owner(self._ask)
+        if self._owner not in RENDERING:
+            return True
+        self.schema_dialect = SchemaDialect.LLAMA_CPP
+        if self._knows_tools is None:
+            name = self.model_id.split("/", 1)[-1]
+            self._knows_tools = await knows_tools(self._ask, route.base_url, self._owner, name)
+        return self._knows_tools and can_force(self._owner, choice, with_schema=with_schema)
+
+    async def _ask(self, address: str, body: Mapping[str, Any] | None) -> Any:
+        """Return the JSON that a server behind the ``openai`` SDK answers beside a call; None without one."""
+        from openai import OpenAIError  # noqa: PLC0415  LiteLLM has loaded it
+
+        of_this_call.set(None)
+        client: Any = await self._clients.get(await self._find_route(), raw=False)
+        try:
+            method = client.get if body is None else partial(client.post, body=body)
+            return await method(address, cast_to=object)
+        except (OpenAIError, MelleaError, ValueError):
+            return None
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation through ``litellm.acompletion``."""

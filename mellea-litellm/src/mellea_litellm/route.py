@@ -146,6 +146,13 @@ class Route:
         return known and self.provider not in ("ollama", "ollama_chat")
 
     @property
+    def may_render_prompts(self) -> bool:
+        """Whether the server may be one that renders prompts itself, and can be asked: no provider's own."""
+        has_client = self.takes_client or (self.is_behind_the_sdk and self.is_local)
+        host = urlsplit(self.base_url).hostname if self.base_url else None
+        return bool(self.api_key) and has_client and host not in (None, "api.openai.com")
+
+    @property
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
         return self.address is not None and is_this_machine(urlsplit(self.address).hostname)

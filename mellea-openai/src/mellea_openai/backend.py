@@ -14,6 +14,7 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -65,6 +66,7 @@ from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs
 from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
+from mellea.core.openai_servers import RENDERING, can_force, knows_tools, owner
 from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
@@ -75,7 +77,6 @@ from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, a
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.streams import EventStream
 from mellea_openai.tokens import NoTokenizerError, whole_words
-from mellea_openai.tool_support import SERVERS, can_force, knows_tools
 
 __all__ = ["OpenAIBackend"]
 
@@ -195,15 +196,15 @@ class OpenAIBackend(Backend):
         if capability is not Capability.REGEX:
             return await super().supports(capability)
         if self._keeps_patterns is not False:
-            owner = await self._owner_of_models()
+            server = await self._owner_of_models()
             if self._keeps_patterns is None:
-                self._keeps_patterns = owner in KEEP_IN_STRINGS | KEEP_IN_TEXT
+                self._keeps_patterns = server in KEEP_IN_STRINGS | KEEP_IN_TEXT
         return bool(self._keeps_patterns)
 
     async def _owner_of_models(self) -> str:
         """Return who owns the server's models in its own words, which it is asked once."""
         if self._owner is None:
-            self._owner = "" if self._is_openai else await self._asked_what_it_is()
+            self._owner = "" if self._is_openai else await owner(self._ask)
             self.plain_patterns = self._owner in KEEP_IN_TEXT
         return self._owner
 
@@ -211,15 +212,14 @@ class OpenAIBackend(Backend):
         """Tell whether tools go by the server's own protocol. What it is, and knows, it is asked once."""
         if self._native_tools is not None:
             return self._native_tools
-        owner = await self._owner_of_models()
-        if owner not in SERVERS:
+        server = await self._owner_of_models()
+        if server not in RENDERING:
             return True
         if self._finds_dialect:
             self.schema_dialect = SchemaDialect.LLAMA_CPP
         if self._knows_tools is None:
-            client = await self._clients.get()
-            self._knows_tools = await knows_tools(client, self.base_url, owner, self.model_id)
-        return self._knows_tools and can_force(owner, choice, with_schema=with_schema)
+            self._knows_tools = await knows_tools(self._ask, self.base_url, server, self.model_id)
+        return self._knows_tools and can_force(server, choice, with_schema=with_schema)
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern and says nothing else."""
@@ -230,15 +230,14 @@ class OpenAIBackend(Backend):
         named = {"repeat_penalty": repetition_penalty, "repeat_last_n": 256}
         return {ModelOption.TEMPERATURE: temperature, **named}
 
-    async def _asked_what_it_is(self) -> str:
-        """Return who owns the server's models in its own words; empty where it does not say."""
+    async def _ask(self, address: str, body: Mapping[str, Any] | None) -> Any:
+        """Return the JSON that the server answers beside a call, sent once; None where there is none."""
         client = await self._clients.get()
+        method = client.get if body is None else partial(client.post, body=body)
         try:
-            response = await client.get("/models", cast_to=httpx2.Response, options={"max_retries": 0})
-            entries = _json(response, self)["data"]
-            return str(next((entry.get("owned_by") for entry in entries), ""))
-        except (openai.OpenAIError, MelleaError, KeyError, TypeError, AttributeError):
-            return ""
+            return await method(address, cast_to=object, options={"max_retries": 0})
+        except (openai.OpenAIError, MelleaError, ValueError):
+            return None
 
     async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
         """Return those of some words that the model's tokenizer has whole; None if the server cannot tell."""

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from mellea.core import ChatRequest, OutputSchema
-from mellea_openai.servers import LLAMA_CPP, OLLAMA, VLLM
+from mellea.core.openai_servers import LLAMA_CPP, OLLAMA, VLLM
 
 __all__ = ["KEEP_IN_STRINGS", "KEEP_IN_TEXT", "as_property", "as_text", "pattern_of"]
 

@@ -10,7 +10,7 @@ import httpx2
 import openai
 
 from mellea.core import MelleaError
-from mellea_openai.servers import root_of
+from mellea.core.openai_servers import root_of
 
 __all__ = ["NoTokenizerError", "whole_words"]
 
