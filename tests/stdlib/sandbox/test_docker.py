@@ -9,6 +9,7 @@ import pytest
 from mellea.core import Policy, SandboxError, UsageError
 from mellea.stdlib.sandbox import DockerSandbox
 from mellea.stdlib.sandbox.docker import container_options
+from mellea.stdlib.tools import CapabilityPolicy, python_tool
 
 SMALL = Policy(memory=256 << 20, seconds=20, disk=1 << 20)
 
@@ -109,6 +110,34 @@ def test_variables_of_the_policy_are_seen(place):
 def test_a_folder_that_the_policy_does_not_name_is_no_place_to_run(sandbox, tmp_path):
     with pytest.raises(UsageError, match="gives the program no right to"):
         sandbox.run("print(1)", folder=tmp_path)
+
+
+def test_who_is_given_folders_may_use_them(tmp_path):
+    assert ("--user", "65534:65534") in container_options(SMALL)
+    assert ("--user", f"{os.getuid()}:{os.getgid()}") in container_options(Policy(write=[tmp_path]))
+
+
+def test_files_are_copied_out_of_a_container(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
+    made = tmp_path / "made"
+    (made / "plots").mkdir(parents=True)
+    paths = [f"{made}/a.csv", f"{made}/plots", f"{made}/none.txt", "here.txt"]
+    policy = CapabilityPolicy(filesystem_write_roots=[str(made)], artifact_export_paths=paths)
+    code = (
+        f"open('{made}/a.csv', 'w').write('1')\nopen('{made}/plots/b.png', 'w').write('2')\nraise SystemExit"
+    )
+
+    found = python_tool("docker", artifact_dir=tmp_path / "out", policy=policy).run(code=code)
+
+    assert [one.path.relative_to(tmp_path / "out").as_posix() for one in found.artifacts] == [
+        *("a.csv", "plots/b.png")
+    ]
+
+
+def test_path_that_no_program_in_a_container_can_write_is_told(tmp_path):
+    policy = CapabilityPolicy(artifact_export_paths=["/srv/a.csv"])
+    found = python_tool("docker", artifact_dir=tmp_path, policy=policy).run(code="print(1)")
+    assert "nothing can be written to /srv/a.csv" in found.skip_message
 
 
 def test_an_engine_that_is_down_is_told(place):

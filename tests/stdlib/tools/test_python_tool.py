@@ -92,10 +92,11 @@ def test_output_is_cut_to_bytes(tmp_path):
     assert found.stdout.endswith("... [truncated]")
 
 
-def test_every_field_of_a_policy_is_enforced():
+def test_every_field_of_a_policy_is_enforced_but_one_with_network():
     policy = CapabilityPolicy()
     assert policy.unenforced_capabilities() == []
     assert "network_access" in policy.enforced_capabilities()
+    assert CapabilityPolicy(network_access=True).unenforced_capabilities() == ["package_installation"]
     assert (LOCAL_POLICY.timeout, DOCKER_POLICY.timeout, policy.timeout) == (30, 60, 30)
     assert LOCAL_POLICY.subprocess_execution
     assert not LOCAL_POLICY.network_access
@@ -144,6 +145,24 @@ def test_a_named_tier_warns_of_nothing(tier):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         python_tool(tier)
+
+
+@pytest.mark.parametrize(
+    ("tier", "policy", "said"),
+    [
+        ("local_unsafe", CapabilityPolicy(), "local_unsafe does not enforce what a policy says"),
+        ("local", CapabilityPolicy(network_access=True), "does not enforce package_installation where"),
+    ],
+)
+def test_what_a_tier_does_not_enforce_is_told_when_the_tool_is_made(tier, policy, said):
+    with pytest.warns(UserWarning, match=said):
+        python_tool(tier, policy=policy)
+
+
+def test_without_a_policy_the_local_tier_writes_temporary_files_alone(tmp_path):
+    tool = python_tool("local")
+    assert tool.run(code=f"open({str(tmp_path / 'a')!r}, 'w').write('a')").success
+    assert "PermissionError" in tool.run(code="open('/var/tmp/mellea-test', 'w')").stderr
 
 
 def test_a_container_without_export_paths_warns(tmp_path):

@@ -193,15 +193,16 @@ async def judge_canaries(
 
 
 def _place_outside(policy: Policy) -> str:
-    """Return a folder for bait that the policy gives no right to.
+    """Return a folder for bait that the policy gives no right to, or where it allows all reading, to write.
 
     Raises:
         SandboxError: There is none, so that nothing could be proved.
     """
-    roots = (*policy.read, *policy.write)
+    forbidden = {"read", "write"} & clauses_of(policy)
+    roots = (*policy.write, *(policy.read if "read" in forbidden else ()))
     places = (tempfile.gettempdir(), "/var/tmp", "/dev/shm", str(Path.home()), "/opt", "/srv")  # noqa: S108
     outside = [place for place in places if not lies_in(place, roots) and os.access(place, os.W_OK)]
-    if not outside and {"read", "write"} & clauses_of(policy):
+    if not outside and forbidden:
         raise SandboxError(
             "The policy cannot be proved: it gives every folder where something could lie outside of it.",
             hint="Name narrower folders in its read and write, or / alone.",

@@ -1,8 +1,9 @@
 """The sandbox ``docker``: Python, or a program, in a container of an engine that is there.
 
 Each run is a container of its own, started by the engine's command line and gone afterwards. It has no
-network, a root that cannot be written, a folder of its own in memory, a user that owns nothing and no
-capabilities; where it can be made, the list of system calls of the sandbox ``landlock`` is installed inside.
+network, a root that cannot be written, a folder of its own in memory, no capabilities, and a user that owns
+nothing (this process's own, where the policy gives it folders); where it can be made, the list of system
+calls of the sandbox ``landlock`` is installed inside.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from mellea.stdlib.sandbox._process import Finished, run_process
 from mellea.stdlib.sandbox.canaries import judge_canaries, set_bait
 from mellea.stdlib.sandbox.contract import Program, Sandbox, SandboxResult, lies_in
 
-__all__ = ["DockerSandbox", "container_options"]
+__all__ = ["FOLDER", "DockerSandbox", "container_options"]
 
 _IMAGE = "python:3.12-slim"
-_FOLDER = "/work"
+FOLDER = "/work"
+"""The folder of its own that a program in a container runs in."""
 _NOT_STARTED = 125
 """The status with which the engine says that it could not start a container."""
 _PATIENCE = 10.0
@@ -44,19 +46,26 @@ def container_options(policy: Policy) -> tuple[tuple[str, ...], ...]:
         *(() if policy.network else (("--network", "none"),)),
         ("--ipc", "none"),
         ("--read-only",),
-        ("--workdir", _FOLDER),
-        ("--tmpfs", f"{_FOLDER}:rw,nosuid,nodev,mode=1777" + (f",size={policy.disk}" if policy.disk else "")),
+        ("--workdir", FOLDER),
+        ("--tmpfs", f"{FOLDER}:rw,nosuid,nodev,mode=1777" + (f",size={policy.disk}" if policy.disk else "")),
         ("--memory", str(policy.memory)),
         ("--memory-swap", str(policy.memory)),
         ("--pids-limit", str(policy.processes)),
         ("--ulimit", "core=0"),
         ("--cap-drop", "ALL"),
         ("--security-opt", "no-new-privileges"),
-        ("--user", "65534:65534"),
+        ("--user", _user(policy)),
         *(("--volume", f"{path}:{path}:ro") for path in policy.read),
         *(("--volume", f"{path}:{path}") for path in policy.write),
         *(("--env", name) for name, _ in policy.environment),  # values are not for a command line
     )
+
+
+def _user(policy: Policy) -> str:
+    """Return who a program in a container is: nobody, or who may use the folders that it is given."""
+    if (policy.read or policy.write) and hasattr(os, "getuid"):
+        return f"{os.getuid()}:{os.getgid()}"
+    return "65534:65534"
 
 
 class DockerSandbox(Sandbox):

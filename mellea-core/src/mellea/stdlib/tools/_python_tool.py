@@ -56,10 +56,13 @@ def python_tool(
     policy = policy or {"local": LOCAL_POLICY, "docker": DOCKER_POLICY}.get(chosen)
     if chosen.startswith("docker") and artifact_dir and not (policy and policy.artifact_export_paths):
         warnings.warn(
-            "Files come out of a container from the policy's artifact_export_paths, and there are none.",
+            "Of a container only what lies in artifact_dir comes out. To copy more there, name it in the "
+            "policy's artifact_export_paths.",
             RuntimeWarning,
             stacklevel=2,
         )
+    if policy is not None and (declared := _declared_only(chosen, policy)):
+        warnings.warn(f"The tier {chosen} does not enforce {declared}.", UserWarning, stacklevel=2)
     wanted = tuple(dict.fromkeys([*(policy.packages if policy else ()), *_checked_packages(packages)]))
     runner = _Runner(chosen, policy, allowed_imports, artifact_dir, _Packages(wanted), agg=not suppress_agg)
 
@@ -72,6 +75,15 @@ def python_tool(
         return runner.run(code)
 
     return MelleaTool.from_callable(python, name)
+
+
+def _declared_only(tier: str, policy: CapabilityPolicy) -> str:
+    """Return, in words, what of a policy a tier does not enforce, and what to do."""
+    if tier == "local_unsafe":
+        return "what a policy says, but for its time and output. Use tier='local'"
+    if tier != "static" and (fields := policy.unenforced_capabilities()):
+        return f"{', '.join(fields)} where network_access is allowed. Allow both, or neither"
+    return ""
 
 
 def _checked_packages(packages: Sequence[str] | None) -> list[str]:

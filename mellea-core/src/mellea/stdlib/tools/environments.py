@@ -13,12 +13,13 @@ from typing import Any, Self
 
 from attrs import evolve
 
-from mellea.core.errors import MelleaError
+from mellea.core.errors import MelleaError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.policy import Policy
 from mellea.stdlib.requirements._python_runner import run_python
 from mellea.stdlib.requirements.python_tools import imported_modules
 from mellea.stdlib.sandbox import SandboxResult, ashared_sandbox
+from mellea.stdlib.sandbox.docker import FOLDER as CONTAINER_FOLDER
 from mellea.stdlib.tools.execution_policy import (
     DOCKER_POLICY,
     LOCAL_POLICY,
@@ -220,6 +221,9 @@ class LLMSandboxEnvironment(_RunningEnvironment):
     async def _run(self, code: str, policy: CapabilityPolicy) -> SandboxResult:
         given = policy.sandbox_policy(self._folder)
         roots = () if self._folder is None else (self._folder,)
+        if self._folder is not None:
+            places = (*roots, CONTAINER_FOLDER, *(policy.filesystem_write_roots or ()))
+            code = _exporting(code, policy.artifact_export_paths, self._folder, places)
         allowed = evolve(
             given,
             read=() if policy.filesystem_read_roots is None else given.read,
@@ -265,6 +269,39 @@ def _with_packages(code: str, folder: str | None) -> str:
         return code
     program = f"exec(compile({code!r}, 'program.py', 'exec', dont_inherit=True))"
     return f"import sys\nsys.path.insert(1, {folder!r})\ndel sys\n{program}"
+
+
+def _exporting(code: str, paths: Sequence[str], folder: str, places: Sequence[str]) -> str:
+    """Return a program that copies files and folders into its folder when it ends.
+
+    Raises:
+        UsageError: A path lies where no program in a container can write.
+    """
+    absolute = [path for path in map(PurePosixPath, paths) if path.is_absolute()]
+    for path in absolute:
+        if not any(path.is_relative_to(place) for place in places):
+            raise UsageError(
+                f"In a container nothing can be written to {path}, which artifact_export_paths names.",
+                hint="Let the code write to a relative path, which needs no export, or name a root of it in "
+                "filesystem_write_roots.",
+            )
+    elsewhere = [str(path) for path in absolute if not path.is_relative_to(folder)]
+    if not elsewhere:
+        return code
+    export = f"""
+def _export():
+    import os, shutil
+    for path in {elsewhere!r}:
+        if os.path.isdir(path):
+            shutil.copytree(path, os.path.join({folder!r}, os.path.basename(path)), dirs_exist_ok=True)
+        elif os.path.exists(path):
+            shutil.copy(path, {folder!r})
+
+import atexit
+atexit.register(_export)
+del atexit, _export
+"""
+    return f"{export}exec(compile({code!r}, 'program.py', 'exec', dont_inherit=True))"
 
 
 def _cut(text: str, most: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -10,6 +11,7 @@ from attrs import field, fields, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.policy import Policy
+from mellea.stdlib.sandbox.contract import lies_in
 
 __all__ = [
     "COMPATIBILITY_MATRIX",
@@ -37,13 +39,15 @@ class CapabilityPolicy:
         filesystem_read_roots: The only folders that it may read, beside what Python needs; all when None.
         filesystem_write_roots: The only folders that it may write, beside the one it runs in; all when None.
         network_access: Whether it may use sockets.
-        package_installation: Whether packages may be installed for it.
+        package_installation: Whether it may install packages. Without network it cannot, and with network it
+            can, whatever stands here.
         subprocess_execution: Whether it may start programs.
         env_var_access: Whether it sees this process's environment variables.
         timeout: The longest run, in seconds.
         stdout_max_bytes: Bytes that are kept of what it prints.
         stderr_max_bytes: Bytes that are kept of its error stream.
-        artifact_export_paths: Paths in a container that are copied out.
+        artifact_export_paths: Files and folders that are copied out of a container, into the folder that the
+            code runs in. What it leaves there is there anyway.
         packages: Packages that are installed for it.
     """
 
@@ -60,12 +64,14 @@ class CapabilityPolicy:
     packages: tuple[str, ...] = field(default=(), converter=_listed)
 
     def enforced_capabilities(self) -> list[str]:
-        """Return the fields that the tiers ``local`` and ``docker`` enforce; others run nothing instead."""
-        return [one.name for one in fields(type(self))]
+        """Return the fields that the tiers ``local`` and ``docker`` enforce, or else run nothing."""
+        declared = self.unenforced_capabilities()
+        return [one.name for one in fields(type(self)) if one.name not in declared]
 
     def unenforced_capabilities(self) -> list[str]:
-        """Return the fields that are declared only: none."""
-        return []
+        """Return the fields that are declared only: with network, that no packages may be installed."""
+        may_fetch = self.network_access and not self.package_installation
+        return ["package_installation"] if may_fetch else []
 
     def sandbox_policy(self, folder: str | None = None) -> Policy:
         """Return this as a sandbox's policy.
@@ -73,8 +79,8 @@ class CapabilityPolicy:
         Args:
             folder: The folder that the code runs in, and may write.
         """
-        here = () if folder is None else (folder,)
         read, write = self.filesystem_read_roots, self.filesystem_write_roots
+        here = () if folder is None or lies_in(folder, write or ()) else (folder,)
         longest = max(self.stdout_max_bytes or _OUTPUT, self.stderr_max_bytes or _OUTPUT)
         return Policy(
             read=("/",) if read is None else tuple(read),
@@ -90,7 +96,13 @@ class CapabilityPolicy:
         )
 
 
-LOCAL_POLICY = CapabilityPolicy(subprocess_execution=True, env_var_access=True, timeout=30)
+LOCAL_POLICY = CapabilityPolicy(
+    filesystem_write_roots=(tempfile.gettempdir(),),
+    subprocess_execution=True,
+    env_var_access=True,
+    timeout=30,
+)
+"""It reads what this user may, sees the environment, and writes its own and temporary files alone."""
 DOCKER_POLICY = CapabilityPolicy(package_installation=True, timeout=60, env_var_access=False)
 
 _FEATURES = (
