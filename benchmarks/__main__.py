@@ -19,7 +19,7 @@ PARTS = {
     "streaming": "streams through mellea-openai against the bare SDK and a bare HTTP client",
     "conversation": "long conversations, and what the framework adds to a call",
     "sampling": "instructions with requirements: judges, lanes, repeated attempts",
-    "tools": "rounds of tools, schemas of functions, checks of arguments",
+    "tools": "rounds of tools, calls of MCP servers, schemas of functions, checks of arguments",
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "steering": "tasks with rules on a real server, free and steered",
     "local": "streaming on the embedded model against bare model.generate",

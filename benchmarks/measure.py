@@ -45,13 +45,17 @@ def interleaved(
     return [pick(side[1:]) for side in values]
 
 
-async def ainterleaved(rounds: int, *sides: Callable[[], Awaitable[float]]) -> list[float]:
+async def ainterleaved(
+    rounds: int,
+    *sides: Callable[[], Awaitable[float]],
+    pick: Callable[[Sequence[float]], float] = statistics.median,
+) -> list[float]:
     """Asynchronous twin of ``interleaved``."""
     values: list[list[float]] = [[] for _ in sides]
     for order in _orders(rounds, len(sides)):
         for index in order:
             values[index].append(await sides[index]())
-    return [statistics.median(side[1:]) for side in values]
+    return [pick(side[1:]) for side in values]
 
 
 def _orders(rounds: int, count: int) -> Iterator[list[int]]:
