@@ -186,8 +186,8 @@ def test_two_backends_share_one_thread(tiny_client, backend):
 
 
 def test_cache_arguments_of_older_programs_are_reported(tiny_parts):
-    with pytest.warns(OptionNotSupportedWarning, match="use_caches"):
-        LocalHFBackend("tiny", custom_config=tiny_parts, use_caches=True)
+    with pytest.warns(OptionNotSupportedWarning, match="cache_bytes bounds it"):
+        LocalHFBackend("tiny", custom_config=tiny_parts, use_caches=True, cache=object())
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

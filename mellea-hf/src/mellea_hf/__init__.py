@@ -1,14 +1,23 @@
-"""Mellea backend for local weights, in this process. Importing it loads neither torch nor transformers."""
+"""Mellea backends for local weights, in this process. Importing it loads neither torch nor transformers."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mellea_hf.backend import LocalHFBackend
     from mellea_hf.embedding import LocalHFEmbedder
+    from mellea_hf.stats import EngineStats
 
-__all__ = ["LocalHFBackend", "LocalHFEmbedder", "TransformersTorchConfig"]
+__all__ = ["EngineStats", "LocalHFBackend", "LocalHFEmbedder", "TransformersTorchConfig"]
+
+_MODULES = {
+    "EngineStats": "mellea_hf.stats",
+    "LocalHFBackend": "mellea_hf.backend",
+    "LocalHFEmbedder": "mellea_hf.embedding",
+}
+"""What loads with the first use."""
 
 
 class TransformersTorchConfig(NamedTuple):
@@ -20,12 +29,6 @@ class TransformersTorchConfig(NamedTuple):
 
 
 def __getattr__(name: str) -> Any:
-    if name == "LocalHFBackend":
-        from mellea_hf.backend import LocalHFBackend  # noqa: PLC0415  loads with the first use
-
-        return LocalHFBackend
-    if name == "LocalHFEmbedder":
-        from mellea_hf.embedding import LocalHFEmbedder  # noqa: PLC0415  the same
-
-        return LocalHFEmbedder
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

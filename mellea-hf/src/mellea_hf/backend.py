@@ -7,7 +7,7 @@ import gc
 import os
 import warnings
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mellea.core import (
     Backend,
@@ -37,11 +37,18 @@ from mellea_hf.answer import Answer
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
-from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS, OPTIONS, DecodingSettings
+from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS, OPTIONS, DecodingSettings, served_by_generate
 from mellea_hf.plugin import MANIFEST
+from mellea_hf.row import Request, Row
+from mellea_hf.settings import DEFAULT_CACHE_BYTES, EngineSettings
 from mellea_hf.sharing import shared_model
+from mellea_hf.stats import EngineStats
 from mellea_hf.thinking import opening_of, table_for, without_thinking
 from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory
+
+if TYPE_CHECKING:
+    from mellea_hf.constraint import RowConstraint
+    from mellea_hf.scheduler import Scheduler
 
 __all__ = ["LocalHFBackend"]
 
@@ -50,8 +57,8 @@ class LocalHFBackend(Backend):
     """Runs a causal language model in this process.
 
     The constructor loads the model, or shares it with another backend of this process that has it open; the
-    last one to be closed frees it. Everything that touches torch runs in one thread of the process, so that
-    requests of any number of event loops and threads are served one after the other.
+    last one to be closed frees it. Everything that touches torch runs in one thread of the process. Requests
+    of any number of event loops and threads are computed together, and what they begin with is computed once.
 
     Args:
         model_id: Hub id, local folder, or path of a ``.gguf`` file; by default a small model that runs on any
@@ -61,8 +68,11 @@ class LocalHFBackend(Backend):
         device: A torch device; by default CUDA, else MPS, else the CPU.
         custom_config: Tokenizer, model and device that are already there, in place of loading them.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
-        use_caches: Accepted for programs that pass it, with a warning: there is no such cache.
-        cache: The same.
+        cache_bytes: The most bytes of prefixes that are kept, beside the weights; 0 keeps none.
+        max_batch: The most answers that are computed together.
+        max_queue: The most answers that wait for their turn; one more is an error.
+        use_caches: False is ``cache_bytes=0``, as in programs of the 0.8 line.
+        cache: Accepted for such programs, with a warning: the cache is the engine's own.
         load_embedded_adapters: Refused: adapters are in no release yet.
         adapter_source: Refused: adapters are in no release yet.
         default_to_constraint_checking_alora: Kept for programs that pass it.
@@ -77,7 +87,6 @@ class LocalHFBackend(Backend):
     capabilities = MANIFEST.capabilities
     schema_dialect = SchemaDialect.LLGUIDANCE
     plain_patterns = True
-    concurrent = False
     options = OPTIONS
     default_max_new_tokens = DEFAULT_MAX_NEW_TOKENS
 
@@ -90,6 +99,9 @@ class LocalHFBackend(Backend):
         device: str | None = None,
         custom_config: tuple[Any, Any, Any] | None = None,
         strict_options: bool = False,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        max_batch: int = 16,
+        max_queue: int = 4096,
         use_caches: bool | None = None,
         cache: Any = None,
         default_to_constraint_checking_alora: bool = True,
@@ -102,20 +114,25 @@ class LocalHFBackend(Backend):
         name = model_name(model_id, "hf_model_name", backend="hf")
         tokenizer_id = model_id.hf_tokenizer_name if isinstance(model_id, ModelIdentifier) else None
         super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
-        if use_caches or cache is not None:
-            what = "Backend 'hf' keeps no cache between calls: use_caches and cache have no effect."
+        if cache is not None:
+            what = "Backend 'hf' has a cache of its own: cache has no effect; cache_bytes bounds it."
             warnings.warn(what, OptionNotSupportedWarning, stacklevel=2)
+        knobs = EngineSettings(0 if use_caches is False else cache_bytes, max_batch, max_queue)
         self._pid = os.getpid()
         self._jobs: set[Job] = set()
+        self._scheduler: Scheduler | None = None
         parts = custom_config
         interrupt = Interrupt()
 
         def load() -> LoadedModel:
+            from mellea_hf.engines import engine_of  # noqa: PLC0415  heavy
+
             if parts is None:
                 loaded = shared_model(name, device, tokenizer_id, interrupt)
             else:
                 loaded = LoadedModel.of(*parts[:2], name)
             loaded.users += 1
+            self._scheduler = engine_of(loaded, knobs)
             return loaded
 
         loading = engine.submit(load)
@@ -203,6 +220,15 @@ class LocalHFBackend(Backend):
         """Return those of some words that the model's tokenizer has whole."""
         return self._usable().whole_words(words)
 
+    def stats(self) -> EngineStats:
+        """Return what the engine has done for backends of this model and these knobs, in figures.
+
+        Raises:
+            UsageError: The backend was closed, or made in the parent of this process.
+        """
+        loaded, scheduler = self._usable(), self._scheduler
+        return EngineStats(runs_alone=loaded.alone) if scheduler is None else scheduler.stats()
+
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for torch's running out of memory."""
         if is_out_of_memory(error):
@@ -225,6 +251,11 @@ class LocalHFBackend(Backend):
 
         def free() -> None:
             loaded = held.pop()
+            if self._scheduler is not None:
+                from mellea_hf.engines import let_go  # noqa: PLC0415  heavy
+
+                let_go(loaded, self._scheduler)
+                self._scheduler = None
             loaded.users -= 1
             is_last = not loaded.users
             del loaded
@@ -288,25 +319,34 @@ class LocalHFBackend(Backend):
         if settings.logprobs is not None:
             vocabulary = await asyncio.to_thread(lambda: loaded.constraints().vocabulary)
         job = Job()
+        scheduler = self._scheduler
+        if scheduler is None or served_by_generate(settings, loaded.defaults):
 
-        def work() -> None:
-            from mellea_hf.decoding import generate  # noqa: PLC0415  heavy
+            def work() -> None:
+                from mellea_hf.decoding import generate  # noqa: PLC0415  heavy
 
-            generate(
-                loaded,
-                prompts,
-                answers,
-                settings,
-                max_new_tokens=room,
-                matchers=matchers,
-                vocabulary=vocabulary,
-                must_stop=job.must_stop,
-                shows_progress=pieces is None,
-            )
+                generate(
+                    loaded,
+                    prompts,
+                    answers,
+                    settings,
+                    max_new_tokens=room,
+                    matchers=matchers,
+                    vocabulary=vocabulary,
+                    must_stop=job.must_stop,
+                    shows_progress=pieces is None,
+                )
 
-        self._usable()
+            self._usable()
+            future = engine.submit(work)
+        else:
+            request = Request(settings, room, job.must_stop, vocabulary, pieces is None)
+            for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+                Row(request, prompt, answer, constraint=_constraint(matchers, index))
+            self._usable()
+            future = scheduler.submit(request)
         self._jobs.add(job)
-        job.start(work, pieces)
+        job.follow(future, pieces)
         return job
 
     async def _end(self, job: Job, *answers: Answer) -> None:
@@ -324,6 +364,15 @@ class LocalHFBackend(Backend):
             await job.stop()
         finally:
             self._jobs.discard(job)
+
+
+def _constraint(matchers: Sequence[Any] | None, index: int) -> RowConstraint | None:
+    """Return what a row is held to."""
+    if matchers is None:
+        return None
+    from mellea_hf.constraint import GrammarAutomaton, RowConstraint  # noqa: PLC0415  heavy
+
+    return RowConstraint([GrammarAutomaton(matchers[index])])
 
 
 def _usage(prompt: Sequence[int], answer: Answer) -> Usage:

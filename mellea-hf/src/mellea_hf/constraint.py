@@ -6,10 +6,13 @@ An output fits a JSON schema, or, where it is a plain text, a regular expression
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import reduce
+from typing import Any, Protocol
 
 import torch
 from llguidance import LLMatcher
@@ -19,7 +22,7 @@ from transformers import LogitsProcessor
 from mellea.core import OutputSchema, ProviderError, RequestRejectedError, SchemaDialect
 from mellea_hf.answer import Answer
 
-__all__ = ["Constraints", "MaskProcessor"]
+__all__ = ["Automaton", "Constraints", "GrammarAutomaton", "MaskProcessor", "RowConstraint"]
 
 _KEPT = 64
 """Compiled schemas kept for each model."""
@@ -96,6 +99,134 @@ def _rejection(reason: object) -> RequestRejectedError:
         hint="Change the schema, or check that part of it with a requirement.",
         backend="hf",
     )
+
+
+class Automaton(Protocol):
+    """What holds one row to a language, token by token. It has a state of its own."""
+
+    def mask(self, tokens_left: int) -> bytes:
+        """Return one byte for each token: 0 where it may not come next. Called off the engine's thread.
+
+        Args:
+            tokens_left: How many tokens the answer may still have.
+        """
+
+    def advance(self, token: int) -> None:
+        """Take the token that came.
+
+        Raises:
+            ProviderError: It cannot come here.
+        """
+
+    def forced(self) -> Sequence[int]:
+        """Return the tokens that have to come next, as far as they are known; they are not sampled."""
+
+
+class GrammarAutomaton:
+    """A schema or a pattern, by llguidance.
+
+    Args:
+        matcher: A fresh matcher.
+    """
+
+    def __init__(self, matcher: Any) -> None:
+        self._matcher = matcher
+
+    def mask(self, tokens_left: int) -> bytes:
+        """Return one byte for each token: 0 where it may not come next."""
+        mask: bytes = self._matcher.compute_logit_bias()
+        return mask
+
+    def advance(self, token: int) -> None:
+        """Take the token that came.
+
+        Raises:
+            ProviderError: It cannot come here.
+        """
+        if not self._matcher.consume_token(token):
+            raise ProviderError(
+                f"Constrained decoding failed: {self._matcher.get_error()}.",
+                hint="Simplify the schema.",
+                backend="hf",
+            )
+
+    def forced(self) -> Sequence[int]:
+        """Return the tokens that have to come next."""
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        return tokens
+
+
+class RowConstraint:
+    """What one row is held to: automata of which each has to allow a token.
+
+    Args:
+        automata: Fresh ones.
+    """
+
+    def __init__(self, automata: Sequence[Automaton]) -> None:
+        self._automata = automata
+        self._masks: Future[list[bytes]] | None = None
+
+    def prepare(self, tokens_left: int) -> None:
+        """Let the mask of the next token be computed, while the model computes its scores."""
+        self._masks = _workers.submit(lambda: [one.mask(tokens_left) for one in self._automata])
+
+    def apply(self, scores: torch.Tensor) -> None:
+        """Rule out the tokens that may not come next, in scores of shape (vocabulary).
+
+        Raises:
+            ProviderError: No token may come, or an automaton failed.
+        """
+        if self._masks is None:
+            raise RuntimeError("No mask was prepared.")
+        masks, self._masks = self._masks.result(), None
+        # One byte for each token: 0 where it is forbidden.
+        allowed = reduce(
+            torch.logical_and, [torch.frombuffer(bytearray(mask), dtype=torch.uint8) != 0 for mask in masks]
+        )[: scores.shape[0]]
+        if not allowed.any():
+            raise ProviderError(
+                "No token fits all that the output is held to.", hint="Ask for less at once.", backend="hf"
+            )
+        scores.masked_fill_(~allowed.to(scores.device), float("-inf"))
+
+    def advance(self, token: int) -> None:
+        """Take the token that came.
+
+        Raises:
+            ProviderError: An automaton refuses it.
+        """
+        for automaton in self._automata:
+            automaton.advance(token)
+
+    def forced(self) -> Sequence[int]:
+        """Return the tokens that have to come next; none where several automata have a say."""
+        return self._automata[0].forced() if len(self._automata) == 1 else ()
+
+
+class _Workers:
+    """The thread that computes masks; it starts with the first, and does nothing that touches torch."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def submit(self, work: Any) -> Future[Any]:
+        """Do some work there; here, where the interpreter ends."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="mellea-hf-masks")
+        try:
+            return self._pool.submit(work)
+        except RuntimeError:
+            done: Future[Any] = Future()
+            done.set_result(work())
+            return done
+
+
+_workers = _Workers()
+os.register_at_fork(after_in_child=_workers.reset)
 
 
 class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed

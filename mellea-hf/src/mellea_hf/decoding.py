@@ -1,4 +1,7 @@
-"""The loop that generates, in the engine's thread: one padded batch of prompts, one answer each."""
+"""Generation by transformers' own ``generate``, for what the engine's loop does not run.
+
+In the engine's thread: one padded batch of prompts, one answer each, while everything else waits.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
-from transformers.generation import GenerationMode
+from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from mellea.core import UsageError
 from mellea_hf.answer import Answer
 from mellea_hf.constraint import MaskProcessor
+from mellea_hf.generation_config import generation_config, options_named
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
@@ -94,7 +96,7 @@ def generate(
     processors = LogitsProcessorList([recorder] if recorder else [])
     processors += [MaskProcessor(matchers, answers)] if matchers else []
     processors += sampling_processors(settings, len(prompts), device)
-    config = _config(loaded, settings, ids.shape[1], max_new_tokens)
+    config = generation_config(loaded, settings, ids.shape[1], max_new_tokens)
     title = "Generating" if len(prompts) == 1 else f"Generating {len(prompts)} answers"
     shape = "{desc}: {n} tokens, {elapsed}"
     bar = progress_bar(max_new_tokens, title, shape=shape, delay=_PATIENCE, wanted=shows_progress)
@@ -109,15 +111,12 @@ def generate(
                 logits_processor=processors,
                 stopping_criteria=watcher,
             )
-    except (ValueError, TypeError, LookupError, ImportError) as error:
-        if not settings.config or any(answer.tokens for answer in answers):
+    except Exception as error:
+        if any(answer.tokens for answer in answers):
             raise
         # Before the first token, transformers has done no more than read its options.
-        raise UsageError(
-            f"transformers refuses an option, {' or '.join(settings.config)}: {str(error).rstrip('.')}.",
-            hint="Leave it out, or see transformers' GenerationConfig for the values.",
-            backend="hf",
-        ) from error
+        with options_named(settings):
+            raise error from None
     finally:
         bar.close()
     if not must_stop():
@@ -131,38 +130,3 @@ def _pad(prompts: Sequence[Sequence[int]], pad_token: int, device: Any) -> tuple
     ids = [[pad_token] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _config(
-    loaded: LoadedModel, settings: DecodingSettings, width: int, max_new_tokens: int
-) -> GenerationConfig:
-    """Return the generation config.
-
-    Draws are a processor of ours, so that for transformers it is always greedy search.
-    """
-    try:
-        config = GenerationConfig(
-            **{
-                "eos_token_id": sorted(loaded.end_tokens) or None,
-                "pad_token_id": loaded.pad_token,
-                **settings.config,
-                # A model's own limit would take precedence over the total length.
-                "max_new_tokens": max_new_tokens if loaded.defaults.get("max_new_tokens") else None,
-                "max_length": width + max_new_tokens,
-                "do_sample": False,
-                # Neutral values: those that a model brings along would be reported as unused.
-                "temperature": 1.0,
-                "top_k": 50,
-                "top_p": 1.0,
-            }
-        )
-        mode = config.get_generation_mode()
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"transformers refuses the options: {error}.", backend="hf") from error
-    if mode != GenerationMode.GREEDY_SEARCH:
-        raise UsageError(
-            f"The options {', '.join(settings.config)} ask for {mode.value}, which backend 'hf' does not do.",
-            hint="It generates token by token: leave out beams and assistants.",
-            backend="hf",
-        )
-    return config

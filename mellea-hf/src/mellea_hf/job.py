@@ -46,9 +46,9 @@ class Job:
         """Tell, in the engine's thread, whether to give up."""
         return self._stop.is_set() or engine.stopping
 
-    def start(self, work: Callable[[], None], pieces: Pieces | None = None) -> None:
-        """Queue the work; its end ends the pieces."""
-        self._future = engine.submit(work)
+    def follow(self, future: Future[None], pieces: Pieces | None = None) -> None:
+        """Take over work that was handed in; its end ends the pieces."""
+        self._future = future
         self._done = asyncio.wrap_future(self._future)
         if pieces is not None:
             self._future.add_done_callback(lambda _: _end(pieces))

@@ -48,6 +48,12 @@ class LoadedModel:
     marks: Mapping[int, str]
     files: frozenset[tuple[str, int, int]] = frozenset()
     users: int = 0
+    alone: str = field(default="", init=False)
+    """Why its requests run one by one, with transformers' own loop; empty where they need not."""
+    packed: Any = field(default=None, init=False)
+    """The model as its engines run it."""
+    engines: dict[Any, Any] = field(factory=dict, init=False)
+    """Its engines, by their settings."""
     _constraints: Constraints | None = field(default=None, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 

@@ -12,7 +12,15 @@ from attrs import field, frozen
 from mellea.core import ModelOption, OptionTable, UsageError
 from mellea_hf.option_values import read_value
 
-__all__ = ["DEFAULT_MAX_NEW_TOKENS", "OPTIONS", "WARPERS", "DecodingSettings", "read_options"]
+__all__ = [
+    "DEFAULT_MAX_NEW_TOKENS",
+    "OPTIONS",
+    "PROCESSED",
+    "WARPERS",
+    "DecodingSettings",
+    "read_options",
+    "served_by_generate",
+]
 
 DEFAULT_MAX_NEW_TOKENS = 512
 """The most tokens of an answer when neither the call nor the model says.
@@ -67,6 +75,39 @@ _REFUSED = frozenset(
         "watermarking_config",
     }
 )
+
+PROCESSED = frozenset(
+    {
+        "bad_words_ids",
+        "begin_suppress_tokens",
+        "encoder_no_repeat_ngram_size",
+        "encoder_repetition_penalty",
+        "exponential_decay_length_penalty",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "min_length",
+        "min_new_tokens",
+        "no_repeat_ngram_size",
+        "remove_invalid_values",
+        "repetition_penalty",
+        "sequence_bias",
+        "suppress_tokens",
+    }
+)
+"""Options that change the scores of the next token and nothing else."""
+_TOKENS = frozenset({"bos_token_id", "eos_token_id", "pad_token_id"})
+_OF_GENERATE: Mapping[str, Any] = {
+    "assistant_early_exit": None,
+    "dola_layers": None,
+    "guidance_scale": 1,
+    "max_time": None,
+    "num_beams": 1,
+    "penalty_alpha": None,
+    "prompt_lookup_num_tokens": None,
+    "stop_strings": None,
+    "watermarking_config": None,
+}
+"""What a model's own generation config may ask of ``generate`` alone, with values that ask for nothing."""
 
 
 @frozen
@@ -141,6 +182,19 @@ def read_options(
         template=variables,
         logprobs=int(own["logprobs"]) - (own["logprobs"] is True) if own.get("logprobs") else None,
     )
+
+
+def served_by_generate(settings: DecodingSettings, defaults: Mapping[str, Any]) -> frozenset[str]:
+    """Return the options that only transformers' ``generate`` knows; a request with any of them runs alone.
+
+    Args:
+        settings: The options of the call.
+        defaults: The model's own generation config.
+    """
+    own = {
+        name for name, nothing in _OF_GENERATE.items() if defaults.get(name, nothing) not in (nothing, None)
+    }
+    return frozenset(own | (set(settings.config) - PROCESSED - _TOKENS))
 
 
 def _is_sampled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:

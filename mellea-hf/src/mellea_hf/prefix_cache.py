@@ -1,0 +1,75 @@
+"""Keys and values of prefixes, kept between requests. Runs in the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from mellea_hf.keys_values import KeysValues, KeysValuesShape, cut_segment
+from mellea_hf.prefix_tree import Node, PrefixTree
+
+__all__ = ["PrefixCache"]
+
+
+class PrefixCache:
+    """What has been computed of prompts and answers, by their tokens.
+
+    Args:
+        shape: What one token leaves.
+        most_bytes: The most bytes that are kept; 0 keeps nothing.
+    """
+
+    def __init__(self, shape: KeysValuesShape, most_bytes: int) -> None:
+        self._bytes_per_token = shape.bytes_per_token
+        self._tree: PrefixTree[torch.Tensor] = PrefixTree(most_bytes // shape.bytes_per_token, cut_segment)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is room for anything."""
+        return self._tree.capacity > 0
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are kept."""
+        return self._tree.size
+
+    @property
+    def bytes(self) -> int:
+        """What they take."""
+        return self._tree.size * self._bytes_per_token
+
+    def known(self, prompt: Sequence[int]) -> int:
+        """Return how many of a prompt's first tokens are kept."""
+        return sum(shared for _, shared in self._tree.match(prompt))
+
+    def load(self, prompt: Sequence[int], past: KeysValues) -> Node[torch.Tensor] | None:
+        """Copy what is known of a prompt to the row that begins with it, all but its last token at most.
+
+        Returns:
+            What is kept until it is given to ``release``.
+        """
+        if not self.is_on:
+            return None
+        found = self._tree.match(prompt[:-1])
+        for node, shared in found:
+            past.append(node.segment, shared)
+        if not found:
+            return None
+        self._tree.pin(found[-1][0])
+        return found[-1][0]
+
+    def release(self, node: Node[torch.Tensor]) -> None:
+        """Let go of what a row began with."""
+        self._tree.unpin(node)
+
+    def store(self, tokens: Sequence[int], past: KeysValues) -> None:
+        """Keep the first tokens of a row, which its keys and values belong to."""
+        if self.is_on:
+            self._tree.insert(tokens, past.copy)
+
+    def clear(self) -> int:
+        """Let go of everything that no row began with; return how many tokens that were."""
+        before = self._tree.size
+        self._tree.clear()
+        return before - self._tree.size

@@ -1,0 +1,176 @@
+"""One row of a batch: a prompt, its answer so far, and what has been computed of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from mellea_hf.answer import Answer
+from mellea_hf.options import DecodingSettings
+from mellea_hf.progress import progress_bar
+
+if TYPE_CHECKING:
+    from mellea_hf.constraint import RowConstraint
+    from mellea_hf.keys_values import KeysValues
+    from mellea_hf.prefix_tree import Node
+
+__all__ = ["Request", "Row", "Stretch"]
+
+_PATIENCE = 2.0
+"""Seconds of generation before a bar shows."""
+
+
+@define(eq=False)
+class Stretch:
+    """The next tokens of a row, for one step.
+
+    Args:
+        tokens: Their ids.
+        past: The row's keys and values before them; those of the tokens are written behind.
+    """
+
+    tokens: Sequence[int]
+    past: KeysValues
+
+
+@define(eq=False)
+class Request:
+    """What is asked of the engine in one call: one answer, or several.
+
+    Args:
+        settings: How to generate.
+        limit: The most tokens of an answer.
+        must_stop: Asked between steps whether to give up.
+        vocabulary: llguidance's tokenizer, for log-probabilities.
+        shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
+    """
+
+    settings: DecodingSettings
+    limit: int
+    must_stop: Callable[[], bool]
+    vocabulary: Any = None
+    shows_progress: bool = False
+    rows: list[Row] = field(factory=list, init=False)
+    future: Future[None] = field(factory=Future, init=False)
+    error: BaseException | None = field(default=None, init=False)
+    bar: Any = field(default=None, init=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be computed for it."""
+        return self.error is not None or self.must_stop()
+
+    def begin(self) -> bool:
+        """Tell whether a row of it may run, which it may unless it was cancelled."""
+        if self.future.cancelled():
+            return False
+        if self.bar is None:
+            if not self.future.set_running_or_notify_cancel():
+                return False
+            count = len(self.rows)
+            title = "Generating" if count == 1 else f"Generating {count} answers"
+            shape = "{desc}: {n} tokens, {elapsed}"
+            self.bar = progress_bar(
+                self.limit, title, shape=shape, delay=_PATIENCE, wanted=self.shows_progress
+            )
+        return not self.is_over
+
+    def end(self) -> None:
+        """Tell whoever waits that it is done."""
+        if self.future.cancelled() or (self.bar is None and not self.future.set_running_or_notify_cancel()):
+            return
+        if self.bar is not None:
+            self.bar.close()
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(None)
+
+
+@define(eq=False)
+class Row:
+    """A row on its way through the engine.
+
+    Args:
+        request: What it belongs to.
+        prompt: Token ids.
+        answer: What it fills; one that was stopped keeps no finish reason.
+        constraint: What its tokens are held to.
+    """
+
+    request: Request
+    prompt: Sequence[int]
+    answer: Answer
+    constraint: RowConstraint | None = None
+    queued_at: float = field(factory=perf_counter, init=False)
+    past: KeysValues | None = field(default=None, init=False)
+    choose: Callable[[Any], int] | None = field(default=None, init=False)
+    """Takes the next token from scores; None where that is the likeliest."""
+    pinned: Node[Any] | None = field(default=None, init=False)
+    waiting: list[int] = field(factory=list, init=False)
+    """Tokens that are known and not computed."""
+    stretch: Stretch | None = field(default=None, init=False)
+    """What of them the step that runs computes."""
+
+    def __attrs_post_init__(self) -> None:
+        self.request.rows.append(self)
+
+    def take(self, most: int) -> int:
+        """Let the next step compute some of the tokens that wait; return how many."""
+        if self.past is None:
+            return 0
+        self.stretch = Stretch(self.waiting[:most], self.past)
+        return len(self.stretch.tokens)
+
+    def has_computed(self) -> bool:
+        """Note that the step is done; tell whether nothing waits any more."""
+        if self.past is not None and self.stretch is not None:
+            self.past.length += len(self.stretch.tokens)
+            self.waiting = self.waiting[len(self.stretch.tokens) :]
+        self.stretch = None
+        return not self.waiting
+
+    def push(self, token: int) -> bool:
+        """Take the next token, and those that have to follow; tell whether the answer has ended."""
+        self.waiting = []
+        for one in [token]:
+            self.waiting.append(one)
+            self.request.bar.update()
+            if self.answer.push(one):
+                return True
+            if not self.tokens_left:
+                self.answer.finish("length")
+                return True
+            if self.constraint is not None:
+                self.constraint.advance(one)
+        return False
+
+    @property
+    def tokens(self) -> list[int]:
+        """All tokens whose keys and values are there."""
+        length = self.past.length if self.past is not None else 0
+        return [*self.prompt, *self.answer.tokens][:length]
+
+    @property
+    def reads(self) -> bool:
+        """Whether it still reads its prompt."""
+        return not self.answer.tokens
+
+    @property
+    def stretch_length(self) -> int:
+        """How many tokens of it the step computes."""
+        return len(self.stretch.tokens) if self.stretch is not None else 0
+
+    @property
+    def computes_all(self) -> bool:
+        """Whether the next token is known after the step that comes."""
+        return self.stretch_length == len(self.waiting)
+
+    @property
+    def tokens_left(self) -> int:
+        """How many tokens its answer may still have."""
+        return self.request.limit - len(self.answer.tokens)

@@ -1,0 +1,271 @@
+"""The engine of one model: it takes requests in, computes their rows together, and lets them go.
+
+Each step is a job of its own in the engine's thread: rows join before it and leave after it, and what else
+the thread has to do, such as the step of another model, comes in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from time import perf_counter
+
+import torch
+from attrs import asdict, define
+
+from mellea.core import RateLimitError
+from mellea_hf._engine import engine
+from mellea_hf.keys_values import KeysValues
+from mellea_hf.model import LoadedModel
+from mellea_hf.packed import PackedModel
+from mellea_hf.prefix_cache import PrefixCache
+from mellea_hf.prefix_tree import common_length
+from mellea_hf.row import Request, Row
+from mellea_hf.row_sampler import row_sampler
+from mellea_hf.settings import EngineSettings
+from mellea_hf.stats import Counts, EngineStats
+from mellea_hf.weights import is_out_of_memory
+
+__all__ = ["Scheduler"]
+
+_WORTH_WAITING = 32
+"""Tokens of a prompt that another row is about to compute, for which a row waits."""
+_EXPECTED = 128
+"""Tokens of an answer for which there is room at first."""
+
+
+@define
+class _Pace:
+    """How many tokens of prompts one step reads."""
+
+    alone: int
+    """While no row writes; it bounds how long a cancelled prompt is still read."""
+    beside: int
+    """While others write, which wait for it."""
+
+
+_PACE = {"cpu": _Pace(256, 64)}
+_FAST = _Pace(2048, 512)
+
+
+class Scheduler:
+    """Runs the requests of one model.
+
+    Args:
+        loaded: The model; only its parts are kept.
+        packed: The same, as it is run.
+        settings: How much it does at once, and keeps.
+    """
+
+    def __init__(self, loaded: LoadedModel, packed: PackedModel, settings: EngineSettings) -> None:
+        self._loaded = loaded
+        self._packed = packed
+        self.settings = settings
+        self.users = 0
+        """How many open backends hold it."""
+        self._pace = _PACE.get(packed.shape.device.type, _FAST)
+        self.cache = PrefixCache(packed.shape, settings.cache_bytes)
+        self._lock = threading.Lock()
+        self._waiting: deque[Row] = deque()
+        self._rows: list[Row] = []
+        self._is_running = False
+        self._counts = Counts()
+
+    def stats(self) -> EngineStats:
+        """Return what it has done so far. Any thread may ask."""
+        counts, rows = self._counts, list(self._rows)
+        return EngineStats(
+            **{**asdict(counts), "batches": dict(counts.batches)},
+            running=len(rows),
+            waiting=len(self._waiting),
+            cached_tokens=self.cache.tokens,
+            cached_bytes=self.cache.bytes,
+            row_bytes=sum(row.past.bytes for row in rows if row.past is not None),
+        )
+
+    def submit(self, request: Request) -> Future[None]:
+        """Take a request in, from any thread.
+
+        Returns:
+            A future that is done when all its rows are; it can be cancelled until the first of them runs.
+
+        Raises:
+            RateLimitError: Too many rows wait already.
+            ClosedError: The process is ending.
+        """
+        with self._lock:
+            if len(self._waiting) + len(request.rows) > self.settings.max_queue:
+                raise RateLimitError(
+                    f"{len(self._waiting)} rows wait for the model already; {len(request.rows)} more would "
+                    f"be beyond the {self.settings.max_queue} that may.",
+                    hint="Send fewer at once, or raise max_queue.",
+                    backend="hf",
+                )
+            if not self._is_running:
+                engine.submit(self._step).add_done_callback(self._go_on)
+                self._is_running = True
+            self._waiting.extend(request.rows)
+        return request.future
+
+    def sweep(self) -> None:
+        """Let go of rows that nobody waits for."""
+        for row in [row for row in self._rows if row.request.is_over]:
+            self._release(row)
+        with self._lock:
+            over = [row for row in self._waiting if row.request.is_over]
+            for row in over:
+                self._waiting.remove(row)
+        for row in over:
+            _leave(row)
+
+    def _go_on(self, done: Future[None]) -> None:
+        """Let the next step follow, if anything is left to do. Runs at the end of each."""
+        if done.cancelled() or engine.stopping:
+            self._abandon(None)
+        elif (error := done.exception()) is not None:
+            self._abandon(error)
+        with self._lock:
+            self._is_running = bool(self._waiting or self._rows)
+            if self._is_running:
+                engine.submit(self._step).add_done_callback(self._go_on)
+
+    def _abandon(self, error: BaseException | None) -> None:
+        """End everything, with an error or unfinished."""
+        with self._lock:
+            rows = [*self._rows, *self._waiting]
+            self._rows.clear()
+            self._waiting.clear()
+        for row in rows:
+            row.request.error = row.request.error or error
+            _leave(row)
+
+    @torch.inference_mode()
+    def _step(self) -> None:
+        self.sweep()
+        self._admit()
+        rows = self._choose()
+        for row in rows:
+            if row.constraint is not None and row.computes_all:
+                row.constraint.prepare(row.tokens_left)
+        done = [(row, scores) for row, scores in self._compute(rows) if row.has_computed()]
+        likeliest = (
+            [int(best) for best in torch.stack([scores for _, scores in done]).argmax(-1)] if done else []
+        )
+        for (row, scores), best in zip(done, likeliest, strict=True):
+            self._write(row, scores, best)
+
+    def _admit(self) -> None:
+        """Let waiting rows join while there is room."""
+        held: list[Row] = []
+        while len(self._rows) < self.settings.max_batch:
+            with self._lock:
+                if not self._waiting:
+                    break
+                row = self._waiting.popleft()
+            if self._should_wait(row):
+                held.append(row)
+            elif row.request.begin():
+                self._join(row)
+            else:
+                _leave(row)
+        with self._lock:
+            self._waiting.extendleft(reversed(held))
+
+    def _should_wait(self, row: Row) -> bool:
+        """Tell whether another row is about to compute much of what this one begins with."""
+        readers = [other for other in self._rows if other.reads]
+        if not readers or not self.cache.is_on:
+            return False
+        worth = self.cache.known(row.prompt) + _WORTH_WAITING
+        return any(common_length(other.prompt, row.prompt) >= worth for other in readers)
+
+    def _join(self, row: Row) -> None:
+        request = row.request
+        try:
+            row.choose = row_sampler(self._loaded, row)
+            row.past = KeysValues(self._packed.shape, len(row.prompt) + min(request.limit, _EXPECTED))
+            row.pinned = self.cache.load(row.prompt, row.past)
+        except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
+            request.error = error
+            _leave(row)
+            return
+        row.waiting = list(row.prompt[row.past.length :])
+        self._rows.append(row)
+        self._counts.joined(perf_counter() - row.queued_at, row.past.length)
+
+    def _choose(self) -> list[Row]:
+        """Give rows the stretch that this step computes: writers first, prompts at a bounded pace."""
+        writers = [row for row in self._rows if not row.reads]
+        room = self._pace.beside if writers else self._pace.alone
+        chosen = writers
+        for row in writers:
+            row.take(len(row.waiting))
+        for row in self._rows:
+            if row.reads and room:
+                chosen.append(row)
+                room -= row.take(room)
+        return chosen
+
+    def _compute(self, rows: Sequence[Row]) -> Iterator[tuple[Row, torch.Tensor]]:
+        """Run a step of rows, alone where they fail together; a row that fails alone has its error."""
+        if not rows:
+            return
+        try:
+            scores = self._packed.run([row.stretch for row in rows if row.stretch is not None])
+        except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
+            freed = self.cache.clear() if is_out_of_memory(error) else 0
+            if len(rows) > 1 or freed:
+                for row in rows:
+                    yield from self._compute([row])
+            else:
+                rows[0].request.error = error
+                self._release(rows[0], keeps=False)
+        else:
+            read = sum(row.stretch_length for row in rows if row.reads)
+            self._counts.stepped(len(rows), read)
+            yield from zip(rows, scores, strict=True)
+
+    def _write(self, row: Row, scores: torch.Tensor, likeliest: int) -> None:
+        """Let a row take its next token."""
+        try:
+            if row.reads:
+                self._keep(row)
+            token = likeliest if row.choose is None else row.choose(scores)
+            ended = row.push(token)
+            self._counts.written_tokens += 1
+        except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
+            row.request.error = error
+            ended = True
+        if ended:
+            self._release(row)
+
+    def _keep(self, row: Row) -> None:
+        """Store what a row has computed for those that begin alike."""
+        if row.past is None:
+            return
+        try:
+            self.cache.store(row.tokens, row.past)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self.cache.clear()
+
+    def _release(self, row: Row, *, keeps: bool = True) -> None:
+        """Let a row go."""
+        if keeps:
+            self._keep(row)
+        if row.pinned is not None:
+            self.cache.release(row.pinned)
+        row.past = row.pinned = row.choose = row.stretch = None
+        self._rows.remove(row)
+        _leave(row)
+
+
+def _leave(row: Row) -> None:
+    """Tell a request that a row is done, and whoever waits when it was the last."""
+    request = row.request
+    request.rows.remove(row)
+    if not request.rows:
+        request.end()
