@@ -316,7 +316,7 @@ def test_parts_of_a_backend_are_all_explained():
     explained = {name for row in attributes for name in re.findall(r"`(\w+)`", row[0])}
     explained |= {row[0].strip("`").partition("(")[0] for row in table(DOCS / "plugins.md", "method")}
 
-    calling = {"generate_from_context", "generate_from_raw", "close"}
+    calling = {"generate_from_context", "generate_from_raw", "embed", "close"}
     for_the_core = {"origin", "promised", "described", "reported_options"}
     assert explained == {name for name in dir(Backend) if name[0] != "_"} - calling - for_the_core
 
