@@ -6,7 +6,8 @@ import pytest
 
 from mellea import ChatContext, MelleaSession, ModelOption
 from mellea.core import Capability, UsageError
-from mellea.testing import ScriptedBackend
+from mellea.core.tool_call import call_fields
+from mellea.testing import Reply, ScriptedBackend
 
 HALF = "\ud83d"
 PAIR = "\ud83d\ude00"
@@ -63,3 +64,14 @@ def test_what_the_model_said_does_not_stop_the_conversation(said, shown):
     m.chat("Go on.")
 
     assert [message.content for message in backend.requests[1].messages] == ["Hi.", shown, "Go on."]
+
+
+def test_what_the_model_called_does_not_stop_the_conversation():
+    call = Reply(tool_calls=[(f"fly{HALF}", {"to": [f"a{PAIR}", f"b{HALF}"]})])
+    backend = ScriptedBackend([call, "fine"], capabilities={Capability.TOOLS})
+
+    MelleaSession(backend, ChatContext()).chat("Hi.", tools=[len], tool_loop=True)
+
+    _, asked, told = backend.requests[1].messages
+    assert call_fields(asked.tool_calls[0])[1:] == ("fly\ufffd", {"to": ["a\N{GRINNING FACE}", "b\ufffd"]})
+    assert told.tool_name == "fly\ufffd"

@@ -119,7 +119,7 @@ def test_call_that_goes_wrong_harms_no_other(name, arguments, said, servers_tool
         *("user", "assistant", "tool", "tool", "assistant", "user")
     ]
     for sent in m.backend.requests[-1].messages:
-        f"{sent.content}{sent.tool_name}{sent.tool_calls}".encode()
+        f"{sent.content}{sent.tool_name}".encode()
 
 
 MODEL_SAYS = faults.Reply(message(content="Hello."))
