@@ -62,7 +62,6 @@ from mellea.core.errors import (
 from mellea.core.event_loop import LoopLocal
 from mellea.core.event_reader import EventReader
 from mellea.core.formatter import ChatFormatter
-from mellea.core.inlining import inlined
 from mellea.core.logprobs import completion_logprobs
 from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
@@ -276,7 +275,11 @@ class OpenAIBackend(Backend):
     async def _stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         client = await self._clients.get()
         sdk = SDKOptions.taken_from(request.options)
-        messages = await inlined(request.messages, images=False)
+        messages = request.messages
+        if any(message.audio for message in messages):
+            from mellea.core.inlining import inlined  # noqa: PLC0415  few programs send audio
+
+            messages = await inlined(messages, images=False)
         if messages is not request.messages or sdk.given:
             request = evolve(request, messages=messages, options=sdk.fields)
         more: Mapping[str, Any] = {}

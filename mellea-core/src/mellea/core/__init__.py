@@ -36,7 +36,6 @@ from mellea.core.message import Message
 from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable, UnknownOptionWarning
-from mellea.core.policy import Policy
 from mellea.core.prompt_cut import PromptCutWarning
 from mellea.core.reasoning import NoAnswerWarning
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -53,7 +52,6 @@ from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.core.tool import AbstractMelleaTool
 from mellea.core.tool_call import ModelToolCall, ToolCallFragment
-from mellea.core.tool_message import ToolMessage
 
 if TYPE_CHECKING:
     from mellea.core.chunking import (
@@ -65,9 +63,11 @@ if TYPE_CHECKING:
     )
     from mellea.core.embedding import Embeddings
     from mellea.core.logs import MelleaLogger, clear_log_context, log_context, set_log_context
+    from mellea.core.policy import Policy
     from mellea.core.sources import CallSources, Source, Sources
+    from mellea.core.tool_message import ToolMessage
 
-_logging_and_chunking, _ = lazy_names(
+_seldom_used, _ = lazy_names(
     __name__,
     {
         "CallSources": "mellea.core.sources",
@@ -76,9 +76,11 @@ _logging_and_chunking, _ = lazy_names(
         "Embeddings": "mellea.core.embedding",
         "MelleaLogger": "mellea.core.logs",
         "ParagraphChunking": "mellea.core.chunking",
+        "Policy": "mellea.core.policy",
         "SentenceChunking": "mellea.core.chunking",
         "Source": "mellea.core.sources",
         "Sources": "mellea.core.sources",
+        "ToolMessage": "mellea.core.tool_message",
         "WordChunking": "mellea.core.chunking",
         "clear_log_context": "mellea.core.logs",
         "log_context": "mellea.core.logs",
@@ -174,4 +176,4 @@ def __getattr__(name: str) -> Any:
         from mellea.core import utils  # noqa: PLC0415  the name of the 0.8 line, which warns
 
         return utils.FancyLogger
-    return _logging_and_chunking(name)
+    return _seldom_used(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from attrs import field, fields_dict, frozen
 
@@ -18,7 +18,9 @@ from mellea.core.redaction import redacted
 from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
-from mellea.core.tool_message import ToolMessage
+
+if TYPE_CHECKING:
+    from mellea.core.tool_message import ToolMessage
 
 __all__ = ["Attempt", "attempts_of"]
 

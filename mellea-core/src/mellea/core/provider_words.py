@@ -45,14 +45,12 @@ _WORDS = (
     "error_message",
     "errorMessage",
 )
-_PAGE = re.compile(r"\s{0,100}<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
-_TITLE = re.compile(r"<(?:title|h1)\b[^>]{0,200}>([^<]{1,300})<", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]{0,500}>")
-_RETRY = re.compile(
-    r"(?:retry|again) (?:in|after) (?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,9})?) ?(ms|s\b|sec))?",
-    re.IGNORECASE,
-)
-_UNPRINTED = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[^\x20-\x7e\xa0-\u200d\u2010-\u2027\u202f-\U0010ffff]+")
+_PAGE = r"(?i)\s{0,100}<(?:!doctype|html|head|body|\?xml)\b"
+_TITLE = r"(?i)<(?:title|h1)\b[^>]{0,200}>([^<]{1,300})<"
+_TAG = r"<[^<>]{0,500}>"
+_RETRY = r"(?i)(?:retry|again) (?:in|after) (?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d{1,9})?) ?(ms|s\b|sec))?"
+_UNPRINTED = r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[^\x20-\x7e\xa0-\u200d\u2010-\u2027\u202f-\U0010ffff]+"
+# Compiled when a provider first fails, which most processes never see.
 
 
 @frozen
@@ -115,7 +113,7 @@ def provider_words(body: Any) -> ProviderWords:
     """
     words = _read(body, _DEPTH)
     text = _in_one_line(words.text or next(iter(words.codes), ""))
-    minutes, number, unit = found.groups() if (found := _RETRY.search(text)) else (None, None, None)
+    minutes, number, unit = found.groups() if (found := re.search(_RETRY, text)) else (None, None, None)
     if words.retry_after is None and (minutes or number):
         seconds = float(number or 0) * (0.001 if unit == "ms" else 1)
         words = evolve(words, retry_after=60 * int(minutes or 0) + seconds)
@@ -123,7 +121,7 @@ def provider_words(body: Any) -> ProviderWords:
 
 
 def _in_one_line(text: str) -> str:
-    line = " ".join(_UNPRINTED.sub(" ", text[:_READ]).split())
+    line = " ".join(re.sub(_UNPRINTED, " ", text[:_READ]).split())
     return line if len(line) <= _MOST else f"{line[: _MOST - 101]} … {line[-98:]}"
 
 
@@ -140,9 +138,9 @@ def _read(body: Any, depth: int) -> ProviderWords:
 
 
 def _read_text(text: str, depth: int) -> ProviderWords:
-    if _PAGE.match(text):
-        title = _TITLE.search(text)
-        said = " ".join(title[1].split()) if title else " ".join(_TAG.sub(" ", text[:5000]).split())[:120]
+    if re.match(_PAGE, text):
+        title = re.search(_TITLE, text)
+        said = " ".join(title[1].split()) if title else " ".join(re.sub(_TAG, " ", text[:5000]).split())[:120]
         return ProviderWords(
             f"a page instead of JSON, {said!r}" if said else "an empty page instead of JSON", is_page=True
         )

@@ -27,14 +27,13 @@ __all__ = ["Reading", "read_from", "sources_of_values"]
 
 _BY_ROLE = {"user": USER, "system": PROGRAM, "assistant": UNKNOWN}
 _DOCUMENT = Sources.of("document")
-_CAPITALS = re.compile("[A-Z]+")
 _SCRIPTS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
 """Those that put no blanks between words."""
-_UNSPACED = re.compile(f"[{_SCRIPTS}]")
+_UNSPACED = f"[{_SCRIPTS}]"
 _MARKS = r"\s\"`“”„«»|,;*…—–、，。：「」『』（）" + _SCRIPTS  # noqa: RUF001  marks of other scripts
 _BEFORE = rf"(?<!\w['’])(?<![^{_MARKS}'‘’(\[{{<$€£¥])"  # noqa: RUF001
 _AFTER = rf"(?=[.!?:]*(?:$|[{_MARKS})\]}}>%]|['’](?!\w))|['’]s\b)"  # noqa: RUF001
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?![\d_])(?=[^\W\d_]{0,3}(?!\w))")
+_NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?![\d_])(?=[^\W\d_]{0,3}(?!\w))"
 _MISSING = object()
 
 
@@ -259,7 +258,7 @@ def _plain(text: str) -> str:
 
     A letter that only looks like another one, or becomes it when it is folded, stays what it is.
     """
-    return " ".join(_CAPITALS.sub(lambda found: found[0].lower(), text).split())
+    return " ".join(re.sub("[A-Z]+", lambda found: found[0].lower(), text).split())
 
 
 def _folded(text: str) -> str:
@@ -271,13 +270,13 @@ def _folded(text: str) -> str:
 
 
 def _has_number(text: str, value: float) -> bool:
-    return any(float(number.replace(",", "")) == value for number in _NUMBER.findall(text))
+    return any(float(number.replace(",", "")) == value for number in re.findall(_NUMBER, text))
 
 
 def _has_words(text: str, words: str) -> bool:
     """Tell whether words stand in a text as whole words: ``x.org`` does not stand in ``bob@x.org``."""
     if words not in text or not any(map(str.isalnum, words)):
         return False
-    before = "" if _UNSPACED.match(words[0]) else _BEFORE
-    after = "" if _UNSPACED.match(words[-1]) else _AFTER
+    before = "" if re.match(_UNSPACED, words[0]) else _BEFORE
+    after = "" if re.match(_UNSPACED, words[-1]) else _AFTER
     return re.search(f"{before}{re.escape(words)}{after}", text) is not None

@@ -15,7 +15,6 @@ from mellea.core.chunking import Chunker, ChunkingStrategy, resolve_chunking_str
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.judge import judge
 from mellea.core.pickling import picklable_or_none
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.validation import (
@@ -150,6 +149,7 @@ class Requirement(Component[str]):
         if self.validation_fn is not None:
             return await self._run_check(ctx)
         from mellea.core.foreign_backend import as_backend  # noqa: PLC0415  it knows backends, which know us
+        from mellea.core.judge import judge  # noqa: PLC0415  many programs never judge
 
         return (await judge([self], as_backend(self.judge or backend), ctx, model_options))[0]
 

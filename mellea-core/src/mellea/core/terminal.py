@@ -8,8 +8,8 @@ from typing import Protocol
 
 __all__ = ["Writable", "has_colours", "is_terminal", "terminal_width", "visible"]
 
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_STEERING_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING = r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+_STEERING_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 class Writable(Protocol):
@@ -27,7 +27,8 @@ def visible(text: str, *, lines: bool = False) -> str:
         lines: Whether line ends and tabs stay as they are.
     """
     pattern = _STEERING_IN_LINES if lines else _STEERING
-    return pattern.sub(lambda sign: repr(sign[0])[1:-1], text.replace("\r\n", "\n") if lines else text)
+    text = text.replace("\r\n", "\n") if lines else text
+    return re.sub(pattern, lambda sign: repr(sign[0])[1:-1], text)
 
 
 def is_terminal(file: object) -> bool:

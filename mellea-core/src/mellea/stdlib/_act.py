@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from mellea.core.backend import Backend
 from mellea.core.component import Component, Span, blockify
@@ -16,7 +16,9 @@ from mellea.stdlib._generate import loops, sample, start_generation, tool_option
 from mellea.stdlib._signatures import ActOptions, Tools, with_options
 from mellea.stdlib.sampling._default_strategy import ONE_ATTEMPT
 from mellea.stdlib.sampling._failure import warn_of_failure
-from mellea.stdlib.tools.run import ToolRunner
+
+if TYPE_CHECKING:
+    from mellea.stdlib.tools.run import ToolRunner
 
 __all__ = ["aact", "acted"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
@@ -15,7 +15,9 @@ from mellea.stdlib._act import aact, acted
 from mellea.stdlib._signatures import QueryOptions, Tools, TransformOptions, waiting, with_options
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
-from mellea.stdlib.tools.run import ToolRunner
+
+if TYPE_CHECKING:
+    from mellea.stdlib.tools.run import ToolRunner
 
 __all__ = ["aquery", "atransform", "query", "transform"]
 

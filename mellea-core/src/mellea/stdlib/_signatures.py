@@ -20,10 +20,10 @@ from mellea.core.metadata import GenerateLog
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.tools.run import ToolRunner
 
 if TYPE_CHECKING:
     from mellea.stdlib.context.compactor import Compactor, InlineCompactor
+    from mellea.stdlib.tools.run import ToolRunner
 
 __all__ = [
     "ActOptions",

@@ -54,14 +54,21 @@ from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_st
 from mellea.stdlib.sampling._failure import warn_of_failure
 from mellea.stdlib.sampling._steering import SteeringReport, steer_config
 from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
-from mellea.stdlib.tools.call import acall_tools, call_tools
-from mellea.stdlib.tools.run import ToolRunner
 
 if TYPE_CHECKING:
     from mellea.stdlib.frameworks.verbs import areact, astream_react, react, stream_react
+    from mellea.stdlib.tools.call import acall_tools, call_tools
+    from mellea.stdlib.tools.run import ToolRunner
 else:
     _AGENTS = ("areact", "astream_react", "react", "stream_react")
-    __getattr__, _ = lazy_names(__name__, dict.fromkeys(_AGENTS, "mellea.stdlib.frameworks.verbs"))
+    _TOOLS = ("acall_tools", "call_tools", "_acall_tools", "_call_tools")
+    __getattr__, _ = lazy_names(
+        __name__,
+        {
+            **dict.fromkeys(_AGENTS, "mellea.stdlib.frameworks.verbs"),
+            **dict.fromkeys(_TOOLS, "mellea.stdlib.tools.call"),
+        },
+    )
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -96,8 +103,6 @@ __all__ = [
     "wait_or_cancel",
 ]
 
-_call_tools, _acall_tools = call_tools, acall_tools
-"""The names under which programs of the 0.8 line know them."""
 S = TypeVar("S")
 
 

@@ -10,7 +10,6 @@ from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.foreign_backend import as_backend
-from mellea.core.judge import judge
 from mellea.core.requirement import Requirement, ValidationResult
 
 __all__ = ["SPARED", "validate_all"]
@@ -78,6 +77,8 @@ async def _ask_judges(
 
     Requirements that judge in a way of their own do so alone.
     """
+    from mellea.core.judge import judge  # noqa: PLC0415  many programs never judge
+
     groups: dict[Any, list[int]] = {}
     for index, requirement in enumerate(requirements):
         plain = type(requirement).validate is Requirement.validate

@@ -41,3 +41,7 @@ def _with_own_words(message: ToolMessage) -> ToolMessage:
 
 
 call_tools = synchronous(acall_tools)
+
+
+_call_tools, _acall_tools = call_tools, acall_tools
+"""The names under which programs of the 0.8 line know them, in ``mellea.stdlib.functional``."""
