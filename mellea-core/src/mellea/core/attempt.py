@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
@@ -79,7 +80,7 @@ class Attempt(Generic[S]):
         own = {name: getattr(self, name) for name in fields_dict(type(self))}
         return _rebuilt, (type(self), {**own, "sent": picklable_or_none(self.sent)})
 
-    @property
+    @functools.cached_property
     def success(self) -> bool:
         """Whether it is an answer that parses, and every requirement is met."""
         return self._is_readable and all(result.result for _, result in self.results)

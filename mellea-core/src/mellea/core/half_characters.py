@@ -37,7 +37,8 @@ def without_half_characters(request: ChatRequest) -> ChatRequest:
     ):
         request = request.with_messages(map(_mended, request.messages))
         _refuse((f"The {message.role} message", message.content) for message in request.messages)
-    _refuse(_texts_beside(request))
+    if request.options or request.schema is not None:
+        _refuse(_texts_beside(request))
     return request
 
 
