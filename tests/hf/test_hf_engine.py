@@ -115,6 +115,7 @@ async def test_prefix_is_computed_once(make, passes):
 
     assert [count for count in passes if count > 1] == [len(prefix) + 3, 3]
     assert again.text == first.text
+    assert (first.usage.cached_tokens, again.usage.cached_tokens) == (0, len(prefix) + 2)
 
 
 async def test_prompts_with_one_long_prefix_wait_for_it(make, passes):
@@ -285,6 +286,60 @@ async def test_option_of_generate_runs_beside_the_engine(make, options):
 
     assert served_by_generate(read_options(options, {}, options.keys()), {}) == set(options)
     assert (said[0].usage.completion_tokens, ours[0].usage.completion_tokens) == (6, 6)
+
+
+async def test_tokens_that_have_to_come_are_not_computed_one_by_one(make, passes):
+    client = make()
+
+    [held] = await client.complete("x", schema={"const": "to be or not to be"}, max_new_tokens=40)
+    steps = len(passes)
+    [same] = await client.complete("x", schema={"const": "to be or not to be"}, max_new_tokens=40, logprobs=1)
+
+    assert held.text == same.text == '"to be or not to be"'
+    assert held.usage.completion_tokens > steps + 5
+    assert len(same.logprobs) == same.usage.completion_tokens - 1
+
+
+class Only:
+    """An automaton that allows some tokens."""
+
+    def __init__(self, *tokens):
+        self.tokens = tokens
+
+    def mask(self, tokens_left):
+        return bytes(int(token in self.tokens and tokens_left > 0) for token in range(6))
+
+    def advance(self, token):
+        pass
+
+    def forced(self):
+        return self.tokens
+
+
+@pytest.mark.parametrize(
+    ("automata", "left", "allowed"),
+    [
+        ([Only(1, 2)], 3, [1, 2]),
+        ([Only(1, 2, 5), Only(2, 5), Only(0, 2)], 3, [2]),
+        ([Only(1), Only(2)], 3, None),
+        ([Only(1)], 0, None),
+    ],
+)
+def test_masks_of_all_automata_of_a_row_hold(automata, left, allowed):
+    import torch
+
+    from mellea_hf.constraint import RowConstraint
+
+    constraint, scores = RowConstraint(automata), torch.zeros(6)
+    constraint.prepare(left)
+
+    if allowed is None:
+        with pytest.raises(ProviderError, match="No token fits"):
+            on_engine(lambda: constraint.apply(scores))
+    else:
+        on_engine(lambda: constraint.apply(scores))
+        assert [token for token in range(6) if scores[token] == 0] == allowed
+    assert list(constraint.forced()) == (list(automata[0].tokens) if len(automata) == 1 else [])
 
 
 async def test_failed_schema_of_a_row_leaves_the_others(make, monkeypatch):

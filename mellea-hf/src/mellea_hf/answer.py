@@ -53,6 +53,8 @@ class Answer:
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprob] = []
         self.finish_reason: str | None = None
+        self.cached_tokens = 0
+        """Tokens of its prompt that were not computed again."""
         self._marks = marks or {}
         self._show(opening)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mellea.core import (
     Backend,
     Capability,
+    CapabilityError,
     ChatFormatter,
     ChatRequest,
     Chunk,
@@ -27,6 +28,9 @@ from mellea.core import (
     OutputSchema,
     RequestRejectedError,
     SchemaDialect,
+    Score,
+    ScoreRequest,
+    ScoringAPI,
     Usage,
     UsageError,
 )
@@ -53,7 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalHFBackend"]
 
 
-class LocalHFBackend(Backend):
+class LocalHFBackend(Backend, ScoringAPI):
     """Runs a causal language model in this process.
 
     The constructor loads the model, or shares it with another backend of this process that has it open; the
@@ -202,6 +206,46 @@ class LocalHFBackend(Backend):
             Completion(answer.text, answer.finish_reason, _usage(prompt, answer), tuple(answer.logprobs))
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
+
+    async def score(self, request: ScoreRequest) -> Sequence[Score]:
+        """Return how likely continuations are, in one pass behind their prefix.
+
+        A continuation is encoded by itself: begin it with the blank that the model would write.
+
+        Raises:
+            CapabilityError: The engine cannot run the model; the message says why.
+        """
+        loaded, scheduler = self._usable(), self._scheduler
+        if scheduler is None:
+            raise CapabilityError(
+                f"{self.model_id} cannot score: {loaded.alone}.",
+                missing="score",
+                hint="Choose another model.",
+                backend="hf",
+                model_id=self.model_id,
+            )
+        prefix, texts = request.prefix, request.continuations
+        encode = loaded.encoder
+        if isinstance(prefix, str):
+            tokens = await off_loop(len(prefix), lambda: encode.text(prefix))
+        else:
+            settings = loaded.settings(request.options, encode.template)
+            size = sum(len(message.content) for message in prefix)
+            tokens = await off_loop(size, lambda: encode.chat(prefix, settings.template))
+        ids = [loaded.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+        encode.room(len(tokens), max(map(len, ids), default=0))
+        job, logprobs = Job(), []
+
+        def work() -> None:
+            logprobs.extend(scheduler.score(tokens, ids, job.must_stop))
+
+        self._jobs.add(job)
+        job.follow(engine.submit(work))
+        try:
+            await job.result()
+        finally:
+            await self._stop(job)
+        return [Score(text, tuple(values)) for text, values in zip(texts, logprobs, strict=True)]
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern and says nothing else."""
@@ -376,7 +420,7 @@ def _constraint(matchers: Sequence[Any] | None, index: int) -> RowConstraint | N
 
 
 def _usage(prompt: Sequence[int], answer: Answer) -> Usage:
-    return Usage(len(prompt), len(answer.tokens))
+    return Usage(len(prompt), len(answer.tokens), answer.cached_tokens)
 
 
 def _free_memory() -> None:

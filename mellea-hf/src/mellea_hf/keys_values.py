@@ -48,8 +48,7 @@ class KeysValues:
         self._shape = shape
         self.length = 0
         """Tokens whose keys and values are there."""
-        self.buffer = self._empty(expected)
-        """Of shape (layers, 2, heads, tokens, size); keys first."""
+        self._allocate(expected)
 
     @property
     def bytes(self) -> int:
@@ -60,7 +59,8 @@ class KeysValues:
         """Make room for so many tokens behind those that are there."""
         wanted = self.length + tokens
         if wanted > self.buffer.shape[3]:
-            old, self.buffer = self.buffer, self._empty(max(wanted, self.buffer.shape[3] * 3 // 2))
+            old = self.buffer
+            self._allocate(max(wanted, old.shape[3] * 3 // 2))
             self.buffer[:, :, :, : self.length] = old[:, :, :, : self.length]
 
     def append(self, segment: torch.Tensor, tokens: int) -> None:
@@ -73,12 +73,15 @@ class KeysValues:
         """Return a segment with the tokens from one place up to another."""
         return self.buffer[:, :, :, start:end].clone()
 
-    def _empty(self, tokens: int) -> torch.Tensor:
+    def _allocate(self, tokens: int) -> None:
         shape = self._shape
         room = -(-tokens // _STEP) * _STEP
-        return torch.empty(
+        self.buffer = torch.empty(
             shape.layers, 2, shape.heads, room, shape.size, dtype=shape.dtype, device=shape.device
         )
+        """Of shape (layers, 2, heads, tokens, size); keys first."""
+        self.layers = [(layer[0][None], layer[1][None]) for layer in self.buffer.unbind()]
+        """Keys and values of each layer, as attention takes them: of shape (1, heads, tokens, size)."""
 
 
 def cut_segment(segment: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -46,9 +47,9 @@ class _Passage(Cache):  # type: ignore[misc]  # transformers is not typed
         at = 0
         for stretch in self.stretches:
             start, count = stretch.past.length, len(stretch.tokens)
-            keys, values = stretch.past.buffer[layer_idx]
-            keys[:, start : start + count] = key_states[0, :, at : at + count]
-            values[:, start : start + count] = value_states[0, :, at : at + count]
+            keys, values = stretch.past.layers[layer_idx]
+            keys[:, :, start : start + count].copy_(key_states[:, :, at : at + count])
+            values[:, :, start : start + count].copy_(value_states[:, :, at : at + count])
             at += count
         return key_states, value_states
 
@@ -219,17 +220,28 @@ def _attend(
 ) -> tuple[torch.Tensor, None]:
     """Attend row by row, each to its own keys and values."""
     passage = _current[-1]
+    is_plain = all(more.get(name) is None for name in _CHANGES)
     outputs, at = [], 0
     for stretch, mask in zip(passage.stretches, passage.masks, strict=True):
         count = len(stretch.tokens)
-        own = stretch.past.buffer[passage.layer, :, None, :, : stretch.past.length + count]
+        end = stretch.past.length + count
+        keys, values = stretch.past.layers[passage.layer]
+        keys, values = keys[:, :, :end], values[:, :, :end]
         queries = query[:, :, at : at + count]
-        outputs.append(
-            sdpa_attention_forward(module, queries, own[0], own[1], mask, scaling=scaling, **more)[0]
-        )
+        if count == 1 and is_plain:  # what transformers does too, without its many small steps
+            grouped = queries.reshape(1, keys.shape[1], -1, keys.shape[3])
+            output = scaled_dot_product_attention(grouped, keys, values, scale=scaling)
+            outputs.append(output.reshape(1, 1, -1, keys.shape[3]))
+        else:
+            outputs.append(
+                sdpa_attention_forward(module, queries, keys, values, mask, scaling=scaling, **more)[0]
+            )
         at += count
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1), None
 
+
+_CHANGES = ("position_bias", "softcap", "s_aux")
+"""What some models hand to their attention that is more than queries, keys and values."""
 
 AttentionInterface.register(_ATTENTION, _attend)
 

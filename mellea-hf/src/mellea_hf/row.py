@@ -135,18 +135,26 @@ class Row:
         return not self.waiting
 
     def push(self, token: int) -> bool:
-        """Take the next token, and those that have to follow; tell whether the answer has ended."""
+        """Take the next token, and those that have to follow it; tell whether the answer has ended.
+
+        Where log-probabilities are wanted, each token is one that the model's scores were looked at for.
+        """
         self.waiting = []
-        for one in [token]:
-            self.waiting.append(one)
-            self.request.bar.update()
-            if self.answer.push(one):
-                return True
-            if not self.tokens_left:
-                self.answer.finish("length")
-                return True
-            if self.constraint is not None:
-                self.constraint.advance(one)
+        if self._push(token):
+            return True
+        if self.constraint is None or self.request.settings.logprobs is not None:
+            return False
+        return any(map(self._push, self.constraint.forced()))
+
+    def _push(self, token: int) -> bool:
+        self.waiting.append(token)
+        self.request.bar.update()
+        if not self.answer.push(token) and not self.tokens_left:
+            self.answer.finish("length")
+        if self.answer.finish_reason is not None:
+            return True
+        if self.constraint is not None:
+            self.constraint.advance(token)
         return False
 
     @property

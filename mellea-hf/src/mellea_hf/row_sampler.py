@@ -68,7 +68,7 @@ class RowSampler:
     def _history(self) -> torch.Tensor:
         """Return the ids of all tokens so far."""
         length = self._start + len(self._tokens)
-        if length > self._ids.shape[1]:
+        while length > self._ids.shape[1]:
             self._ids = torch.cat([self._ids, torch.zeros_like(self._ids)], dim=1)
         if length > self._length:
             new = self._tokens[self._length - self._start :]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from time import perf_counter
 
@@ -24,6 +24,7 @@ from mellea_hf.prefix_cache import PrefixCache
 from mellea_hf.prefix_tree import common_length
 from mellea_hf.row import Request, Row
 from mellea_hf.row_sampler import row_sampler
+from mellea_hf.scoring import score_continuations
 from mellea_hf.settings import EngineSettings
 from mellea_hf.stats import Counts, EngineStats
 from mellea_hf.weights import is_out_of_memory
@@ -109,6 +110,19 @@ class Scheduler:
             self._waiting.extend(request.rows)
         return request.future
 
+    def score(
+        self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], must_stop: Callable[[], bool]
+    ) -> list[list[float]]:
+        """Return the log-probabilities of continuations, by token. See ``score_continuations``."""
+        return score_continuations(
+            self._packed,
+            self.cache,
+            prefix,
+            continuations,
+            at_once=self.settings.max_batch,
+            must_stop=must_stop,
+        )
+
     def sweep(self) -> None:
         """Let go of rows that nobody waits for."""
         for row in [row for row in self._rows if row.request.is_over]:
@@ -193,6 +207,7 @@ class Scheduler:
             return
         row.waiting = list(row.prompt[row.past.length :])
         self._rows.append(row)
+        row.answer.cached_tokens = row.past.length
         self._counts.joined(perf_counter() - row.queued_at, row.past.length)
 
     def _choose(self) -> list[Row]:
@@ -234,7 +249,7 @@ class Scheduler:
                 self._keep(row)
             token = likeliest if row.choose is None else row.choose(scores)
             ended = row.push(token)
-            self._counts.written_tokens += 1
+            self._counts.written_tokens += len(row.waiting)
         except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
             row.request.error = error
             ended = True

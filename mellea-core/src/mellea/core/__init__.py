@@ -49,6 +49,7 @@ from mellea.core.requirement import (
 from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 from mellea.core.sampling import Budget, SamplingResult, SamplingStrategy
 from mellea.core.schema import OutputSchema
+from mellea.core.scoring import Score, ScoreRequest, ScoringAPI, score
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.core.tool import AbstractMelleaTool
 from mellea.core.tool_call import ModelToolCall, ToolCallFragment
@@ -145,6 +146,9 @@ __all__ = [
     "SamplingResult",
     "SamplingStrategy",
     "SchemaDialect",
+    "Score",
+    "ScoreRequest",
+    "ScoringAPI",
     "SentenceChunking",
     "Source",
     "Sources",
@@ -166,6 +170,7 @@ __all__ = [
     "log_context",
     "make_audio_block",
     "make_image_block",
+    "score",
     "set_log_context",
 ]
 __all__ += errors.__all__

@@ -1,0 +1,92 @@
+"""Scoring: how likely given continuations are to a model, without writing any of them. An optional contract.
+
+A backend that can score is a ``ScoringAPI`` too; ``score`` asks it, and refuses any other before anything
+is sent.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from mellea.core.errors import CapabilityError, UsageError
+from mellea.core.message import Message
+from mellea.core.model_api import ModelAPI
+
+__all__ = ["Score", "ScoreRequest", "ScoringAPI", "score"]
+
+
+@frozen
+class ScoreRequest:
+    """What may come, and what it comes after.
+
+    Args:
+        model_id: The model, as the provider names it.
+        prefix: A conversation that the model is about to answer, or a plain text.
+        continuations: The texts, none of them empty.
+        options: Provider options, already translated.
+    """
+
+    model_id: str
+    prefix: tuple[Message, ...] | str
+    continuations: tuple[str, ...]
+    options: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Score:
+    """How likely one continuation is.
+
+    Args:
+        text: The continuation.
+        logprobs: The natural logarithm of the probability of each of its tokens after those before it.
+    """
+
+    text: str
+    logprobs: tuple[float, ...]
+
+    @property
+    def logprob(self) -> float:
+        """The logarithm of the probability that the model's answer begins with it."""
+        return sum(self.logprobs)
+
+
+class ScoringAPI(ABC):
+    """What a backend is besides, if it can score."""
+
+    @abstractmethod
+    async def score(self, request: ScoreRequest) -> Sequence[Score]:
+        """Return a score for each continuation, in their order."""
+
+
+async def score(
+    backend: ModelAPI, prefix: Sequence[Message] | str, continuations: Sequence[str], **options: Any
+) -> Sequence[Score]:
+    """Return how likely continuations of a prefix are to a model.
+
+    Args:
+        backend: The model.
+        prefix: A conversation that the model is about to answer, or a plain text.
+        continuations: What may come.
+        options: Options of the provider, such as variables of a chat template.
+
+    Raises:
+        CapabilityError: The backend cannot score.
+        UsageError: A continuation is empty.
+    """
+    if not isinstance(backend, ScoringAPI):
+        raise CapabilityError(
+            f"Backend {backend.described()} cannot score: {type(backend).__name__} is no ScoringAPI; "
+            "nothing was sent.",
+            missing="score",
+            hint="Choose one that can, such as 'hf'.",
+            backend=backend.provider,
+            model_id=backend.model_id,
+        )
+    if not all(continuations):
+        raise UsageError("An empty text continues nothing.", hint="Leave it out.", backend=backend.provider)
+    asked = prefix if isinstance(prefix, str) else tuple(prefix)
+    return await backend.score(ScoreRequest(backend.model_id, asked, tuple(continuations), options))
