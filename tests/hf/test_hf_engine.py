@@ -361,6 +361,34 @@ async def test_failed_schema_of_a_row_leaves_the_others(make, monkeypatch):
     assert isinstance(held, ProviderError)
 
 
+async def test_reproducible_rows_depend_on_nothing_else(make):
+    """To the last bit of each log-probability, over random schedules."""
+    draw = random.Random(5)
+    options = {"max_new_tokens": 3, "min_new_tokens": 3, "logprobs": 1}
+    root = "".join(draw.choices("ab c", k=150))
+    prompts = [root[: draw.randrange(1, 150)] + draw.choice("xyz") for _ in range(10)]
+    plain = make(cache_bytes=0, max_batch=4, reproducible=True)
+    expected = [await plain.complete(prompt, seed=1, **options) for prompt in prompts]
+    client = make(cache_bytes=200 * 512, max_batch=4, reproducible=True)
+
+    async def call(index):
+        task = asyncio.ensure_future(client.complete(prompts[index], seed=1, **options))
+        if draw.random() < 0.2:
+            await asyncio.sleep(draw.random() / 100)
+            task.cancel()
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(outcome, asyncio.CancelledError):
+            return True
+        return (
+            outcome[0].text == expected[index][0].text and outcome[0].logprobs == expected[index][0].logprobs
+        )
+
+    for _ in range(60):
+        chosen = draw.sample(range(len(prompts)), draw.randrange(1, 5))
+        assert all(await asyncio.gather(*map(call, chosen)))
+    assert client.backend.stats().reused_tokens
+
+
 def other_model(kind, **named):
     import torch
     import transformers

@@ -75,6 +75,8 @@ class LocalHFBackend(Backend, ScoringAPI):
         cache_bytes: The most bytes of prefixes that are kept, beside the weights; 0 keeps none.
         max_batch: The most answers that are computed together.
         max_queue: The most answers that wait for their turn; one more is an error.
+        reproducible: Whether a seeded or greedy answer must not depend on what else is computed or kept, to
+            the last bit; every pass then has one of two fixed shapes, which costs speed.
         use_caches: False is ``cache_bytes=0``, as in programs of the 0.8 line.
         cache: Accepted for such programs, with a warning: the cache is the engine's own.
         load_embedded_adapters: Refused: adapters are in no release yet.
@@ -106,6 +108,7 @@ class LocalHFBackend(Backend, ScoringAPI):
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         max_batch: int = 16,
         max_queue: int = 4096,
+        reproducible: bool = False,
         use_caches: bool | None = None,
         cache: Any = None,
         default_to_constraint_checking_alora: bool = True,
@@ -121,7 +124,7 @@ class LocalHFBackend(Backend, ScoringAPI):
         if cache is not None:
             what = "Backend 'hf' has a cache of its own: cache has no effect; cache_bytes bounds it."
             warnings.warn(what, OptionNotSupportedWarning, stacklevel=2)
-        knobs = EngineSettings(0 if use_caches is False else cache_bytes, max_batch, max_queue)
+        knobs = EngineSettings(0 if use_caches is False else cache_bytes, max_batch, max_queue, reproducible)
         self._pid = os.getpid()
         self._jobs: set[Job] = set()
         self._scheduler: Scheduler | None = None
@@ -384,7 +387,8 @@ class LocalHFBackend(Backend, ScoringAPI):
             self._usable()
             future = engine.submit(work)
         else:
-            request = Request(settings, room, job.must_stop, vocabulary, pieces is None)
+            may_skip = settings.logprobs is None and not scheduler.settings.reproducible
+            request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)
             for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
                 Row(request, prompt, answer, constraint=_constraint(matchers, index))
             self._usable()

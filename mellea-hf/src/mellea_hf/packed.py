@@ -71,7 +71,28 @@ class PackedModel:
         self.shape = self._shape()
         self._check()
 
-    def run(self, stretches: Sequence[Stretch], *, every: bool = False) -> torch.Tensor:
+    def run_padded(self, stretches: Sequence[Stretch], width: int, *, one: bool = False) -> torch.Tensor:
+        """Run stretches in a pass of a fixed width, so that what comes out does not depend on their number.
+
+        Each matrix then has the same shape in every pass, and torch adds up each row in the same order.
+
+        Args:
+            stretches: What to compute, of different rows.
+            width: Tokens of the pass; what is missing is filled up.
+            one: Whether only the scores after the last token of the only stretch are wanted.
+
+        Returns:
+            Scores of shape (tokens or 1, vocabulary), those of the stretches first.
+        """
+        missing = width - sum(len(stretch.tokens) for stretch in stretches)
+        if missing:
+            stretches = [*stretches, Stretch([0] * missing, KeysValues(self.shape, missing))]
+        last = len(stretches[0].tokens) - 1
+        return self.run(stretches, only=[last] if one else list(range(width)))
+
+    def run(
+        self, stretches: Sequence[Stretch], *, every: bool = False, only: Sequence[int] = ()
+    ) -> torch.Tensor:
         """Return the scores after the last token of each stretch, or after each token.
 
         The keys and values of the tokens are written behind those of their rows, and belong to them from the
@@ -80,6 +101,7 @@ class PackedModel:
         Args:
             stretches: What to compute, of different rows.
             every: Whether the scores after every token are wanted.
+            only: The places of the tokens whose scores are wanted, if they are neither.
 
         Returns:
             Scores of shape (stretches or tokens, vocabulary), in single precision.
@@ -95,8 +117,8 @@ class PackedModel:
             stretch.past.reserve(len(stretch.tokens))
         masks = [self._mask(stretch) for stretch in stretches]
         last = None
-        if not every and len(ids) > len(stretches):
-            last = torch.tensor(_ends(stretches), device=device)
+        if not every and (only or len(ids) > len(stretches)):
+            last = torch.tensor(only or _ends(stretches), device=device)
         keep = {} if last is None or not self._keeps else {"logits_to_keep": last}
         with torch.inference_mode(), _packed(self._configs, stretches, masks) as passage:
             logits: torch.Tensor = self._model(
@@ -106,7 +128,7 @@ class PackedModel:
                 use_cache=True,
                 **keep,
             ).logits[0]
-            if last is not None and logits.shape[0] != len(stretches):
+            if last is not None and not self._keeps:
                 logits = logits[last]
             return logits.float()
 

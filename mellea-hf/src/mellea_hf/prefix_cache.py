@@ -18,9 +18,11 @@ class PrefixCache:
     Args:
         shape: What one token leaves.
         most_bytes: The most bytes that are kept; 0 keeps nothing.
+        unit: Only so many tokens at once, or a multiple of them, are kept and taken.
     """
 
-    def __init__(self, shape: KeysValuesShape, most_bytes: int) -> None:
+    def __init__(self, shape: KeysValuesShape, most_bytes: int, unit: int = 1) -> None:
+        self._unit = unit
         self._bytes_per_token = shape.bytes_per_token
         self._tree: PrefixTree[torch.Tensor] = PrefixTree(most_bytes // shape.bytes_per_token, cut_segment)
 
@@ -52,9 +54,10 @@ class PrefixCache:
         if not self.is_on:
             return None
         found = self._tree.match(prompt[:-1])
+        usable = self._whole(sum(shared for _, shared in found))
         for node, shared in found:
-            past.append(node.segment, shared)
-        if not found:
+            past.append(node.segment, min(shared, usable - past.length))
+        if not usable:
             return None
         self._tree.pin(found[-1][0])
         return found[-1][0]
@@ -65,8 +68,12 @@ class PrefixCache:
 
     def store(self, tokens: Sequence[int], past: KeysValues) -> None:
         """Keep the first tokens of a row, which its keys and values belong to."""
-        if self.is_on:
-            self._tree.insert(tokens, past.copy)
+        whole = self._whole(len(tokens))
+        if self.is_on and whole:
+            self._tree.insert(tokens[:whole], past.copy)
+
+    def _whole(self, tokens: int) -> int:
+        return tokens // self._unit * self._unit
 
     def clear(self) -> int:
         """Let go of everything that no row began with; return how many tokens that were."""

@@ -46,6 +46,7 @@ class Request:
         limit: The most tokens of an answer.
         must_stop: Asked between steps whether to give up.
         vocabulary: llguidance's tokenizer, for log-probabilities.
+        may_skip: Whether tokens that have to come may be written without a look at the model's scores.
         shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
     """
 
@@ -53,6 +54,7 @@ class Request:
     limit: int
     must_stop: Callable[[], bool]
     vocabulary: Any = None
+    may_skip: bool = True
     shows_progress: bool = False
     rows: list[Row] = field(factory=list, init=False)
     future: Future[None] = field(factory=Future, init=False)
@@ -135,14 +137,11 @@ class Row:
         return not self.waiting
 
     def push(self, token: int) -> bool:
-        """Take the next token, and those that have to follow it; tell whether the answer has ended.
-
-        Where log-probabilities are wanted, each token is one that the model's scores were looked at for.
-        """
+        """Take the next token, and those that have to follow it; tell whether the answer has ended."""
         self.waiting = []
         if self._push(token):
             return True
-        if self.constraint is None or self.request.settings.logprobs is not None:
+        if self.constraint is None or not self.request.may_skip:
             return False
         return any(map(self._push, self.constraint.forced()))
 

@@ -33,6 +33,8 @@ __all__ = ["Scheduler"]
 
 _WORTH_WAITING = 32
 """Tokens of a prompt that another row is about to compute, for which a row waits."""
+_LOOKS = 32
+"""Rows that may wait for another one's prompt while others are looked for that need not."""
 _EXPECTED = 128
 """Tokens of an answer for which there is room at first."""
 
@@ -67,11 +69,13 @@ class Scheduler:
         self.users = 0
         """How many open backends hold it."""
         self._pace = _PACE.get(packed.shape.device.type, _FAST)
-        self.cache = PrefixCache(packed.shape, settings.cache_bytes)
+        unit = self._pace.beside if settings.reproducible else 1
+        self.cache = PrefixCache(packed.shape, settings.cache_bytes, unit)
         self._lock = threading.Lock()
         self._waiting: deque[Row] = deque()
         self._rows: list[Row] = []
         self._is_running = False
+        self._wrote = False
         self._counts = Counts()
 
     def stats(self) -> EngineStats:
@@ -141,7 +145,7 @@ class Scheduler:
         elif (error := done.exception()) is not None:
             self._abandon(error)
         with self._lock:
-            self._is_running = bool(self._waiting or self._rows)
+            self._is_running = bool(self._waiting or self._rows) and not engine.stopping
             if self._is_running:
                 engine.submit(self._step).add_done_callback(self._go_on)
 
@@ -152,6 +156,8 @@ class Scheduler:
             self._rows.clear()
             self._waiting.clear()
         for row in rows:
+            if row.pinned is not None:
+                self.cache.release(row.pinned)
             row.request.error = row.request.error or error
             _leave(row)
 
@@ -173,7 +179,7 @@ class Scheduler:
     def _admit(self) -> None:
         """Let waiting rows join while there is room."""
         held: list[Row] = []
-        while len(self._rows) < self.settings.max_batch:
+        while len(self._rows) < self.settings.max_batch and len(held) < _LOOKS:
             with self._lock:
                 if not self._waiting:
                     break
@@ -213,22 +219,40 @@ class Scheduler:
     def _choose(self) -> list[Row]:
         """Give rows the stretch that this step computes: writers first, prompts at a bounded pace."""
         writers = [row for row in self._rows if not row.reads]
+        readers = [row for row in self._rows if row.reads]
+        if self.settings.reproducible:
+            return self._choose_apart(writers, readers)
         room = self._pace.beside if writers else self._pace.alone
-        chosen = writers
         for row in writers:
             row.take(len(row.waiting))
-        for row in self._rows:
-            if row.reads and room:
-                chosen.append(row)
-                room -= row.take(room)
-        return chosen
+        for row in readers:
+            room -= row.take(room)
+        return [row for row in self._rows if row.stretch_length]
+
+    def _choose_apart(self, writers: Sequence[Row], readers: Sequence[Row]) -> list[Row]:
+        """Choose so that passes have two shapes alone: one piece of a prompt, or one token of each writer."""
+        if readers and (self._wrote or not writers):
+            readers[0].take(self._pace.beside)
+        else:
+            for row in writers:
+                row.take(1)
+        self._wrote = not any(row.stretch_length for row in readers)
+        return [row for row in self._rows if row.stretch_length]
+
+    def _scores(self, rows: Sequence[Row]) -> torch.Tensor:
+        stretches = [row.stretch for row in rows if row.stretch is not None]
+        if not self.settings.reproducible:
+            return self._packed.run(stretches)
+        if rows[0].reads:
+            return self._packed.run_padded(stretches, self._pace.beside, one=True)
+        return self._packed.run_padded(stretches, self.settings.max_batch)[: len(rows)]
 
     def _compute(self, rows: Sequence[Row]) -> Iterator[tuple[Row, torch.Tensor]]:
         """Run a step of rows, alone where they fail together; a row that fails alone has its error."""
         if not rows:
             return
         try:
-            scores = self._packed.run([row.stretch for row in rows if row.stretch is not None])
+            scores = self._scores(rows)
         except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
             freed = self.cache.clear() if is_out_of_memory(error) else 0
             if len(rows) > 1 or freed:
@@ -258,7 +282,7 @@ class Scheduler:
 
     def _keep(self, row: Row) -> None:
         """Store what a row has computed for those that begin alike."""
-        if row.past is None:
+        if row.past is None or (self.settings.reproducible and not row.reads):
             return
         try:
             self.cache.store(row.tokens, row.past)

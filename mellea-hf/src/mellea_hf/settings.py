@@ -23,11 +23,13 @@ class EngineSettings:
         cache_bytes: The most bytes of stored prefixes, in the memory where the model is; 0 stores none.
         max_batch: The most rows that are computed together.
         max_queue: The most rows that wait for their turn.
+        reproducible: Whether a row's scores must not depend on what else is computed, to the last bit.
     """
 
     cache_bytes: int = DEFAULT_CACHE_BYTES
     max_batch: int = 16
     max_queue: int = 4096
+    reproducible: bool = False
 
     def __attrs_post_init__(self) -> None:
         _check("cache_bytes", self.cache_bytes, 0)
