@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from random import Random
 
 from mellea.core.steering.layout import layout
@@ -26,9 +27,20 @@ def draw(node: Node, dice: Random) -> str:
         case Repeat(inner, least, most):
             far = most if most is not None and dice.random() < 0.1 else least + _FURTHEST
             most = far if most is None else min(most, far)
-            return "".join(
-                draw(inner, dice) for _ in range(dice.choice((least, most, dice.randint(least, most))))
-            )
+            number = dice.choice((least, most, dice.randint(least, most)))
+            if isinstance(inner, Letters) and number > 1:
+                return "".join(dice.choices(_alphabet(inner), k=number))
+            return "".join([draw(inner, dice) for _ in range(number)])
+
+
+@lru_cache(256)
+def _alphabet(letters: Letters) -> str:
+    """Return the characters of a class; of a large one, some out of each range."""
+    return "".join(
+        chr(code)
+        for first, last in letters.ranges
+        for code in range(ord(first), ord(last) + 1, 1 + (ord(last) - ord(first)) // 200)
+    )
 
 
 def drawn(plan: TextPlan, number: int, seed: int = 1) -> list[str]:

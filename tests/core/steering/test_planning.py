@@ -142,3 +142,10 @@ def test_longest_text_bounds_what_is_drawn():
 
 def test_words_may_be_as_long_as_those_of_the_prompt():
     assert steer([Words(20, 60)], "Explain internationalization.").plan.longest_word == 20
+
+
+def test_text_without_lines_has_none():
+    asked = [Words(20, 60), Contains("river")]
+
+    assert "\\\\n" in steer(asked).pattern
+    assert "\\\\n" not in steer(asked, lines=False).pattern

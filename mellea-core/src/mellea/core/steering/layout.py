@@ -59,8 +59,6 @@ def layout(plan: TextPlan, *, ordered: bool = False) -> Node:
     if plan.whole is not None:
         return plan.whole
     lexis = lexis_of(plan)
-    if plan.last_mark and plan.last_mark not in _QUESTION_MARKS:
-        lexis = evolve(lexis, ends=Literal(plan.last_mark))
     return _Layout(plan, lexis, ordered).node()
 
 
@@ -90,7 +88,7 @@ class _Layout:
         if plan.title:
             parts += [
                 "<<",
-                sequence(lexis.joint, repeat(sequence(lexis.space, lexis.joint), 1, 3)),
+                sequence(lexis.joint, repeat(sequence(lexis.space, lexis.joint), 1, _TITLE - 1)),
                 f">>{self._below}",
             ]
         parts.append(self._items(words))
@@ -113,7 +111,7 @@ class _Layout:
         headings = sum(len(heading.split()) + 1 for heading in plan.headings)
         marks = plan.items.count if plan.items else 0
         around = len(self.before.split()) + len(self.after.split()) + _QUESTION.top * self._asks
-        return 4 * plan.title + _POSTSCRIPT * bool(plan.postscript) + headings + marks + around
+        return _TITLE * plan.title + _POSTSCRIPT * bool(plan.postscript) + headings + marks + around
 
     @property
     def _capitals(self) -> bool:
@@ -228,6 +226,12 @@ class _Layout:
 _POSTSCRIPT = 25
 """Most words of a postscript."""
 
+_TITLE = 6
+"""Most words of a title."""
+
+_PLACEHOLDER, _HIGHLIGHT = 3, 5
+"""Most words between marks."""
+
 
 def _dealt(inserts: tuple[Insert, ...], count: int) -> list[tuple[Insert, ...]]:
     """Return the inserts dealt to so many parts, the last part first: the beginnings stay free."""
@@ -262,8 +266,13 @@ def _insert(wanted: Wanted, plan: TextPlan, lexis: Lexis) -> Insert:
             number = sequence(Letters.of("19"), repeat(Letters.of("09"), 0, 2))
             return Insert(number, number, article=0)
         case "placeholder":
-            node = sequence("[", lexis.tag, "]")
-            return Insert(node, node, article=0)
+            node = sequence("[", _tagged(lexis, _PLACEHOLDER), "]")
+            return Insert(node, node, 1, _PLACEHOLDER, 0)
         case _:
-            node = sequence("*", lexis.tag, repeat(sequence(lexis.space, lexis.tag), 0, 2), "*")
-            return Insert(node, node, 1, 3, 0)
+            node = sequence("*", _tagged(lexis, _HIGHLIGHT), "*")
+            return Insert(node, node, 1, _HIGHLIGHT, 0)
+
+
+def _tagged(lexis: Lexis, most: int) -> Node:
+    """Return some words between marks."""
+    return sequence(lexis.tag, repeat(sequence(lexis.space, lexis.tag), 0, most - 1))

@@ -6,16 +6,15 @@ from attrs import frozen
 
 from mellea.core.steering.common import COMMON
 from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence, shared
-from mellea.core.steering.plan import NotSteerableError, TextPlan
+from mellea.core.steering.plan import Bounds, NotSteerableError, TextPlan
 from mellea.core.steering.stops import NEVER_LAST
 from mellea.core.steering.tries import Spelling, word_among, word_without
 
 __all__ = ["Lexis", "lexis_of"]
 
-_HYPHENATED = 9
-"""Most letters after a hyphen."""
+_LETTERS_AFTER = 3
+"""Most letters, such as those of a plural, that may follow what must occur."""
 
-_NUMBER = sequence(Letters.of("19"), repeat(Letters.of("09"), 0, 3))
 _BRIEF = 8
 """Most letters of a short word."""
 
@@ -25,6 +24,7 @@ _ENOUGH = 100
 _PLAIN = 20
 """Ranges of letters up to which a trie of many words is still small."""
 
+_QUESTION_MARKS = "?;\uff1f"
 _LINKS = {
     "Latin": ("and", "or", "with", "of", "for", "in"),
     "Greek": ("και", "με"),
@@ -34,42 +34,56 @@ _LINKS = {
     "Hangul": ("및",),
 }
 _QUESTIONS = ("What", "How", "Why", "When", "Where", "Who", "Can", "Do", "Would", "Is", "Are", "Have", "Will")
-_ELISIONS = ("s", "t", "re", "ve", "ll", "d", "m")
 
 
 @frozen
 class Lexis:
     """What sentences are built of.
 
+    A server that holds a model to a pattern is the slower the more ways there are to go on at the end of
+    a word. So a word takes the marks that may follow it among its letters, and a space divides it from the
+    next.
+
     Args:
         first: A word that begins a sentence.
-        middle: Any other word but the last.
+        inner: A word inside a sentence, with the comma that may follow it.
+        free: Any word, with the mark that may follow it, be it one that ends a sentence.
+        final: A word at which the model ends a sentence by itself.
         last: A word that may end a sentence.
-        glue: What stands between two words.
-        space: What stands between a word and something inserted.
+        after: What may follow something inserted, up to the next space.
+        comma: The mark that may follow something at the beginning of a sentence; empty for none.
+        space: What stands between two words.
+        gap: What stands between two words where lines may end too.
         ends: The marks that end a sentence.
         between: What stands between two sentences.
         joint: A word of a heading or a title.
         links: Words that link one noun to another.
-        brief: A short word inside a sentence; None where all words are known ones.
+        brief: A short word inside a sentence.
         brief_last: A short word that may end a sentence.
         tag: A word between marks.
         asking: A word that begins a question.
+        listed: Whether all words are known ones. A server then tries each first letter of theirs on its whole
+            vocabulary, for each way to go on with a word.
     """
 
     first: Node
-    middle: Node
+    inner: Node
+    free: Node
+    final: Node
     last: Node
-    glue: Node
+    after: Node
+    comma: Node
     space: Node
+    gap: Node
     ends: Node
     between: Node
     joint: Node
     links: tuple[Node, ...]
-    brief: Node | None
+    brief: Node
     brief_last: Node
     tag: Node
     asking: Node
+    listed: bool = False
 
 
 def lexis_of(plan: TextPlan) -> Lexis:
@@ -85,54 +99,172 @@ def lexis_of(plan: TextPlan) -> Lexis:
     ends = "".join(mark for mark in script.ends if mark not in plan.absent)
     if not ends or not lower.ranges or not upper.ranges:
         raise NotSteerableError("no letter, or no mark that ends a sentence, would be left.")
-    first, anywhere, rest = _cases(plan, lower, upper)
-    commas = (
-        script.comma and script.comma not in plan.absent and plan.case not in {"upper", "title"}
-    )  # models list then
-    space = Literal(" " if script.spaced else "")
-    glue = sequence(optional(Literal(script.comma)), space) if commas else space
-    if not script.spaced:
-        character = Letters(lower.ranges)
+    if plan.last_mark and plan.last_mark not in _QUESTION_MARKS:
+        ends = plan.last_mark
+    words = _Words(plan, lower, upper, ends)
+    return words.undivided() if not script.spaced else words.divided()
+
+
+@frozen
+class _Words:
+    """Makes the words of a plan.
+
+    Args:
+        plan: The plan.
+        lower: Its small letters.
+        upper: Its capitals.
+        ends: The marks that end a sentence.
+    """
+
+    plan: TextPlan
+    lower: Letters
+    upper: Letters
+    ends: str
+
+    @property
+    def comma(self) -> str:
+        """The marks inside a sentence; none in capitals, where models list then."""
+        plan = self.plan
+        if plan.case in {"upper", "title"}:
+            return ""
+        marks = plan.script.comma + (":" if plan.script.spaced else "")
+        return "".join(mark for mark in marks if mark not in plan.absent)
+
+    @property
+    def gap(self) -> Node:
+        """What stands between two words: where nothing is about lines, one may end too."""
+        plan = self.plan
+        parted = plan.paragraphs != Bounds() or plan.items or plan.headings or plan.title or plan.postscript
+        if parted or not plan.lines or plan.case in {"upper", "title"}:
+            return Literal(" ")
+        return choice(" ", repeat(Literal("\n"), 1, 2))
+
+    def undivided(self) -> Lexis:
+        """Return the words of a script that does not divide them: its characters."""
+        character = self.lower
+        comma = optional(Letters.among(self.comma)) if self.comma else Literal("")
+        inner = sequence(character, comma)
         return Lexis(
-            character,
-            sequence(glue, character),
-            character,
-            Literal(""),
-            space,
-            choice(*ends),
-            space,
-            character,
-            (character,),
-            sequence(glue, character),
-            character,
-            repeat(character, 2, 6),
-            character,
+            first=character,
+            inner=inner,
+            free=sequence(character, optional(Letters.among(self.comma + self.ends))),
+            final=character,
+            last=character,
+            after=Letters.among(self.comma + self.ends),
+            comma=Letters.among(self.comma) if self.comma else Literal(""),
+            space=Literal(""),
+            gap=Literal(""),
+            ends=Letters.among(self.ends),
+            between=Literal(""),
+            joint=character,
+            links=(character,),
+            brief=inner,
+            brief_last=character,
+            tag=repeat(character, 2, 6),
+            asking=character,
         )
-    most = plan.longest_word
-    middle = _word(plan, Spelling(anywhere, rest, 1, most), plan.left_out)
-    if plan.digits:
-        middle = choice(middle, _NUMBER)
-    return Lexis(
-        first=shared(_word(plan, Spelling(first, rest, 1, most), plan.left_out)),
-        middle=middle,
-        last=_last(plan, anywhere, upper, rest, most),
-        glue=glue,
-        space=space,
-        ends=Letters.among(ends),
-        between=Literal(" "),
-        joint=shared(
-            word_without(Spelling(upper, upper if plan.case == "upper" else lower, 1, 12), plan.left_out)
-        ),
-        links=tuple(map(Literal, _links(plan))),
-        brief=None
-        if _known(plan, 1, ())
-        else word_without(Spelling(anywhere, rest, 1, _BRIEF), plan.left_out),
-        brief_last=_last(plan, anywhere, upper, rest, _BRIEF),
-        asking=_asking(plan) or shared(_word(plan, Spelling(first, rest, 1, most), plan.left_out)),
-        tag=shared(
-            _known(plan, 3, plan.left_out) or word_without(Spelling(anywhere, rest, 3, 10), plan.left_out)
-        ),
-    )
+
+    def divided(self) -> Lexis:
+        """Return the words of a script with spaces between them."""
+        plan, most = self.plan, self.plan.longest_word
+        first, anywhere, rest = self.cases()
+        marks = Letters.among(self.comma + self.ends)
+        begun = self.word(Spelling(first, rest, 1, most), self.comma)
+        tagged = Spelling(anywhere, rest, 1, most)
+        return Lexis(
+            first=begun,
+            inner=self.word(Spelling(anywhere, rest, 1, most), self.comma),
+            free=self.word(Spelling(anywhere, rest, 1, most), self.comma + self.ends),
+            final=self.word(Spelling(anywhere, rest, 1, most), ""),
+            last=self.last(most),
+            after=marks if plan.left_out or plan.case == "title" else repeat(rest | marks, 1, _LETTERS_AFTER),
+            comma=Letters.among(self.comma) if self.comma else Literal(""),
+            space=Literal(" "),
+            gap=self.gap,
+            ends=repeat(Letters.among(self.ends), 1, 3 if plan.case == "upper" else 1),
+            between=self.gap,
+            joint=word_without(tagged, plan.left_out),
+            links=tuple(map(Literal, _links(plan))),
+            brief=self.word(Spelling(anywhere, rest, 1, _BRIEF), self.comma),
+            brief_last=self.last(_BRIEF),
+            tag=word_without(tagged, plan.left_out),
+            asking=_asking(plan) or begun,
+            listed=self.known(()) is not None,
+        )
+
+    def cases(self) -> tuple[Letters, Letters, Letters]:
+        """Return the letters that a sentence, any word, and a word after its first letter may have."""
+        lower, upper = self.lower, self.upper
+        match self.plan.case:
+            case "lower":
+                letters = lower, lower, lower
+            case "upper":
+                letters = upper, upper, upper
+            case "title":
+                letters = upper, upper, lower
+            case _:
+                both = lower if self.plan.script.upper is None else upper | lower
+                letters = upper, both, both
+        if not self.plan.digits or self.plan.case == "title":
+            return letters
+        digits = Letters.of("09")
+        first, anywhere, rest = letters
+        return first | digits, anywhere | digits, rest | digits
+
+    def word(self, spelling: Spelling, marks: str) -> Node:
+        """Return a word with the marks that may stand in it and after it."""
+        plan, joints = self.plan, self.joints
+        known = self.known(plan.left_out)
+        if known is not None:
+            return sequence(known, repeat(Letters.among(marks), 0, 3)) if marks else known
+        if plan.left_out:
+            word = word_without(spelling, plan.left_out)
+            ending = sequence("'", repeat(spelling.rest, 1, 2)) if "'" in joints and self.elides else None
+            tails = [optional(node) for node in (ending, Letters.among(marks) if marks else None) if node]
+            return sequence(word, *tails)
+        if plan.case == "title":
+            word = word_without(spelling)
+            word = choice(word, repeat(Letters.of("09"), 1, 4)) if plan.digits else word
+            return sequence(word, optional(Letters.among(marks))) if marks else word
+        inside = spelling.rest | Letters.among(joints + marks) if joints + marks else spelling.rest
+        return sequence(spelling.first, repeat(inside, spelling.least - 1, spelling.most))
+
+    def known(self, avoided: tuple[str, ...]) -> Node | None:
+        """Return the words that a text in capitals keeps to; None for any other text."""
+        plan = self.plan
+        if plan.case != "upper" or not plan.english or plan.script.name != "Latin":
+            return None
+        absent = frozenset(plan.absent.lower())
+        words = frozenset((*COMMON, *plan.familiar)) - frozenset(word.lower() for word in avoided)
+        free = frozenset(plan.cased(word) for word in words if absent.isdisjoint(word))
+        return shared(word_among(free)) if len(free) >= _ENOUGH else None
+
+    @property
+    def joints(self) -> str:
+        """The marks that may stand inside a word."""
+        plan = self.plan
+        if plan.case == "title" or "Latin" not in plan.script.name:
+            return ""
+        return "".join(mark for mark in "'\u2019-" if mark not in plan.absent)
+
+    @property
+    def elides(self) -> bool:
+        """Whether letters may follow an apostrophe: none of the words to leave out is so short."""
+        return all(len(word) > 2 for word in self.plan.left_out)
+
+    def last(self, most: int) -> Node:
+        """Return the words that may end a sentence; those in capitals are names."""
+        plan = self.plan
+        _, anywhere, rest = self.cases()
+        small, upper = (rest, self.upper) if plan.case is not None else (self.lower, self.upper)
+        stops = NEVER_LAST if plan.english and len(small.ranges) <= _PLAIN else ()
+        known = self.known((*plan.left_out, *stops))
+        if known is not None:
+            return known
+        if plan.case is not None or plan.script.upper is None:
+            return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
+        lowered = word_without(Spelling(small, small, 2, most), (*plan.left_out, *stops))
+        return shared(choice(lowered, word_without(Spelling(upper, small, 2, most), plan.left_out)))
 
 
 def _links(plan: TextPlan) -> tuple[str, ...]:
@@ -148,62 +280,3 @@ def _asking(plan: TextPlan) -> Node | None:
     """Return English words that begin a question; None where there are none."""
     words = [word for word in map(plan.cased, _QUESTIONS) if plan.obstacle(word) is None]
     return choice(*words) if plan.english and words and "Latin" in plan.script.name else None
-
-
-def _last(plan: TextPlan, anywhere: Letters, upper: Letters, rest: Letters, most: int) -> Node:
-    """Return the words that may end a sentence; those in capitals are names."""
-    stops = NEVER_LAST if plan.english and len(rest.ranges) <= _PLAIN else ()
-    known = _known(plan, 2, (*plan.left_out, *stops))
-    if known is not None:
-        return shared(known)
-    if plan.case is not None or plan.script.upper is None:
-        return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
-    small = word_without(Spelling(rest, rest, 2, most), (*plan.left_out, *stops))
-    return shared(choice(small, word_without(Spelling(upper, rest, 2, most), plan.left_out)))
-
-
-def _cases(plan: TextPlan, lower: Letters, upper: Letters) -> tuple[Letters, Letters, Letters]:
-    """Return the letters that a sentence, any word, and a word after its first letter may have."""
-    match plan.case:
-        case "lower":
-            return lower, lower, lower
-        case "upper":
-            return upper, upper, upper
-        case "title":
-            return upper, upper, lower
-        case _:
-            return upper, lower if plan.script.upper is None else upper | lower, lower
-
-
-def _known(plan: TextPlan, least: int, avoided: tuple[str, ...]) -> Node | None:
-    """Return the words that a text in capitals keeps to; None for any other text."""
-    if plan.case not in {"upper", "title"} or not plan.english or plan.script.name != "Latin":
-        return None
-    out = frozenset(word.lower() for word in avoided)
-    absent = frozenset(plan.absent.lower())
-    words = frozenset(
-        plan.cased(word)
-        for word in (*COMMON, *plan.familiar)
-        if len(word) >= least and word not in out and absent.isdisjoint(word)
-    )
-    return word_among(words) if len(words) >= _ENOUGH else None
-
-
-def _word(plan: TextPlan, spelling: Spelling, avoided: tuple[str, ...]) -> Node:
-    known = _known(plan, spelling.least, avoided)
-    if known is not None:
-        return known
-    word = word_without(spelling, avoided)
-    if plan.case == "title" or "Latin" not in plan.script.name:
-        return word
-    tail = Spelling(spelling.rest, spelling.rest, 3, _HYPHENATED)
-    hyphen = sequence("-", word_without(tail, avoided)) if "-" not in plan.absent else None
-    endings = [each.upper() if plan.case == "upper" else each for each in _ELISIONS]
-    free = [
-        each
-        for each in endings
-        if not set(each.lower()) & set(plan.absent.lower()) and each.lower() not in plan.left_out
-    ]
-    elision = sequence("'", choice(*free)) if free and "'" not in plan.absent else None
-    tails = [node for node in (hyphen, elision) if node is not None]
-    return sequence(word, optional(choice(*tails))) if tails else word

@@ -153,7 +153,7 @@ def shared(node: Node) -> Node:
 
 def optional(node: Node) -> Node:
     """Return the node or nothing."""
-    return Repeat(node, 0, 1)
+    return node if node == Literal("") else Repeat(node, 0, 1)
 
 
 def anchored(node: Node) -> str:
@@ -182,7 +182,8 @@ def _written(node: Node, *, unit: bool = False) -> str:
         case Choice(options):
             return f"({'|'.join(_written(option) for option in options)})"
         case Repeat(inner, least, most):
-            return _written(inner, unit=True) + _count(least, most)
+            written = _written(inner, unit=True) + _count(least, most)
+            return f"({written})" if unit else written
 
 
 def plain(pattern: str) -> str:

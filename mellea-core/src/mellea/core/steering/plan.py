@@ -151,6 +151,7 @@ class TextPlan:
         longest_word: Most letters of a word.
         english: Whether English words may help to write it.
         familiar: Words of the prompt, in small letters.
+        lines: Whether a line may end where no form is about lines.
         whole: The pattern of the whole text, where a form gives it.
         owners: The form that settled a field, by the field's name.
     """
@@ -176,6 +177,7 @@ class TextPlan:
     longest_word: int = 15
     english: bool = True
     familiar: tuple[str, ...] = ()
+    lines: bool = True
     whole: Node | None = None
     owners: tuple[tuple[str, Settling], ...] = field(default=(), repr=False)
 

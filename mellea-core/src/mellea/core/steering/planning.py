@@ -28,6 +28,12 @@ _LARGE = 20_000
 _LARGEST = 90_000
 """Signs of a pattern that a server still takes in a few hundredths of a second."""
 
+_LIKE = {
+    "upper": "WRITE LIKE THIS, WITH EACH WORD IN CAPITAL LETTERS.",
+    "title": "Write Like This, With A Capital At The Beginning Of Each Word, As In A Title.",
+}
+"""What shows a case that models forget."""
+
 
 @frozen
 class Outcome:
@@ -84,7 +90,7 @@ class Steering:
 
         In capitals models repeat themselves more.
         """
-        return 1.3 if self.plan.case in {"upper", "title"} else 1.1
+        return 1.2 if self.plan.case in {"upper", "title"} else 1.1
 
     @property
     def guards(self) -> Guards | None:
@@ -109,7 +115,7 @@ class Steering:
         if self.pattern is None or self.plan.whole is not None:
             return ""
         plan, words = self.plan, roomed(self.plan)
-        said = []
+        said = list(filter(None, [_LIKE.get(plan.case or "", "")]))
         if plan.items is None and not plan.headings:
             said.append("Write plain sentences, without lists or headings.")
         if not plan.owner("words"):
@@ -117,17 +123,18 @@ class Steering:
         return " ".join(said)
 
 
-def steer(forms: Iterable[Form], prompt: str = "") -> Steering:
+def steer(forms: Iterable[Form], prompt: str = "", *, lines: bool = True) -> Steering:
     """Return how some forms steer a call.
 
     Args:
         forms: The forms of its requirements.
         prompt: The prompt, whose script and longest words the text may have too.
+        lines: Whether the text may have several lines where no form is about lines.
 
     Raises:
         ContradictionError: No text can meet two of the forms.
     """
-    return _steer(tuple(forms), prompt)
+    return _steer(tuple(forms), prompt, lines)
 
 
 def _written(plan: TextPlan) -> str:
@@ -140,7 +147,7 @@ def _written(plan: TextPlan) -> str:
 
 
 @lru_cache(256)
-def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
+def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
     words = re.findall(r"[a-z]+", prompt.lower())
     english = not words or not _ENGLISH.isdisjoint(words)
@@ -149,6 +156,7 @@ def _steer(forms: tuple[Form, ...], prompt: str) -> Steering:
         longest_word=min(longest, 30),
         english=english,
         familiar=tuple(dict.fromkeys(words)),
+        lines=lines,
     )
     places = sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place))
     try:

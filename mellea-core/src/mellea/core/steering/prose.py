@@ -17,7 +17,7 @@ from itertools import permutations
 from attrs import frozen
 
 from mellea.core.steering.lexis import Lexis
-from mellea.core.steering.pattern import Literal, Node, anchored, choice, repeat, sequence
+from mellea.core.steering.pattern import Literal, Node, anchored, choice, optional, repeat, sequence
 from mellea.core.steering.plan import Bounds, Insert, NotSteerableError
 
 __all__ = ["Prose", "prose", "sentence"]
@@ -30,6 +30,9 @@ _LEAD = 24
 
 _SENTENCE = Bounds(5, 44)
 """Words of a sentence where nothing else is asked; the most is well above what models like to write."""
+
+_EASY = 10
+"""Least words of a sentence that models keep by themselves: with more to write there are more sentences."""
 
 _HASTE = 3
 """Words before a bound that must be short, so that a model that would go on does not run them together.
@@ -94,42 +97,43 @@ def sentence(
 
 
 def _begun(lexis: Lexis, inserts: tuple[Insert, ...], opening: str) -> tuple[int, int, Node]:
-    """Return the least and most words of a beginning with all inserts in this order, and its pattern."""
+    """Return the least and most words of a beginning with all inserts in this order, and its pattern.
+
+    It ends with the space before the next word.
+    """
+    given = len(opening.split())
+    start = sequence(opening, optional(lexis.comma), lexis.space)
     if not inserts:
-        given = len(opening.split()) if opening else 1
-        return given, given, Literal(opening) if opening else lexis.first
+        return (given, given, start) if opening else (1, 1, sequence(lexis.first, lexis.space))
     first, *others = inserts
     if opening:
-        words = len(opening.split())
-        low, high = words + 1 + first.least, words + 6 + first.most
-        head = sequence(
-            opening,
-            repeat(sequence(lexis.glue, lexis.middle), 0, 5),
-            lexis.space,
-            choice(*lexis.links),
-            lexis.space,
-            first.node,
-        )
+        low, high = given + 1 + first.least, given + 6 + first.most
+        within = repeat(sequence(lexis.inner, lexis.space), 0, 5)
+        head = sequence(start, within, choice(*lexis.links), lexis.space, first.node)
     else:
         low, high, head = first.least, first.most + first.article, first.opening
     for other in others:
         head = sequence(head, lexis.space, choice(*lexis.links), lexis.space, other.node)
         low, high = low + 1 + other.least, high + 1 + other.most
-    return low, high, head
+    return low, high, sequence(head, optional(lexis.comma), lexis.space)
 
 
 def _ended(lexis: Lexis, least: int, most: int, closing: str) -> Node:
-    """Return the rest of a sentence, of so many words."""
-    within = sequence(lexis.glue, lexis.middle)
+    """Return the rest of a sentence, of so many words; the way that is looked at first is the last."""
+    within = sequence(lexis.inner, lexis.space)
     if closing:
         given = len(closing.split())
-        return sequence(_times(within, max(0, least - given), most - given), lexis.space, closing)
+        return sequence(_times(within, max(0, least - given), most - given), closing)
     least = max(1, least)
-    if most - least <= _HASTE or lexis.brief is None:
-        return sequence(_times(within, least - 1, most - 1), lexis.glue, lexis.last, lexis.ends)
-    calm = _times(within, least, most - _HASTE)
-    brief = repeat(sequence(lexis.glue, lexis.brief), 0, _HASTE - 1)
-    haste = sequence(repeat(within, most - _HASTE, most - _HASTE), brief, lexis.glue, lexis.brief_last)
+    if lexis.listed:
+        return sequence(
+            lexis.inner, _times(sequence(lexis.space, lexis.inner), least - 1, most - 1), lexis.ends
+        )
+    if most - least <= _HASTE:
+        return sequence(_times(within, least - 1, most - 1), lexis.last, lexis.ends)
+    calm = sequence(_times(within, least - 1, most - _HASTE - 1), lexis.final)
+    brief = repeat(sequence(lexis.brief, lexis.space), 0, _HASTE - 1)
+    haste = sequence(repeat(within, most - _HASTE, most - _HASTE), brief, lexis.brief_last)
     return sequence(choice(calm, haste), lexis.ends)
 
 
@@ -144,7 +148,7 @@ def _orders(wanted: Prose, lexis: Lexis) -> list[tuple[Insert, ...]]:
 
     All, where they are few and a word is written shortly.
     """
-    most = 3 if len(anchored(lexis.middle)) < _SHORT else 2
+    most = 3 if len(anchored(lexis.inner)) < _SHORT else 2
     if wanted.ordered or len(wanted.inserts) > most:
         return [wanted.inserts]
     return list(dict.fromkeys(permutations(wanted.inserts)))
@@ -162,10 +166,13 @@ class _Running:
 
         What leads to all that must occur, then the rest, told apart by the words so far.
         """
+        roomy = self._lead()
+        if roomy is not None:
+            low, high, node = roomy
+            return sequence(node, self._onward(low, high))
         leads: dict[tuple[int, int], list[Node]] = {}
         for order in _orders(self.wanted, self.lexis):
-            roomy = self._lead(order)
-            low, high, node = _begun(self.lexis, order, self.wanted.opening) if roomy is None else roomy
+            low, high, node = _begun(self.lexis, order, self.wanted.opening)
             leads.setdefault((low, high), []).append(node)
         ways = []
         for (low, high), nodes in leads.items():
@@ -178,21 +185,21 @@ class _Running:
     @property
     def _within(self) -> Node:
         """A further word of the same sentence."""
-        return sequence(self.lexis.glue, self.lexis.middle)
+        return sequence(self.lexis.inner, self.lexis.space)
 
     @property
-    def _onward(self) -> Node:
-        """A further word, of the same sentence or of the next."""
-        return choice(self._within, sequence(self.lexis.ends, self.lexis.between, self.lexis.first))
+    def _free(self) -> Node:
+        """A further word, at which a sentence may end."""
+        return sequence(self.lexis.free, self.lexis.gap)
 
-    def _lead(self, inserts: tuple[Insert, ...]) -> tuple[int, int, Node] | None:
+    def _lead(self) -> tuple[int, int, Node] | None:
         """Return what leads to all inserts wherever they come, with its least and most words.
 
-        None where there is no room.
+        None where there is no room, or nothing must occur.
         """
+        inserts, opening = self.wanted.inserts, self.wanted.opening
         if not inserts:
             return None
-        opening, within = self.wanted.opening, self._within
         given = len(opening.split()) if opening else 1
         widest = sum(insert.most + insert.article for insert in inserts)
         spare = self.wanted.most - self.wanted.words.least
@@ -202,42 +209,87 @@ class _Running:
         finish = min(_FINISH, slack - 6)
         if finish < 18:
             return None
-        lead = min(_LEAD, slack - finish)
-        low, high, parts = given, given, [Literal(opening) if opening else self.lexis.first]
-        for index, insert in enumerate(inserts):
-            near = 2 if index else 0
-            far = max(near, lead)
-            ended = sequence(self.lexis.ends, self.lexis.between, insert.opening)
-            reached = choice(sequence(self.lexis.space, insert.node), ended)
-            soon = sequence(repeat(self._onward, near, far), reached)
-            late = sequence(repeat(self._onward, far, far), repeat(within, 1, finish), reached)
-            parts.append(choice(soon, late))
-            low, high = (
-                low + near + insert.least,
-                high + max(near, lead) + finish + insert.most + insert.article,
-            )
-        if not opening:
-            parts = [choice(sequence(*parts[:2]), inserts[0].opening), *parts[2:]]
-            low -= 1
-        return low, high, sequence(*parts)
+        lead = max(1, min(_LEAD, slack - finish))
+        orders = _orders(self.wanted, self.lexis)
+        rest = self._sought(orders, lead, finish)
+        if opening:
+            node = sequence(opening, optional(self.lexis.after), self.lexis.space, rest)
+        else:
+            first = inserts[0]
+            others = [order[1:] for order in orders if order[0] == first]
+            at_once = sequence(first.opening, self._sought(others, lead, finish, further=True))
+            node = choice(at_once, sequence(self.lexis.first, self.lexis.space, rest))
+        low = given * bool(opening) + sum(insert.least for insert in inserts)
+        high = given + sum(lead + finish + insert.most + insert.article for insert in inserts)
+        return low, high, node
+
+    def _sought(
+        self, orders: list[tuple[Insert, ...]], lead: int, finish: int, *, further: bool = False
+    ) -> Node:
+        """Return what leads to the inserts of some orders.
+
+        Each comes in some words, in any of the orders; where none has come in time, a sentence begins with
+        the next.
+
+        Args:
+            orders: The orders.
+            lead: The words in which one may come.
+            finish: The words in which the sentence before is ended then.
+            further: Whether another one stands before.
+        """
+        if not orders[0]:
+            return Literal("")
+        joint = sequence(optional(self.lexis.after), self.lexis.space) if further else Literal("")
+        ways = []
+        for first in dict.fromkeys(order[0] for order in orders):
+            others = [order[1:] for order in orders if order[0] == first]
+            reached = choice(first.node, first.opening)
+            ways.append(sequence(reached, self._sought(others, lead, finish, further=True)))
+        near = 2 if further else 0
+        soon = sequence(repeat(self._free, near, max(near, lead)), choice(*ways))
+        first = orders[0][0]
+        others = [order[1:] for order in orders if order[0] == first][:1]
+        late = sequence(
+            repeat(self._free, lead, lead),
+            repeat(self._within, 0, finish - 1),
+            self.lexis.final,
+            self.lexis.ends,
+            self.lexis.between,
+            first.opening,
+            self._sought(others, lead, finish, further=True),
+        )
+        return sequence(joint, choice(soon, late))
+
+    def _onward(self, low: int, high: int) -> Node:
+        """Return the words after the last that must occur, up to the end."""
+        tail = sequence(optional(self.lexis.after), self.lexis.space, self._tail(low, high))
+        return tail if self.wanted.closing or self.wanted.words.least > low else choice(tail, self.lexis.ends)
 
     def _tail(self, low: int, high: int) -> Node:
-        """Return the words after all that must occur, up to the end."""
+        """Return the words after those that are counted already, up to the end."""
         words, closing = self.wanted.words, self.wanted.closing
         given = len(closing.split())
         least, most = max(1, words.least - low), self.wanted.most - high
         if most < max(least, given + 1):
             raise NotSteerableError(f"{words} words leave no room for what must occur.")
+        if self.lexis.listed and not closing:
+            onward = sequence(optional(self.lexis.ends), self.lexis.space, self.lexis.inner)
+            return sequence(self.lexis.inner, _times(onward, least - 1, most - 1), self.lexis.ends)
         finish = min(40, most - least + 1)
         if finish >= _FINISH:
-            near, far = max(0, least - given), most - finish
-            end = sequence(self.lexis.space, closing) if closing else self.lexis.ends
+            far = most - finish
             late = sequence(
-                repeat(self._onward, far, far), _ended(self.lexis, max(1, least - far), finish, closing)
+                repeat(self._free, far, far), _ended(self.lexis, max(1, least - far), finish, closing)
             )
-            return late if near > far else choice(sequence(repeat(self._onward, near, far), end), late)
+            if closing:
+                near = max(0, least - given)
+                soon = sequence(repeat(self._free, near, max(near, far)), closing)
+            else:
+                near = least - 1
+                soon = sequence(repeat(self._free, near, max(near, far)), self.lexis.final, self.lexis.ends)
+            return late if near > far else choice(soon, late)
         run = min(least - 1, max(0, most - _FINISH))
-        return sequence(_times(self._onward, run, run), _ended(self.lexis, least - run, most - run, closing))
+        return sequence(_times(self._free, run, run), _ended(self.lexis, least - run, most - run, closing))
 
 
 @frozen
@@ -253,6 +305,7 @@ class _Counted:
         sentences = wanted.sentences or Bounds()
         least = max(1, sentences.least)
         most = least + 3 if sentences.most is None else sentences.most
+        least = max(least, min(most, -(-wanted.words.least // _EASY)))
         if sentences.least == 0:
             least = min(most, max(1, len(wanted.inserts)))
         ways: list[Node] = []

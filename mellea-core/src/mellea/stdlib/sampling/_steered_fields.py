@@ -57,7 +57,8 @@ def with_patterns(
     properties: dict[str, Any] = dict(schema.json_schema.get("properties") or {})
     outcomes: dict[str, str] = {}
     for field in fields:
-        steering = steer([form for _, form in field.forms], prompt)
+        breaks = backend.schema_dialect is SchemaDialect.LLGUIDANCE
+        steering = steer([form for _, form in field.forms], prompt, lines=breaks)
         held: Any = properties.get(field.property)
         obstacle = _obstacle(held, steering, backend)
         if not obstacle and steering.pattern is not None:
