@@ -28,9 +28,22 @@ def instruct(session):
     return session.instruct("Drinks.", requirements=RULES, strategy=once, return_sampling_results=True)
 
 
-def test_llama_cpp_is_sent_the_pattern_of_a_json_string_before_and_after_it_is_known(faulty, faults):
-    answer = Reply(completion(json.dumps(TEXT), system_fingerprint="b9000-1a2b3c4"))
-    faults.answers(models("llamacpp"), answer)
+def test_llama_cpp_is_sent_a_grammar_of_the_text_before_and_after_it_is_known(faulty, faults):
+    faults.answers(models("llamacpp"), Reply(completion(TEXT, system_fingerprint="b9000-1a2b3c4")))
+
+    first, second = instruct(faulty), instruct(faulty)
+
+    chats = [request for request in faults.requests if request is not None and "messages" in request]
+    assert chats[0]["grammar"] == chats[1]["grammar"]
+    assert chats[0]["grammar"].startswith('root ::= "*" " "')
+    assert "response_format" not in chats[0]
+    assert (first.value, second.value) == (TEXT, TEXT)
+    assert set(second.steering.values()) == {"steered"}
+    assert faults.requests[1]["repeat_penalty"] == 1.1
+
+
+def test_ollama_is_sent_the_pattern_of_a_json_string(faulty, faults):
+    faults.answers(models("library"), Reply(completion(json.dumps(TEXT), system_fingerprint="fp_ollama")))
 
     first, second = instruct(faulty), instruct(faulty)
 

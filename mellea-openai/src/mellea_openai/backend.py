@@ -65,7 +65,7 @@ from mellea.core.formatter import ChatFormatter
 from mellea.core.logprobs import completion_logprobs
 from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
-from mellea.core.openai_servers import RENDERING, can_force, knows_tools, owner
+from mellea.core.openai_servers import RENDERING, VLLM, can_force, knows_tools, owner
 from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
@@ -224,7 +224,7 @@ class OpenAIBackend(Backend):
         """Return the options of a call that is held to a pattern and says nothing else."""
         if self._is_openai:  # whose newer models take neither
             return {}
-        if self.plain_patterns:
+        if self._owner == VLLM:
             return {ModelOption.TEMPERATURE: temperature, "repetition_penalty": repetition_penalty}
         named = {"repeat_penalty": repetition_penalty, "repeat_last_n": 256}
         return {ModelOption.TEMPERATURE: temperature, **named}
@@ -284,7 +284,7 @@ class OpenAIBackend(Backend):
             request = evolve(request, messages=messages, options=sdk.fields)
         more: Mapping[str, Any] = {}
         if (pattern := pattern_of(request)) is not None and self.plain_patterns:
-            request, more = as_text(request, pattern)
+            request, more = as_text(request, pattern, await self._owner_of_models())
         elif pattern is not None and self._is_openai:
             request = as_property(request, pattern)
         body = sdk.body(merge_nested(self._extra_body, chat_body(request, self.schema_dialect), more))

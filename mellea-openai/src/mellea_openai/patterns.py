@@ -9,14 +9,15 @@ from attrs import evolve
 
 from mellea.core import ChatRequest, OutputSchema
 from mellea.core.openai_servers import LLAMA_CPP, OLLAMA, VLLM
+from mellea.core.steering.grammar import grammar_of
 
 __all__ = ["KEEP_IN_STRINGS", "KEEP_IN_TEXT", "as_property", "as_text", "pattern_of"]
 
-KEEP_IN_STRINGS = frozenset({LLAMA_CPP, OLLAMA})
-"""Owners of the models of servers that keep the pattern of a JSON string: llama.cpp's, and Ollama's."""
+KEEP_IN_STRINGS = frozenset({OLLAMA})
+"""Owners of the models of servers that keep the pattern of a JSON string: Ollama's."""
 
-KEEP_IN_TEXT = frozenset({VLLM})
-"""Owners of the models of servers that hold the text itself to a pattern."""
+KEEP_IN_TEXT = frozenset({LLAMA_CPP, VLLM})
+"""Owners of the models of servers that hold the text itself to a pattern, or to a grammar."""
 
 
 def pattern_of(request: ChatRequest) -> str | None:
@@ -24,10 +25,15 @@ def pattern_of(request: ChatRequest) -> str | None:
     return request.schema.plain_pattern if request.schema is not None else None
 
 
-def as_text(request: ChatRequest, pattern: str) -> tuple[ChatRequest, Mapping[str, Any]]:
-    """Return a request and its further fields for vLLM, which matches the whole text by itself."""
-    bare = pattern.removeprefix("^").removesuffix("$")
-    return evolve(request, schema=None), {"structured_outputs": {"regex": bare}}
+def as_text(request: ChatRequest, pattern: str, owner: str) -> tuple[ChatRequest, Mapping[str, Any]]:
+    """Return a request and its further fields for a server that holds the text itself.
+
+    llama.cpp's takes a grammar. vLLM takes the pattern, which it matches with the whole text by itself.
+    """
+    request = evolve(request, schema=None)
+    if owner == LLAMA_CPP:
+        return request, {"grammar": grammar_of(pattern)}
+    return request, {"structured_outputs": {"regex": pattern.removeprefix("^").removesuffix("$")}}
 
 
 def as_property(request: ChatRequest, pattern: str) -> ChatRequest:
