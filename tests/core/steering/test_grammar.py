@@ -8,11 +8,11 @@ from mellea.core.steering.grammar import grammar_of
 @pytest.mark.parametrize(
     ("pattern", "grammar"),
     [
-        ("^ab$", 'root ::= "a" "b"\n'),
+        ("^abc?$", 'root ::= "ab" "c"?\n'),
         ('^(a|b\\.)?"\\n\\\\$', 'root ::= ("a" | "b" ".")? "\\"" "\\n" "\\\\"\n'),
         ("^[a-z]{1,3}$", "root ::= [a-z] run2-1\nrun1-0 ::= | [a-z]\nrun2-1 ::= | [a-z] run1-0\n"),
-        ("^(ab){2,4}(ab){3}$", 'root ::= part-0{2,4} part-0{3}\npart-0 ::= ("a" "b")\n'),
-        ("^(ab){1}[0-9]*$", 'root ::= part-0 [0-9]*\npart-0 ::= ("a" "b")\n'),
+        ("^(ab){2,4}(ab){3}$", 'root ::= part-0{2,4} part-0{3}\npart-0 ::= ("ab")\n'),
+        ("^(ab){1}[0-9]*$", 'root ::= part-0 [0-9]*\npart-0 ::= ("ab")\n'),
         ("^[\\]\\^-]$", "root ::= [\\x5D\\x5E-]\n"),
     ],
 )

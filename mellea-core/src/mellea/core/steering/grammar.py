@@ -8,12 +8,14 @@ draws, and puts the ways in the order in which they are tried fastest.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["grammar_of"]
 
 _TOKEN = re.compile(
     r"(?P<set>\[(?:\\.|[^\]\\])*\])|(?P<open>\((?:\?:)?)|(?P<close>\))|(?P<or>\|)"
-    r"|(?P<count>[*+?]|\{\d+(?:,\d*)?\})|\\(?P<escape>.)|(?P<plain>.)",
+    r"|(?P<count>[*+?]|\{\d+(?:,\d*)?\})|\\(?P<escape>.)"
+    r"|(?P<plain>[^\\\[()|*+?{]+(?![*+?{])|.)",
     re.DOTALL,
 )
 _ESCAPED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
@@ -21,6 +23,7 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
 _RUN = re.compile(r"\{(\d+),(\d+)\}")
 
 
+@lru_cache(64)
 def grammar_of(pattern: str) -> str:
     """Return the grammar of the texts that a pattern admits.
 
@@ -82,4 +85,4 @@ def _class(text: str) -> str:
 
 def _literal(token: re.Match[str]) -> str:
     sign = _CONTROLS.get(token["escape"], token["escape"]) if token["escape"] is not None else token["plain"]
-    return f'"{_ESCAPED.get(sign, sign)}"'
+    return f'"{"".join(_ESCAPED.get(each, each) for each in sign)}"'
