@@ -41,17 +41,6 @@ def piece_of(content):
     return event(choices=[{"index": 0, "delta": {"content": content}, "finish_reason": None}])
 
 
-def test_refusal_is_an_error_with_its_words(faults, faulty):
-    faults.answers(Reply(message(content=None, refusal="I will not write that.")))
-
-    with pytest.raises(RefusalError, match="I will not write that") as caught:
-        faulty.chat("Write it.")
-
-    assert caught.value.text == "I will not write that."
-    assert not caught.value.retryable
-    assert faulty.ctx.is_root_node
-
-
 def test_refusal_in_a_stream_is_an_error_with_its_words(faults, faulty):
     pieces = [event(choices=[{"index": 0, "delta": {"refusal": part}}]) for part in ("I will ", "not.")]
     faults.answers(Reply([*pieces, delta(None, "stop"), DONE]))

@@ -1,23 +1,18 @@
 """What the openai and LiteLLM backends do when a server does not do its part."""
 
-import asyncio
 import json
 
 import pytest
 
 from mellea import ModelOption
 from mellea.core.errors import (
-    AuthenticationError,
     ContextWindowError,
     MalformedResponseError,
-    ModelNotFoundError,
-    ProviderConnectionError,
     ProviderTimeoutError,
     QuotaError,
     RateLimitError,
     RequestRejectedError,
     ServerError,
-    StreamInterruptedError,
 )
 from tests.chat_completions.routes import on_every_route, through_the_sdk
 from tests.servers.faults import Reply, completion, delta
@@ -110,11 +105,11 @@ def test_what_stands_in_the_place_of_a_stream_is_our_error(faults, faulty, body,
 
 
 @on_every_route
-@pytest.mark.parametrize("body", ["[DONE]\n", "engine died", '"engine died"', "<html>not an API</html>"])
+@pytest.mark.parametrize("body", ["[DONE]\n", '"engine died"'])
 def test_words_in_the_place_of_a_stream_are_no_empty_answer(faults, faulty, body):
     faults.answers(Reply(body))
 
-    with pytest.raises(MalformedResponseError, match="DONE|engine died|not an API"):
+    with pytest.raises(MalformedResponseError, match="DONE|engine died"):
         list(faulty.stream_chat("Hi."))
 
 
@@ -153,55 +148,6 @@ def test_error_event_in_a_stream_is_the_error_that_its_code_means(faults, faulty
         list(faulty.stream_chat("Hi."))
 
     assert type(caught.value) is expected
-
-
-@on_every_route
-@pytest.mark.parametrize(
-    ("reply", "expected", "words"),
-    [
-        (
-            Reply(error("Incorrect API key provided"), 401),
-            AuthenticationError,
-            "Check the API key",
-        ),
-        (Reply(error("Not for you"), 403), AuthenticationError, "may use this model"),
-        (Reply(error("The model `m` does not exist"), 404), ModelNotFoundError, "Check the model id"),
-        (Reply(error("slow down"), 429, {"retry-after": "7"}), RateLimitError, "Try again in 7 seconds"),
-        (Reply(error("boom"), 500), ServerError, "Try again"),
-        (
-            Reply(error("This model's maximum context length is 8"), 400),
-            ContextWindowError,
-            "Shorten the prompt",
-        ),
-        (Reply(error("Invalid schema for response_format"), 400), RequestRejectedError, "Invalid schema"),
-        (Reply("<html>not an API</html>"), MalformedResponseError, "base.(URL|url)"),
-        (Reply({"answer": 42}), MalformedResponseError, "base.(URL|url)"),
-        (Reply({"choices": [{"message": None}]}), MalformedResponseError, "base.(URL|url)"),
-    ],
-    ids=[
-        "401",
-        "403",
-        "404",
-        "429",
-        "500",
-        "context window",
-        "400",
-        "no JSON",
-        "no completion",
-        "no message",
-    ],
-)
-def test_answer_becomes_our_error_with_the_remedy(route, faults, faulty, reply, expected, words):
-    faults.answers(reply)
-
-    with pytest.raises(expected, match=words) as caught:
-        faulty.chat("Hi.")
-
-    assert caught.value.backend == route.backend
-    assert caught.value.model_id == f"{route.prefix}m"
-    assert caught.value.__cause__ is not None or expected is MalformedResponseError
-    assert "secret-key" not in str(caught.value)
-    assert faulty.ctx.is_root_node
 
 
 @through_the_sdk
@@ -247,100 +193,12 @@ def test_request_that_cannot_succeed_is_sent_once(faults, open_faulty, stream, s
     assert len(faults.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply([delta("Hel"), delta("lo")], cut=True),
-        Reply([delta("Hel"), delta("lo")]),
-    ],
-    ids=["connection dropped", "body ended"],
-)
-def test_stream_that_ends_early_is_an_error_for_every_reader(faults, faulty, reply):
-    faults.answers(reply)
-    thunk = faulty.stream_chat("Hi.")
-
-    with pytest.raises(StreamInterruptedError) as first:
-        list(thunk)
-    with pytest.raises(StreamInterruptedError) as again:
-        list(thunk)
-
-    assert "Hello".startswith(thunk.text)  # a dropped connection may take pieces with it
-    assert reply.cut or thunk.text == "Hello"
-    assert first.value is again.value
-    assert faulty.ctx.is_root_node
-
-
-def test_stream_that_stalls_times_out_and_leaves_the_server(faults, faulty):
-    faults.answers(Reply(completion("Hi.")))
-    faulty.chat("The first call may spend its time on loading.")
-    faults.answers(Reply([delta("Hel")], stall=True))
-
-    with pytest.raises(ProviderTimeoutError, match="sent nothing for 1 seconds"):
-        list(faulty.stream_chat("Hi.", model_options={ModelOption.STREAM_TIMEOUT: 1}))
-
-    assert faults.client_left.wait(5)
-
-
 @on_every_route
 def test_answer_that_does_not_come_times_out(faults, open_faulty):
     faults.answers(Reply([], stall=True))
 
     with pytest.raises(ProviderTimeoutError, match="timeout="):
         open_faulty(timeout=0.2).chat("Hi.")
-
-
-def test_first_piece_is_handed_on_before_the_second_comes(faults, faulty):
-    faults.answers(Reply([delta("Hel")], stall=True))
-
-    with faulty.stream_chat("Hi.") as thunk:
-        assert next(iter(thunk)) == "Hel"
-
-
-@on_every_route
-async def test_cancelled_call_leaves_the_server(faults, faulty):
-    faults.answers(Reply([], stall=True))
-    call = asyncio.create_task(faulty.achat("Hi."))
-    assert await asyncio.to_thread(faults.received.wait, 5)
-
-    call.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert await asyncio.to_thread(faults.client_left.wait, 5)
-    assert faulty.ctx.is_root_node
-    await faulty.aclose()
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_call_that_is_cancelled_within_its_answer_leaves_the_server(faults, faulty, stream):
-    faults.answers(Reply([delta("Hel")], stall=True))
-    call = asyncio.create_task(faulty.achat("Hi.", model_options={ModelOption.STREAM: stream}))
-    assert await asyncio.to_thread(faults.received.wait, 5)
-
-    call.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert await asyncio.to_thread(faults.client_left.wait, 5)
-    await faulty.aclose()
-
-
-@on_every_route
-def test_server_that_is_down_is_our_error(open_faulty):
-    with pytest.raises(ProviderConnectionError, match="base_url") as caught:
-        open_faulty(base_url="http://127.0.0.1:9/v1").chat("Hi.")
-
-    assert isinstance(caught.value, ConnectionError)
-
-
-async def test_failed_request_of_many_fails_alone(faults, faulty):
-    faults.answers(Reply(completion("hello")), Reply(error("boom"), 500), Reply(completion("hello")))
-
-    results = await asyncio.gather(*(faulty.achat("Hi.") for _ in range(3)), return_exceptions=True)
-
-    assert sum(isinstance(result, ServerError) for result in results) == 1
-    assert len(faulty.ctx.as_list()) == 4
-    await faulty.aclose()
 
 
 def test_options_reach_the_server_under_its_names_and_unknown_ones_as_they_are(faults, faulty):
@@ -352,24 +210,3 @@ def test_options_reach_the_server_under_its_names_and_unknown_ones_as_they_are(f
 
     sent = faults.requests[0]
     assert (sent["top_k"], sent["max_tokens"], sent["stop"]) == (5, 7, ["x"])
-
-
-def test_thinking_is_kept_apart_from_the_text(faults, faulty):
-    answer = completion("hello")
-    answer["choices"][0]["message"]["reasoning_content"] = "He greets me."
-    faults.answers(Reply(answer))
-
-    message = faulty.chat("Hi.")
-
-    assert (message.content, message.thinking) == ("hello", "He greets me.")
-
-
-def test_key_is_in_no_repr(faulty):
-    assert "secret-key" not in repr(faulty)
-    assert "secret-key" not in repr(faulty.backend)
-
-
-def test_constructor_opens_no_connection(faults, open_faulty):
-    open_faulty().close()
-
-    assert faults.requests == []

@@ -132,18 +132,6 @@ async def test_plain_completion_keeps_its_tokens(faults, faulty):
     assert faults.requests[0]["logprobs"] == 1
 
 
-@pytest.mark.parametrize("verb", ["instruct", "stream_instruct"])
-def test_real_server_gives_them(open_session, verb):
-    session = open_session(model_options=SHORT | {ModelOption.LOGPROBS: 2})
-
-    thunk = getattr(session, verb)("Name a colour.")
-    text = "".join(thunk)
-
-    assert b"".join(one.bytes for one in thunk.generation.logprobs).decode() == text
-    assert all(len(one.alternatives) == 2 and one.logprob <= 0 for one in thunk.generation.logprobs)
-    assert all(one.alternatives[0].token == one.token for one in thunk.generation.logprobs)
-
-
 async def test_real_server_gives_them_for_a_plain_completion(open_session):
     backend = open_session(model_options=SHORT).backend
 

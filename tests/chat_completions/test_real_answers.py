@@ -1,44 +1,16 @@
 """What the openai and LiteLLM backends have in common on llama-server, with a real model."""
 
 import asyncio
-import json
 import warnings
 
 import pytest
-from pydantic import BaseModel, Field
 
 from mellea import ChatContext, ModelOption
-from mellea.core import CBlock, Message, OptionNotSupportedWarning, UnsupportedOptionError
+from mellea.core import OptionNotSupportedWarning, UnsupportedOptionError
 from mellea.core.errors import CapabilityError, ContextWindowError, RequestRejectedError
 
 SHORT = {ModelOption.MAX_NEW_TOKENS: 12, ModelOption.TEMPERATURE: 0.0, ModelOption.SEED: 1}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-
-ENOUGH = {"max_tokens": 250}
-"""More than the longest text that the schemas here allow."""
-
-
-class City(BaseModel, extra="forbid"):
-    name: str = Field(max_length=12)
-    country: str = Field(max_length=12)
-
-
-def test_chat_answers_with_an_assistant_message(open_session):
-    answer = open_session().chat("Say hello.", model_options=SHORT)
-
-    assert answer.role == "assistant"
-    assert answer.content
-
-
-def test_streamed_pieces_join_to_the_unstreamed_text(open_session):
-    session = open_session(model_options=SHORT)
-    whole = session.instruct("Name three colours.").value
-
-    pieces = list(session.stream_instruct("Name three colours."))
-
-    assert len(pieces) > 2
-    assert "".join(pieces) == whole
 
 
 def test_chat_context_shows_the_model_what_was_said(open_session):
@@ -54,25 +26,6 @@ def test_system_prompt_goes_first(open_session):
     session.chat("Hello.", model_options={ModelOption.SYSTEM_PROMPT: "You are a pirate."})
 
     assert session.last_prompt()[0] == {"role": "system", "content": "You are a pirate."}
-
-
-def test_format_constrains_the_output_to_a_pydantic_class(open_session):
-    thunk = open_session().instruct(
-        "Paris is in France. Extract the city.", format=City, model_options=ENOUGH
-    )
-
-    assert isinstance(thunk.parsed, City)
-    assert json.loads(thunk.value) == thunk.parsed.model_dump()
-
-
-@pytest.mark.parametrize("verb", ["instruct", "stream_instruct"])
-def test_format_takes_a_json_schema(open_session, verb):
-    schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
-
-    thunk = getattr(open_session(), verb)("Choose a colour.", format=schema, model_options=SHORT | ENOUGH)
-
-    assert "".join(thunk) == thunk.value
-    assert thunk.parsed["colour"] in {"red", "blue"}
 
 
 @pytest.mark.parametrize("verb", ["instruct", "stream_instruct"])
@@ -94,42 +47,6 @@ def test_stream_knows_how_long_its_first_piece_took(open_session):
     assert thunk.generation.ttfb_ms > 0
 
 
-def test_same_seed_repeats_the_text(open_session):
-    session = open_session(model_options={ModelOption.MAX_NEW_TOKENS: 16, ModelOption.TEMPERATURE: 1.0})
-
-    first, again, *others = (
-        session.instruct("Write a line of a poem.", model_options={ModelOption.SEED: seed}).value
-        for seed in (7, 7, 8, 9, 10)
-    )
-
-    assert first == again
-    assert {first, *others} != {first}
-
-
-def test_stop_sequence_ends_the_text_and_is_no_part_of_it(open_session):
-    session = open_session(model_options=SHORT | {ModelOption.MAX_NEW_TOKENS: 40})
-    free = session.instruct("Count to five.").value
-    stop = free[len(free) // 2 :][:4]
-
-    thunk = session.instruct("Count to five.", model_options={ModelOption.STOP_SEQUENCES: [stop]})
-
-    assert thunk.value == free.partition(stop)[0]
-    assert thunk.generation.finish_reasons == ("stop",)
-
-
-async def test_raw_completion_keeps_the_order_of_the_prompts(open_session):
-    async with open_session().backend as backend:
-        prompts = [CBlock("1 2 3 4"), CBlock("A B C D")]
-
-        there = await backend.generate_from_raw(prompts, model_options=SHORT | {"max_tokens": 2})
-        back = await backend.generate_from_raw(prompts[::-1], model_options=SHORT | {"max_tokens": 2})
-        (alone,) = await backend.generate_from_raw(prompts[:1], model_options=SHORT)
-
-    assert [thunk.value for thunk in there] == [thunk.value for thunk in back[::-1]]
-    assert there[0].value != there[1].value
-    assert alone.generation.usage.completion_tokens == 12
-
-
 def test_unsupported_option_is_reported_once_and_left_out(real, open_session):
     session = open_session(model_options=SHORT)
     unsupported = {getattr(ModelOption, real.unsupported): 100}
@@ -148,28 +65,6 @@ def test_unsupported_option_is_an_error_in_strict_mode(real, open_session, optio
 
     with pytest.raises(UnsupportedOptionError, match=name):
         session.chat("Hi.", model_options={getattr(ModelOption, name): True})
-
-
-def test_event_loops_in_a_row_and_the_synchronous_face_share_a_session(open_session):
-    session = open_session(model_options=SHORT)
-
-    answers = [
-        session.chat("Say hello.").content,
-        *(asyncio.run(session.achat("Say hello.")).content for _ in range(2)),
-        session.chat("Say hello.").content,
-    ]
-
-    assert answers == answers[:1] * 4
-
-
-async def test_calls_run_side_by_side(open_session):
-    session = open_session(model_options=SHORT)
-
-    answers = await asyncio.gather(*(session.achat(f"Say {word}.") for word in ("one", "two", "three")))
-
-    assert all(isinstance(answer, Message) for answer in answers)
-    assert len(session.ctx.as_list()) == 6
-    await session.aclose()
 
 
 async def test_cancelling_a_stream_stops_the_servers_work(open_session, llama_server):

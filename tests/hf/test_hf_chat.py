@@ -17,15 +17,6 @@ from mellea.core import (
 from tests.hf.conftest import Client, Conversation, on_engine
 
 
-async def test_streamed_pieces_make_the_whole_answer(client):
-    streamed = await client.chunks("Count to three.", max_new_tokens=12)
-    whole = await client.chunks("Count to three.", max_new_tokens=12, stream=False)
-
-    assert len(whole) == 1
-    assert len([chunk for chunk in streamed if chunk.text]) > 1
-    assert "".join(chunk.text for chunk in streamed) == whole[0].text
-
-
 async def test_first_piece_comes_before_the_generation_ends(client):
     pieces = client.backend.stream_chat(client.request("Tell me a story.", max_new_tokens=500))
 
@@ -72,28 +63,11 @@ async def test_temperature_zero_is_what_transformers_generates(client, loaded):
     assert chunks[-1].usage.prompt_tokens == len(prompt)
 
 
-async def test_max_new_tokens_ends_with_length(client):
-    chunks = await client.chunks("Tell me a long story.", max_new_tokens=5)
-
-    assert chunks[-1].finish_reason == "length"
-    assert chunks[-1].usage.completion_tokens == 5
-
-
 async def test_end_of_turn_ends_with_stop(client):
     chunks = await client.chunks(
         "Answer with the single word yes.", max_new_tokens=40, schema={"const": "yes"}
     )
 
-    assert chunks[-1].finish_reason == "stop"
-
-
-async def test_stop_string_ends_the_text_before_it(client):
-    whole = await client.text("Count from 1 to 9.", max_new_tokens=24)
-    stop = whole[len(whole) // 2 :][:4]
-
-    chunks = await client.chunks("Count from 1 to 9.", max_new_tokens=24, stop_strings=[stop])
-
-    assert "".join(chunk.text for chunk in chunks) == whole[: whole.index(stop)]
     assert chunks[-1].finish_reason == "stop"
 
 
@@ -110,17 +84,6 @@ async def test_token_count_is_what_the_prompt_costs(client):
     ]
 
     assert counted == chunks[-1].usage.prompt_tokens
-
-
-async def test_completions_keep_the_order_of_the_prompts(client):
-    prompts = ["The capital of France is", "1, 2, 3, 4, 5,", "Once upon a time"]
-
-    together = await client.complete(*prompts, max_new_tokens=5)
-    alone = [(await client.complete(prompt, max_new_tokens=5))[0] for prompt in prompts]
-
-    assert [one.text for one in together] == [one.text for one in alone]
-    assert [one.usage.total_tokens for one in together] == [one.usage.total_tokens for one in alone]
-    assert together[0].text.startswith(" Paris")
 
 
 async def test_completion_stops_each_row_by_itself(client):

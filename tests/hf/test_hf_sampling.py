@@ -6,23 +6,9 @@ import asyncio
 
 import pytest
 
-from mellea.core import CBlock, ModelOption, OptionNotSupportedWarning, UnsupportedOptionError, UsageError
+from mellea.core import UsageError
 from mellea_hf import LocalHFBackend
-from tests.hf.conftest import Client, Conversation, on_engine
-
-
-async def test_same_seed_draws_the_same_text(client):
-    first = await client.text("Invent a word.", max_new_tokens=10, seed=5, temperature=1.2)
-    second = await client.text("Invent a word.", max_new_tokens=10, seed=5, temperature=1.2)
-
-    assert first == second
-
-
-async def test_another_seed_draws_another_text(client):
-    first = await client.text("Invent a word.", max_new_tokens=16, seed=5, temperature=1.5)
-    second = await client.text("Invent a word.", max_new_tokens=16, seed=6, temperature=1.5)
-
-    assert first != second
+from tests.hf.conftest import Client, on_engine
 
 
 async def test_without_a_seed_draws_differ(tiny_client):
@@ -183,25 +169,6 @@ async def test_variable_of_the_chat_template_is_an_option(tiny_parts):
     shouted = await client.chunks("x", max_new_tokens=1, shout=True)
 
     assert shouted[-1].usage.prompt_tokens == plain[-1].usage.prompt_tokens + 4
-
-
-async def test_option_that_cannot_be_honoured_is_reported(tiny_backend):
-    with pytest.warns(OptionNotSupportedWarning, match="CONTEXT_WINDOW"):
-        thunk, _ = await tiny_backend.generate_from_context(
-            CBlock("x"),
-            Conversation(),
-            model_options={ModelOption.CONTEXT_WINDOW: 5, ModelOption.MAX_NEW_TOKENS: 1},
-        )
-    await thunk.avalue()
-
-
-async def test_strict_backend_refuses_such_an_option(tiny_parts):
-    backend = LocalHFBackend("tiny", custom_config=tiny_parts, strict_options=True)
-
-    with pytest.raises(UnsupportedOptionError, match="THINKING"):
-        await backend.generate_from_context(
-            CBlock("x"), Conversation(), model_options={ModelOption.THINKING: True}
-        )
 
 
 def test_draws_follow_the_distribution():

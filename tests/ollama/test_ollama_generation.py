@@ -21,7 +21,6 @@ from mellea.core.errors import ContextWindowError, RequestRejectedError
 from mellea.stdlib.context import ChatContext
 from tests.ollama.played import whole
 from tests.servers.faults import Reply
-from tests.servers.ollama import Fault
 
 ENDLESS = {"type": "array", "items": {"type": "integer"}, "minItems": 1000}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -36,92 +35,11 @@ class City(BaseModel, extra="forbid"):
     country: str = Field(max_length=12)
 
 
-async def test_chat_gives_text_usage_and_finish_reason(ask, server):
-    server.words.append("red, green, blue " * 10)
-
-    thunk = await (await ask("Name three colours.")).result()
-
-    assert thunk.value
-    assert thunk.generation.usage.prompt_tokens > 10
-    assert thunk.generation.usage.completion_tokens == 12
-    assert thunk.generation.finish_reasons == ("length",)
-    assert thunk.generation.provider == "ollama"
-
-
-async def test_an_answer_that_ends_by_itself_says_stop(ask):
-    thunk = await (await ask("Say hi.", fits={"const": "hi"}, max_tokens=ENOUGH)).result()
-
-    assert thunk.generation.finish_reasons == ("stop",)
-
-
-async def test_streamed_pieces_join_to_the_unstreamed_text(ask):
-    whole = await (await ask("Name three colours.")).avalue()
-
-    pieces = [piece async for piece in await ask("Name three colours.", stream=True)]
-
-    assert len(pieces) > 2
-    assert "".join(pieces) == whole
-
-
-async def test_first_piece_is_handed_on_while_the_rest_is_still_to_come(ask, server):
-    server.faults.append(Fault("stall", after=1))
-    thunk = await ask("Name three colours.", stream=True)
-
-    first = await thunk.astream()
-
-    assert first
-    assert not thunk.is_computed()
-    await thunk.cancel_generation()
-
-
-async def test_streamed_answer_has_usage_and_finish_reason(ask, server):
-    server.words.append("red, green, blue " * 10)
-
-    thunk = await (await ask("Name three colours.", stream=True)).result()
-
-    assert thunk.generation.usage.total_tokens > 12
-    assert thunk.generation.finish_reasons == ("length",)
-
-
-async def test_format_constrains_the_output_to_a_pydantic_class(ask):
-    thunk = await (await ask("Paris is in France. Extract the city.", fits=City, max_tokens=ENOUGH)).result()
-
-    assert isinstance(thunk.parsed, City)
-
-
-async def test_format_takes_a_json_schema_in_a_stream(ask):
-    schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
-
-    thunk = await (await ask("Choose a colour.", fits=schema, max_tokens=ENOUGH, stream=True)).result()
-
-    assert thunk.parsed["colour"] in {"red", "blue"}
-
-
 async def test_refused_schema_is_the_requests_fault(ask):
     thunk = await ask("Choose a colour.", fits={"type": "nonsense"})
 
     with pytest.raises(RequestRejectedError, match="schema|format|nonsense"):
         await thunk.avalue()
-
-
-async def test_stop_sequence_ends_the_text_and_is_no_part_of_it(ask):
-    free = await (await ask("Name three colours.")).avalue()
-    stop = free[len(free) // 2 :][:4]
-
-    stopped = await (await ask("Name three colours.", stop=stop)).result()
-
-    assert stopped.value == free.partition(stop)[0]
-    assert stopped.generation.finish_reasons == ("stop",)
-
-
-async def test_same_seed_draws_the_same_text_and_another_seed_another(ask):
-    draw = {"temperature": 1.5, "max_tokens": 24}
-    first = await (await ask("Invent a name.", seed=1, **draw)).avalue()
-    again = await (await ask("Invent a name.", seed=1, **draw)).avalue()
-    others = [await (await ask("Invent a name.", seed=seed, **draw)).avalue() for seed in (2, 3, 4)]
-
-    assert first == again
-    assert {first, *others} != {first}
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -160,21 +78,6 @@ async def test_chat_context_shows_the_model_what_was_said(backend, server):
 
 
 # Raw completion
-
-
-async def test_raw_completions_come_in_the_order_of_the_prompts(backend, server):
-    prompts = [CBlock("The capital of France is"), CBlock("1, 2, 3, 4,"), CBlock("Once upon a")]
-    options = {"max_tokens": 4, "temperature": 0.0}
-
-    together = await backend.generate_from_raw(prompts, model_options=options)
-    alone = [(await backend.generate_from_raw([prompt], model_options=options))[0] for prompt in prompts]
-
-    sizes = [thunk.generation.usage.prompt_tokens for thunk in together]
-    assert sizes == [thunk.generation.usage.prompt_tokens for thunk in alone]
-    assert len(set(sizes)) == 3
-    assert together[0].generation.usage.completion_tokens == 4
-    assert together[0].generation.finish_reasons == ("length",)
-    assert all(body["raw"] is True for body in server.sent("/api/generate"))
 
 
 async def test_raw_completion_is_constrained_to_a_format(backend):

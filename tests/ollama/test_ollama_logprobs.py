@@ -44,15 +44,6 @@ def test_malformed_ones_are_our_error(play, said):
         session.chat("Name a fish.", model_options={ModelOption.LOGPROBS: True})
 
 
-@pytest.mark.parametrize("stream", [False, True])
-async def test_real_tokens_have_them(ask, stream):
-    thunk = await (await ask("Name a fish.", stream=stream, **{ModelOption.LOGPROBS: 2})).result()
-
-    said = thunk.generation.logprobs
-    assert b"".join(one.bytes for one in said).decode() == thunk.value
-    assert all(len(one.alternatives) == 2 and one.logprob <= 0 for one in said)
-
-
 async def test_plain_completion_has_them(backend):
     (thunk,) = await backend.generate_from_raw(
         [CBlock("The sky is")], model_options={ModelOption.LOGPROBS: True}

@@ -1,8 +1,10 @@
-"""Backends that are judged by themselves, in a run of pytest of its own: a right one, and wrong ones."""
+"""What is judged by itself, in a run of pytest of its own: a right backend, and what is wrong."""
 
 from __future__ import annotations
 
-from mellea.testing.conformance import BackendConformance
+from mellea.core import Context
+from mellea.testing.conformance import BackendConformance, ContextConformance, StrategyConformance
+from tests.testing.conformance import wrong_others
 from tests.testing.conformance.scripted_provider import RightBackend, ScriptedProvider, manifest_of
 from tests.testing.conformance.wrong_backends import WRONG
 
@@ -10,7 +12,6 @@ from tests.testing.conformance.wrong_backends import WRONG
 def judging(made: type[RightBackend]) -> type[BackendConformance]:
     """Return the class of tests that judges a backend."""
     named = {
-        "__module__": __name__,
         "label": made.__name__,
         "name": "scripted",
         "plugins": (manifest_of(made),),
@@ -18,7 +19,21 @@ def judging(made: type[RightBackend]) -> type[BackendConformance]:
         "patience": 0.2,
         "silence": 0.05,
     }
-    return type(f"Test{made.__name__}", (BackendConformance,), named)
+    return type(f"Test{made.__name__}", (BackendConformance,), {"__module__": __name__, **named})
+
+
+def judging_other(made: type) -> type:
+    """Return the class of tests that judges a context type or a strategy."""
+    named = {
+        "label": made.__name__,
+        "name": "wrong",
+        "plugins": (wrong_others.plugin_of(made),),
+        "turns": 2000,
+        "patience": 1.0,
+    }
+    tests = ContextConformance if issubclass(made, Context) else StrategyConformance
+    return type(f"Test{made.__name__}", (tests,), {"__module__": __name__, **named})
 
 
 globals().update({f"Test{made.__name__}": judging(made) for made in (RightBackend, *WRONG)})
+globals().update({f"Test{made.__name__}": judging_other(made) for made in wrong_others.WRONG})

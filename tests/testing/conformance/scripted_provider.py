@@ -42,7 +42,19 @@ class ScriptedProvider(Provider):
     """Plays answers to a ``RightBackend``."""
 
     plays = frozenset(
-        {"cut", "logprobs", "raw", "refusal", "samples", "short", "status", "thinking", "tools"}
+        {
+            "cut",
+            "key",
+            "options",
+            "raw",
+            "refusal",
+            "samples",
+            "short",
+            "status",
+            "thinking",
+            "tools",
+            "usage",
+        }
     )
 
     @property

@@ -127,7 +127,7 @@ class GoesOnUnasked(RightBackend):
 class PromisesTooMuch(RightBackend):
     """Declares what no test shows."""
 
-    capabilities = CAPABILITIES | {Capability.AUDIO}
+    capabilities = CAPABILITIES | {Capability.GRAMMAR}
 
 
 class IsSilentOnOptions(RightBackend):

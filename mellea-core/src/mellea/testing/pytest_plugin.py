@@ -51,7 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="LEVELS",
         help="what to judge by, separated by commas; live needs a real model",
     )
-    group.addoption("--mellea-report", metavar="FILE", help="write what came of the kit's tests as JSON")
+    group.addoption(
+        "--mellea-report",
+        metavar="FILE",
+        help="write what came of it as JSON; as a table, if the name ends in .md",
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -104,4 +108,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report, where it is asked for, in the process that sees all tests."""
     path = session.config.getoption("--mellea-report")
     if path and not hasattr(session.config, "workerinput"):
-        Path(path).write_text(_report().to_json(), encoding="utf-8")
+        told = _report().markdown() if path.endswith(".md") else _report().to_json()
+        Path(path).write_text(told, encoding="utf-8")

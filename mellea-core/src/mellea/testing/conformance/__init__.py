@@ -1,4 +1,4 @@
-"""What judges a plugin of anybody's: one suite for every backend.
+"""What judges a plugin of anybody's: one suite for every backend, context type, strategy.
 
 Run it on an installed plugin with ``pytest --pyargs mellea.testing.conformance --mellea-backend NAME``, or
 make a subclass of ``BackendConformance`` among the plugin's own tests. It needs ``mellea-core[testing]``.
@@ -8,15 +8,18 @@ import pytest
 
 _MODULES = (
     "backend",
+    "contexts",
     "contract",
     "faults",
     "lifetime",
     "live",
     "manifest",
+    "strategies",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
 from mellea.testing.conformance.chat_completions import ChatCompletionsProvider  # noqa: E402
+from mellea.testing.conformance.contexts import ContextConformance  # noqa: E402
 from mellea.testing.conformance.contract import ContractTests  # noqa: E402
 from mellea.testing.conformance.faults import FaultTests  # noqa: E402
 from mellea.testing.conformance.http_provider import HTTPProvider  # noqa: E402
@@ -24,14 +27,17 @@ from mellea.testing.conformance.lifetime import LifetimeTests  # noqa: E402
 from mellea.testing.conformance.live import LiveTests  # noqa: E402
 from mellea.testing.conformance.manifest import ManifestTests  # noqa: E402
 from mellea.testing.conformance.provider import Answer, Provider, Script  # noqa: E402
+from mellea.testing.conformance.strategies import StrategyConformance  # noqa: E402
 
 __all__ = [
     "Answer",
     "BackendConformance",
     "ChatCompletionsProvider",
+    "ContextConformance",
     "HTTPProvider",
     "Provider",
     "Script",
+    "StrategyConformance",
 ]
 
 

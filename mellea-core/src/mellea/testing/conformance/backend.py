@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from mellea.core.capabilities import Capability
+from mellea.core.event_loop import run_sync
 from mellea.testing.conformance.plugin import PluginUnderTest
 from mellea.testing.conformance.provider import Provider
 from mellea.testing.conformance.terms import Term
@@ -67,7 +67,7 @@ class BackendUnderTest(PluginUnderTest):
         session = start_session(self.name, plugins=self.plugins, **given)
         self._opened.append(session)
         if self._pretended is not None:
-            asyncio.run(session.backend.supports(self._pretended))
+            run_sync(session.backend.supports(self._pretended))
             session.backend.capabilities = session.backend.capabilities | {self._pretended}
         return session
 
@@ -83,7 +83,7 @@ class BackendUnderTest(PluginUnderTest):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             backend = self.open().backend
-            return bool(asyncio.run(backend.supports(capability)))
+            return bool(run_sync(backend.supports(capability)))
 
     def pretend(self, capability: Capability) -> None:
         """Open sessions from now on as if the backend declared a capability."""

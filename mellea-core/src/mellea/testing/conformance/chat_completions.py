@@ -19,7 +19,7 @@ class ChatCompletionsProvider(HTTPProvider):
     """A server at ``url + "/v1"``; for a backend that takes ``base_url``, ``api_key`` and ``model_id``."""
 
     plays: ClassVar[frozenset[Play]] = HTTPProvider.plays | {
-        "logprobs",
+        "key",
         "raw",
         "refusal",
         "samples",

@@ -26,7 +26,9 @@ class HTTPProvider(Provider):
     returns bodies; and ``known`` where the backend asks for something else first.
     """
 
-    plays: ClassVar[frozenset[Play]] = frozenset({"address", "bytes", "cut", "redirect", "short", "status"})
+    plays: ClassVar[frozenset[Play]] = frozenset(
+        {"address", "bytes", "cut", "options", "redirect", "short", "status", "usage"}
+    )
     content_type: ClassVar[str] = "text/event-stream"
     """The type of streams."""
 

@@ -50,7 +50,7 @@ class LifetimeTests(BackendUnderTest):
         assert beside.chat("EAGLE").content == "EAGLE"
         assert self.open(ctx=ChatContext()).chat("RAVEN").content == "RAVEN"
 
-    @term("contract")
+    @term("contract", plays=["options"])
     def test_options_of_a_call_end_with_it(self, provider: Provider) -> None:
         """What one call asks for is not sent with the next."""
         provider.play(Answer())
@@ -165,7 +165,7 @@ class LifetimeTests(BackendUnderTest):
         except ClosedError:
             return
 
-    @term("contract")
+    @term("contract", plays=["key"])
     def test_key_is_in_no_description(self, provider: Provider) -> None:
         """A key is not part of what the backend and the session look like."""
         provider.play(Answer("Fine."))

@@ -67,11 +67,11 @@ class LiveTests(BackendUnderTest):
         """The text ends before a stop sequence, and says so."""
         if ModelOption.STOP_SEQUENCES not in self.open().backend.options.names:
             return
-        free = self.answered("Count to five.", {ModelOption.MAX_NEW_TOKENS: 24}).value
+        free = self.answered("Count to five.", {ModelOption.MAX_NEW_TOKENS: 16}).value
         stop = free[len(free) // 2 :][:4]
 
         thunk = self.answered(
-            "Count to five.", {ModelOption.MAX_NEW_TOKENS: 24, ModelOption.STOP_SEQUENCES: [stop]}
+            "Count to five.", {ModelOption.MAX_NEW_TOKENS: 16, ModelOption.STOP_SEQUENCES: [stop]}
         )
 
         assert thunk.value == free.partition(stop)[0]
@@ -82,7 +82,7 @@ class LiveTests(BackendUnderTest):
         """One seed draws one text, and other seeds draw others."""
         drawn = [
             self.answered("Invent a name.", {ModelOption.TEMPERATURE: 1.2, ModelOption.SEED: seed}).value
-            for seed in (7, 7, 8, 9, 10)
+            for seed in (7, 7, 8, 9)
         ]
 
         assert drawn[0] == drawn[1]
@@ -91,7 +91,7 @@ class LiveTests(BackendUnderTest):
     @term("live")
     def test_samples_differ(self) -> None:
         """Without a seed, one question has several answers."""
-        drawn = {self.answered("Invent a name.", {ModelOption.TEMPERATURE: 1.2}).value for _ in range(4)}
+        drawn = {self.answered("Invent a name.", {ModelOption.TEMPERATURE: 1.2}).value for _ in range(3)}
 
         assert len(drawn) > 1
 
@@ -145,17 +145,17 @@ class LiveTests(BackendUnderTest):
         from mellea.core.generation import sample_n  # noqa: PLC0415
         from mellea.stdlib.context import SimpleContext  # noqa: PLC0415
 
-        config = GenerateConfig(None, {**SHORT, ModelOption.TEMPERATURE: 1.2})
+        config = GenerateConfig(None, {**SHORT, ModelOption.TEMPERATURE: 1.5})
 
         async def draw() -> list[Any]:
             async with self.open() as m:
                 asked = Message("user", "Invent a name.")
-                return await sample_n(m.backend, asked, SimpleContext(), 4, config)
+                return await sample_n(m.backend, asked, SimpleContext(), 2, config)
 
         drawn = [thunk.value for thunk in asyncio.run(draw())]
 
-        assert len(drawn) == 4
-        assert len(set(drawn)) > 1
+        assert len(drawn) == 2
+        assert drawn[0] != drawn[1]
 
     @term("live", shows=Capability.RAW)
     def test_completions_come_in_the_order_of_the_prompts(self) -> None:
@@ -166,7 +166,7 @@ class LiveTests(BackendUnderTest):
         assert list(map(str, together)) == alone
         assert len(set(alone)) == len(PROMPTS)
 
-    @term("live", shows=Capability.BATCH)
+    @term("live", shows=Capability.BATCH, tries=False)
     def test_tokens_of_a_batch_are_counted_by_prompt(self) -> None:
         """Each prompt of a batch has the count of tokens that it has alone."""
         prompts = [*PROMPTS, "Once upon a time"]
@@ -186,6 +186,7 @@ class LiveTests(BackendUnderTest):
         assert "".join(one.token for one in said) == thunk.value
         assert all(one.logprob <= 1e-6 for one in said)
         assert {len(one.alternatives) for one in said} == {2}
+        assert [one.alternatives[0].token for one in said] == [one.token for one in said]
 
     @term("live", shows=Capability.TOKEN_COUNT)
     def test_counted_tokens_are_those_that_are_read(self) -> None:

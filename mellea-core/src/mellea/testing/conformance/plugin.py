@@ -49,7 +49,13 @@ class PluginUnderTest:
         if known is not None:
             about = {"subject": self.label or self.name, "kind": self.kind, "level": known.level}
             shows = known.shows.value if known.shows is not None else None
-            told = {**about, "test": request.node.name, "since": known.since, "shows": shows}
+            told = {
+                **about,
+                "test": request.node.name,
+                "since": known.since,
+                "shows": shows,
+                "about": known.about,
+            }
             record_property("conformance", told)
             self.note = lambda outcome: told.update(outcome=outcome)
             if known.name == "test_what_is_promised_is_tested":

@@ -13,6 +13,7 @@ from mellea.plugins.manifests import API_VERSION
 __all__ = ["Report"]
 
 _ORDER = ("failed", "error", "undeclared", "passed", "not declared", "skipped", "left out")
+_LEVELS = ("manifest", "contract", "live")
 _SIGNS = {
     "passed": "yes",
     "failed": "NO",
@@ -40,7 +41,7 @@ class Report:
             return
         came = "error" if phase != "call" and outcome == "failed" else outcome
         came = told.get("outcome", came) if came == "passed" else came
-        entry = {key: told[key] for key in ("level", "since", "shows")}
+        entry = {key: told[key] for key in ("level", "since", "shows", "about")}
         subject["tests"][told["test"]] = {**entry, "outcome": came, "words": words[-2000:]}
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,16 +72,34 @@ class Report:
         """Return the report as JSON text."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
+    def markdown(self) -> str:
+        """Return the table for a page: what holds, by level, and one column for each plugin."""
+        names = sorted(self._subjects)
+        outcomes, rows = self._outcomes(), {}
+        for name in names:
+            for test, entry in self._subjects[name]["tests"].items():
+                rows[test.partition("[")[0]] = (_LEVELS.index(entry["level"]), entry["about"])
+        lines = [["what holds", *names], ["---"] * (len(names) + 1)]
+        for test in sorted(rows, key=lambda test: (rows[test][0], test)):
+            cells = [_SIGNS[outcomes[test].get(name, "left out")] for name in names]
+            lines.append([rows[test][1].replace("``", "`"), *cells])
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def _outcomes(self) -> dict[str, dict[str, str]]:
+        """Return what came of each test for each plugin, the worst of its variants."""
+        outcomes: dict[str, dict[str, str]] = {}
+        for name, subject in self._subjects.items():
+            for test, entry in subject["tests"].items():
+                row = outcomes.setdefault(test.partition("[")[0], {})
+                row[name] = min(row.get(name, "left out"), entry["outcome"], key=_ORDER.index)
+            for test in subject["left_out"]:
+                outcomes.setdefault(test, {})[name] = "left out"
+        return outcomes
+
     def table(self) -> str:
         """Return one line for each test, without its variants, and one column for each plugin."""
         names = sorted(self._subjects)
-        tests: dict[str, dict[str, str]] = {}
-        for name in names:
-            for test, entry in self._subjects[name]["tests"].items():
-                row = tests.setdefault(test.partition("[")[0], {})
-                row[name] = min(row.get(name, "left out"), entry["outcome"], key=_ORDER.index)
-            for test in self._subjects[name]["left_out"]:
-                tests.setdefault(test, {})[name] = "left out"
+        tests = self._outcomes()
         width = max((len(test) for test in tests), default=4)
         columns = [max(len(name), 12) for name in names]
         lines = [_line("test", names, width, columns)]

@@ -20,7 +20,8 @@ Play: TypeAlias = Literal[
     "address",
     "bytes",
     "cut",
-    "logprobs",
+    "key",
+    "options",
     "raw",
     "redirect",
     "refusal",
@@ -29,6 +30,7 @@ Play: TypeAlias = Literal[
     "status",
     "thinking",
     "tools",
+    "usage",
 ]
 """What not every scripted provider can do."""
 
@@ -57,7 +59,12 @@ class Term:
 
 
 def term(
-    level: Level, *, since: int = 1, shows: Capability | None = None, plays: Iterable[Play] = ()
+    level: Level,
+    *,
+    since: int = 1,
+    shows: Capability | None = None,
+    plays: Iterable[Play] = (),
+    tries: bool = True,
 ) -> Callable[[Test], Test]:
     """Make a method of a class of tests one of the kit's.
 
@@ -69,10 +76,11 @@ def term(
         since: The plugin interface that it judges.
         shows: The capability that it shows.
         plays: What the scripted provider must be able to do.
+        tries: Whether it is tried where the backend does not declare the capability.
     """
 
     def mark(test: Test) -> Test:
-        marked: Any = test if shows is None else _tried(test, shows)
+        marked: Any = test if shows is None else _tried(test, shows, tries)
         about = (test.__doc__ or "").strip().partition("\n")[0]
         marked.conformance = Term(test.__name__, level, since, about, shows, frozenset(plays))
         return marked  # type: ignore[no-any-return]  # it takes what the test takes
@@ -80,11 +88,14 @@ def term(
     return mark
 
 
-def _tried(test: Callable[..., None], capability: Capability) -> Callable[..., None]:
+def _tried(test: Callable[..., None], capability: Capability, tries: bool) -> Callable[..., None]:
     @wraps(test)
     def judged(self: Any, **fixtures: Any) -> None:
         if self.declares(capability):
             test(self, **fixtures)
+            return
+        if not tries:
+            self.note("not declared")
             return
         self.pretend(capability)
         try:

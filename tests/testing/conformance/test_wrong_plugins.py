@@ -1,4 +1,4 @@
-"""The kit lets a right backend through, and fails each wrong one for what is wrong with it."""
+"""The kit lets a right backend through, and fails each wrong plugin for what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.testing.conformance import wrong_others
 from tests.testing.conformance.wrong_backends import WRONG, HidesLogprobs
+
+ALL_WRONG = {**WRONG, **wrong_others.WRONG}
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +52,8 @@ def test_right_backend_passes(subjects):
     assert right["counts"]["passed"] > 70
 
 
-@pytest.mark.parametrize(("made", "expected"), WRONG.items(), ids=[made.__name__ for made in WRONG])
-def test_wrong_backend_fails_for_what_is_wrong(subjects, made, expected):
+@pytest.mark.parametrize(("made", "expected"), ALL_WRONG.items(), ids=[made.__name__ for made in ALL_WRONG])
+def test_wrong_plugin_fails_for_what_is_wrong(subjects, made, expected):
     assert failures(subjects[made.__name__]) == expected
 
 
