@@ -30,7 +30,7 @@ def _open(name: str, arguments: Any) -> Backend:
 def test_each_backend_may_name_its_model() -> None:
     made = open_composition("fallback:ollama/granite4.1:3b, hf/org/model,openai", _open, {"patience": 2.0})
     assert isinstance(made, FallbackBackend)
-    assert [(each.name, each.arguments) for each in made.backends] == [  # type: ignore[attr-defined]
+    assert [(each.name, each.arguments) for each in made.inner_backends] == [  # type: ignore[attr-defined]
         ("ollama", {"model_id": "granite4.1:3b"}),
         ("hf", {"model_id": "org/model"}),
         ("openai", {}),
@@ -42,9 +42,9 @@ def test_compositions_nest_and_pass_on_what_is_not_theirs(tmp_path: Path) -> Non
         "limited:cached:openai", _open, {"requests_per_minute": 9, "path": tmp_path / "a.db", "model_id": "m"}
     )
     assert isinstance(made, LimitedBackend)
-    (inner,) = made.backends
+    (inner,) = made.inner_backends
     assert isinstance(inner, CachedBackend)
-    assert inner.backends[0].arguments == {"model_id": "m"}  # type: ignore[attr-defined]
+    assert inner.inner_backends[0].arguments == {"model_id": "m"}  # type: ignore[attr-defined]
     made.close()
     assert isinstance(
         open_composition("recorded:hf", _open, {"path": tmp_path / "kept.json"}), RecordingBackend
@@ -54,7 +54,7 @@ def test_compositions_nest_and_pass_on_what_is_not_theirs(tmp_path: Path) -> Non
 def test_a_fallback_does_without_a_backend_that_is_down() -> None:
     with pytest.warns(BackendLeftOutWarning, match="does without 'down': No server answers"):
         made = open_composition("fallback:down,hf", _open, {})
-    assert len(made.backends) == 1  # type: ignore[attr-defined]
+    assert len(made.inner_backends) == 1  # type: ignore[attr-defined]
     with pytest.raises(ProviderConnectionError):
         open_composition("fallback:down,down", _open, {})
     with pytest.raises(ProviderConnectionError):

@@ -183,14 +183,14 @@ class RightBackend(ScriptedBackend):
         return self._provider.reply(request)
 
 
-def manifest_of(made: type[RightBackend], **more: Any) -> Any:
-    """Return a plugin that registers a class as the backend ``scripted``."""
+def manifest_of(made: Any, **more: Any) -> Any:
+    """Return a plugin that registers a class, or what makes a backend, as the backend ``scripted``."""
 
     class Plugin:
         @hookimpl
         def mellea_register_backends(self, register: Any) -> None:
             factory = f"{made.__module__}:{made.__qualname__}"
-            capabilities = more.get("capabilities", made.capabilities)
+            capabilities = more["capabilities"] if more else made.capabilities
             register(
                 BackendManifest(
                     name="scripted", summary="Scripted.", factory=factory, capabilities=capabilities

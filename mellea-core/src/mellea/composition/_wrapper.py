@@ -38,6 +38,8 @@ class BackendWrapper(Backend):
         UsageError: There is none, or one is no backend.
     """
 
+    inner_backends: Sequence[Backend] = ()
+
     def __init__(self, *backends: Backend) -> None:
         if not backends:
             raise UsageError("There is no backend to ask.", hint="Pass one or more backends.")
@@ -51,7 +53,7 @@ class BackendWrapper(Backend):
             ", ".join(dict.fromkeys(backend.model_id for backend in backends)),
             strict_options=all(backend.strict_options for backend in backends),
         )
-        self.backends = backends
+        self.inner_backends = backends
         bounds = [backend.default_max_new_tokens for backend in backends]
         # Class variables, because hardly any backend has them by instance.
         vars(self).update(
@@ -63,16 +65,16 @@ class BackendWrapper(Backend):
 
     def _take_over(self) -> None:
         """Look at what the backends have, which some only know when they are ready."""
-        tables = [backend.options for backend in self.backends]
+        tables = [backend.options for backend in self.inner_backends]
         self.options = OptionTable(
             {name: name for table in tables for name in table.names},
             {key: name for table in tables for key, name in table.spellings.items()},
             native=None,
         )
-        self.capabilities = self._combined([backend.capabilities for backend in self.backends])
-        dialects = {backend.schema_dialect for backend in self.backends}
+        self.capabilities = self._combined([backend.capabilities for backend in self.inner_backends])
+        dialects = {backend.schema_dialect for backend in self.inner_backends}
         self.schema_dialect = dialects.pop() if len(dialects) == 1 else SchemaDialect.PLAIN
-        self.plain_patterns = self.backends[0].plain_patterns
+        self.plain_patterns = self.inner_backends[0].plain_patterns
 
     def _combined(self, declared: Sequence[Capabilities]) -> Capabilities:
         """Return what the backends can do together: what each of them can."""
@@ -80,47 +82,49 @@ class BackendWrapper(Backend):
 
     async def ready(self) -> None:
         """Make all backends ready, side by side."""
-        await gather_or_cancel(make_ready(backend) for backend in self.backends)
+        await gather_or_cancel(make_ready(backend) for backend in self.inner_backends)
         self._take_over()
 
     async def supports(self, capability: Capability) -> bool:
         """Tell whether the backends can do something together."""
-        can = await gather_or_cancel(backend.supports(capability) for backend in self.backends)
+        can = await gather_or_cancel(backend.supports(capability) for backend in self.inner_backends)
         told = [frozenset({capability}) if each else frozenset() for each in can]
         self._take_over()
-        if capability is Capability.REGEX and len({each.plain_patterns for each in self.backends}) > 1:
+        if capability is Capability.REGEX and len({each.plain_patterns for each in self.inner_backends}) > 1:
             return False  # an answer would be read in the one way or in the other
         return capability in self._combined(told)
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
         """Tell whether each backend's own protocol can carry out a request with tools."""
-        can = [await each.calls_tools(choice, with_schema=with_schema) for each in self.backends]
+        can = [await each.calls_tools(choice, with_schema=with_schema) for each in self.inner_backends]
         return all(can)
 
     @property
     def formatter(self) -> ChatFormatter:
         """The first backend's."""
-        return self.backends[0].formatter
+        return self.inner_backends[0].formatter
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern, as far as all backends say the same."""
-        first, *others = [each.draws_for_patterns(temperature, repetition_penalty) for each in self.backends]
+        first, *others = [
+            each.draws_for_patterns(temperature, repetition_penalty) for each in self.inner_backends
+        ]
         return {name: value for name, value in first.items() if all(name in other for other in others)}
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the most tokens that one of the backends counts; None if one of them cannot tell."""
-        counts = [await backend.count_tokens(messages) for backend in self.backends]
+        counts = [await backend.count_tokens(messages) for backend in self.inner_backends]
         known = [count for count in counts if count is not None]
         return max(known) if len(known) == len(counts) else None
 
     async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
         """Return what the only backend says; the tokenizers of several cannot be asked for one answer."""
-        return await self.backends[0].whole_words(words) if len(self.backends) == 1 else None
+        return await self.inner_backends[0].whole_words(words) if len(self.inner_backends) == 1 else None
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for one of a library of the backends'."""
         return next(
-            (ours for each in self.backends if (ours := each.translate_error(error)) is not None), None
+            (ours for each in self.inner_backends if (ours := each.translate_error(error)) is not None), None
         )
 
     def passed_on(self, backend: Backend, request: R) -> R:
@@ -150,8 +154,8 @@ class BackendWrapper(Backend):
     async def aclose(self) -> None:
         """Close the backends, each though another fails to close."""
         async with AsyncExitStack() as closing:
-            for backend in self.backends:
+            for backend in self.inner_backends:
                 closing.push_async_callback(backend.aclose)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.backends))})"
+        return f"{type(self).__name__}({', '.join(map(repr, self.inner_backends))})"

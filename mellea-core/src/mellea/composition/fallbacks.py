@@ -61,12 +61,12 @@ class FallbackBackend(BackendWrapper):
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Refuse: vectors of two models cannot be compared, so that none may stand in for another."""
-        if len(self.backends) > 1:
+        if len(self.inner_backends) > 1:
             raise UsageError(
                 "A fallback embeds nothing: vectors of two models cannot be compared.",
                 hint="Embed with one backend.",
             )
-        return await self.backends[0].embed_texts(request)
+        return await self.inner_backends[0].embed_texts(request)
 
     async def _first(self, ask: Callable[[Backend], Awaitable[T]]) -> T:
         failures: list[tuple[Backend, MelleaError]] = []
@@ -80,9 +80,9 @@ class FallbackBackend(BackendWrapper):
     def _in_turn(self) -> Iterator[Backend]:
         """Iterate over the backends, those last that failed not long ago."""
         now = time.monotonic()
-        rests = [self._resting.get(place, 0.0) > now for place in range(len(self.backends))]
-        for place in sorted(range(len(self.backends)), key=rests.__getitem__):
-            yield self.backends[place]
+        rests = [self._resting.get(place, 0.0) > now for place in range(len(self.inner_backends))]
+        for place in sorted(range(len(self.inner_backends)), key=rests.__getitem__):
+            yield self.inner_backends[place]
 
     async def _in_time(self, backend: Backend, answer: Awaitable[T]) -> T:
         try:
@@ -104,7 +104,7 @@ class FallbackBackend(BackendWrapper):
         if not isinstance(ours, ProviderError) or isinstance(ours, RefusalError):
             raise error
         if ours.retryable:  # it is the backend that fails, and not this request
-            self._resting[self.backends.index(backend)] = time.monotonic() + self._pause
+            self._resting[self.inner_backends.index(backend)] = time.monotonic() + self._pause
         return ours
 
 

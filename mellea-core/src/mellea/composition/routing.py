@@ -52,7 +52,7 @@ class RouterBackend(BackendWrapper):
     async def _chosen(self, request: Asked) -> Backend:
         found = self._choose(request)
         chosen = await found if inspect.isawaitable(found) else found
-        if chosen not in self.backends:
+        if chosen not in self.inner_backends:
             raise UsageError(
                 f"The router chose {chosen!r}, which is none of its backends.",
                 hint="Let choose(request) return one of the backends that the router was made of.",
@@ -63,7 +63,7 @@ class RouterBackend(BackendWrapper):
     def _able(self, request: Asked) -> Backend:
         """Return the first backend that can do all that a request needs, or else most of it."""
         needed = _needed(request)
-        return min(self.backends, key=lambda backend: len(needed - backend.capabilities))
+        return min(self.inner_backends, key=lambda backend: len(needed - backend.capabilities))
 
 
 def _needed(request: Asked) -> Capabilities:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from types import AsyncGeneratorType, TracebackType
 from typing import Any
 
@@ -155,7 +155,15 @@ def _blank(error: MelleaError, backend: ModelAPI) -> None:
     """Blank what a backend, or the environment, keeps under the name of a secret."""
     from mellea.core.redaction import blank_error, secrets_within  # noqa: PLC0415  only failures need it
 
-    blank_error(error, [*secrets_within(vars(backend)), *secrets_within(os.environ)])
+    blank_error(error, [*_secrets_of(backend), *secrets_within(os.environ)])
+
+
+def _secrets_of(backend: ModelAPI) -> Iterator[str]:
+    from mellea.core.redaction import secrets_within  # noqa: PLC0415  see above
+
+    yield from secrets_within(vars(backend))
+    for inner in backend.inner_backends:
+        yield from _secrets_of(inner)
 
 
 def _cut_off(error: BaseException) -> None:

@@ -60,6 +60,8 @@ class ModelAPI(Closeable):
         str, Any
     ] = {}  # a default for subclasses that do not call __init__; never modified
     strict_options: bool = False
+    inner_backends: Sequence[ModelAPI] = ()
+    """What a backend stands in front of; their secrets are kept out of its errors too."""
     origin: str = ""
     """The plugin that it comes from, for errors; set when it is opened by name."""
     promised: Capabilities = frozenset()
