@@ -32,7 +32,8 @@ from tests.docs.conftest import SAMPLES
 from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, code, listings, run, table, tree
 
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
-WITH_STAND_INS = [name for name in PAGES if name not in ("backends.md", "getting-started.md", "tutorial.md")]
+REAL = ("backends.md", "getting-started.md", "local-models.md", "tutorial.md")
+WITH_STAND_INS = [name for name in PAGES if name not in REAL]
 LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 
 
@@ -87,6 +88,15 @@ def test_backends_page_runs_on_the_real_parts(no_settings, llama_server, ollama_
     assert len(answers) >= 4
     assert len(ollama_server.sent("/api/chat")) == 1
     ollama_server.reset()
+
+
+def test_page_on_local_models_runs_on_the_embedded_model(no_settings, capsys):
+    run(DOCS / "local-models.md")
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[:2] == ["3 answers", "True True True"]
+    assert lines[2].endswith("True True")
+    assert lines[3] == "True 0 True"
 
 
 def test_every_page_is_in_the_navigation():
