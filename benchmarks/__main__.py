@@ -22,6 +22,7 @@ PARTS = {
     "tools": "rounds of tools, calls of MCP servers, schemas of functions, checks of arguments",
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "steering": "tasks with rules on a real server, free and steered",
+    "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
     "local": "streaming on the embedded model against bare model.generate",
 }
 
