@@ -229,7 +229,7 @@ _POSTSCRIPT = 25
 _TITLE = 6
 """Most words of a title."""
 
-_PLACEHOLDER, _HIGHLIGHT = 3, 5
+_PLACEHOLDER, _HIGHLIGHT = 2, 3
 """Most words between marks."""
 
 
