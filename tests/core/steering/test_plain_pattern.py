@@ -30,3 +30,27 @@ def test_pattern_of_a_text_is_sent_as_it_is_in_every_dialect(dialect, form):
     said = TextPattern(pattern, 100).schema().in_dialect(dialect)
 
     assert (said.schema, said.unsaid) == ({"type": "string", "pattern": pattern}, ())
+
+
+@pytest.mark.parametrize(
+    ("expression", "kept", "broken"),
+    [
+        (r"[^\d]+", "a [few] words - ^ and ~", "3 words"),
+        (r"[^ab]+", "cd]e[f", "cab"),
+        (r"[\w-]{2,5}", "a-b", "a.b"),
+        (r"[X-_]+", "X[]^_", "a"),
+        (r"[\-^]+", "^-", "a"),
+        (r"[\]a^]+", "^a]", "b"),
+        ("é{2}[^a-y]", "éé]", "ééb"),
+    ],
+)
+def test_a_class_of_an_expression_holds_the_characters_that_it_says(
+    expression: str, kept: str, broken: str
+) -> None:
+    steering = steer([Matches(expression)], "Write.")
+    assert steering.pattern is not None
+    held = TextPattern(steering.pattern, 1).schema().plain_pattern
+    assert held is not None
+    for pattern in (expression, held):
+        assert re.fullmatch(pattern, kept)
+        assert not re.fullmatch(pattern, broken)

@@ -217,11 +217,22 @@ def _escaped(character: str) -> str:
 
 
 def _class(ranges: tuple[tuple[str, str], ...]) -> str:
-    singles = "".join(first for first, last in ranges if first == last)
-    spans = "".join(
-        f"{first}-{last}" if ord(last) - ord(first) >= _RANGE_ENDS else first + last
-        for first, last in ranges
-        if first != last
-    )
-    inside = spans + re.sub(r"([\]\[^])", r"\\\1", singles.replace("-", "")) + ("-" if "-" in singles else "")
-    return f"[{inside}]"
+    """Return a class in which only brackets are escaped, since the servers know no other escape there."""
+    singles, spans = "", ""
+    for pair in ranges:
+        first, last = pair
+        while first < last and first in _MARKS:  # what has to stand by itself begins and ends no range
+            singles, first = singles + first, chr(ord(first) + 1)
+        while first < last and last in _MARKS:
+            singles, last = singles + last, chr(ord(last) - 1)
+        if first == last:
+            singles += first
+        else:
+            spans += f"{first}-{last}" if ord(last) - ord(first) >= _RANGE_ENDS else first + last
+    plain_ones = "".join(sign for sign in singles if sign not in _MARKS)
+    inside = spans + plain_ones + "".join(f"\\{sign}" for sign in "[]" if sign in singles)
+    ends = "".join(sign for sign in "^-" if sign in singles)
+    return f"[{inside}{ends if inside else ends[::-1]}]"
+
+
+_MARKS = "[]^-"
