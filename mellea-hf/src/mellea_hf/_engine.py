@@ -60,7 +60,7 @@ class Engine:
             self.stopping = True
             thread = self._thread
             self._jobs.put(None)
-        if thread is not None:
+        if thread is not None and thread.is_alive():  # an interrupt may have come before it started
             thread.join()
 
     def _run(self) -> None:
