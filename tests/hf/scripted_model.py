@@ -24,6 +24,8 @@ class ScriptedModel(Provider):
         from tests.hf.conftest import on_engine
 
         self._tokenizer, self._model = on_engine(lambda: (tiny.tokenizer(), tiny.model(window=100_000)))
+        # It knows one batch of prompts at a time, and none of the engine's packed rows.
+        self._model._supports_attention_backend = False  # noqa: SLF001
         self._model.register_forward_hook(self._write, with_kwargs=True)
         self._generate, self._model.generate = self._model.generate, self._until_it_ends
         self._rows: list[list[int]] = []

@@ -69,8 +69,7 @@ async def test_gguf_file_is_converted_once(cache, gguf_file):
 
     assert {entry.name: entry.stat().st_mtime_ns for entry in folder.iterdir()} == made
     assert "model.safetensors" in made
-    options = {"max_new_tokens": 8, "stream": False}
-    assert await Client(first).chunks("x", **options) == await Client(second).chunks("x", **options)
+    assert await Client(first).text("x", max_new_tokens=8) == await Client(second).text("x", max_new_tokens=8)
 
 
 async def test_converted_model_says_what_the_original_says(cache, gguf_file, tiny_client):

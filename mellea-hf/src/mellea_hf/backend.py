@@ -149,6 +149,8 @@ class LocalHFBackend(Backend, ScoringAPI):
             interrupt.set()
             loading.cancel()
             raise
+        if self._scheduler is None:  # a class variable, because hardly any model runs alone
+            vars(self).update(concurrent=False)
         self.options = table_for(self._loaded.switches)
         if not self._loaded.switches:
             self.capabilities = type(self).capabilities - {Capability.THINKING}
