@@ -23,7 +23,7 @@ class HostedProvider(Provider):
 
 
 class OllamaChatProvider(OllamaProvider):
-    plays = OllamaProvider.plays - {"raw", "thinking", "tools"}
+    plays = OllamaProvider.plays - {"embeddings", "raw", "thinking", "tools"}
 
     @property
     def arguments(self) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ __all__ = ["OllamaProvider"]
 class OllamaProvider(HTTPProvider):
     """A server with one model, which can do everything."""
 
-    plays = HTTPProvider.plays | {"raw", "thinking", "tools"}
+    plays = HTTPProvider.plays | {"embeddings", "raw", "thinking", "tools"}
     content_type = "application/x-ndjson"
 
     @property
@@ -26,15 +26,19 @@ class OllamaProvider(HTTPProvider):
         return {**self.arguments, "base_url": "http://127.0.0.1:9"}
 
     def known(self, method: str, path: str, request: Any) -> Any:
+        able = ["completion", "vision", "thinking", "tools"]
+        if path.endswith("/api/show"):  # LiteLLM asks below the address that it posts to
+            return {"capabilities": able}
         if path != "/api/tags":
             return None
-        able = ["completion", "vision", "thinking", "tools"]
         return {"models": [{"name": "m:latest", "model": "m:latest", "size": 1, "capabilities": able}]}
 
     def is_streamed(self, request: Any) -> bool:
-        return request.get("stream", True)
+        return request.get("stream", "input" not in request)
 
     def whole(self, request: Any, answer: Answer) -> Any:
+        if request["path"] == "/api/embed":
+            return {"model": "m", "embeddings": [[len(text), 1.0] for text in request["input"]]}
         if request["path"] == "/api/generate":
             text = f"{answer.text}{request['prompt']}"
             return {"model": "m", "response": text, **_end(answer)}

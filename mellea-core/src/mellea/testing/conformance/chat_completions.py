@@ -19,6 +19,7 @@ class ChatCompletionsProvider(HTTPProvider):
     """A server at ``url + "/v1"``; for a backend that takes ``base_url``, ``api_key`` and ``model_id``."""
 
     plays: ClassVar[frozenset[Play]] = HTTPProvider.plays | {
+        "embeddings",
         "key",
         "raw",
         "refusal",
@@ -38,7 +39,9 @@ class ChatCompletionsProvider(HTTPProvider):
         return {**self.arguments, "base_url": "http://127.0.0.1:9/v1"}
 
     def whole(self, request: Any, answer: Answer) -> Any:
-        """Return a chat completion, or a plain one."""
+        """Return a chat completion, a plain one, or vectors."""
+        if request["path"].endswith("/embeddings"):
+            return _embeddings(request["input"], answer.usage)
         texts = [answer.text, *answer.others]
         if request["path"].endswith("/chat/completions"):
             return _response(
@@ -77,6 +80,16 @@ class ChatCompletionsProvider(HTTPProvider):
     def failure(self, answer: Answer) -> Any:
         """Return the body of a failure."""
         return {"error": {"message": answer.words, "type": "fault", "code": None}}
+
+
+def _embeddings(texts: list[str], usage: Usage | None) -> dict[str, Any]:
+    """Return a vector for each text, of its length and 1, the last first: their places are told."""
+    vectors = [
+        {"object": "embedding", "index": place, "embedding": [float(len(text)), 1.0]}
+        for place, text in enumerate(texts)
+    ]
+    told = {} if usage is None else {"usage": _usage(usage)}
+    return {"object": "list", "model": "m", "data": vectors[::-1], **told}
 
 
 def _whole_choice(place: int, text: str, answer: Answer) -> dict[str, Any]:

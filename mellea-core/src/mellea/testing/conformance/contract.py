@@ -11,6 +11,7 @@ import pytest
 from mellea.core.blocks import AudioBlock
 from mellea.core.capabilities import Capability
 from mellea.core.errors import UnsupportedOptionError
+from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, OptionNotSupportedWarning
 from mellea.core.request import ChatRequest
@@ -163,6 +164,15 @@ class ContractTests(BackendUnderTest):
         thunks = asyncio.run(self.open().backend.generate_from_raw(["three", "one", "two"]))
 
         assert [str(thunk) for thunk in thunks] == ["Said: three", "Said: one", "Said: two"]
+
+    @term("contract", shows=Capability.EMBEDDINGS, plays=["embeddings"])
+    def test_texts_get_a_vector_each_in_their_order(self, provider: Provider) -> None:
+        """Each text has the vector that the provider gives it, in the order of the texts."""
+        provider.play(Answer())
+
+        found = run_sync(self.open().backend.embed(["one", "three", "seventeen"]))
+
+        assert [round(float(first / second)) for first, second in found.vectors] == [3, 5, 9]
 
     @term("contract", shows=Capability.THINKING, plays=["thinking"])
     @on_both_ways

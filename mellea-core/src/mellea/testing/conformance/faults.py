@@ -71,7 +71,7 @@ class FaultTests(BackendUnderTest):
         for m in self._opened:
             assert m.ctx.is_root_node, "a failed call is part of the conversation"
             to_blame = {(each.provider, each.model_id) for each in (m.backend, *m.backend.inner_backends)}
-        assert (caught.value.backend, caught.value.model_id) in to_blame
+            assert (caught.value.backend, caught.value.model_id) in to_blame
         return caught.value
 
     def _ask(self, stream: bool, arguments: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ Play: TypeAlias = Literal[
     "address",
     "bytes",
     "cut",
+    "embeddings",
     "key",
     "options",
     "raw",
