@@ -359,10 +359,10 @@ class LocalHFBackend(Backend, ScoringAPI):
     ) -> Job:
         """Check what can be checked beforehand, and queue the generation."""
         room = loaded.encoder.room(max(map(len, prompts)), settings.max_new_tokens)
-        matchers: Sequence[Any] | None = None
+        constraints: Sequence[RowConstraint] | None = None
         if schema is not None:
-            matchers = await asyncio.to_thread(
-                lambda: loaded.constraints().matchers(schema, self.schema_dialect, len(prompts))
+            constraints = await asyncio.to_thread(
+                lambda: loaded.constraints().for_rows(schema, self.schema_dialect, len(prompts))
             )
         vocabulary = None
         if settings.logprobs is not None:
@@ -380,7 +380,7 @@ class LocalHFBackend(Backend, ScoringAPI):
                     answers,
                     settings,
                     max_new_tokens=room,
-                    matchers=matchers,
+                    constraints=constraints,
                     vocabulary=vocabulary,
                     must_stop=job.must_stop,
                     shows_progress=pieces is None,
@@ -392,7 +392,7 @@ class LocalHFBackend(Backend, ScoringAPI):
             may_skip = settings.logprobs is None and not scheduler.settings.reproducible
             request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)
             for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-                Row(request, prompt, answer, constraint=_constraint(matchers, index))
+                Row(request, prompt, answer, constraint=None if constraints is None else constraints[index])
             self._usable()
             future = scheduler.submit(request)
         self._jobs.add(job)
@@ -414,15 +414,6 @@ class LocalHFBackend(Backend, ScoringAPI):
             await job.stop()
         finally:
             self._jobs.discard(job)
-
-
-def _constraint(matchers: Sequence[Any] | None, index: int) -> RowConstraint | None:
-    """Return what a row is held to."""
-    if matchers is None:
-        return None
-    from mellea_hf.constraint import GrammarAutomaton, RowConstraint  # noqa: PLC0415  heavy
-
-    return RowConstraint([GrammarAutomaton(matchers[index])])
 
 
 def _usage(prompt: Sequence[int], answer: Answer) -> Usage:

@@ -75,6 +75,10 @@ class Constraints:
                 self._compiled.popitem(last=False)
             return [matcher.deep_copy() for _ in range(rows)]
 
+    def for_rows(self, schema: OutputSchema, dialect: SchemaDialect, rows: int) -> list[RowConstraint]:
+        """Return what holds each row to the schema. See ``matchers``."""
+        return [RowConstraint([GrammarAutomaton(each)]) for each in self.matchers(schema, dialect, rows)]
+
     def _compile(self, schema: str, *, is_pattern: bool) -> Any:
         try:
             if is_pattern:  # which llguidance anchors by itself
@@ -230,29 +234,24 @@ os.register_at_fork(after_in_child=_workers.reset)
 
 
 class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
-    """Rules out the tokens that the schema does not allow next.
+    """Rules out, in transformers' own loop, the tokens that a row's constraint does not allow next.
 
     Args:
-        matchers: A fresh matcher for each row.
-        answers: The row's answers, which know whether they have ended.
+        constraints: What each row is held to.
+        answers: The rows' answers, which know whether they have ended.
+        limit: The most tokens of an answer.
     """
 
-    def __init__(self, matchers: Sequence[Any], answers: Sequence[Answer]) -> None:
-        self._rows = list(zip(matchers, answers, strict=True))
+    def __init__(self, constraints: Sequence[RowConstraint], answers: Sequence[Answer], limit: int) -> None:
+        self._rows = list(zip(constraints, answers, strict=True))
+        self._limit = limit
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores with those of forbidden tokens at minus infinity."""
-        for index, (matcher, answer) in enumerate(self._rows):
+        for index, (constraint, answer) in enumerate(self._rows):
             if answer.finish_reason is None:
-                scores[index].masked_fill_(_forbid(matcher, answer, scores), float("-inf"))
+                if answer.tokens:
+                    constraint.advance(answer.tokens[-1])
+                constraint.prepare(self._limit - len(answer.tokens))
+                constraint.apply(scores[index])
         return scores
-
-
-def _forbid(matcher: Any, answer: Answer, scores: torch.Tensor) -> torch.Tensor:
-    if answer.tokens and not matcher.consume_token(answer.tokens[-1]):
-        raise ProviderError(
-            f"Constrained decoding failed: {matcher.get_error()}.", hint="Simplify the schema.", backend="hf"
-        )
-    # One byte for each token: 0 where it is forbidden.
-    bias = torch.frombuffer(bytearray(matcher.compute_logit_bias()), dtype=torch.uint8)
-    return (bias[: scores.shape[1]] == 0).to(scores.device)

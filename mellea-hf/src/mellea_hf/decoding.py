@@ -12,7 +12,7 @@ import torch
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from mellea_hf.answer import Answer
-from mellea_hf.constraint import MaskProcessor
+from mellea_hf.constraint import MaskProcessor, RowConstraint
 from mellea_hf.generation_config import generation_config, options_named
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
@@ -67,7 +67,7 @@ def generate(
     settings: DecodingSettings,
     *,
     max_new_tokens: int,
-    matchers: Sequence[Any] | None,
+    constraints: Sequence[RowConstraint] | None,
     vocabulary: Any = None,
     must_stop: Callable[[], bool],
     shows_progress: bool = False,
@@ -80,7 +80,7 @@ def generate(
         answers: The answers to fill; one that was stopped keeps no finish reason.
         settings: How to generate.
         max_new_tokens: The most tokens of an answer.
-        matchers: Matchers of the schema, one for each prompt.
+        constraints: What each answer is held to, if there is a schema.
         vocabulary: llguidance's tokenizer, for log-probabilities.
         must_stop: Asked after each token whether to give up.
         shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
@@ -94,7 +94,7 @@ def generate(
     ids, mask = _pad(prompts, loaded.pad_token, device)
     recorder = None if settings.logprobs is None else LogprobRecorder(answers, settings.logprobs, vocabulary)
     processors = LogitsProcessorList([recorder] if recorder else [])
-    processors += [MaskProcessor(matchers, answers)] if matchers else []
+    processors += [MaskProcessor(constraints, answers, max_new_tokens)] if constraints else []
     processors += sampling_processors(settings, len(prompts), device)
     config = generation_config(loaded, settings, ids.shape[1], max_new_tokens)
     title = "Generating" if len(prompts) == 1 else f"Generating {len(prompts)} answers"
