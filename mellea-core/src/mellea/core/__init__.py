@@ -49,7 +49,6 @@ from mellea.core.requirement import (
 from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 from mellea.core.sampling import Budget, SamplingResult, SamplingStrategy
 from mellea.core.schema import OutputSchema
-from mellea.core.scoring import Score, ScoreRequest, ScoringAPI, score
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk
 from mellea.core.tool import AbstractMelleaTool
 from mellea.core.tool_call import ModelToolCall, ToolCallFragment
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from mellea.core.embedding import Embeddings
     from mellea.core.logs import MelleaLogger, clear_log_context, log_context, set_log_context
     from mellea.core.policy import Policy
+    from mellea.core.scoring import Score, ScoreRequest, ScoringAPI, score
     from mellea.core.sources import CallSources, Source, Sources
     from mellea.core.tool_message import ToolMessage
 
@@ -78,6 +78,9 @@ _seldom_used, _ = lazy_names(
         "MelleaLogger": "mellea.core.logs",
         "ParagraphChunking": "mellea.core.chunking",
         "Policy": "mellea.core.policy",
+        "Score": "mellea.core.scoring",
+        "ScoreRequest": "mellea.core.scoring",
+        "ScoringAPI": "mellea.core.scoring",
         "SentenceChunking": "mellea.core.chunking",
         "Source": "mellea.core.sources",
         "Sources": "mellea.core.sources",
@@ -85,6 +88,7 @@ _seldom_used, _ = lazy_names(
         "WordChunking": "mellea.core.chunking",
         "clear_log_context": "mellea.core.logs",
         "log_context": "mellea.core.logs",
+        "score": "mellea.core.scoring",
         "set_log_context": "mellea.core.logs",
     },
 )

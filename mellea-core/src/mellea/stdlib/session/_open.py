@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mellea.composition.names import is_composition, open_composition
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
@@ -87,8 +86,11 @@ def open_backend(
         created: Backend = create("backend", name, Backend, arguments=arguments, plugins=plugins)
         return created
 
-    if is_composition(name):
-        return open_composition(name, create_one, arguments)
+    if ":" in name:  # of a composition, or of a plugin with its distribution
+        from mellea.composition.names import is_composition, open_composition  # noqa: PLC0415  few names have one
+
+        if is_composition(name):
+            return open_composition(name, create_one, arguments)
     return create_one(name, arguments)
 
 
