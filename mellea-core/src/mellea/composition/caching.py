@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import sqlite3
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -24,9 +23,8 @@ from mellea.core.answer_json import (
 )
 from mellea.core.backend import Backend
 from mellea.core.errors import UsageError
-from mellea.core.options import ModelOption, merge_options
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
-from mellea.core.request_key import canonical, chat_request, completion_request
+from mellea.core.request_key import draws_the_same, request_key
 from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 
 __all__ = ["CachedBackend", "cached"]
@@ -59,7 +57,7 @@ class CachedBackend(BackendWrapper):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Give the chunks that are kept, or hand on the backend's and keep them once they are complete."""
-        key = self._key("chat", chat_request(request), request.options)
+        key = self._key(request)
         kept = await asyncio.to_thread(self._store.get, key)
         if kept is not None:
             self.hits += 1
@@ -76,7 +74,7 @@ class CachedBackend(BackendWrapper):
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Return the completions that are kept, or the backend's."""
-        key = self._key("completion", completion_request(request), request.options)
+        key = self._key(request)
         kept = await asyncio.to_thread(self._store.get, key)
         if kept is not None:
             self.hits += 1
@@ -90,20 +88,10 @@ class CachedBackend(BackendWrapper):
         """Return the backend's vectors, which are not kept: an index of documents keeps its own."""
         return await self._backend.embed_texts(self.passed_on(self._backend, request))
 
-    def _key(self, kind: str, asked: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-        """Return what names a request: all that may change its answer, and which sample of it is wanted."""
-        inner = self._backend
-        whole = merge_options(inner.options.canonical(inner.model_options), options)
-        named = {
-            "kind": kind,
-            "provider": inner.provider,
-            "address": str(getattr(inner, "base_url", "")),
-            **asked,
-            "model": inner.model_id,
-            "options": chat_request(ChatRequest("", (), whole))["options"],
-        }
-        key = hashlib.sha256(canonical(named).encode()).hexdigest()
-        if whole.get(ModelOption.SEED) is not None or whole.get(ModelOption.TEMPERATURE) == 0:
+    def _key(self, request: ChatRequest | CompletionRequest) -> str:
+        """Return what names a request, and which sample of it is wanted."""
+        key = request_key(self._backend, request)
+        if draws_the_same(self._backend, request):
             return f"{key}:0"
         self._asked[key] += 1
         return f"{key}:{self._asked[key] - 1}"

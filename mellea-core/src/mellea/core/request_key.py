@@ -7,21 +7,27 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
 from mellea.core.blocks import AudioBlock, ImageBlock
 from mellea.core.message import Message
+from mellea.core.options import ModelOption, merge_options
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.tool_call import call_fields
+
+if TYPE_CHECKING:
+    from mellea.core.model_api import ModelAPI
 
 __all__ = [
     "canonical",
     "chat_request",
     "completion_request",
     "count_request",
+    "draws_the_same",
+    "request_key",
     "without_secrets",
     "without_secrets_in_text",
 ]
@@ -60,6 +66,39 @@ def _rest(request: ChatRequest | CompletionRequest) -> dict[str, Any]:
 def count_request(model_id: str, messages: Iterable[Message]) -> dict[str, Any]:
     """Return what tells a request to count tokens from another one."""
     return {"model": model_id, "messages": _messages(messages)}
+
+
+def request_key(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> str:
+    """Return what names a request to a backend: a digest of all that may change its answer.
+
+    That is the provider and its address, the model, the prompt, the schema, the tools and the options, those
+    of every call included, under their common names. Secrets do not count, nor whether it streams.
+
+    Args:
+        backend: What is asked.
+        request: What it is asked.
+    """
+    named = {
+        "kind": "chat" if isinstance(request, ChatRequest) else "completion",
+        "provider": backend.provider,
+        "address": str(getattr(backend, "base_url", "")),
+        **(chat_request(request) if isinstance(request, ChatRequest) else completion_request(request)),
+        "model": backend.model_id,
+        "options": without_secrets(_all_options(backend, request)),
+    }
+    return hashlib.sha256(canonical(named).encode()).hexdigest()
+
+
+def draws_the_same(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> bool:
+    """Return whether a request has the same answer each time: it has a seed, or a temperature of 0."""
+    whole = _all_options(backend, request)
+    return whole.get(ModelOption.SEED) is not None or whole.get(ModelOption.TEMPERATURE) == 0
+
+
+def _all_options(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> dict[str, Any]:
+    return merge_options(
+        backend.options.canonical(backend.model_options), backend.options.canonical(request.options)
+    )
 
 
 def canonical(value: object) -> str:
