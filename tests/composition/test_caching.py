@@ -13,7 +13,10 @@ from mellea.composition import cached
 from mellea.core import Capability, CBlock, ModelOption, UsageError
 from mellea.core.errors import ProviderError
 from mellea.core.event_loop import run_sync
+from mellea.core.request import ChatRequest
+from mellea.core.request_key import request_key
 from mellea.core.response import Usage
+from mellea.core.tool import Tool
 from mellea.stdlib.requirements import check, simple_validate
 from mellea.testing import Fault, Reply, ScriptedBackend
 
@@ -68,6 +71,14 @@ def test_another_request_is_asked(changed: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"description": "Hi.", "model_options": SAME}
     session.instruct(**asked)
     assert str(session.instruct(**{**asked, **changed})) == "two"
+
+
+def test_tools_of_one_name_that_take_something_else_make_another_request() -> None:
+    backend = ScriptedBackend()
+    taking = [{"properties": {name: {"type": "integer"}}} for name in ("x", "y")]
+    tools = [Tool("add", print, {"function": {"name": "add", "parameters": each}}) for each in taking]
+    keys = {request_key(backend, ChatRequest("m", (), tools=(tool,))) for tool in tools}
+    assert len(keys) == 2
 
 
 def test_a_model_by_other_settings_is_another(tmp_path: Path) -> None:

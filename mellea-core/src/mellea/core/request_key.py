@@ -16,6 +16,7 @@ from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request import ChatRequest, CompletionRequest
+from mellea.core.tool import Tool
 from mellea.core.tool_call import call_fields
 
 if TYPE_CHECKING:
@@ -142,8 +143,11 @@ def _digest(encoded: str) -> str:
 def _plain(value: Any) -> Any:
     """Return a value as JSON.
 
-    What JSON cannot hold is told by its type, since its repr may name an address.
+    A tool is told by what the model sees of it. What else JSON cannot hold is told by its type, since its
+    repr may name an address.
     """
+    if isinstance(value, Tool):
+        return _plain(value.json_form())
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
