@@ -698,3 +698,36 @@ async def test_cassette_with_other_log_probabilities_is_refused(path):
 
     with pytest.raises(UsageError, match="logprobs: a log-probability is a number"):
         ReplayBackend(path)
+
+
+def test_calls_of_tools_are_played_again(path):
+    def add(x: int, y: int) -> int:
+        """Add two numbers."""
+        return x + y
+
+    can = [Capability.STREAMING, Capability.TOOLS]
+    script = ScriptedBackend(
+        [Reply(tool_calls=[("add", {"x": 1, "y": 2}), ("add", '{"x": 3, "y": 4}')]), "3 and 7."],
+        capabilities=can,
+    )
+    for opened in (lambda: RecordingBackend(script, path), lambda: ReplayBackend(path)):
+        answer = MelleaSession(opened()).instruct("Add.", tools=[add])
+        assert str(answer) == "3 and 7."
+        assert [call.tool_output for call in answer.sampling.attempts[0].tool_results] == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ([3], "tool_calls[0] is no call of a tool"),
+        ([{"who": 1}], "tool_calls[0] is no call of a tool"),
+        ([{"arguments": 3}], "tool_calls[0] has a number as 'arguments'"),
+    ],
+)
+async def test_cassette_with_other_calls_of_tools_is_refused(path, wrong, words):
+    await record(path, ["hi"], "a")
+    kept = json.loads(path.read_text())
+    kept["calls"][0]["chunks"][0]["tool_calls"] = wrong
+    path.write_text(json.dumps(kept))
+    with pytest.raises(UsageError, match=re.escape(words)):
+        ReplayBackend(path)

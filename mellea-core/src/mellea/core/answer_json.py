@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import fields
+from attrs import asdict, fields
 
 from mellea.core.logprobs import logprobs_from, logprobs_to_json
 from mellea.core.response import Chunk, Completion, Usage
+from mellea.core.tool_call import ToolCallFragment
 
 __all__ = ["chunk_from_json", "chunk_to_json", "completion_from_json", "completion_to_json"]
 
-_CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in {"usage", "raw", "logprobs"})
+_OTHERWISE = {"usage", "raw", "logprobs", "tool_calls"}
+_CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in _OTHERWISE)
 
 
 def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
@@ -20,7 +22,14 @@ def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
     kept = {name: value for name in _CHUNK_FIELDS if (value := getattr(chunk, name))}
     if chunk.logprobs:
         kept["logprobs"] = logprobs_to_json(chunk.logprobs)
+    if chunk.tool_calls:
+        kept["tool_calls"] = [_fragment_to_json(fragment) for fragment in chunk.tool_calls]
     return kept if chunk.usage is None else {**kept, "usage": _usage_to_json(chunk.usage)}
+
+
+def _fragment_to_json(fragment: ToolCallFragment) -> dict[str, Any]:
+    given = fragment.arguments
+    return {**asdict(fragment), "arguments": given if isinstance(given, str) else dict(given)}
 
 
 def chunk_from_json(kept: Mapping[str, Any]) -> Chunk:
@@ -29,6 +38,7 @@ def chunk_from_json(kept: Mapping[str, Any]) -> Chunk:
         **{name: kept[name] for name in _CHUNK_FIELDS if name in kept},
         usage=_usage_from_json(kept.get("usage")),
         logprobs=logprobs_from(kept.get("logprobs")),
+        tool_calls=tuple(ToolCallFragment(**fragment) for fragment in kept.get("tool_calls", ())),
     )
 
 

@@ -38,6 +38,13 @@ _ANSWER: Mapping[str, tuple[type, ...]] = {
     "index": _COUNT,
     "usage": (dict, type(None)),
     "logprobs": (list,),
+    "tool_calls": (list,),
+}
+_TOOL_CALL: Mapping[str, tuple[type, ...]] = {
+    "index": _COUNT,
+    "tool_call_id": _TEXT_OR_NONE,
+    "name": _TEXT,
+    "arguments": (str, dict),
 }
 _ERROR: Mapping[str, tuple[type, ...]] = {
     "type": _TEXT,
@@ -100,6 +107,12 @@ def _wrong_answer(where: str, answer: Mapping[str, Any], needed: tuple[str, ...]
             logprobs_from(logprobs)
         except TypeError as error:
             yield f"{where}.logprobs: {error}"
+    for number, call in enumerate(answer.get("tool_calls") or ()):
+        place = f"{where}.tool_calls[{number}]"
+        if not isinstance(call, dict) or call.keys() - _TOOL_CALL.keys():
+            yield f"{place} is no call of a tool"
+        else:
+            yield from _wrong_fields(place, call, _TOOL_CALL)
     if (usage := answer.get("usage")) is not None:
         yield from _wrong_fields(f"{where}.usage", usage, _USAGE)
         for key in usage.keys() - _USAGE.keys():
