@@ -135,6 +135,8 @@ def response_format(schema: OutputSchema, dialect: SchemaDialect = SchemaDialect
 def chunk_from(data: Any, *, backend: str, model_id: str, secrets: Iterable[str | None] = ()) -> Chunk:
     """Return the chunk for one answer, whole (``message``) or a piece of a stream (``delta``).
 
+    Of a plain completion too, whose text stands in the choice itself.
+
     A piece may hold no choice, or a choice without a delta: usage alone, or what a filter has looked at.
 
     Raises:
@@ -174,7 +176,7 @@ def _chunks(data: Any, backend: str, model_id: str, secrets: Iterable[str | None
 
 def _chunk(data: Mapping[str, Any], choice: Mapping[str, Any], usage: Usage | None, place: int) -> Chunk:
     said = choice.get("delta") or choice.get("message") or {}
-    text, thinking = text_and_thinking(said.get("content"))
+    text, thinking = text_and_thinking(said.get("content") if said else choice.get("text"))
     reasoning = said.get("reasoning_content") or said.get("reasoning") or said.get("thinking")
     particular = said.get("provider_specific_fields") or {}  # where LiteLLM keeps what it does not know
     index = choice.get("index")
