@@ -52,6 +52,7 @@ from mellea.core.chat_completions import (
     embeddings_from,
     malformed_response,
 )
+from mellea.core.chat_options import chat_option_table
 from mellea.core.errors import (
     AuthenticationError,
     MelleaError,
@@ -71,7 +72,6 @@ from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
 from mellea_openai.failures import ask_again_where_it_helps, translate
-from mellea_openai.options import option_table
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.streams import EventStream
@@ -149,7 +149,7 @@ class OpenAIBackend(Backend):
         self.given_url, self.has_key = base_url, api_key is not None
         self._is_openai = host == OPENAI_HOST
         self._is_local = is_this_machine(host)
-        self.options: OptionTable = option_table(is_openai=self._is_openai)
+        self.options: OptionTable = chat_option_table(is_openai=self._is_openai)
         self._finds_dialect = schema_dialect is None
         self._knows_server = self._is_openai
         self.schema_dialect = schema_dialect or (
@@ -384,7 +384,7 @@ class OpenAIBackend(Backend):
         if self._finds_dialect and _LLAMA_CPP.fullmatch(str(name)):
             self.schema_dialect = SchemaDialect.LLAMA_CPP
         if name == "fp_ollama":  # it has no switch in the chat template
-            self.options = option_table(is_openai=False, reasons_by_effort=True)
+            self.options = chat_option_table(is_openai=False, reasons_by_effort=True)
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         self._note_server(data)

@@ -1,8 +1,14 @@
-"""Options of chat completions that servers and providers are known to take, beside the common ones."""
+"""Options of chat completions: what the common ones are called, and what else servers are known to take."""
 
 from __future__ import annotations
 
-__all__ = ["CHAT_OPTIONS"]
+from collections.abc import Mapping
+from typing import Any
+
+from mellea.core.logprobs import logprob_options
+from mellea.core.options import ModelOption, OptionTable
+
+__all__ = ["CHAT_OPTIONS", "chat_option_table"]
 
 _PROTOCOL = """
     audio extra_body extra_headers extra_query frequency_penalty function_call functions logit_bias logprobs
@@ -27,3 +33,45 @@ _SERVERS = """
 """
 CHAT_OPTIONS = frozenset(f"{_PROTOCOL} {_SERVERS}".split())
 """Those of the protocol itself, and those of llama.cpp's server, vLLM, SGLang and OpenRouter."""
+
+
+def chat_option_table(*, is_openai: bool = False, reasons_by_effort: bool = False) -> OptionTable:
+    """Return the option table of the servers that speak the protocol, or of OpenAI's own endpoint.
+
+    They differ in two names: the servers want ``max_tokens`` and switch reasoning on and off in the chat
+    template; OpenAI wants ``max_completion_tokens`` and reasons by effort.
+
+    Args:
+        is_openai: Whether it is OpenAI's own.
+        reasons_by_effort: Whether another server switches reasoning as OpenAI does; Ollama is one.
+    """
+
+    def thinking_options(value: Any) -> Mapping[str, Any]:
+        if isinstance(value, str):
+            return {"reasoning_effort": value}
+        if is_openai or reasons_by_effort:
+            return {"reasoning_effort": "medium" if value else "none"}
+        return {"chat_template_kwargs": {"enable_thinking": bool(value)}}
+
+    return OptionTable(
+        names={
+            ModelOption.MAX_NEW_TOKENS: "max_completion_tokens" if is_openai else "max_tokens",
+            ModelOption.TEMPERATURE: "temperature",
+            ModelOption.SEED: "seed",
+            ModelOption.STOP_SEQUENCES: "stop",
+            ModelOption.THINKING: thinking_options,
+            ModelOption.LOGPROBS: logprob_options,
+        },
+        spellings={
+            "max_tokens": ModelOption.MAX_NEW_TOKENS,
+            "max_completion_tokens": ModelOption.MAX_NEW_TOKENS,
+            "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
+            "seed": ModelOption.SEED,
+            "stop": ModelOption.STOP_SEQUENCES,
+            "stream": ModelOption.STREAM,
+            "reasoning_effort": ModelOption.THINKING,
+            "logprobs": ModelOption.LOGPROBS,
+            "tools": ModelOption.TOOLS,
+        },
+        native=CHAT_OPTIONS,
+    )
