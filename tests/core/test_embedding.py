@@ -51,6 +51,14 @@ class Counting(Backend):
         return EmbeddingResponse(vectors, Usage(len(request.prompts), 0))
 
 
+async def test_vectors_of_another_length_than_asked_for_are_refused() -> None:
+    backend = Counting()
+    assert (await backend.embed(["cat"], dimensions=3)).vectors.shape == (1, 3)
+
+    with pytest.raises(CapabilityError, match="vectors of length 3; 2 was asked for"):
+        await backend.embed(["cat"], dimensions=2)
+
+
 async def test_many_texts_go_in_requests_of_a_bounded_size_and_come_back_in_order() -> None:
     backend = Counting()
     found = await backend.embed(["cat cat", "rate", "train", "cat", "cat train"])

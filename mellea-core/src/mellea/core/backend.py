@@ -174,7 +174,7 @@ class Backend(ModelAPI):
             The vectors, float32 of shape (n, d) and of length 1.
 
         Raises:
-            CapabilityError: The backend does not declare ``EMBEDDINGS``.
+            CapabilityError: The backend does not declare ``EMBEDDINGS``, or does not shorten vectors.
             UsageError: A text is empty or none, or NumPy is not installed; nothing was sent.
             ContextWindowError: A text is too long for the model.
             ProviderError: The provider failed, or gave what is no vector.

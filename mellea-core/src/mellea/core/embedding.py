@@ -14,7 +14,7 @@ from attrs import field, frozen
 from mellea.core._chunk_stream import InTime
 from mellea.core.call_site import warn_caller
 from mellea.core.capabilities import Capability
-from mellea.core.errors import ContextWindowError, MalformedResponseError, UsageError
+from mellea.core.errors import CapabilityError, ContextWindowError, MalformedResponseError, UsageError
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.half_characters import refuse_half_characters
 from mellea.core.model_api import ModelAPI, missing_capability
@@ -70,8 +70,17 @@ async def embed(backend: ModelAPI, texts: Sequence[str], *, dimensions: int | No
         answers = await gather_or_cancel(_answered(backend, request, limits) for request in requests)
     else:
         answers = [await _answered(backend, request, limits) for request in requests]
+    vectors = _unit_vectors([row for answer in answers for row in answer.vectors], backend)
+    if dimensions is not None and answers and vectors.shape[1] != dimensions:
+        raise CapabilityError(
+            f"{backend.model_id} gives vectors of length {vectors.shape[1]}; {dimensions} was asked for.",
+            missing="dimensions",
+            hint="Leave dimensions out, or choose a model that shortens its vectors.",
+            backend=backend.provider,
+            model_id=backend.model_id,
+        )
     return Embeddings(
-        _unit_vectors([row for answer in answers for row in answer.vectors], backend),
+        vectors,
         backend.model_id,
         total_usage([answer.usage for answer in answers])
         if any(answer.usage is not None for answer in answers)
