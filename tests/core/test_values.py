@@ -11,6 +11,7 @@ from mellea.core import (
     AudioBlock,
     CBlock,
     Chunk,
+    Completion,
     ImageBlock,
     Message,
     ModelOutputThunk,
@@ -54,6 +55,13 @@ class Holder:
 
     def format_for_llm(self):
         return " ".join(str(part) for part in self._parts)
+
+
+def test_pieces_join_to_a_completion():
+    pieces = [Chunk("Hel", usage=Usage(3, 1)), Chunk("lo", finish_reason="stop"), Chunk(usage=Usage(3, 2))]
+
+    assert Completion.joined(pieces) == Completion("Hello", "stop", Usage(3, 2))
+    assert Completion.joined([]) == Completion("")
 
 
 def test_message_reads_its_answer_as_an_assistant_message():

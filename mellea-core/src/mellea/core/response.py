@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from attrs import field, frozen
 
@@ -142,6 +142,17 @@ class Completion:
     finish_reason: str | None = None
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def joined(cls, chunks: Iterable[Chunk]) -> Self:
+        """Return the completion that comes in pieces."""
+        said = list(chunks)
+        return cls(
+            "".join(chunk.text for chunk in said),
+            next((chunk.finish_reason for chunk in reversed(said) if chunk.finish_reason), None),
+            next((chunk.usage for chunk in reversed(said) if chunk.usage), None),
+            tuple(logprob for chunk in said for logprob in chunk.logprobs),
+        )
 
 
 @frozen
