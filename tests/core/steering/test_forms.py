@@ -38,7 +38,8 @@ from mellea.core.steering import (
 )
 from mellea.core.steering.layout import layout
 from mellea.core.steering.pattern import plain
-from tests.core.steering.drawing import admits, drawn
+from mellea.testing.conformance.drawing import drawn
+from tests.core.steering.admitting import admits
 
 FORMS = [
     Words(at_least=45),

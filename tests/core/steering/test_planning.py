@@ -24,7 +24,7 @@ from mellea.core.steering import (
     Words,
     steer,
 )
-from tests.core.steering.drawing import drawn
+from mellea.testing.conformance.drawing import drawn
 
 CONTRADICTIONS = [
     (Words(at_most=40), Words(at_least=60)),

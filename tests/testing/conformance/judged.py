@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from mellea.core import Context
-from mellea.testing.conformance import BackendConformance, ContextConformance, StrategyConformance
-from tests.testing.conformance import wrong_others
+from collections.abc import Callable
+
+from mellea.core import Context, Requirement
+from mellea.testing.conformance import (
+    BackendConformance,
+    ContextConformance,
+    RequirementConformance,
+    StrategyConformance,
+)
+from tests.testing.conformance import wrong_others, wrong_requirements
 from tests.testing.conformance.scripted_provider import RightBackend, ScriptedProvider, manifest_of
 from tests.testing.conformance.wrong_backends import WRONG
 
@@ -35,5 +42,17 @@ def judging_other(made: type) -> type:
     return type(f"Test{made.__name__}", (tests,), {"__module__": __name__, **named})
 
 
+def judging_requirement(make: Callable[[], Requirement]) -> type[RequirementConformance]:
+    """Return the class of tests that judges a requirement."""
+    known = {
+        "label": make.__name__,
+        "good": (wrong_requirements.GOOD,),
+        "bad": (wrong_requirements.BAD,),
+        "requirement": lambda self: make(),
+    }
+    return type(f"Test_{make.__name__}", (RequirementConformance,), {"__module__": __name__, **known})
+
+
 globals().update({f"Test{made.__name__}": judging(made) for made in (RightBackend, *WRONG)})
 globals().update({f"Test{made.__name__}": judging_other(made) for made in wrong_others.WRONG})
+globals().update({f"Test_{make.__name__}": judging_requirement(make) for make in wrong_requirements.WRONG})

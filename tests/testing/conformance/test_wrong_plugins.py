@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.testing.conformance import wrong_others
+from tests.testing.conformance import wrong_others, wrong_requirements
 from tests.testing.conformance.wrong_backends import WRONG, HidesLogprobs
 
-ALL_WRONG = {**WRONG, **wrong_others.WRONG}
+ALL_WRONG = {**WRONG, **wrong_others.WRONG, **wrong_requirements.WRONG}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What judges a plugin of anybody's: one suite for every backend, context type, strategy.
+"""What judges a plugin of anybody's: one suite for every backend, context type, strategy, requirement.
 
 Run it on an installed plugin with ``pytest --pyargs mellea.testing.conformance --mellea-backend NAME``, or
 make a subclass of ``BackendConformance`` among the plugin's own tests. It needs ``mellea-core[testing]``.
@@ -14,6 +14,7 @@ _MODULES = (
     "lifetime",
     "live",
     "manifest",
+    "requirements",
     "strategies",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
@@ -27,6 +28,7 @@ from mellea.testing.conformance.lifetime import LifetimeTests  # noqa: E402
 from mellea.testing.conformance.live import LiveTests  # noqa: E402
 from mellea.testing.conformance.manifest import ManifestTests  # noqa: E402
 from mellea.testing.conformance.provider import Answer, Provider, Script  # noqa: E402
+from mellea.testing.conformance.requirements import RequirementConformance  # noqa: E402
 from mellea.testing.conformance.strategies import StrategyConformance  # noqa: E402
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "ContextConformance",
     "HTTPProvider",
     "Provider",
+    "RequirementConformance",
     "Script",
     "StrategyConformance",
 ]

@@ -85,15 +85,8 @@ class ManifestTests(PluginUnderTest):
         promised: Any = getattr(self.registration().manifest, "capabilities", frozenset())
 
         assert sorted(promised - shown - self.excused()) == []
-        assert _overridden(type(self)) == []
+        assert self.overridden() == []
 
     def excused(self) -> frozenset[Any]:
         """Return the capabilities whose tests are left out with a reason of the author's."""
         return frozenset(known.shows for known in terms_of(type(self)) if known.name in self.exceptions)
-
-
-def _overridden(kind: type) -> list[str]:
-    """Return the kit's tests that a class of tests has replaced by others."""
-    own = "mellea.testing.conformance."
-    names = {known.name for base in kind.__mro__ for known in terms_of(base)}
-    return sorted(name for name in names if not getattr(kind, name).__module__.startswith(own))
