@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mellea.core.call_site import warn_caller
 from mellea.core.errors import UnsupportedOptionError, UsageError
@@ -141,8 +141,8 @@ class OptionTable:
             that looks after unknown options by itself.
     """
 
-    names: Mapping[str, str | Callable[[Any], Mapping[str, Any]]]
-    spellings: Mapping[str, str]
+    names: Mapping[str, str | Callable[[Any], Mapping[str, Any]]] = field(factory=dict)
+    spellings: Mapping[str, str] = field(factory=dict)
     native: frozenset[str] | None = frozenset()
 
     def nearest(self, name: str) -> str | None:
