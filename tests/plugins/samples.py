@@ -48,11 +48,13 @@ class Samples:
 
     def core(self) -> str:
         """Return a folder with ``mellea-core`` and what it depends on, and nothing else."""
-        path = Path(self.path("mellea-core"))
-        for entry in _needed_by_the_core():
-            if not (path / entry.name).exists():
-                (path / entry.name).symlink_to(entry)
-        return str(path)
+        return str(_linked(Path(self.path("mellea-core")), ["mellea-core"]))
+
+    def tools(self) -> str:
+        """Return a folder with pytest, what builds a distribution, and what they depend on."""
+        folder = self.folder / "tools"
+        folder.mkdir(exist_ok=True)
+        return str(_linked(folder, ["pytest", "hatchling"]))
 
     def environment(self, *names: str, **settings: str) -> Mapping[str, str]:
         """Return the environment of a Python that has the core and some samples, and the settings given."""
@@ -109,9 +111,17 @@ def _pip(*arguments: str) -> None:
         )
 
 
-def _needed_by_the_core() -> Iterator[Path]:
-    """Iterate over what the distributions that the core depends on have installed at the top level."""
-    wanted, seen = ["mellea-core"], set()
+def _linked(folder: Path, names: list[str]) -> Path:
+    """Put links to what distributions need into a folder, and return it."""
+    for entry in _needed_by(names):
+        if not (folder / entry.name).exists():
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+def _needed_by(names: list[str]) -> Iterator[Path]:
+    """Iterate over what distributions, and those they depend on, have installed at the top level."""
+    wanted, seen = [*names], set()
     while wanted:
         distribution = importlib.metadata.distribution(wanted.pop())
         if distribution.name in seen:

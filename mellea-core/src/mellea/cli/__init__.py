@@ -1,6 +1,6 @@
 """The command line.
 
-``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat`` and ``show``.
+``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat``, ``show`` and ``new-plugin``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
 backend.
@@ -146,6 +146,19 @@ def _parser() -> argparse.ArgumentParser:
     command("strategies", "mellea.cli.listing:strategies", "list the installed sampling strategies", *listing)
     command(
         "doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json
+    )
+    new = command(
+        "new-plugin", "mellea.cli.new_plugin:new_plugin", "write a package of your own that passes its tests"
+    )
+    new.add_argument("name", metavar="NAME", help="what is installed with pip, such as mellea-brook")
+    new.add_argument(
+        "--kind",
+        required=True,
+        choices=("backend", "context", "strategy", "requirements"),
+        help="what it provides",
+    )
+    new.add_argument(
+        "--directory", metavar="DIR", default=".", help="where to make its folder (default: here)"
     )
     return parser
 
