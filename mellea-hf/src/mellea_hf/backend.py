@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mellea.core import (
+    FREE,
     Backend,
     Capability,
     CapabilityError,
@@ -90,6 +91,7 @@ class LocalHFBackend(Backend, ScoringAPI):
     """
 
     provider = "hf"
+    price = FREE
     capabilities = MANIFEST.capabilities
     schema_dialect = SchemaDialect.LLGUIDANCE
     plain_patterns = True

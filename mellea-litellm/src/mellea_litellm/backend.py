@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from attrs import evolve
 
 from mellea.core import (
+    FREE,
     Backend,
     Capability,
     ChatRequest,
@@ -192,10 +193,17 @@ class LiteLLMBackend(Backend):
         self._native_tools = native_tools
         self._owner: str | None = None
         self._knows_tools: bool | None = None
+        if self.model_id.startswith(("ollama/", "ollama_chat/")):
+            self.price = FREE
         self._secrets = secrets_of_address(base_url)
         self._route: Route | None = None
         self._batches: PromptBatches | None = None
         self._clients = Clients(timeout, WireCheck(name, self._known_secrets))
+
+    @property
+    def billed_by(self) -> str | None:
+        """The address of the server, if one is given; else the model's name says the provider."""
+        return self.base_url
 
     async def ready(self) -> None:
         """Learn what LiteLLM says of the model, which decides on capabilities and schemas."""

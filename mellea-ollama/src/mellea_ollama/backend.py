@@ -26,6 +26,7 @@ from mellea.core.message import Message, merge_provider_fields
 from mellea.core.model_api import refuse_adapters
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
+from mellea.core.price import FREE
 from mellea.core.reasoning import replays_reasoning
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 from mellea.core.response import Chunk, Completion, EmbeddingResponse
@@ -112,6 +113,8 @@ class OllamaModelBackend(Backend):
         super().__init__(
             name_of(model_id), formatter, model_options=model_options, strict_options=strict_options
         )
+        if not self.model_id.endswith("cloud"):  # those run on Ollama's own machines, for money
+            self.price = FREE
         self._access = Access.of(base_url, api_key=api_key, headers=headers, timeout=timeout)
         self.base_url = self._access.url
         self.given_url, self.has_key = base_url, api_key is not None

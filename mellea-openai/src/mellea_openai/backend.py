@@ -190,6 +190,11 @@ class OpenAIBackend(Backend):
         )
         return AsyncOpenAI(**self._client_options, http_client=http_client)
 
+    @property
+    def billed_by(self) -> str:
+        """The address of the server."""
+        return self.base_url
+
     async def supports(self, capability: Capability) -> bool:
         """Tell whether the server can do something. Whether it keeps patterns it is asked, once."""
         if capability is not Capability.REGEX:

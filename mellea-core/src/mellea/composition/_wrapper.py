@@ -10,6 +10,7 @@ from attrs import evolve
 
 from mellea.core._chunk_stream import make_ready
 from mellea.core.backend import Backend
+from mellea.core.billing import note_asked
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.event_loop import gather_or_cancel
@@ -128,7 +129,8 @@ class BackendWrapper(Backend):
         )
 
     def passed_on(self, backend: Backend, request: R) -> R:
-        """Return a request as one of the backends takes it."""
+        """Return a request as one of the backends takes it, which is asked now."""
+        note_asked(backend)
         asked = evolve(request, model_id=backend.model_id)
         if isinstance(asked, EmbeddingRequest):
             return asked

@@ -36,6 +36,7 @@ from mellea.core.message import Message
 from mellea.core.metadata import GenerateLog, GenerateType, GenerationMetadata, RawProviderResponse
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption, OptionNotSupportedWarning, OptionTable, UnknownOptionWarning
+from mellea.core.price import FREE, Price
 from mellea.core.prompt_cut import PromptCutWarning
 from mellea.core.reasoning import NoAnswerWarning
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -94,6 +95,7 @@ _seldom_used, _ = lazy_names(
 )
 
 __all__ = [
+    "FREE",
     "AbstractMelleaTool",
     "Attempt",
     "AudioBlock",
@@ -141,6 +143,7 @@ __all__ = [
     "PartialValidationResult",
     "PartialValidationSummary",
     "Policy",
+    "Price",
     "PromptCutWarning",
     "RawProviderResponse",
     "Requirement",

@@ -6,22 +6,37 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from mellea.core.billing import answered_by, cost_of, has_price_table, reachable_backends
 from mellea.core.errors import BudgetError, UsageError
 from mellea.core.event_loop import in_thread
+from mellea.core.price import Price
 from mellea.core.response import Usage
 
-__all__ = ["Budget", "Spending", "call_within_deadline", "is_being_cancelled", "no_attempt", "pay"]
+if TYPE_CHECKING:
+    from mellea.core.model_api import ModelAPI
+
+__all__ = [
+    "Budget",
+    "Spending",
+    "call_within_deadline",
+    "check_affordable",
+    "is_being_cancelled",
+    "no_attempt",
+    "pay",
+]
 
 _has_deadline: ContextVar[bool] = ContextVar("mellea_has_deadline", default=False)
 _payer: ContextVar[Spending | None] = ContextVar("mellea_payer", default=None)
 """What pays for the generations of whatever runs here, such as a tool that asks a model."""
+_purses: ContextVar[tuple[Spending, ...]] = ContextVar("mellea_purses", default=())
+"""What is bounded in money, of all calls that what runs here is part of."""
 
 
 def _positive(_: object, attribute: Any, value: object) -> None:
@@ -47,6 +62,9 @@ class Budget:
         attempts: Generations of an answer.
         tokens: Tokens read and written, judges included; checked between generations.
         seconds: Time from the start of the call.
+        money: US dollars, for attempts, judges and what tools ask of models; checked between generations. A
+            model whose price nobody knows is not asked.
+        prices: What models cost, by their names, where neither their backends nor the table of prices says.
 
     Raises:
         UsageError: A bound is not positive.
@@ -55,6 +73,8 @@ class Budget:
     attempts: int | None = field(default=None, validator=_positive)
     tokens: int | None = field(default=None, validator=_positive)
     seconds: float | None = field(default=None, validator=_positive)
+    money: float | None = field(default=None, validator=_positive)
+    prices: Mapping[str, Price] = field(factory=dict, kw_only=True, hash=False, repr=False)
 
 
 class Spending:
@@ -68,6 +88,7 @@ class Spending:
         self.budget = budget
         self.attempts = 0
         self.tokens = 0
+        self.money = 0.0
         self.started = time.monotonic()
         self._around = _payer.get()
 
@@ -89,6 +110,8 @@ class Spending:
             return f"{bounds.attempts} attempts"
         if bounds.tokens is not None and self.tokens >= bounds.tokens:
             return f"{bounds.tokens} tokens"
+        if bounds.money is not None and self.money >= bounds.money:
+            return f"${bounds.money:g}"
         if bounds.seconds is not None and self.remaining_seconds() <= 0:  # type: ignore[operator]  # a bound is set
             return f"{bounds.seconds:g} seconds"
         return None
@@ -112,6 +135,54 @@ class Spending:
         self.add(usage)
         if self._around is not None:
             self._around.pay(usage)
+
+    @contextmanager
+    def bounding_money(self, backends: Iterable[ModelAPI] = ()) -> Iterator[None]:
+        """Count what every generation costs that begins in a block, if money is bounded.
+
+        Args:
+            backends: What will be asked, as far as it is known.
+
+        Raises:
+            UsageError: Nobody knows what one of them costs.
+        """
+        if self.budget.money is None:
+            yield
+            return
+        for backend in backends:
+            self.check_price(backend)
+        token = _purses.set((*_purses.get(), self))
+        try:
+            yield
+        finally:
+            _purses.reset(token)
+
+    def check_price(self, backend: ModelAPI) -> None:
+        """Refuse a backend whose price nobody knows.
+
+        Raises:
+            UsageError: Nobody does.
+        """
+        for each in reachable_backends(backend):
+            if cost_of(_ONE_TOKEN, each, prices=self.budget.prices) is None:
+                raise _unknown_price(each)
+
+    def charge(self, backend: ModelAPI, usage: Usage | None, model: str | None) -> None:
+        """Count the money of one generation.
+
+        Raises:
+            UsageError: The provider did not say what it took.
+        """
+        cost = cost_of(usage, backend, model, self.budget.prices)
+        if cost is None:
+            raise UsageError(
+                f"A budget of money cannot be kept: {backend.provider} ({backend.model_id}) does not say how "
+                "many tokens it takes.",
+                hint="Bound the call by attempts or seconds instead.",
+                backend=backend.provider,
+                model_id=backend.model_id,
+            )
+        self.money += cost
 
     def remaining_seconds(self) -> float | None:
         """Return the time left, or None without a bound."""
@@ -145,11 +216,62 @@ async def call_within_deadline(function: Callable[..., Any], *arguments: Any) ->
     return await value if inspect.isawaitable(value) else value
 
 
-def pay(usage: Usage | None) -> None:
-    """Count the tokens of a generation where somebody pays for it who does not make it."""
+def pay(usage: Usage | None, backend: ModelAPI, model: str | None = None) -> None:
+    """Count the tokens of a generation where somebody pays for it who does not make it, and its money.
+
+    Args:
+        usage: The tokens.
+        backend: What was asked.
+        model: The model that answered, in the provider's words.
+
+    Raises:
+        UsageError: Money is bounded, and the provider did not say what it took.
+    """
     payer = _payer.get()
     if payer is not None:
         payer.pay(usage)
+    if purses := _purses.get():
+        asked = answered_by(backend)
+        for purse in purses:
+            purse.charge(asked, usage, model)
+
+
+def check_affordable(backend: ModelAPI) -> None:
+    """Refuse what a budget of money does not allow, before anything is sent.
+
+    Raises:
+        UsageError: Nobody knows what the backend's model costs.
+        BudgetError: A tool is about to ask a model, and the money is spent.
+    """
+    for purse in _purses.get():
+        purse.check_price(backend)
+        bound = purse.budget.money
+        if _payer.get() is not None and bound is not None and purse.money >= bound:
+            raise BudgetError(
+                f"The budget of ${bound:g} is spent; {backend.provider} ({backend.model_id}) is not asked.",
+                hint="Raise the budget.",
+            )
+
+
+_ONE_TOKEN = Usage(1, 1)
+
+
+def _unknown_price(backend: ModelAPI) -> UsageError:
+    remedy = (
+        "State it: Budget(..., prices={"
+        f"{backend.model_id!r}: Price(input=0.5, output=1.5)}}), in US dollars for a million tokens."
+    )
+    if not has_price_table():
+        remedy = (
+            f'Install the table of prices with: pip install "mellea-core[cost]". Or state it: {remedy[10:]}'
+        )
+    return UsageError(
+        f"A budget of money cannot be kept: nobody knows what {backend.provider} ({backend.model_id}) costs; "
+        "nothing was sent.",
+        hint=remedy,
+        backend=backend.provider,
+        model_id=backend.model_id,
+    )
 
 
 def is_being_cancelled() -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from mellea.core._chunk_stream import InTime
+from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller
 from mellea.core.capabilities import Capability
 from mellea.core.errors import CapabilityError, ContextWindowError, MalformedResponseError, UsageError
@@ -62,6 +63,7 @@ async def embed(backend: ModelAPI, texts: Sequence[str], *, dimensions: int | No
     if Capability.EMBEDDINGS not in backend.capabilities:
         raise missing_capability(backend, Capability.EMBEDDINGS)
     _check(texts, dimensions)
+    check_affordable(backend)
     requests = list(_requests(backend, texts, dimensions))
     for request in requests:
         refuse_half_characters(request)
@@ -107,6 +109,7 @@ async def _answered(backend: ModelAPI, request: EmbeddingRequest, limits: TimeLi
                 model_id=backend.model_id,
             ) from error
         log.answered((), answer.usage, None)
+        pay(answer.usage, backend)
     check_prompt_read(request.prompts, answer.usage, backend, warn_caller)
     if len(answer.vectors) != len(request.prompts):
         raise _malformed(backend, f"gave {len(answer.vectors)} vectors for {len(request.prompts)} texts")

@@ -18,7 +18,7 @@ from attrs import evolve
 from mellea.core._chunk_stream import InTime, make_ready, take_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
-from mellea.core.budget import pay
+from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller, warner_from_here
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
@@ -95,7 +95,7 @@ async def sample_n(
 
     with RequestLog(backend, request) as log:
         await take_chunks(backend, request, TimeLimits.of(options, stream=False), take)
-        _note_answers(log, writers)
+        _note_answers(backend, log, writers)
     refused = [(index, refusal) for index in sorted(answered) if (refusal := writers[index].refusal())]
     if refused and len(refused) == len(answered):
         raise refused[0][1]
@@ -123,6 +123,7 @@ def _check_request(
     if wants_tools and not backend.capabilities & {Capability.TOOLS, Capability.JSON_SCHEMA}:
         raise missing_capability(backend, Capability.TOOLS, hint=None)
     _check_logprobs(backend, options)
+    check_affordable(backend)
     _check_blocks(backend, action)
     wanted = config.stream or options.get(ModelOption.STREAM, False)
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
@@ -220,7 +221,7 @@ async def _fill(
 
     with RequestLog(backend, request) as log:
         await take_chunks(backend, request, TimeLimits.of(options, stream=request.stream), take)
-        _note_answers(log, [writer])
+        _note_answers(backend, log, [writer])
     _check_prompt_read(backend, request, writer)
     _finish(backend, writer, started, options)
 
@@ -244,13 +245,13 @@ def _check_prompt_read(backend: ModelAPI, request: ChatRequest, writer: ThunkWri
         check_prompt_read(texts, as_usage(writer.thunk.generation.usage), backend, writer.warn)
 
 
-def _note_answers(log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
+def _note_answers(backend: ModelAPI, log: RequestLog, writers: Sequence[ThunkWriter]) -> None:
     known = writers[0].thunk.generation
     usage = as_usage(known.usage)
     if log.notes_answers:
         ended = known.finish_reasons[-1] if known.finish_reasons else None
         log.answered([writer.thunk.text for writer in writers], usage, ended)
-    pay(usage)
+    pay(usage, backend, known.response_model)
 
 
 async def _render_request(
@@ -375,6 +376,7 @@ async def complete(
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
     request = CompletionRequest(backend.model_id, prompts, native, schema)
+    check_affordable(backend)
     refuse_half_characters(request)
     with RequestLog(backend, request) as log:
         with InTime(backend, TimeLimits.of(options, stream=False)):
@@ -382,7 +384,7 @@ async def complete(
         spent = total_usage([completion.usage for completion in completions])
         if log.notes_answers:
             log.answered([completion.text for completion in completions], spent, None)
-        pay(spent)
+        pay(spent, backend)
     if len(completions) != len(spans):
         raise MalformedResponseError(
             f"Backend {backend.provider!r} gave {len(completions)} completions for {len(spans)} prompts.",

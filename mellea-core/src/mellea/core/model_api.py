@@ -19,6 +19,7 @@ from mellea.core.options import ModelOption, OptionTable
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
     from mellea.core.message import Message
+    from mellea.core.price import Price
     from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
     from mellea.core.response import Chunk, Completion, EmbeddingResponse
 
@@ -62,12 +63,19 @@ class ModelAPI(Closeable):
     strict_options: bool = False
     inner_backends: Sequence[ModelAPI] = ()
     """What a backend stands in front of; their secrets are kept out of its errors too."""
+    price: Price | None = None
+    """What its tokens cost, where the program or the backend says so; else a table of prices is asked."""
     origin: str = ""
     """The plugin that it comes from, for errors; set when it is opened by name."""
     promised: Capabilities = frozenset()
     """What that plugin's manifest says that it can do."""
     _formatter: ChatFormatter | None = None
     _reported: set[str] | None = None
+
+    @property
+    def billed_by(self) -> str | None:
+        """Whom its answers are paid to, as tables of prices name it: a provider, or its server's address."""
+        return self.provider
 
     async def ready(self) -> None:
         """Find out what is not known when the backend is made, such as capabilities.

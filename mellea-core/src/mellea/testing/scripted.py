@@ -14,6 +14,7 @@ from mellea.core.backend import Backend
 from mellea.core.capabilities import Capabilities, Capability
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption, OptionTable
+from mellea.core.price import FREE
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.tool_call import ToolCallFragment
@@ -54,6 +55,7 @@ class ScriptedBackend(Backend):
     """
 
     provider: ClassVar[str] = "scripted"
+    price = FREE
     capabilities: Capabilities = frozenset({Capability.STREAMING, Capability.RAW, Capability.SEED})
     options = OptionTable(
         {

@@ -138,7 +138,8 @@ class Turns:
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         async with self._call.spending.deadline():
-            return await work
+            with self._call.spending.bounding_money():
+                return await work
         raise self._spent()
 
     def _spent(self) -> BudgetError:

@@ -232,13 +232,21 @@ class BaseSamplingStrategy(SamplingStrategy):
             validation_ctx=validation_ctx,
             strategy=repr(self),
         )
-        call = await steer_request(call) if self.steers else call
-        attempts, error = await self._attempts(call)
-        if not attempts:
-            raise error or no_attempt(call.spending)
-        index, why = await self.choose(call, attempts, error)
+        with call.spending.bounding_money(self._asked_backends(call)):
+            call = await steer_request(call) if self.steers else call
+            attempts, error = await self._attempts(call)
+            if not attempts:
+                raise error or no_attempt(call.spending)
+            index, why = await self.choose(call, attempts, error)
         told = tuple([_in_call_context(attempt, call) for attempt in attempts])
         return SamplingResult(told, index, why, fates_of(told, index))
+
+    def _asked_backends(self, call: SamplingRequest) -> Iterable[Backend]:
+        """Return what a call asks, as far as it is known before: what generates, and what judges."""
+        yield call.backend
+        for requirement in call.requirements:
+            if not requirement.is_free:
+                yield as_backend(requirement.judge or call.judge)
 
     def _lane_count(self) -> int:
         return self.concurrency_budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from attrs import evolve
@@ -102,6 +102,11 @@ class CascadeSamplingStrategy(BaseSamplingStrategy):
         if self.feedback == "none":
             return actions[-1], old_ctx
         return continue_conversation(_feedback_text(self.feedback, validations[-1]), new_ctx)
+
+    def _asked_backends(self, call: SamplingRequest) -> Iterable[Backend]:
+        """Return the backends of the cascade, and what judges."""
+        _, *judges = super()._asked_backends(call)
+        return [*map(as_backend, self.backends), *judges]
 
     async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
         first_round = 0

@@ -1,0 +1,148 @@
+"""What answers cost, in US dollars: prices that a program states, and the table of ``genai-prices``.
+
+A price that nobody knows is None, never nothing: what costs nothing says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mellea.core.errors import UsageError
+from mellea.core.price import FREE, Price
+from mellea.core.response import Usage
+
+if TYPE_CHECKING:
+    from mellea.core.model_api import ModelAPI
+
+__all__ = [
+    "answered_by",
+    "cost_of",
+    "has_price_table",
+    "note_asked",
+    "reachable_backends",
+    "table_cost",
+]
+
+_asked: ContextVar[ModelAPI | None] = ContextVar("mellea_asked_backend", default=None)
+"""The backend that a composition has asked last, in this task."""
+
+
+def cost_of(
+    usage: Usage | None,
+    backend: ModelAPI,
+    model: str | None = None,
+    prices: Mapping[str, Price] | None = None,
+) -> float | None:
+    """Return what tokens of a backend cost, in US dollars; None if nobody knows.
+
+    What is stated counts first: ``prices``, then the backend's own ``price``, then the file that
+    ``MELLEA_PRICING_FILE`` names. Else the table of ``genai-prices`` does, if it is installed.
+
+    Args:
+        usage: The tokens; None where the provider did not say.
+        backend: Whose they are.
+        model: The model that answered; by default the one that is asked.
+        prices: Prices by the name of the model.
+    """
+    names = [name for name in dict.fromkeys((model, backend.model_id)) if name]
+    stated = next((prices[name] for name in names if prices and name in prices), None)
+    if stated is None:
+        stated = backend.price or next((p for name in names if (p := _priced_in_file(name))), None)
+    if stated == FREE:
+        return 0.0
+    if usage is None:
+        return None
+    if stated is not None:
+        return stated.cost(usage)
+    if not usage.total_tokens:
+        return 0.0  # it was kept, or nothing was asked
+    return next(
+        (cost for name in names if (cost := table_cost(usage, name, backend.billed_by)) is not None), None
+    )
+
+
+def table_cost(usage: Usage, model: str, provider: str | None) -> float | None:
+    """Return what tokens cost by the table of ``genai-prices``; None if it is not there, or does not know.
+
+    Args:
+        usage: The tokens.
+        model: The model.
+        provider: Its provider, as the table calls it, or the address of its server. None where the model is
+            written as ``provider/model``, or is its maker's own.
+    """
+    try:
+        from genai_prices import Usage as Counted  # noqa: PLC0415  an extra, and slow to import
+        from genai_prices import calc_price  # noqa: PLC0415  see above
+    except ImportError:
+        return None
+    counted = Counted(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cache_read_tokens=min(usage.cached_tokens, usage.prompt_tokens),
+    )
+    if provider is None and "/" in model:
+        provider, model = model.split("/", 1)
+    try:
+        if provider and urlsplit(provider).scheme:
+            return float(calc_price(counted, model, provider_api_url=provider).total_price)
+        return float(calc_price(counted, model, provider_id=provider).total_price)
+    except (LookupError, ValueError):
+        return None
+
+
+def has_price_table() -> bool:
+    """Tell whether the table of prices is installed."""
+    from importlib.util import find_spec  # noqa: PLC0415  only prices need it
+
+    return find_spec("genai_prices") is not None
+
+
+def _priced_in_file(model: str) -> Price | None:
+    path = os.environ.get("MELLEA_PRICING_FILE")
+    return (
+        _file_prices(path, Path(path).stat().st_mtime_ns).get(model) if path and Path(path).exists() else None
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _file_prices(path: str, changed: int) -> Mapping[str, Price]:
+    try:
+        read = json.loads(Path(path).read_text("utf-8"))
+        return {str(model): Price(**stated) for model, stated in read.items()}
+    except (AttributeError, TypeError, ValueError, OSError) as error:
+        raise UsageError(
+            f"{path}, the file of MELLEA_PRICING_FILE, has no prices: {error}",
+            hint='Write US dollars for a million tokens: {"my-model": {"input": 0.5, "output": 1.5}}.',
+        ) from error
+
+
+# Whose answer it is
+
+
+def reachable_backends(backend: ModelAPI) -> Iterator[ModelAPI]:
+    """Iterate over the backends that may answer: those behind a composition, or the backend itself."""
+    if not backend.inner_backends:
+        yield backend
+    for inner in backend.inner_backends:
+        yield from reachable_backends(inner)
+
+
+def note_asked(backend: ModelAPI) -> None:
+    """Note which of its backends a composition asks."""
+    _asked.set(backend)
+
+
+def answered_by(backend: ModelAPI) -> ModelAPI:
+    """Return the backend that has answered in this task: of a composition, the one that it asked last."""
+    if not backend.inner_backends:
+        return backend
+    reachable = list(reachable_backends(backend))
+    asked = reachable[0] if len(reachable) == 1 else _asked.get()
+    return asked if asked is not None and any(asked is each for each in reachable) else backend
