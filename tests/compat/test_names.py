@@ -82,6 +82,53 @@ HERE = {
     ),
     "mellea.formatters.chat_formatter": "ChatFormatter",
     "mellea.formatters.template_formatter": "TemplateFormatter",
+    "mellea.plugins": (
+        "HookType Plugin PluginMode PluginResult PluginSet PluginViolationError block hook is_internal_tool "
+        "modify plugin_scope register unregister"
+    ),
+    "mellea.plugins.base": (
+        "MelleaBasePayload MelleaPlugin Plugin PluginMeta PluginResult PluginViolationError"
+    ),
+    "mellea.plugins.builtin_debug": "log_generation_pre_call",
+    "mellea.plugins.builtin_debug.generation": "log_generation_post_call log_generation_pre_call",
+    "mellea.plugins.builtin_debug.sampling": (
+        "log_sampling_iteration log_sampling_loop_end log_sampling_loop_start log_sampling_repair"
+    ),
+    "mellea.plugins.builtin_debug.validation": "log_validation_post_check log_validation_pre_check",
+    "mellea.plugins.decorators": "HookMeta hook",
+    "mellea.plugins.hooks": "GenerationPreCallPayload",
+    "mellea.plugins.hooks.adapter_function": (
+        "AdapterFunctionInvocationCompletePayload AdapterFunctionPhaseCompletePayload "
+    ),
+    "mellea.plugins.hooks.component": (
+        "ComponentPostErrorPayload ComponentPostSuccessPayload ComponentPreExecutePayload "
+    ),
+    "mellea.plugins.hooks.generation": (
+        "GenerationBatchErrorPayload "
+        "GenerationBatchPostCallPayload "
+        "GenerationBatchPreCallPayload "
+        "GenerationErrorPayload "
+        "GenerationEventPayload "
+        "GenerationPostCallPayload "
+        "GenerationPreCallPayload "
+    ),
+    "mellea.plugins.hooks.sampling": (
+        "SamplingIterationPayload SamplingLoopEndPayload SamplingLoopStartPayload SamplingRepairPayload "
+    ),
+    "mellea.plugins.hooks.session": (
+        "SessionCleanupPayload SessionPostInitPayload SessionPreInitPayload SessionResetPayload "
+    ),
+    "mellea.plugins.hooks.streaming": ("StreamingEndPayload StreamingEventPayload StreamingStartPayload "),
+    "mellea.plugins.hooks.tool": "ToolPostInvokePayload ToolPreInvokePayload",
+    "mellea.plugins.hooks.validation": "ValidationPostCheckPayload ValidationPreCheckPayload",
+    "mellea.plugins.manager": (
+        "disable_background_collection discard_background_tasks drain_background_tasks "
+        "enable_background_collection has_plugins initialize_plugins invoke_hook is_internal_tool "
+        "shutdown_plugins"
+    ),
+    "mellea.plugins.pluginset": "PluginSet",
+    "mellea.plugins.registry": "block modify plugin_scope register unregister",
+    "mellea.plugins.types": "HookType PluginMode",
     "mellea.stdlib": (
         "ChunkEvent Chunker ChunkingStrategy CompletedEvent ErrorEvent FullValidationEvent "
         "ParagraphChunking QuickCheckEvent RetryEvent SentenceChunking StreamEvent Streamer "
@@ -149,9 +196,6 @@ ABSENT = [
     "from mellea.backends.adapters.adapter import AdapterType",
     "from mellea.backends.bedrock import create_bedrock_mantle_backend",
     "from mellea.backends.watsonx import WatsonxAIBackend",
-    "from mellea.plugins import hook, register",
-    "from mellea.plugins.base import Plugin",
-    "from mellea.plugins.builtin_debug.generation import log_generation_pre_call",
     "from mellea.serve.models import ChatMessage",
     "from mellea.stdlib.components.docs.richdocument import RichDocument",
     "from mellea.stdlib.components.intrinsic import rag",

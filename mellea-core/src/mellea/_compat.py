@@ -13,22 +13,12 @@ class PlannedNameError(ImportError):
     """A name of the 0.8 line that is not here, or not yet."""
 
 
-_HOOKS = "hooks are planned since 0.9.0. Meanwhile give a session the plugins of mellea.plugins (hookimpl)"
 _ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
 _SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
 _TELEMETRY = "telemetry is planned since 0.9.0. Meanwhile read `generation` of each output, and `sampling`"
 
 _MODULES = {
     "mellea.backends.adapters": _ADAPTERS,
-    "mellea.plugins.base": _HOOKS,
-    "mellea.plugins.builtin_debug": _HOOKS,
-    "mellea.plugins.context": _HOOKS,
-    "mellea.plugins.decorators": _HOOKS,
-    "mellea.plugins.hooks": _HOOKS,
-    "mellea.plugins.manager": _HOOKS,
-    "mellea.plugins.pluginset": _HOOKS,
-    "mellea.plugins.policies": _HOOKS,
-    "mellea.plugins.types": _HOOKS,
     "mellea.serve": _SERVING,
     "mellea.stdlib.components.intrinsic": _ADAPTERS,
     "mellea.stdlib.requirements.safety": _ADAPTERS,
@@ -43,13 +33,6 @@ _NAMES = {
     "mellea.backends.watsonx": {
         "WatsonxAIBackend": "retired. Use LiteLLMBackend with a model id that begins with watsonx/"
     },
-    "mellea.plugins": dict.fromkeys(
-        (
-            "HookType", "Plugin", "PluginMode", "PluginResult", "PluginSet", "PluginViolationError", "block",
-            "hook", "is_internal_tool", "modify", "plugin_scope", "register", "unregister",
-        ),
-        _HOOKS,
-    ),
     "mellea.stdlib.components": {"Intrinsic": _ADAPTERS},
     "mellea.stdlib.requirements": {"ALoraRequirement": _ADAPTERS},
     "mellea.stdlib.requirements.requirement": dict.fromkeys(

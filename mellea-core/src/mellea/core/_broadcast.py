@@ -56,6 +56,7 @@ class Broadcast:
             error = None if task.cancelled() else task.exception()
             if not self.ended:
                 closing(error or _cancelled_error())
+            self.writer_left(self.error or _cancelled_error())
             self._task = self._loop = (
                 None  # a kept text must not keep the loop, and with it the loop's clients
             )
@@ -63,6 +64,13 @@ class Broadcast:
         self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
         self._task = self._loop.create_task(produce, context=detached_context())
         self._task.add_done_callback(on_close)
+
+    def writer_left(self, error: BaseException) -> None:
+        """Take note that nobody writes any more, on the writer's loop.
+
+        Args:
+            error: Why, if the text is not complete.
+        """
 
     def push(self, piece: str) -> None:
         """Add a piece."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from types import AsyncGeneratorType, TracebackType
 from typing import Any
 
@@ -77,7 +77,11 @@ async def make_ready(backend: ModelAPI) -> None:
 
 
 async def take_chunks(
-    backend: ModelAPI, request: ChatRequest, limits: TimeLimits, take: Callable[[Chunk], None]
+    backend: ModelAPI,
+    request: ChatRequest,
+    limits: TimeLimits,
+    take: Callable[[Chunk], None],
+    tell: Callable[[Chunk], Awaitable[object]] | None = None,
 ) -> None:
     """Hand on the chunks of an answer. Only what brings the answer on counts as a sign of life.
 
@@ -86,6 +90,7 @@ async def take_chunks(
         request: What it is asked.
         limits: How long it may take.
         take: Takes each chunk.
+        tell: Is told of each then, if somebody listens.
 
     Raises:
         ProviderTimeoutError: A limit was reached.
@@ -106,6 +111,8 @@ async def take_chunks(
                 if chunk.text or chunk.thinking or chunk.finish_reason or chunk.tool_calls:
                     clock.reset()
                 take(chunk)
+                if tell is not None:
+                    await tell(chunk)
         finally:
             await chunks.aclose()
         if not some:

@@ -14,7 +14,17 @@ from mellea.core.tool_call import ModelToolCall
 if TYPE_CHECKING:
     from mellea.core.sources import Sources
 
-__all__ = ["Output", "SentMessage", "SentRequest"]
+__all__ = ["Output", "SentMessage", "SentRequest", "Watcher"]
+
+
+class Watcher(Protocol):
+    """Whoever is told how an output ends, before anybody has it. It is told once."""
+
+    async def ended(self, output: Any) -> None:
+        """Look at a complete output; what is raised here, the output fails with."""
+
+    async def failed(self, error: BaseException, output: Any = None) -> None:
+        """Take note that it fails."""
 
 
 class SentMessage(Protocol):
@@ -82,6 +92,7 @@ class Output(Broadcast):
         self.sources = sources
         self.no_answer: tuple[str, str] | None = None
         """Why the text is no answer, and what to do about it."""
+        self.watchers: list[Watcher] = []
         self._keeps_prompt = True
         self._on_failure: list[Callable[[], None]] = []
 
@@ -107,6 +118,49 @@ class Output(Broadcast):
         )
         copied.no_answer = self.no_answer if text == self.value else None
         return copied
+
+    def watch(self, watcher: Watcher) -> bool:
+        """Let somebody know how the text ends; tell whether that is still to come."""
+        if self.ended or self._task is None:
+            return False
+        self.watchers.append(watcher)
+        return True
+
+    def writer_left(self, error: BaseException) -> None:
+        """Tell whoever watches and was told nothing, as where the writer was stopped before it began."""
+        if self.watchers:
+            from mellea.core.hook_tasks import start_background_task  # noqa: PLC0415  only with a watcher
+
+            start_background_task(self.tell_failure(error))
+
+    async def tell_end(self, output: Any) -> None:
+        """Tell whoever watches that the text is complete, before anybody has it.
+
+        Args:
+            output: A thunk with it.
+
+        Raises:
+            PluginViolationError: One of them does not let it through; the others are told as of a failure.
+            HookFailedError: One that decides on it has failed.
+        """
+        while self.watchers:
+            watcher = self.watchers[0]
+            try:
+                await watcher.ended(output)
+            except Exception:
+                self.watchers.pop(0)
+                raise
+            self.watchers.pop(0)
+
+    async def tell_failure(self, error: BaseException, output: Any = None) -> None:
+        """Tell whoever watches that the text fails.
+
+        Args:
+            error: Why.
+            output: The thunk.
+        """
+        while self.watchers:
+            await self.watchers.pop(0).failed(error, output)
 
     def log(self, action: Any, result: Any) -> GenerateLog | None:
         """Return the record of the generation; None where nobody knows what was sent.

@@ -201,8 +201,8 @@ class ThunkWriter:
             what, words = f"A filter of the provider of {known.model} has cut the answer{so_far}.", text
         return RefusalError(what, hint="Change what is asked, or ask another model.", text=words, **where)
 
-    def finish(self, started: float, logprobs: Any = None) -> None:
-        """Close the thunk with the text so far.
+    def settle(self, started: float, logprobs: Any = None) -> None:
+        """Take note that the text so far is the whole answer.
 
         Args:
             started: When the request was sent, by ``time.perf_counter``.
@@ -223,7 +223,34 @@ class ThunkWriter:
         self._end_calls()
         if output.thinking and not self._calls and not output.text.strip():
             self._note_reasoning_alone()
-        output.complete(self._become_computed)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody wants to know how the answer ends, before anybody has it."""
+        return bool(self._output.watchers)
+
+    async def tell_end(self) -> None:
+        """Show the complete answer to whoever watches.
+
+        Raises:
+            PluginViolationError: One of them does not let it through.
+            HookFailedError: One that decides on it has failed.
+        """
+        output = self._output
+        shown = output.copied(output.text)
+        shown.no_answer = output.no_answer
+        thunk = self.thunk
+        await output.tell_end(
+            ModelOutputThunk(action=thunk.action, schema=thunk.schema, output=shown)  # as readers get it
+        )
+
+    async def tell_failure(self, error: BaseException) -> None:
+        """Tell whoever watches that there is no answer."""
+        await self._output.tell_failure(self._output.error or error, self.thunk)
+
+    def finish(self) -> None:
+        """Close the thunk with the text so far, once it is settled."""
+        self._output.complete(self._become_computed)
 
     def _note_reasoning_alone(self) -> None:
         output, reasons = self._output, self._output.generation.finish_reasons

@@ -9,6 +9,7 @@ from mellea.core import generation
 from mellea.core._chunk_stream import make_ready
 from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.hooks import listens
 from mellea.core.model_api import ModelAPI
 from mellea.core.schema import OutputSchema
 from mellea.core.text_pattern import TextPattern
@@ -84,13 +85,43 @@ class Backend(ModelAPI):
         Raises:
             UsageError: The format, an option or a capability is wrong; nothing was sent.
         """
+        if listens("generation"):
+            return await self._announced(action, ctx, GenerateConfig(format, model_options, tool_calls))
         thunk, after = await self._generate_from_context(
             action, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
-        thunk.attach_parsers(
-            generation.parser_of(action),
-            None if format is None or isinstance(format, TextPattern) else OutputSchema.of(format),
-        )
+        _attach_parsers(thunk, action, format)
+        return thunk, after
+
+    async def _announced(
+        self, action: Span, ctx: Context, config: GenerateConfig
+    ) -> tuple[ModelOutputThunk[Any], Context]:
+        """Start a generation of which the handlers of hooks are told."""
+        from mellea.core.generation_hooks import GenerationCall, beginning  # noqa: PLC0415  see listens
+
+        call = None if beginning.get() is not None else GenerationCall(self, action, ctx)
+        try:
+            if call is not None:
+                config = await call.begin(config)
+                begun = beginning.set(call)
+            try:
+                thunk, after = await self._generate_from_context(
+                    action,
+                    ctx,
+                    format=config.format,
+                    model_options=config.options,
+                    tool_calls=config.tool_calls,
+                )
+            finally:
+                if call is not None:
+                    beginning.reset(begun)
+            _attach_parsers(thunk, action, config.format)
+            if call is not None and not call.taken and not thunk.watch(call):
+                await (call.ended(thunk) if thunk.error is None else call.failed(thunk.error, thunk))
+        except BaseException as error:
+            if call is not None:
+                await call.failed(error)
+            raise
         return thunk, after
 
     async def do_generate_walk(self, action: Span) -> None:
@@ -143,8 +174,30 @@ class Backend(ModelAPI):
             CapabilityError: The backend does not declare ``RAW``, or tools are asked for.
             ProviderError: The provider failed.
         """
+        config = GenerateConfig(format, model_options, tool_calls)
+        if not listens("generation"):
+            return await self._completed(actions, ctx, config)
+        from mellea.core.generation_hooks import BatchCall, beginning  # noqa: PLC0415  see listens
+
+        call = BatchCall(self, actions)
+        try:
+            config = await call.begin(config)
+            begun = beginning.set(call)
+            try:
+                thunks = await self._completed(actions, ctx, config)
+            finally:
+                beginning.reset(begun)
+        except BaseException as error:
+            await call.failed(error)
+            raise
+        await call.ended(thunks)
+        return thunks
+
+    async def _completed(
+        self, actions: Sequence[Span], ctx: Context | None, config: GenerateConfig
+    ) -> list[ModelOutputThunk[Any]]:
         thunks: Any = await self._generate_from_raw(
-            actions, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
+            actions, ctx, format=config.format, model_options=config.options, tool_calls=config.tool_calls
         )
         made: list[ModelOutputThunk[Any]] = thunks[0] if isinstance(thunks, tuple) else thunks
         return made
@@ -197,6 +250,11 @@ class Backend(ModelAPI):
         if getattr(self, "has_key", False):
             shown.append("api_key='***'")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _attach_parsers(thunk: ModelOutputThunk[Any], action: Span, format: Any) -> None:
+    plain = format is None or isinstance(format, TextPattern)
+    thunk.attach_parsers(generation.parser_of(action), None if plain else OutputSchema.of(format))
 
 
 FormatterBackend = Backend

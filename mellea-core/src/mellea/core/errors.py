@@ -41,7 +41,9 @@ The class says who is to blame, each one also is the fitting builtin, and the me
         ├── BackendNotInstalledError (ImportError)
         ├── AmbiguousPluginError
         ├── PluginLoadError (ImportError)
-        └── PluginApiError
+        ├── PluginApiError
+        ├── PluginViolationError                    a handler of a hook does not let it through
+        └── HookFailedError (RuntimeError)          a handler of a hook that has to decide, and failed
 
 Errors pickle, so that they cross process pools.
 """
@@ -63,6 +65,7 @@ __all__ = [
     "ContextTypeMismatchError",
     "ContextWindowError",
     "GenerationCancelledError",
+    "HookFailedError",
     "MalformedResponseError",
     "MelleaError",
     "ModelError",
@@ -72,6 +75,7 @@ __all__ = [
     "PluginApiError",
     "PluginError",
     "PluginLoadError",
+    "PluginViolationError",
     "ProviderConnectionError",
     "ProviderError",
     "ProviderTimeoutError",
@@ -398,6 +402,42 @@ class PluginLoadError(PluginError, ImportError):
 
 class PluginApiError(PluginError):
     """The plugin was made for another version of the plugin interface."""
+
+
+class PluginViolationError(PluginError):
+    """A handler of a hook does not let a call go on.
+
+    Args:
+        hook_type: The hook.
+        reason: Why, in the handler's words.
+        code: A short word for it, for programs.
+        plugin_name: The handler.
+        description: More words on it; by default the reason.
+        details: What else the handler says.
+    """
+
+    def __init__(
+        self,
+        hook_type: str,
+        reason: str,
+        code: str = "",
+        plugin_name: str = "",
+        *,
+        description: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        who = f" by {plugin_name!r}" if plugin_name else ""
+        coded = f" [{code}]" if code else ""
+        super().__init__(
+            f"The call was stopped{who} at {hook_type}{coded}: {reason.rstrip('.')}.",
+            hint="Change what is asked, or attach no such handler.",
+        )
+        self.hook_type, self.reason, self.code, self.plugin_name = hook_type, reason, code, plugin_name
+        self.description, self.details = description or reason, dict(details or {})
+
+
+class HookFailedError(PluginError, RuntimeError):
+    """A handler that decides whether a call goes on has failed, or took too long: the call does not go on."""
 
 
 def retry_after_seconds(header: str | None) -> float | None:

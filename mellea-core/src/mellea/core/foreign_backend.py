@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mellea.core import generation
 from mellea.core.backend import Backend
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span
@@ -14,8 +13,6 @@ from mellea.core.errors import UsageError
 from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message
 from mellea.core.model_api import ModelAPI
-from mellea.core.schema import OutputSchema
-from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["as_backend"]
@@ -40,22 +37,20 @@ class _ForeignBackend(Backend):
         own = getattr(self.made, "formatter", None)
         return own if isinstance(own, ChatFormatter) else super().formatter
 
-    async def generate_from_context(
+    async def _generate_from_context(
         self,
         action: Span,
         ctx: Context,
         *,
         format: Any = None,
-        model_options: Mapping[str, Any] | None = None,
+        model_options: Mapping[str, Any],
         tool_calls: bool = False,
     ) -> tuple[ModelOutputThunk[Any], Context]:
         """Let the object generate."""
-        thunk, after = await self.made.generate_from_context(
-            action, ctx, format=format, model_options=model_options, tool_calls=tool_calls
+        made: tuple[ModelOutputThunk[Any], Context] = await self.made.generate_from_context(
+            action, ctx, format=format, model_options=model_options or None, tool_calls=tool_calls
         )
-        plain = format is None or isinstance(format, TextPattern)
-        thunk.attach_parsers(generation.parser_of(action), None if plain else OutputSchema.of(format))
-        return thunk, after
+        return made
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Ask the object, if it can tell."""

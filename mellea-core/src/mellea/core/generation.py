@@ -22,9 +22,10 @@ from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller, warner_from_here
 from mellea.core.capabilities import Capability
 from mellea.core.component import Component, Span, blockify, generate_walk, is_component
-from mellea.core.errors import MalformedResponseError
+from mellea.core.errors import MalformedResponseError, ProviderError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.half_characters import refuse_half_characters, without_half_characters
+from mellea.core.hooks import listens
 from mellea.core.logprobs import with_alternatives
 from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
@@ -47,6 +48,7 @@ from mellea.core.tool_request import with_tools
 
 if TYPE_CHECKING:
     from mellea.core.context import Context
+    from mellea.core.generation_hooks import GenerationCall
 
 __all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
 
@@ -62,7 +64,10 @@ def start_chat(
     action = blockify(action)
     request, options = _check_request(backend, action, config)
     writer = _writer(backend, action, request, config)
-    writer.start(_fill(backend, writer, action, ctx, request, options, config))
+    call = _begun_here() if listens("generation") else None
+    writer.start(_fill(backend, writer, action, ctx, request, options, config, call))
+    if call is not None:
+        writer.thunk.watch(call)
     return writer.thunk
 
 
@@ -73,19 +78,59 @@ async def sample_n(
 
     Fewer than ``n`` where the provider gives fewer.
 
-    What the request spent is counted on the first answer.
+    What the request spent is counted on the first answer. Handlers of hooks see each as a generation of its
+    own, which all share the request.
 
     Raises:
         UsageError: The format, an option or a capability is wrong; nothing was sent.
         ProviderError: The provider failed.
     """
+    if not listens("generation"):
+        return list((await _samples(backend, blockify(action), ctx, n, config, [])).values())
+    from mellea.core.generation_hooks import GenerationCall  # noqa: PLC0415  see above
+
+    calls = [GenerationCall(backend, action, ctx, index, n) for index in range(n)]
+    try:
+        for call in calls:
+            config = await call.begin(config)
+        thunks = await _samples(backend, blockify(action), ctx, n, config, calls)
+        for place, thunk in thunks.items():
+            await calls[place].ended(thunk)
+    except BaseException as error:
+        for call in calls:
+            await call.failed(error)
+        raise
+    for call in calls:
+        await call.failed(_too_few(backend, len(thunks), n))  # those that were told an end know
+    return list(thunks.values())
+
+
+def _too_few(backend: ModelAPI, given: int, asked: int) -> ProviderError:
+    return ProviderError(
+        f"Backend {backend.provider!r} gave {given} answers where {asked} were asked for.",
+        hint="The lanes without one ask for their own.",
+        backend=backend.provider,
+        model_id=backend.model_id,
+    )
+
+
+async def _samples(
+    backend: ModelAPI,
+    action: Span,
+    ctx: Context,
+    n: int,
+    config: GenerateConfig,
+    calls: Sequence[GenerationCall],
+) -> dict[int, ModelOutputThunk[Any]]:
+    """Return the answers by their places."""
     await make_ready(backend)
     if Capability.N_SAMPLES not in backend.capabilities:
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
-    action = blockify(action)
     request, options = _check_request(backend, action, config.under({ModelOption.STREAM: False}))
     writers = [_writer(backend, action, request, config) for _ in range(n)]
     request = await _render_request(backend, action, ctx, evolve(request, n=n), options, config, writers)
+    for call in calls:
+        call.request = request
     started, answered = time.perf_counter(), set()
 
     def take(chunk: Chunk) -> None:
@@ -102,8 +147,9 @@ async def sample_n(
     _check_prompt_read(backend, request, writers[0])
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
-        _finish(backend, writers[index], started, options)
-    return [writers[index].thunk for index in given]
+        _settle(backend, writers[index], started, options)
+        writers[index].finish()
+    return {index: writers[index].thunk for index in given}
 
 
 def _check_request(
@@ -208,9 +254,34 @@ async def _fill(
     request: ChatRequest,
     options: dict[str, Any],
     config: GenerateConfig,
+    call: GenerationCall | None,
 ) -> None:
-    """Render the prompt, send it, and fill the thunk."""
+    """Fill the thunk; whoever watches is told how that ends before anybody else knows."""
+    try:
+        await _answer(backend, writer, action, ctx, request, options, config, call)
+        if writer.is_watched:
+            await writer.tell_end()
+    except BaseException as error:
+        if writer.is_watched:
+            await writer.tell_failure(error)
+        raise
+    writer.finish()
+
+
+async def _answer(
+    backend: ModelAPI,
+    writer: ThunkWriter,
+    action: Span,
+    ctx: Context,
+    request: ChatRequest,
+    options: dict[str, Any],
+    config: GenerateConfig,
+    call: GenerationCall | None,
+) -> None:
+    """Render the prompt, send it, and take the whole answer."""
     request = await _render_request(backend, action, ctx, request, options, config, [writer])
+    if call is not None:
+        call.request = request
     started = time.perf_counter()
     place: int | None = None
 
@@ -220,17 +291,24 @@ async def _fill(
         writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
 
     with RequestLog(backend, request) as log:
-        await take_chunks(backend, request, TimeLimits.of(options, stream=request.stream), take)
+        limits = TimeLimits.of(options, stream=request.stream)
+        await take_chunks(backend, request, limits, take, None if call is None else call.teller())
         _note_answers(backend, log, [writer])
     _check_prompt_read(backend, request, writer)
-    _finish(backend, writer, started, options)
+    _settle(backend, writer, started, options)
 
 
-def _finish(backend: ModelAPI, writer: ThunkWriter, started: float, options: Mapping[str, Any]) -> None:
+def _begun_here() -> GenerationCall | None:
+    from mellea.core.generation_hooks import begun_here  # noqa: PLC0415  only where somebody listens
+
+    return begun_here()
+
+
+def _settle(backend: ModelAPI, writer: ThunkWriter, started: float, options: Mapping[str, Any]) -> None:
     logprobs = options.get(ModelOption.LOGPROBS)
     if logprobs and writer.is_without_logprobs:
         _report_missing_logprobs(backend, writer.warn)
-    writer.finish(started, logprobs)
+    writer.settle(started, logprobs)
 
 
 def _without_words(chunk: Chunk) -> Chunk:
@@ -378,6 +456,10 @@ async def complete(
     request = CompletionRequest(backend.model_id, prompts, native, schema)
     check_affordable(backend)
     refuse_half_characters(request)
+    if listens("generation"):
+        from mellea.core.generation_hooks import note_request  # noqa: PLC0415  only where somebody listens
+
+        note_request(request)
     with RequestLog(backend, request) as log:
         with InTime(backend, TimeLimits.of(options, stream=False)):
             completions = await backend.complete(request)

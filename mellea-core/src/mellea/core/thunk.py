@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 from attrs import evolve
 
-from mellea.core._output import Output, SentRequest
+from mellea.core._output import Output, SentRequest, Watcher
 from mellea.core._sampled import Sampled
 from mellea.core._thunk_errors import NoLengthError, NotComputedError, NoTextError, NoThunkError
 from mellea.core.errors import GenerationCancelledError, NoAnswerError, OutputParseError, UsageError
@@ -181,6 +181,11 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def cancelled(self) -> bool:
         """Whether the generation was cancelled."""
         return isinstance(self._output.error, GenerationCancelledError)
+
+    @property
+    def action(self) -> Parser[S] | None:
+        """What reads the text; None for plain text."""
+        return self._action
 
     @property
     def schema(self) -> OutputSchema | None:
@@ -418,6 +423,10 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call something when the generation fails or is cancelled, before any reader sees it."""
         self._output.on_failure(callback)
+
+    def watch(self, watcher: Watcher) -> bool:
+        """Let somebody know how the generation ends, before any reader does; tell if that is to come."""
+        return self._output.watch(watcher)
 
     def note_no_answer(self, message: str, hint: str) -> None:
         """Say why the text is no answer, and what to do about it."""

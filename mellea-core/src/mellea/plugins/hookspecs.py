@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pluggy
 
-from mellea.plugins.manifests import BackendManifest, ContextManifest, StrategyManifest
+from mellea.plugins.manifests import BackendManifest, ContextManifest, HooksManifest, StrategyManifest
 
 __all__ = [
     "GROUP",
@@ -14,6 +14,7 @@ __all__ = [
     "hookspec",
     "mellea_register_backends",
     "mellea_register_contexts",
+    "mellea_register_hooks",
     "mellea_register_strategies",
 ]
 
@@ -37,3 +38,8 @@ def mellea_register_contexts(register: Callable[[ContextManifest], None]) -> Non
 @hookspec
 def mellea_register_strategies(register: Callable[[StrategyManifest], None]) -> None:
     """Call ``register`` once for each sampling strategy that the plugin provides."""
+
+
+@hookspec
+def mellea_register_hooks(register: Callable[[HooksManifest], None]) -> None:
+    """Call ``register`` once for each set of handlers of hooks that the plugin provides."""

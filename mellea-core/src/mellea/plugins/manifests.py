@@ -16,6 +16,7 @@ __all__ = [
     "KINDS",
     "BackendManifest",
     "ContextManifest",
+    "HooksManifest",
     "Kind",
     "Manifest",
     "StrategyManifest",
@@ -130,12 +131,22 @@ class StrategyManifest(Manifest):
         return self.defaults
 
 
-Kind = Literal["backend", "context", "strategy"]
+@frozen(kw_only=True)
+class HooksManifest(Manifest):
+    """What a plugin says of handlers of hooks; its factory makes a ``Plugin`` or a ``PluginSet``.
+
+    They listen to the calls of a session that names them, ``start_session(plugins=["NAME"])``, and to no
+    others.
+    """
+
+
+Kind = Literal["backend", "context", "strategy", "hooks"]
 """What a plugin may provide."""
 
 KINDS: Mapping[Kind, type[Manifest]] = {
     "backend": BackendManifest,
     "context": ContextManifest,
     "strategy": StrategyManifest,
+    "hooks": HooksManifest,
 }
 """The manifest of each kind."""

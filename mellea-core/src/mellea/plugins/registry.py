@@ -17,6 +17,7 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
+from mellea._lazy import lazy_names
 from mellea.core.errors import (
     AmbiguousPluginError,
     PluginError,
@@ -36,6 +37,17 @@ from mellea.plugins.discovery import (
 from mellea.plugins.manifests import KINDS, BackendManifest, Kind
 from mellea.plugins.wellknown import WELL_KNOWN, not_installed
 
+__getattr__, _ = lazy_names(
+    __name__,
+    {  # of the 0.8 line, where this module attaches handlers
+        "block": "mellea.core.hook_handlers",
+        "modify": "mellea.core.hook_handlers",
+        "plugin_scope": "mellea.plugins.attaching",
+        "register": "mellea.plugins.attaching",
+        "unregister": "mellea.plugins.attaching",
+    },
+)
+
 __all__ = ["Kind", "PluginInfo", "PluginRegistry", "registry"]
 
 Status = Literal["ok", "broken", "incompatible", "ambiguous", "denied", "unknown"]
@@ -43,6 +55,7 @@ _LISTING: Mapping[Kind, str] = {
     "backend": "List what is installed with: mellea backends",
     "context": "List what is installed with: mellea contexts",
     "strategy": 'Pass a name such as "rejection" or "best-of-n", or a strategy itself.',
+    "hooks": "List what is installed with: mellea hooks",
 }
 
 

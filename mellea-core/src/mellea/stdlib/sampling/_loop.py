@@ -22,6 +22,7 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, ProviderError, RepetitionError, UsageError
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.hooks import listens
 from mellea.core.reasoning import looking_after_answers
 from mellea.core.requirement import Requirement
 from mellea.core.response import as_usage
@@ -233,11 +234,31 @@ class BaseSamplingStrategy(SamplingStrategy):
             strategy=repr(self),
         )
         with call.spending.bounding_money(self._asked_backends(call)):
-            call = await steer_request(call) if self.steers else call
-            attempts, error = await self._attempts(call)
-            if not attempts:
-                raise error or no_attempt(call.spending)
-            index, why = await self.choose(call, attempts, error)
+            if listens("sampling"):
+                return await self._told_choice(call)
+            return await self._choice(call)
+
+    async def _told_choice(self, call: SamplingRequest) -> SamplingResult[Any]:
+        """Make the attempts and choose one, while the handlers of hooks are told."""
+        from mellea.stdlib.sampling._told import ToldLoop  # noqa: PLC0415  only where somebody listens
+
+        told = ToldLoop(type(self).__name__)
+        try:
+            call = await told.begin(call)
+            result = await self._choice(evolve(call, told=told))
+        except BaseException as error:
+            await told.failed(error)
+            raise
+        await told.ended(result)
+        return result
+
+    async def _choice(self, call: SamplingRequest) -> SamplingResult[Any]:
+        """Make the attempts and choose one."""
+        call = await steer_request(call) if self.steers else call
+        attempts, error = await self._attempts(call)
+        if not attempts:
+            raise error or no_attempt(call.spending)
+        index, why = await self.choose(call, attempts, error)
         told = tuple([_in_call_context(attempt, call) for attempt in attempts])
         return SamplingResult(told, index, why, fates_of(told, index))
 
@@ -311,6 +332,8 @@ class BaseSamplingStrategy(SamplingStrategy):
             try:
                 async with aclosing(self._attempt(call, begun)) as entries:
                     async for attempt in entries:
+                        if call.told is not None:
+                            await call.told.attempt(attempt)
                         yield attempt
             except ProviderError as error:
                 yield error
@@ -326,6 +349,8 @@ class BaseSamplingStrategy(SamplingStrategy):
             if not attempt.success:
                 before = attempt.before if attempt.before is not None else ctx
                 action, ctx = self.next_step(before, attempt.context, *_lists(past))
+                if call.told is not None:
+                    await call.told.repair(attempt, action, ctx)
 
     async def _attempt(
         self, call: SamplingRequest, begun: AttemptStart

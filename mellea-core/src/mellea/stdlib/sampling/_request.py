@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, field, frozen
 
@@ -23,7 +23,17 @@ from mellea.core.thunk import ModelOutputThunk
 if TYPE_CHECKING:
     from mellea.core.steering import Guards
 
-__all__ = ["SamplingRequest", "check_count", "requirements_of"]
+__all__ = ["SamplingRequest", "Told", "check_count", "requirements_of"]
+
+
+class Told(Protocol):
+    """Whoever is told what happens in a loop."""
+
+    async def attempt(self, attempt: Attempt[Any]) -> None:
+        """Take note that an attempt has ended."""
+
+    async def repair(self, failed: Attempt[Any], action: Span, context: Context) -> None:
+        """Take note of what is asked after a failed attempt."""
 
 
 @frozen
@@ -48,6 +58,7 @@ class SamplingRequest:
         reseeds: Whether the next attempt draws with a seed of its own even where a temperature is given.
         steering: What became of each requirement that has a form, by its name.
         guards: What a steered text is looked at for, beside its requirements; None where nothing steers.
+        told: Tells the handlers of hooks what happens; None where nobody listens.
         first: Gives a lane its first answer, where one request draws those of all lanes; None where too few
             came.
     """
@@ -69,6 +80,7 @@ class SamplingRequest:
     reseeds: bool = False
     steering: Mapping[str, str] = field(factory=dict, hash=False)
     guards: Guards | None = None
+    told: Told | None = field(default=None, repr=False, eq=False)
     first: Callable[[int], Awaitable[ModelOutputThunk[Any] | None]] | None = field(
         default=None, repr=False, eq=False
     )

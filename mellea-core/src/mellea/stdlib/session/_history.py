@@ -83,6 +83,8 @@ class History:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.last: ModelOutputThunk[Any] | None = None
+        self.turns = 0
+        """How many turns were remembered."""
         self._epoch = 0
         self._lock = threading.RLock()
         self._open: list[_Open] = []
@@ -112,6 +114,7 @@ class History:
             if self.last is not None:
                 self.last.release_prompt()
             self.last = thunk
+            self.turns += 1
             if not thunk.is_computed():
                 self._open.append(_Open(before, self.ctx, _new_spans(begun.ctx, after), thunk))
                 thunk.on_failure(self._roll_back)

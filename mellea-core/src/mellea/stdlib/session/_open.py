@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mellea.core.backend import Backend
 from mellea.core.context import Context
-from mellea.core.errors import UsageError
+from mellea.core.errors import PluginError, UsageError
+from mellea.core.event_loop import run_sync
+from mellea.core.hooks import HookLayer, current_scope, fire_in, listens
 from mellea.core.options import OptionTable
 from mellea.plugins.factory import create
 from mellea.stdlib.context.simple import SimpleContext
@@ -34,18 +37,61 @@ def open_session(
 ) -> MelleaSession:
     """Open a session, as ``start_session`` says."""
     options = OptionTable({}, {}).canonical(model_options)  # what is wrong shows before a backend opens
-    brought = tuple(plugins or ())
+    brought = _opened(plugins) if plugins else ()
     context = open_context(ctx, context_type, brought)
+    session_id = str(uuid.uuid4())
+    if brought or listens("session_pre_init"):
+        told = _tell_opening(session_id, brought, backend or backend_name, model_id, options, context)
+        model_id = told.get("model_id", model_id)
+        options = OptionTable({}, {}).canonical(told.get("model_options", options))
     opened = open_backend(backend, backend_name, model_id, brought, backend_kwargs)
     made_here = not any(opened is given for given in (backend, backend_name))
-    return MelleaSession(
-        opened,
-        context,
-        model_options=options,
-        strict=strict,
-        steer=steer,
-        plugins=brought,
-        owns_backend=made_here,
+    try:
+        return MelleaSession(
+            opened,
+            context,
+            session_id=session_id,
+            model_options=options,
+            strict=strict,
+            steer=steer,
+            plugins=brought,
+            owns_backend=made_here,
+        )
+    except PluginError:  # a handler of a hook does not let the session be
+        if made_here:
+            run_sync(opened.aclose())
+        raise
+
+
+def _opened(plugins: Iterable[Any]) -> Sequence[Any]:
+    from mellea.plugins.attaching import opened  # noqa: PLC0415  few sessions bring any
+
+    return opened(plugins)
+
+
+def _tell_opening(
+    session_id: str,
+    plugins: Sequence[Any],
+    backend: str | Backend | None,
+    model_id: Any,
+    options: Mapping[str, Any],
+    context: Context,
+) -> Mapping[str, Any]:
+    """Tell the handlers of hooks that a session is about to open, and return what they change."""
+    from mellea.plugins.attaching import brings_hooks  # noqa: PLC0415  see above
+    from mellea.plugins.base import handlers_of  # noqa: PLC0415
+
+    own = HookLayer(handlers_of([item for item in plugins if brings_hooks(item)]))
+    name = backend or os.environ.get("MELLEA_BACKEND") or DEFAULT_BACKEND
+    return run_sync(
+        fire_in(
+            current_scope().of_session(session_id, own),
+            "session_pre_init",
+            backend_name=name if isinstance(name, str) else type(name).__name__,
+            model_id=model_id,
+            model_options=options,
+            context_type=type(context).__name__,
+        )
     )
 
 

@@ -10,7 +10,7 @@ import copy
 import functools
 import inspect
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -22,6 +22,14 @@ from mellea.core.errors import ClosedError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.hooks import (
+    HookScope,
+    current_scope,
+    enter_scope,
+    fire_in,
+    session_layer,
+    within,
+)
 from mellea.core.options import ModelOption, OptionTable
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
@@ -72,14 +80,20 @@ class SessionState:
         if not steer:
             self.model_options = {ModelOption.STEER: False, **self.model_options}
         self.strict = strict
-        self.plugins = tuple(plugins or ())
+        self.plugins, handlers, attached = _sorted(plugins) if plugins else ((), (), ())
+        self._hooks = session_layer(self.id, handlers)
+        self._scope = HookScope(self.id, self._hooks)
         self._history = History(self._bound(_check_context(ctx)) if ctx is not None else SimpleContext())
         self._ownership = Ownership()
         if owns_backend:
             self._ownership.owned.push_async_callback(backend.aclose)
         self._ownership.add(self)
         self._closed = False
-        self._outer: list[SessionState | None] = []
+        self._ended_by: BaseException | None = None
+        self._outer: list[tuple[SessionState | None, HookScope]] = []
+        if attached:
+            self._start_plugins(attached)
+        self._tell_opened()
 
     # State
 
@@ -99,6 +113,8 @@ class SessionState:
 
     def reset(self) -> None:
         """Forget everything; the context's settings stay."""
+        if self._told_scope.listens("session_reset"):
+            run_sync(fire_in(self._told_scope, "session_reset", previous_context=self.ctx))
         self._history.replace(self._bound(self.ctx.new_instance()))
 
     def _bound(self, ctx: Context) -> Context:
@@ -115,12 +131,20 @@ class SessionState:
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
-        own = {"_history": History(self.ctx), "_outer": []}
+        name = str(uuid.uuid4())
+        hooks = session_layer(name, self._hooks.handlers)
+        own = {
+            "id": name,
+            "_history": History(self.ctx),
+            "_outer": [],
+            "_hooks": hooks,
+            "_scope": HookScope(name, hooks),
+        }
         vars(twin).update({**vars(self), **own})
-        twin.id = str(uuid.uuid4())
         twin.model_options = dict(self.model_options)
         if not self._closed:
             self._ownership.add(twin)
+            twin._tell_opened()  # noqa: SLF001  the twin's own
         return twin
 
     def last_prompt(self) -> str | list[dict[str, Any]] | None:
@@ -150,7 +174,12 @@ class SessionState:
             run_sync(self.aclose())
 
     def cleanup(self, *, exception: BaseException | None = None) -> None:
-        """Close the session, whatever has happened in it."""
+        """Close the session.
+
+        Args:
+            exception: What has happened in it, for the handlers of hooks.
+        """
+        self._ended_by = exception
         self.close()
 
     @classmethod
@@ -168,18 +197,64 @@ class SessionState:
         for thunk in self._history.pending():
             await thunk.cancel_generation()
         self._history.interrupt()
-        await self._ownership.release(self)
+        try:
+            if self._told_scope.listens("any"):
+                await self._tell_closed()
+        finally:
+            await self._ownership.release(self)
+
+    async def _tell_closed(self) -> None:
+        from mellea.core.hook_tasks import drain_background_tasks  # noqa: PLC0415  only where somebody listens
+
+        try:
+            await fire_in(
+                self._told_scope,
+                "session_cleanup",
+                context=self.ctx,
+                interaction_count=self._history.turns,
+                exception=self._ended_by,
+            )
+        finally:
+            await drain_background_tasks(self.id)
+
+    def _tell_opened(self) -> None:
+        scope = self._told_scope
+        if scope.listens("session_post_init"):
+            model = getattr(self.backend, "model_id", None)
+            run_sync(fire_in(scope, "session_post_init", model_id=model, context=self.ctx))
+
+    def _start_plugins(self, plugins: Sequence[Any]) -> None:
+        """Let plugin objects begin, and end with the last clone."""
+        from mellea.plugins.base import start_plugins, stop_plugins  # noqa: PLC0415  few sessions have any
+
+        run_sync(start_plugins(plugins))
+        self._ownership.owned.push_async_callback(stop_plugins, plugins)
+
+    @property
+    def _told_scope(self) -> HookScope:
+        """Who listens to a call of this session: its own handlers, and those of the blocks around it."""
+        blocks, scope = current_scope().blocks, self._scope
+        if scope.blocks is not blocks or scope.session_id != self.id:
+            scope = self._scope = HookScope(self.id, self._hooks, blocks)
+        return scope
 
     def __enter__(self) -> Self:
         self._check_open()
-        self._outer.append(current_session.get())
+        self._outer.append((current_session.get(), current_scope()))
         current_session.set(self)
+        enter_scope(self._told_scope)
         return self
+
+    def _leave(self) -> None:
+        session, scope = self._outer.pop()
+        current_session.set(session)
+        enter_scope(scope)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        current_session.set(self._outer.pop())
+        self._leave()
+        self._ended_by = error
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -188,7 +263,8 @@ class SessionState:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        current_session.set(self._outer.pop())
+        self._leave()
+        self._ended_by = error
         await self.aclose()
 
     def _check_open(self) -> None:
@@ -227,7 +303,7 @@ class SessionState:
         """
         self._check_open()
         begun = self._history.begin()
-        with self._history.interruptible():
+        with self._history.interruptible(), within(self._told_scope):
             result, after = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
         output = _output(result, after)
         if self._closed and not output.is_computed():
@@ -273,7 +349,7 @@ class SessionState:
         """
         self._check_open()
         begun = self._history.begin()
-        with self._history.interruptible():
+        with self._history.interruptible(), within(self._told_scope):
             result = await call(begun.ctx, self.backend, self._over_own(None))
         self._history.commit(begun, result.result_ctx, result.result)
         return result
@@ -284,14 +360,15 @@ class SessionState:
         """Return a run on what is remembered that is read step by step; its answer is then remembered."""
         self._check_open()
         begun = self._history.begin()
-        run = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
+        with within(self._told_scope):
+            run = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
         return run.within(self._step, functools.partial(self._history.commit, begun))
 
     @contextmanager
     def _step(self) -> Iterator[None]:
         """Let closing the session end what runs in a block."""
         self._check_open()
-        with self._history.interruptible():
+        with self._history.interruptible(), within(self._told_scope):
             yield
 
     async def _look(self, verb: Callable[..., Coroutine[Any, Any, S]], *asked: Any, **options: Any) -> S:
@@ -300,8 +377,22 @@ class SessionState:
         Closing the session ends it.
         """
         self._check_open()
-        with self._history.interruptible():
+        with self._history.interruptible(), within(self._told_scope):
             return await verb(*asked, self.ctx, self.backend, **self._with_defaults(options))
+
+
+def _sorted(plugins: Iterable[Any]) -> tuple[tuple[Any, ...], Sequence[Any], Sequence[Any]]:
+    """Return the modules with manifests that a session brings along, its handlers, and its plugin objects."""
+    from mellea.plugins.attaching import brings_hooks, opened  # noqa: PLC0415  few sessions bring any
+    from mellea.plugins.base import handlers_of, plugins_in  # noqa: PLC0415
+
+    given = opened(plugins)
+    attached = [item for item in given if brings_hooks(item)]
+    return (
+        tuple(item for item in given if not brings_hooks(item)),
+        handlers_of(attached),
+        plugins_in(attached),
+    )
 
 
 def _output(result: Any, after: Context) -> ModelOutputThunk[Any]:

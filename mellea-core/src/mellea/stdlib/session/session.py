@@ -72,7 +72,8 @@ class MelleaSession(SessionState):
         model_options: Options of every call of this session, over the backend's and under the call's own.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
-        plugins: Plugins of this session; strategies are named among them before the installed ones.
+        plugins: Handlers of hooks for this session's calls, and modules with manifests: strategies are named
+            among them before the installed ones.
         owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
             backend that it made.
         allow_context_type_change: Kept for programs that pass it; any type of context may come back.

@@ -42,8 +42,8 @@ def start_session(
         ctx: A context, or the name of a context type. By default a ``SimpleContext``.
         context_type: The name of a context type; another way to say ``ctx``.
         model_options: Options of every call of this session.
-        plugins: Modules or objects with hook implementations, for this session only; they go before what is
-            installed.
+        plugins: What this session brings along: handlers of hooks (functions, plugin objects, sets, names of
+            installed ones), and modules with manifests, which go before what is installed.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
         backend_name: Another name for ``backend``.

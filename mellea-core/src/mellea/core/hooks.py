@@ -1,0 +1,239 @@
+"""Hook points: where others may look at a call, change it, or stop it.
+
+Whatever fires a hook asks first whether anybody listens, which costs a fraction of a microsecond, and only
+then says what happens::
+
+    if listens("tool_pre_invoke"):
+        changed = await fire("tool_pre_invoke", tool_invocation_id=name, model_tool_call=call)
+
+Handlers are attached in layers: one for the process, one for each session, one for each ``with`` block. The
+scope of a call is a context variable, so that it goes along into the tasks, loops and threads that the call
+uses, and into no other call. What handlers and payloads are stands in ``hook_dispatch`` and
+``hook_payloads``, which come with the first handler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from mellea.core.hook_names import HookFamily, HookName
+
+__all__ = [
+    "AWAITED",
+    "PROCESS",
+    "SESSIONS",
+    "HookLayer",
+    "HookScope",
+    "Listener",
+    "current_scope",
+    "enter_scope",
+    "fire",
+    "fire_in",
+    "leave_scope",
+    "listens",
+    "session_layer",
+    "within",
+]
+
+
+class Listener(Protocol):
+    """A handler, as far as it matters here."""
+
+    @property
+    def key(self) -> object:
+        """What tells it from others."""
+        ...
+
+    def table(self, handlers: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+        """Return handlers by the hooks, and the families of hooks, that they listen to."""
+        ...
+
+    async def dispatch(
+        self,
+        handlers: Sequence[Any],
+        name: str,
+        fields: Mapping[str, Any],
+        session_id: str | None,
+        request_id: str,
+    ) -> Mapping[str, Any]:
+        """Call the handlers of a hook, and return the fields that they change."""
+        ...
+
+
+class HookLayer:
+    """Handlers that are attached and taken off together.
+
+    Args:
+        handlers: The handlers.
+    """
+
+    __slots__ = ("__weakref__", "handlers")
+
+    def __init__(self, handlers: Sequence[Listener] = ()) -> None:
+        self.handlers = tuple(handlers)
+
+    def replace(self, handlers: Sequence[Listener]) -> None:
+        """Attach others instead; calls under way see it at their next hook point."""
+        global _changes  # noqa: PLW0603  scopes compare it with what they have seen
+        self.handlers = tuple(handlers)
+        _changes += 1
+
+    def add(self, handlers: Sequence[Listener]) -> None:
+        """Attach more of them; those that are attached already stay as they are."""
+        known = {handler.key for handler in self.handlers}
+        if more := [handler for handler in handlers if handler.key not in known]:
+            self.replace((*self.handlers, *more))
+
+    def remove(self, handlers: Sequence[Listener]) -> None:
+        """Take some off."""
+        gone = {handler.key for handler in handlers}
+        if any(handler.key in gone for handler in self.handlers):
+            self.replace([handler for handler in self.handlers if handler.key not in gone])
+
+
+PROCESS = HookLayer()
+"""The handlers that listen to every call."""
+_changes = 0
+"""How often handlers were attached or taken off."""
+SESSIONS: WeakValueDictionary[str, HookLayer] = WeakValueDictionary()
+"""The handlers of each session that is open, by its id."""
+AWAITED: dict[str, HookLayer] = {}
+"""Handlers of sessions that are not open yet."""
+
+
+def session_layer(session_id: str, handlers: Sequence[Listener] = ()) -> HookLayer:
+    """Return the handlers of a session that opens.
+
+    Args:
+        session_id: The session.
+        handlers: Those that it brings along.
+    """
+    layer = HookLayer(handlers)
+    if AWAITED and (awaited := AWAITED.pop(session_id, None)) is not None:
+        layer.add(awaited.handlers)
+    SESSIONS[session_id] = layer
+    return layer
+
+
+class HookScope:
+    """Who listens to a call: the process's handlers, its session's, and those of the blocks around it.
+
+    Args:
+        session_id: The session whose call it is.
+        session: That session's handlers.
+        blocks: Those of the ``with`` blocks, the outermost first.
+        request_id: The call of a verb.
+    """
+
+    __slots__ = ("_seen", "blocks", "request_id", "session", "session_id", "table")
+
+    def __init__(
+        self,
+        session_id: str | None = None,
+        session: HookLayer | None = None,
+        blocks: tuple[HookLayer, ...] = (),
+        request_id: str = "",
+    ) -> None:
+        self.session_id, self.session, self.blocks, self.request_id = session_id, session, blocks, request_id
+        self.table: Mapping[str, Sequence[Listener]] = {}
+        self._seen = -1
+
+    def listens(self, name: HookName | HookFamily) -> bool:
+        """Tell whether anybody listens to a hook, or to one of a family."""
+        if self._seen != _changes:
+            self._look()
+        return name in self.table
+
+    def _look(self) -> None:
+        self._seen = _changes
+        layers = (PROCESS, *([] if self.session is None else [self.session]), *self.blocks)
+        handlers = [handler for layer in layers for handler in layer.handlers]
+        if not handlers:
+            self.table = {}
+            return
+        self.table = handlers[0].table(handlers)
+
+    def of_session(self, session_id: str, session: HookLayer) -> HookScope:
+        """Return the scope of a session's call within the same blocks."""
+        return HookScope(session_id, session, self.blocks)
+
+    def with_block(self, block: HookLayer) -> HookScope:
+        """Return the scope within one more block."""
+        return HookScope(self.session_id, self.session, (*self.blocks, block), self.request_id)
+
+    def without_block(self, block: HookLayer) -> HookScope:
+        """Return the scope outside of a block."""
+        others = tuple(one for one in self.blocks if one is not block)
+        return HookScope(self.session_id, self.session, others, self.request_id)
+
+    def of_request(self, request_id: str) -> HookScope:
+        """Return the scope of one call of a verb; of a verb within a verb, the outer one's."""
+        if self.request_id:
+            return self
+        return HookScope(self.session_id, self.session, self.blocks, request_id)
+
+
+_current: ContextVar[HookScope] = ContextVar("mellea_hooks", default=HookScope())  # noqa: B039  it only caches
+
+
+def listens(name: HookName | HookFamily) -> bool:
+    """Tell whether anybody listens to a hook here, or to one of a family."""
+    scope = _current.get()
+    if scope._seen != _changes:  # noqa: SLF001  a call less on the way of every call
+        scope._look()  # noqa: SLF001
+    return name in scope.table
+
+
+def current_scope() -> HookScope:
+    """Return who listens here."""
+    return _current.get()
+
+
+def enter_scope(scope: HookScope) -> Token[HookScope]:
+    """Let others listen from here on, and return what ends it."""
+    return _current.set(scope)
+
+
+def leave_scope(token: Token[HookScope]) -> None:
+    """Let those listen who did before."""
+    _current.reset(token)
+
+
+@contextmanager
+def within(scope: HookScope) -> Iterator[None]:
+    """Let others listen in a block."""
+    token = _current.set(scope)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+async def fire(name: HookName, **fields: Any) -> Mapping[str, Any]:
+    """Tell everybody who listens here what happens; see ``fire_in``."""
+    return await fire_in(_current.get(), name, **fields)
+
+
+async def fire_in(scope: HookScope, name: HookName, **fields: Any) -> Mapping[str, Any]:
+    """Tell everybody who listens in a scope what happens.
+
+    Args:
+        scope: Who listens.
+        name: The hook.
+        fields: What its payload says.
+
+    Returns:
+        The fields that handlers have changed, with their new values.
+
+    Raises:
+        PluginViolationError: A handler stops the call.
+        HookFailedError: A handler that may stop it has failed.
+    """
+    if not scope.listens(name):
+        return {}
+    handlers = scope.table[name]
+    return await handlers[0].dispatch(handlers, name, fields, scope.session_id, scope.request_id)
