@@ -1,6 +1,7 @@
 """The command line.
 
-``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat``, ``show`` and ``new-plugin``.
+``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat``, ``show``, ``history`` and
+``new-plugin``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
 backend.
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument(
         "--html", metavar="FILE", help="write them to this file as an HTML page, instead of printing them"
     )
+    _add_history(commands, json)
     listing = (json, check)
     command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
@@ -161,6 +163,48 @@ def _parser() -> argparse.ArgumentParser:
         "--directory", metavar="DIR", default=".", help="where to make its folder (default: here)"
     )
     return parser
+
+
+def _add_history(commands: Any, json: argparse.ArgumentParser) -> None:
+    """Add ``mellea history`` with its own commands."""
+    text = "show what sessions did that keep a history"
+    parser = commands.add_parser("history", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(handler=None)
+    within = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    db = argparse.ArgumentParser(add_help=False)
+    db.add_argument("--db", metavar="FILE", help="the history (default: $MELLEA_HISTORY, else runs.db)")
+    limit = argparse.ArgumentParser(add_help=False)
+    limit.add_argument("-n", "--limit", metavar="N", type=_positive, default=20, help="the most to show (20)")
+    session = argparse.ArgumentParser(add_help=False)
+    session.add_argument(
+        "--session", metavar="ID", help="of this session alone; the beginning of its id is enough"
+    )
+
+    def command(
+        name: str, function: str, text: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        description = f"{text[0].upper()}{text[1:]}."
+        made: argparse.ArgumentParser = within.add_parser(
+            name, help=text, description=description, parents=(db, *parents)
+        )
+        made.set_defaults(handler=f"mellea.cli.history:{function}")
+        return made
+
+    command("list", "list_calls", "list the newest calls, below their sessions", session, limit, json)
+    show = command(
+        "show", "show", "show a call with its attempts and requests, or a session with its calls", json
+    )
+    show.add_argument("id", metavar="ID", help="the number of a call, or the beginning of a session's id")
+    show.add_argument("--full", action="store_true", help="of a call: print prompts and answers in full")
+    show.add_argument(
+        "--html", metavar="FILE", help="of a call: write its attempts to this file as an HTML page"
+    )
+    search = command("search", "search", "find prompts and answers by their words", limit, json)
+    search.add_argument(
+        "words", metavar="WORD", nargs="+", help="all of them occur; a star at the end is any ending"
+    )
+    export = command("export", "export", "print all that is known of each call, as JSON", session)
+    export.add_argument("--jsonl", action="store_true", help="print one JSON value a line, for each call one")
 
 
 def _talking_options() -> argparse.ArgumentParser:

@@ -11,10 +11,21 @@ from mellea.core.logprobs import logprobs_from, logprobs_to_json
 from mellea.core.response import Chunk, Completion, Usage
 from mellea.core.tool_call import ToolCallFragment
 
-__all__ = ["chunk_from_json", "chunk_to_json", "completion_from_json", "completion_to_json"]
+__all__ = [
+    "answer_to_json",
+    "chunk_from_json",
+    "chunk_to_json",
+    "completion_from_json",
+    "completion_to_json",
+]
 
 _OTHERWISE = {"usage", "raw", "logprobs", "tool_calls"}
 _CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in _OTHERWISE)
+
+
+def answer_to_json(answer: Chunk | Completion) -> dict[str, Any]:
+    """Return a chunk or a completion as JSON."""
+    return chunk_to_json(answer) if isinstance(answer, Chunk) else completion_to_json(answer)
 
 
 def chunk_to_json(chunk: Chunk) -> dict[str, Any]:

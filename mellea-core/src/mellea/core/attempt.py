@@ -131,32 +131,34 @@ class Attempt(Generic[S]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything that can be told of it as JSON values, without the secrets in them."""
+        return redacted(self.told())
+
+    def told(self) -> dict[str, Any]:
+        """Return what ``to_dict`` does, for whoever blanks the secrets."""
         usage = self.usage
-        return redacted(
-            {
-                "success": self.success,
-                "text": str(self.output),
-                "error": self.error,
-                "model": self.output.generation.model,
-                "lane": self.lane,
-                "round": self.round,
-                "started": None if self.started is None else _moment(self.started),
-                "seconds": round(self.seconds, 6),
-                "usage": dict(usage),
-                "strategy": self.strategy,
-                "seed": self.seed,
-                "options": None if self.sent is None else _plain(self.sent.options),
-                "prompt": None if self.sent is None else [_told(message) for message in self.sent.messages],
-                "feedback": self.feedback,
-                "fixed_by": self.fixed_by,
-                "faults": list(self.faults),
-                "requirements": [
-                    _verdict(requirement, result, self.steering.get(requirement.name))
-                    for requirement, result in self.results
-                ],
-                "calls": [_call(message) for message in self.tool_results],
-            }
-        )
+        return {
+            "success": self.success,
+            "text": str(self.output),
+            "error": self.error,
+            "model": self.output.generation.model,
+            "lane": self.lane,
+            "round": self.round,
+            "started": None if self.started is None else _moment(self.started),
+            "seconds": round(self.seconds, 6),
+            "usage": dict(usage),
+            "strategy": self.strategy,
+            "seed": self.seed,
+            "options": None if self.sent is None else _plain(self.sent.options),
+            "prompt": None if self.sent is None else [_told(message) for message in self.sent.messages],
+            "feedback": self.feedback,
+            "fixed_by": self.fixed_by,
+            "faults": list(self.faults),
+            "requirements": [
+                _verdict(requirement, result, self.steering.get(requirement.name))
+                for requirement, result in self.results
+            ],
+            "calls": [_call(message) for message in self.tool_results],
+        }
 
     def _repr_html_(self) -> str:
         rows = [

@@ -6,10 +6,14 @@ import os
 import re
 from typing import Protocol
 
-__all__ = ["Writable", "has_colours", "is_terminal", "terminal_width", "visible"]
+__all__ = ["Writable", "has_colours", "in_signs_of", "is_terminal", "terminal_width", "visible"]
 
 _STEERING = r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _STEERING_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+
+_IN_ASCII = str.maketrans(
+    {"✓": "+", "✗": "x", "–": "-", "├": "|", "└": "`", "─": "-", "│": "|", "←": "<-", "…": "...", "·": "-"}  # noqa: RUF001
+)
 
 
 class Writable(Protocol):
@@ -29,6 +33,16 @@ def visible(text: str, *, lines: bool = False) -> str:
     pattern = _STEERING_IN_LINES if lines else _STEERING
     text = text.replace("\r\n", "\n") if lines else text
     return re.sub(pattern, lambda sign: repr(sign[0])[1:-1], text)
+
+
+def in_signs_of(file: object, text: str) -> str:
+    """Return a text in signs that a file can show: the marks and lines of a tree have others in ASCII."""
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def is_terminal(file: object) -> bool:

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
-from mellea.core.terminal import Writable, has_colours, terminal_width, visible
+from mellea.core.terminal import Writable, has_colours, in_signs_of, terminal_width, visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["as_html", "as_tree", "print_tree", "read_trace", "write_text"]
+__all__ = ["as_html", "as_tree", "duration", "print_tree", "read_trace", "write_text"]
 
 _WIDTH = 100
 _TOO_LARGE = 10**15
@@ -65,10 +65,6 @@ _REQUIREMENT: dict[str, Any] = {
     "seconds": _NUMBER,
     "tokens": int,
 }
-_IN_ASCII = str.maketrans(
-    {"✓": "+", "✗": "x", "–": "-", "├": "|", "└": "`", "─": "-", "│": "|", "←": "<-", "…": "..."}  # noqa: RUF001
-)
-
 _COLOURS = {
     re.compile(r"^([├└│─ ]*)(✓)(?= )"): "32",
     re.compile(r"^([├└│─ ]*)(✗)(?= )"): "31",
@@ -111,12 +107,7 @@ def print_tree(trace: Mapping[str, Any], file: Writable | None = None) -> None:
     tree = as_tree(trace, terminal_width(target, _WIDTH + 4))
     if has_colours(target):
         tree = "\n".join(map(_coloured, tree.splitlines()))
-    encoding = getattr(target, "encoding", None) or "utf-8"
-    try:
-        tree.encode(encoding)
-    except UnicodeEncodeError:
-        tree = tree.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
-    target.write(f"{tree}\n")
+    target.write(f"{in_signs_of(target, tree)}\n")
 
 
 def _coloured(line: str) -> str:
@@ -139,7 +130,7 @@ def _has_lanes(trace: Mapping[str, Any]) -> bool:
     return any(attempt["lane"] for attempt in trace["attempts"])
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return a time as a person reads it."""
     return (
         f"{seconds:.2f} s"
@@ -153,7 +144,7 @@ def _time(seconds: float) -> str:
 def _attempt_head(index: int, attempt: Mapping[str, Any], *, lanes: bool, chosen: bool) -> str:
     where = f" lane {attempt['lane'] + 1}, round {attempt['round'] + 1}," if lanes else ""
     fixed = f", mended by {attempt['fixed_by']!r}" if attempt["fixed_by"] else ""
-    spent = f"{_time(attempt['seconds'])}, {_tokens(attempt)} tokens"
+    spent = f"{duration(attempt['seconds'])}, {_tokens(attempt)} tokens"
     mark = "–" if attempt.get("calls") else _mark(attempt["success"])  # noqa: RUF001  a dash as a mark
     return f"{mark} attempt {index + 1}:{where} {spent}{fixed}{'  ← chosen' if chosen else ''}"
 
@@ -174,7 +165,7 @@ def _attempt_lines(attempt: Mapping[str, Any], width: int) -> Iterator[str]:
 def _call_line(call: Mapping[str, Any]) -> str:
     given = json.dumps(call.get("arguments"), ensure_ascii=False)
     said = f"{call['tool']} {given}: {call['result']}"
-    return f"{_mark(not call['failed'])} {said} [{_time(call['seconds'])}]"
+    return f"{_mark(not call['failed'])} {said} [{duration(call['seconds'])}]"
 
 
 def _check_line(requirement: Mapping[str, Any]) -> str:
@@ -184,7 +175,7 @@ def _check_line(requirement: Mapping[str, Any]) -> str:
     score = f"score {requirement['score']:g}, " if requirement["score"] is not None else ""
     tokens = f", {requirement['tokens']} tokens" if requirement["tokens"] else ""
     steered = "steered, " if requirement.get("steering") == "steered" else ""
-    spent = "" if requirement["skipped"] else f" [{steered}{score}{_time(requirement['seconds'])}{tokens}]"
+    spent = "" if requirement["skipped"] else f" [{steered}{score}{duration(requirement['seconds'])}{tokens}]"
     return f"{_mark(requirement['met'], requirement['skipped'])} {said}{spent}"
 
 
@@ -205,7 +196,7 @@ def as_html(trace: Mapping[str, Any]) -> str:
     """
     spent = sum(_tokens(attempt) for attempt in trace["attempts"])
     in_json = functools.partial(json.dumps, indent=2, ensure_ascii=False)
-    page = _page().render(trace=trace, tokens=spent, lanes=_has_lanes(trace), time=_time, in_json=in_json)
+    page = _page().render(trace=trace, tokens=spent, lanes=_has_lanes(trace), time=duration, in_json=in_json)
     return page.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no text that a file can hold
 
 

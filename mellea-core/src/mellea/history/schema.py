@@ -1,0 +1,123 @@
+"""The tables of a history, and the steps from an older version of them to this one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from mellea.core.errors import UsageError
+
+__all__ = ["APPLICATION", "STEPS", "has_search", "upgrade"]
+
+APPLICATION = 0x6D656C61
+"""What tells our files from other files of SQLite."""
+
+_FIRST = """
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, started REAL NOT NULL, ended REAL, backend TEXT,
+    model TEXT, program TEXT, process INTEGER, host TEXT, release TEXT, error TEXT
+);
+CREATE TABLE texts (
+    id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, role TEXT NOT NULL, text TEXT NOT NULL, more TEXT,
+    call INTEGER, session INTEGER
+);
+CREATE TABLE calls (
+    id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, session INTEGER REFERENCES sessions,
+    started REAL NOT NULL, seconds REAL, kind TEXT, asked TEXT, strategy TEXT, outcome TEXT, why TEXT,
+    chosen INTEGER, answer INTEGER REFERENCES texts, steering TEXT, error TEXT
+);
+CREATE INDEX calls_of_session ON calls (session);
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY, call INTEGER NOT NULL REFERENCES calls, place INTEGER NOT NULL,
+    success INTEGER NOT NULL, text INTEGER NOT NULL REFERENCES texts, error TEXT, seconds REAL NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, prompt TEXT, details TEXT NOT NULL,
+    UNIQUE (call, place)
+);
+CREATE TABLE verdicts (
+    attempt INTEGER NOT NULL REFERENCES attempts, place INTEGER NOT NULL, requirement TEXT NOT NULL,
+    met INTEGER NOT NULL, skipped INTEGER NOT NULL, reason TEXT, score REAL, seconds REAL NOT NULL,
+    tokens INTEGER NOT NULL, steering TEXT, PRIMARY KEY (attempt, place)
+) WITHOUT ROWID;
+CREATE INDEX verdicts_of_requirement ON verdicts (requirement, met);
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, sample INTEGER, call INTEGER REFERENCES calls,
+    session INTEGER REFERENCES sessions, kind TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+    request TEXT NOT NULL, answer TEXT, error TEXT, started REAL NOT NULL, seconds REAL NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usage TEXT
+);
+CREATE INDEX requests_by_key ON requests (key, session, sample);
+CREATE INDEX requests_of_call ON requests (call);
+CREATE VIEW words_of_texts AS SELECT id, text FROM texts WHERE role NOT IN ('schema', 'tool offered');
+"""
+STEPS: tuple[str, ...] = (_FIRST,)
+"""The script at place n makes version n + 1 of version n; version 0 is an empty file."""
+
+_SEARCH = """
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, content='words_of_texts', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
+)
+"""
+
+
+def upgrade(file: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:
+    """Bring the tables of a file to this version; those of an empty one are made.
+
+    Args:
+        file: The open file.
+        name: What to call it in errors.
+        steps: The way there.
+
+    Raises:
+        UsageError: It is another program's, or of a newer version.
+    """
+    if _version(file, name, steps) == len(steps):
+        return
+    file.execute(
+        "BEGIN IMMEDIATE"
+    )  # of several processes that come here one goes on, and the others look again
+    try:
+        for number in range(_version(file, name, steps), len(steps)):
+            for statement in filter(str.strip, steps[number].split(";\n")):
+                file.execute(statement)
+            file.execute(f"PRAGMA user_version = {number + 1}")
+            file.execute(f"PRAGMA application_id = {APPLICATION}")
+        _make_searchable(file)
+        file.execute("COMMIT")
+    except BaseException:
+        if file.in_transaction:
+            file.execute("ROLLBACK")
+        raise
+
+
+def _version(file: sqlite3.Connection, name: str, steps: Sequence[str]) -> int:
+    application, version, tables = (
+        file.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if application != APPLICATION and (application or version or tables):
+        raise UsageError(
+            f"{name} is a database of another program.", hint="Name a file that does not exist yet."
+        )
+    if version > len(steps):
+        raise UsageError(
+            f"{name} has version {version} of its tables, and this release knows those up to {len(steps)}.",
+            hint="Install the release that wrote it, or name another file.",
+        )
+    return int(version)
+
+
+def _make_searchable(file: sqlite3.Connection) -> None:
+    """Make the index of words, where SQLite was built with it."""
+    if has_search(file) or not file.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0]:
+        return
+    file.execute(_SEARCH)
+    file.execute("INSERT INTO words (words) VALUES ('rebuild')")
+
+
+def has_search(file: sqlite3.Connection) -> bool:
+    """Tell whether a file has the index of words, and SQLite can read it."""
+    try:
+        file.execute("SELECT rowid FROM words LIMIT 0")
+    except sqlite3.OperationalError:
+        return False
+    return True

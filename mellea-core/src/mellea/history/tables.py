@@ -1,0 +1,351 @@
+"""What a history writes into its tables; each method is one record.
+
+A text is kept once, however often it was sent: of a conversation each turn, of many calls one schema.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from mellea.core.redaction import redacted
+from mellea.core.request_key import canonical
+from mellea.core.response import Usage
+from mellea.history.schema import has_search
+
+__all__ = ["ANSWER", "Tables"]
+
+T = TypeVar("T")
+
+ANSWER = "assistant"
+"""The role of a text that a model wrote."""
+PROMPT, SCHEMA, OFFERED = "prompt", "schema", "tool offered"
+UNSAID = (SCHEMA, OFFERED)
+"""The roles of texts that nobody says: the program's, which may well name what is secret elsewhere."""
+_OTHERWISE = ("role", "content")
+_TEXTS = ("messages", "prompts", "schema", "tools")
+_ATTEMPT = ("text", "error", "success", "seconds", "usage", "prompt", "requirements")
+_VERDICT = ("requirement", "met", "skipped", "reason", "score", "seconds", "tokens")
+_MOST_KNOWN = 4096
+"""Texts whose numbers are remembered, and short ones that are known without their secrets."""
+_SHORT = 500
+"""Characters of a text that is likely to come again: a requirement, a reason, a strategy."""
+
+
+class Tables:
+    """The tables of an open file, within a transaction of whoever calls.
+
+    Args:
+        file: The open file.
+    """
+
+    def __init__(self, file: sqlite3.Connection) -> None:
+        self._file = file
+        self._searches = has_search(file)
+        self._texts: dict[bytes, int] = {}
+        self._sessions: dict[str, int] = {}
+        self._calls: dict[str, int] = {}
+        self._asking: set[str] = set()
+        self._secrets: tuple[str, ...] = ()
+        self._blanked = functools.lru_cache(_MOST_KNOWN)(lambda text: redacted(text, self._secrets))
+
+    def forget(self) -> None:
+        """Forget what was learned in a transaction that was not committed."""
+        self._texts.clear()
+        self._sessions.clear()
+        self._calls.clear()
+        self._asking.clear()
+
+    def hide(self, secrets: tuple[str, ...]) -> None:
+        """Let secrets be blanked from here on, beside those that are known."""
+        if new := [secret for secret in secrets if secret not in self._secrets]:
+            self._secrets = (*self._secrets, *new)
+            self._blanked.cache_clear()
+
+    def blank(self, value: T) -> T:
+        """Return a text, or JSON values, without the secrets in it."""
+        if not value or isinstance(value, int | float):
+            return value
+        if isinstance(value, str) and len(value) < _SHORT:
+            short: Any = self._blanked(value)
+            return short  # type: ignore[no-any-return]
+        return redacted(value, self._secrets)
+
+    def _blanked_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields whose names are ours, without the secrets in their values."""
+        return {name: value if name == "usage" else self.blank(value) for name, value in fields.items()}
+
+    def session(self, uid: str, started: float, about: Mapping[str, Any]) -> int:
+        """Keep a session that begins, and return its number.
+
+        Args:
+            uid: Its id.
+            started: When, in seconds since 1970.
+            about: What else is known of it, by column.
+        """
+        self._sessions[uid] = self._put("sessions", "uid", {"uid": uid, "started": started, **about})
+        return self._sessions[uid]
+
+    def note_backend(self, uid: str | None, provider: str) -> None:
+        """Keep which backend a session asks, the first time that it does."""
+        if uid is not None and uid not in self._asking:
+            self._asking.add(uid)
+            query = "UPDATE sessions SET backend = ? WHERE uid = ? AND backend IS NULL"
+            self._file.execute(query, (provider, uid))
+
+    def end_session(self, uid: str, ended: float, error: str | None) -> None:
+        """Keep how a session ended."""
+        self._file.execute("UPDATE sessions SET ended = ?, error = ? WHERE uid = ?", (ended, error, uid))
+        self._sessions.pop(uid, None)
+        self._asking.discard(uid)
+
+    def number_of_session(self, uid: str | None) -> int | None:
+        """Return the number of a session, if there is one of that id."""
+        if uid is None:
+            return None
+        if uid not in self._sessions:
+            found = self._file.execute("SELECT id FROM sessions WHERE uid = ?", (uid,)).fetchone()
+            if found is None:
+                return None
+            self._sessions[uid] = found[0]
+        return self._sessions[uid]
+
+    def call(self, uid: str, session: str | None, about: Mapping[str, Any]) -> int:
+        """Keep what is known of a call by now, and return its number.
+
+        Args:
+            uid: Its id.
+            session: The id of its session.
+            about: What is known of it, by column.
+        """
+        number = self._calls.get(uid)
+        if number is not None:
+            changed = ", ".join(f"{name} = ?" for name in about)
+            query = f"UPDATE calls SET {changed} WHERE id = ?"  # noqa: S608  names of ours alone
+            self._file.execute(query, _sound((*about.values(), number)))
+            return number
+        known = {"uid": uid, "session": self.number_of_session(session), **about}
+        self._calls[uid] = self._put("calls", "uid", known)
+        return self._calls[uid]
+
+    def leave_call(self, uid: str) -> None:
+        """Forget the number of a call that is over."""
+        self._calls.pop(uid, None)
+
+    def number_of_call(self, uid: str | None) -> int | None:
+        """Return the number of a call, if there is one of that id."""
+        if uid is None or uid in self._calls:
+            return self._calls.get(uid or "")
+        found = self._file.execute("SELECT id FROM calls WHERE uid = ?", (uid,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def drop_attempts(self, call: int) -> None:
+        """Drop the attempts of a call, for all of them to be written anew."""
+        self._file.execute(
+            "DELETE FROM verdicts WHERE attempt IN (SELECT id FROM attempts WHERE call = ?)", (call,)
+        )
+        self._file.execute("DELETE FROM attempts WHERE call = ?", (call,))
+
+    def attempt(self, call: int, place: int, told: Mapping[str, Any]) -> None:
+        """Keep an attempt with its verdicts.
+
+        Args:
+            call: The number of its call.
+            place: Which of the call's attempts it is.
+            told: What ``Attempt.told`` gives.
+        """
+        rest = dict(told)
+        text, error, success, seconds, usage, prompt, verdicts = map(rest.pop, _ATTEMPT)
+        row = (
+            call,
+            place,
+            success,
+            self.text(ANSWER, text, call=call),
+            self.blank(error),
+            seconds,
+            usage["prompt_tokens"],
+            usage["completion_tokens"],
+            None if prompt is None else json.dumps(self._messages(prompt, call, None)),
+            canonical(self._blanked_fields({**rest, "usage": usage})),
+        )
+        number = self._insert("attempts", row)
+        self._file.executemany(
+            f"INSERT INTO verdicts VALUES ({_marks(10)})",  # noqa: S608  marks alone
+            [
+                _sound(
+                    map(self.blank, (number, place, *(each[name] for name in _VERDICT), each.get("steering")))
+                )
+                for place, each in enumerate(verdicts)
+            ],
+        )
+
+    def request(
+        self,
+        key: str,
+        asked: Mapping[str, Any],
+        answers: Sequence[Mapping[str, Any]] | None,
+        *,
+        call: str | None,
+        session: str | None,
+        about: Mapping[str, Any],
+        sample: int | None,
+        usage: Usage,
+    ) -> None:
+        """Keep a request with its answer or its error.
+
+        Args:
+            key: What names it.
+            asked: The request as JSON.
+            answers: The chunks or completions as JSON; None if it failed.
+            call: The id of the call that made it.
+            session: The id of the session.
+            about: What else is known, by column.
+            sample: Which answer it is of a request that has the same ones each time; None for the next one.
+            usage: The tokens that it took.
+        """
+        number, of = self.number_of_call(call), self.number_of_session(session)
+        if sample is None and answers is not None:
+            sample = self._next_sample(key, of)
+        row = {
+            **about,
+            "key": key,
+            "sample": None if answers is None else sample,
+            "call": number,
+            "session": of,
+            "request": canonical(self._asked(asked, number, of)),
+            "answer": None if answers is None else canonical(self._answers(answers, number, of)),
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "usage": canonical(dict(usage)),
+        }
+        query = f"INSERT INTO requests ({', '.join(row)}) VALUES ({_marks(len(row))})"  # noqa: S608  names of ours alone
+        self._file.execute(query, _sound(row.values()))
+
+    def _next_sample(self, key: str, session: int | None) -> int:
+        """Return how many answers to a request a session has had."""
+        query = "SELECT max(sample) FROM requests WHERE key = ? AND session IS ?"
+        last = self._file.execute(query, (key, session)).fetchone()[0]
+        return 0 if last is None else int(last) + 1
+
+    def _asked(self, asked: Mapping[str, Any], call: int | None, session: int | None) -> dict[str, Any]:
+        """Return a request with numbers in place of its texts."""
+        kept = {key: value if key in _TEXTS else self.blank(value) for key, value in asked.items()}
+        if "messages" in kept:
+            kept["messages"] = self._messages(kept["messages"], call, session)
+        if "prompts" in kept:
+            kept["prompts"] = [
+                self.text(PROMPT, each, call=call, session=session) for each in kept["prompts"]
+            ]
+        if "schema" in kept:
+            kept["schema"] = self.text(SCHEMA, canonical(kept["schema"]), call=call, session=session)
+        if "tools" in kept:
+            kept["tools"] = [
+                self.text(OFFERED, canonical(each), call=call, session=session) for each in kept["tools"]
+            ]
+        return kept
+
+    def _messages(
+        self, messages: Iterable[Mapping[str, Any]], call: int | None, session: int | None
+    ) -> list[int]:
+        return [
+            self.text(
+                each["role"],
+                each["content"],
+                {key: value for key, value in each.items() if key not in _OTHERWISE},
+                call=call,
+                session=session,
+            )
+            for each in messages
+        ]
+
+    def _answers(
+        self, answers: Iterable[Mapping[str, Any]], call: int | None, session: int | None
+    ) -> list[dict[str, Any]]:
+        """Return answers with numbers in place of their texts."""
+        kept = []
+        for each in answers:
+            rest = self._blanked_fields({key: value for key, value in each.items() if key != "text"})
+            if said := each.get("text"):
+                rest["text"] = self.text(ANSWER, said, call=call, session=session)
+            kept.append(rest)
+        return kept
+
+    def text(
+        self,
+        role: str,
+        text: str,
+        more: Mapping[str, Any] | None = None,
+        *,
+        call: int | None = None,
+        session: int | None = None,
+    ) -> int:
+        """Return the number under which a text is kept, without the secrets in it.
+
+        Args:
+            role: Who says it.
+            text: The text.
+            more: What else belongs to the message.
+            call: The number of the call that says it first.
+            session: The number of that call's session.
+        """
+        held = canonical(more) if more else ""
+        known = _digest(role, text, held)
+        if known not in self._texts:
+            if len(self._texts) >= _MOST_KNOWN:
+                self._texts.clear()
+            self._texts[known] = self._new_text(role, text, more, call, session)
+        return self._texts[known]
+
+    def _new_text(
+        self, role: str, text: str, more: Mapping[str, Any] | None, call: int | None, session: int | None
+    ) -> int:
+        """Return the number of a text that is new to this connection, though maybe not to the file."""
+        if role not in UNSAID:
+            text, more = self.blank(text), self.blank(more)
+        held = canonical(more) if more else None
+        digest = _digest(role, text, held or "")
+        new = self._file.execute(
+            "INSERT INTO texts (hash, role, text, more, call, session) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (hash) DO NOTHING RETURNING id",
+            _sound((digest, role, text, held, call, session)),
+        ).fetchall()
+        if new and self._searches and role not in UNSAID:
+            self._file.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", _sound((new[0][0], text)))
+        found = new or self._file.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchall()
+        return int(found[0][0])
+
+    def _put(self, table: str, key: str, row: Mapping[str, Any]) -> int:
+        """Insert a row, or fill in what it says where there is one of its key; return its number."""
+        said = ", ".join(f"{name} = excluded.{name}" for name in row if name != key)
+        query = (
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({_marks(len(row))}) "  # noqa: S608  names of ours alone
+            f"ON CONFLICT ({key}) DO UPDATE SET {said} RETURNING id"
+        )
+        return int(self._file.execute(query, _sound(row.values())).fetchall()[0][0])
+
+    def _insert(self, table: str, values: Sequence[Any]) -> int:
+        marks = _marks(len(values))
+        query = f"INSERT INTO {table} VALUES (NULL, {marks})"  # noqa: S608  a name of ours, and marks
+        return self._file.execute(query, _sound(values)).lastrowid or 0
+
+
+def _digest(*parts: str) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(encoded))
+        digest.update(encoded)
+    return digest.digest()
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _sound(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return values that SQLite can hold: it knows no lone surrogates."""
+    return tuple([each.encode("utf-8", "replace").decode() if type(each) is str else each for each in values])

@@ -1,0 +1,188 @@
+"""The thread that writes a history, so that no event loop waits for a disk.
+
+What is handed over while it writes goes into one transaction with what comes next, which makes many calls at
+once as cheap as one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mellea.core.response import Usage
+from mellea.history.opening import open_file, why_not
+from mellea.history.tables import Tables
+
+__all__ = ["Writer", "shared_writer"]
+
+Job: TypeAlias = Callable[[Tables], object]
+
+_log = logging.getLogger("mellea.history")
+_MOST = 256
+"""Jobs of one transaction."""
+
+
+class Writer:
+    """Writes into one file, in a thread of its own. See ``shared_writer``.
+
+    What cannot be written is logged and counted; it raises nothing where a program waits for an answer.
+
+    Args:
+        path: The file.
+        wait: Seconds to wait for other programs that write it.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+
+    def __init__(self, path: Path, wait: float) -> None:
+        self.path = path
+        self.lost = 0
+        """How many records could not be written."""
+        self._wait = wait
+        self._holders = 0
+        self._lock = threading.Lock()
+        self._start()
+
+    def _start(self) -> None:
+        self.process = os.getpid()
+        self._jobs: queue.SimpleQueue[tuple[Job, Future[bool]] | None] = queue.SimpleQueue()
+        self._file = open_file(self.path, wait=self._wait)
+        try:
+            self._tables = Tables(self._file)
+            self._try()
+        except sqlite3.Error as error:
+            self._file.close()
+            raise why_not(self.path, error) from error
+        self._thread = threading.Thread(target=self._run, name="mellea-history", daemon=True)
+        self._thread.start()
+
+    def _try(self) -> None:
+        """See whether the file takes records, before anything depends on it."""
+        about = {"kind": "", "provider": "", "model": "", "started": 0, "seconds": 0}
+        tables = self._tables
+        self._file.execute("BEGIN IMMEDIATE")
+        tables.session("", 0, {})
+        tables.call("", "", {"started": 0})
+        tables.request("", {}, [{"text": "?"}], call="", session="", about=about, sample=None, usage=Usage())
+        self._file.execute("ROLLBACK")
+        tables.forget()
+
+    def submit(self, job: Job) -> Future[bool]:
+        """Hand something over to be written; the future says whether it was."""
+        done: Future[bool] = Future()
+        self._jobs.put((job, done))
+        return done
+
+    def hold(self) -> None:
+        """Count one more who writes."""
+        with self._lock:
+            self._holders += 1
+
+    def release(self) -> None:
+        """Count one less; with the last one the file is closed, once all is written."""
+        if self.process != os.getpid():
+            return
+        with self._lock:
+            self._holders -= 1
+            if self._holders:
+                return
+        with _opening:
+            if _writers.get(str(self.path)) is self:
+                del _writers[str(self.path)]
+        self._jobs.put(None)
+        if threading.current_thread() is not self._thread:  # what holds it may end anywhere
+            self._thread.join()
+        if self.lost:
+            _log.error("The history %s lacks %d records that could not be written.", self.path, self.lost)
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._jobs.get()]
+            while len(batch) < _MOST and not self._jobs.empty():
+                batch.append(self._jobs.get())
+            given = [entry for entry in batch if entry is not None]
+            if given:
+                self._write(given)
+            if len(given) < len(batch):
+                self._file.close()
+                return
+
+    def _write(self, batch: list[tuple[Job, Future[bool]]]) -> None:
+        """Write jobs together; if that fails each by itself, so that none is lost for another."""
+        if self._committed([job for job, _ in batch]) is None:
+            for _, done in batch:
+                done.set_result(True)
+            return
+        for job, done in batch:
+            error = self._committed([job])
+            if error is not None:
+                self._note_loss(error)
+            done.set_result(error is None)
+
+    def _committed(self, jobs: list[Job]) -> Exception | None:
+        """Write jobs in one transaction, and return what kept them from it."""
+        try:
+            self._file.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                job(self._tables)
+            self._file.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever it is, the program that waits gets its answer
+            self._tables.forget()
+            try:
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
+            except sqlite3.Error:
+                _log.debug("A transaction could not be rolled back.", exc_info=True)
+            return error
+        return None
+
+    def _note_loss(self, error: Exception) -> None:
+        self.lost += 1
+        if self.lost == 1:
+            said = why_not(self.path, error) if isinstance(error, sqlite3.Error) else error
+            _log.error(
+                "A call is missing in the history, and the program goes on. %s",
+                said,
+                exc_info=None if isinstance(error, sqlite3.Error) else error,
+            )
+
+
+_writers: dict[str, Writer] = {}
+_opening = threading.Lock()
+_left_behind: list[Any] = []
+"""Of a parent process: SQLite forbids to use, and to close, a connection there."""
+
+
+def shared_writer(path: Path, wait: float) -> Writer:
+    """Return the writer of a file in this process; whoever gets it releases it.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    where = Path(os.path.realpath(path))
+    with _opening:
+        writer = _writers.get(str(where))
+        if writer is None or not where.exists():
+            writer = _writers[str(where)] = Writer(where, wait)
+        writer.hold()
+        return writer
+
+
+def _begin_anew() -> None:
+    """Forget, in a forked child, the connections and threads of its parent."""
+    global _opening  # noqa: PLW0603  the parent's may be held for ever
+    _opening = threading.Lock()
+    _left_behind.extend(_writers.values())
+    _writers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
