@@ -33,8 +33,8 @@ def open_folder() -> Iterator[Path]:
 
 
 def written(path: Path) -> None:
-    with History(path) as history:
-        history.writer()
+    with History(path):
+        pass
 
 
 def a_text(path: Path) -> str:

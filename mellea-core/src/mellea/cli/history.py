@@ -18,10 +18,10 @@ from mellea.core.response import Completion
 from mellea.core.terminal import has_colours, in_signs_of, terminal_width, visible
 from mellea.core.trace import as_html, duration, print_tree, write_text
 from mellea.history import FoundText, History, RecordedCall, RecordedRequest, RecordedSession
+from mellea.history.history import DEFAULT
 
-__all__ = ["DEFAULT", "export", "list_calls", "search", "show"]
+__all__ = ["export", "list_calls", "search", "show"]
 
-DEFAULT = "runs.db"
 _WIDTH = 100
 _SHORT_ID = 8
 _MARKS = {"met": "✓", "not met": "✗", "error": "✗"}

@@ -11,25 +11,30 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mellea.core.event_loop import Closeable
+from mellea.core.errors import UsageError
 from mellea.history import reading
 from mellea.history.opening import read_file, why_not
 from mellea.history.recorder import Recorder
 from mellea.history.records import FoundText, RecordedCall, RecordedRequest, RecordedSession
 from mellea.history.writing import Writer, shared_writer
 
-__all__ = ["History"]
+__all__ = ["DEFAULT", "History", "open_history"]
 
 T = TypeVar("T")
 
+DEFAULT = "runs.db"
+"""The file where none is named."""
 _WAIT = 5.0
 
 
-class History(Recorder, Closeable):
+class History(Recorder):
     """A SQLite file with every request, answer, attempt and verdict of sessions.
 
     Several sessions, threads and processes may write one file. What a verb did is in it before the verb
     returns. Keys and other secrets are blanked, as in traces.
+
+    ``start_session(history="runs.db")`` keeps a session's calls. A history is also a plugin, for
+    ``plugins=[...]``, and a context manager, within which all calls are kept.
 
     Args:
         path: The file. It is made by the first session that writes it.
@@ -165,15 +170,38 @@ class History(Recorder, Closeable):
             self._held.submit(lambda _: None).result()
         return read_file(self.path, wait=self._wait)
 
+    async def initialize(self) -> None:
+        """Open the file, as it is attached.
+
+        Raises:
+            UsageError: It cannot be written, or is no history.
+        """
+        self.writer()
+
+    async def shutdown(self) -> None:
+        """Close the file, as nothing is kept any more."""
+        await asyncio.to_thread(self.close)
+
     def close(self) -> None:
         """Write what is left, and close the file unless others write it. A later session opens it again."""
         release, self._release, self._held = self._release, None, None
         if release is not None:
             release()
 
-    async def aclose(self) -> None:
-        """Asynchronous twin of ``close``."""
-        await asyncio.to_thread(self.close)
-
     def __repr__(self) -> str:
         return f"History({str(self.path)!r})"
+
+
+def open_history(given: str | os.PathLike[str] | History | bool) -> History:
+    """Return the history that ``start_session`` is given, once it is known to be writable.
+
+    Raises:
+        UsageError: It cannot be written, or is no history.
+    """
+    if given is True:
+        given = os.environ.get("MELLEA_HISTORY") or DEFAULT
+    if not isinstance(given, History | str | os.PathLike):
+        raise UsageError(f"{given!r} is no history.", hint='Name a file: history="runs.db".')
+    history = given if isinstance(given, History) else History(given)
+    history.writer()
+    return history

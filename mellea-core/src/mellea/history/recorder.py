@@ -7,6 +7,7 @@ once its call is written.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import socket
@@ -20,7 +21,7 @@ from attrs import define, field
 
 from mellea.core.answer_json import answer_to_json
 from mellea.core.attempt import Attempt
-from mellea.core.errors import GenerationCancelledError
+from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.message import Message
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request import ChatRequest, CompletionRequest
@@ -36,6 +37,7 @@ from mellea.core.response import Chunk, Completion, Usage, as_usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_call import ToolCallFragment
 from mellea.history.tables import ANSWER, Tables
+from mellea.plugins import HookContext, HookType, Plugin, PluginMode, hook
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -55,7 +57,11 @@ class _Call:
     outputs: list[int] = field(factory=list)
 
 
-class Recorder:
+_looks_on = functools.partial(hook, mode=PluginMode.AUDIT, timeout=None)
+_waits = functools.partial(hook, mode=PluginMode.AUDIT, timeout=_LONGEST_WAIT)
+
+
+class Recorder(Plugin, name="history"):
     """Turns the payloads of hooks into records. A subclass says what writes them."""
 
     def __init__(self) -> None:
@@ -64,16 +70,18 @@ class Recorder:
 
     def writer(self) -> Writer:
         """Return what writes the file."""
-        raise NotImplementedError
+        raise UsageError("A recorder needs something that writes.", hint="Use History(path).")
 
     # Sessions
 
-    def begin_session(self, payload: Any) -> None:
+    @_looks_on(HookType.SESSION_POST_INIT)
+    def begin_session(self, payload: Any, ctx: HookContext) -> None:
         """Keep that a session has begun."""
         uid, started, model = payload.session_id, payload.timestamp.timestamp(), payload.model_id
         self.writer().submit(lambda tables: tables.session(uid, started, {**this_process(), "model": model}))
 
-    async def end_session(self, payload: Any) -> None:
+    @_waits(HookType.SESSION_CLEANUP)
+    async def end_session(self, payload: Any, ctx: HookContext) -> None:
         """Keep that a session has ended."""
         error = payload.exception
         told = None if error is None else redacted(f"{type(error).__name__}: {error}")
@@ -82,7 +90,8 @@ class Recorder:
 
     # Calls
 
-    def begin_call(self, payload: Any) -> None:
+    @_looks_on(HookType.COMPONENT_PRE_EXECUTE)
+    def begin_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep that a verb has begun; of a verb within a verb, nothing."""
         uid = payload.request_id
         if not uid or uid in self._calls:
@@ -98,7 +107,8 @@ class Recorder:
             lambda tables: tables.call(uid, session, {**about, "asked": tables.blank(_asked(action))})
         )
 
-    async def end_call(self, payload: Any) -> None:
+    @_waits(HookType.COMPONENT_POST_SUCCESS)
+    async def end_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep what came of a verb, and wait until all of it is written."""
         uid, session, output = payload.request_id, payload.session_id, payload.result
         if not uid:
@@ -124,7 +134,8 @@ class Recorder:
 
         await self._written(write)
 
-    async def fail_call(self, payload: Any) -> None:
+    @_waits(HookType.COMPONENT_POST_ERROR)
+    async def fail_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep why a verb has failed, and wait until all of it is written."""
         uid, session, error = payload.request_id, payload.session_id, payload.error
         if not uid:
@@ -139,7 +150,8 @@ class Recorder:
 
         await self._written(write)
 
-    def end_attempt(self, payload: Any) -> None:
+    @_looks_on(HookType.SAMPLING_ITERATION)
+    def end_attempt(self, payload: Any, ctx: HookContext) -> None:
         """Keep an attempt of a strategy with its verdicts."""
         uid, session, attempt = payload.request_id, payload.session_id, payload.attempt
         call = self._calls.get(uid)
@@ -159,7 +171,8 @@ class Recorder:
 
     # Requests
 
-    def end_request(self, payload: Any) -> None:
+    @_looks_on(HookType.GENERATION_POST_CALL)
+    def end_request(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request to a model with its answer."""
         backend, output = payload.backend, payload.model_output
         request = _sent(payload)
@@ -168,7 +181,8 @@ class Recorder:
         chunk = _chunk(output, request, backend, payload.sample_index)
         self._keep(payload, request, [chunk], chunk.usage)
 
-    def end_batch(self, payload: Any) -> None:
+    @_looks_on(HookType.GENERATION_BATCH_POST_CALL)
+    def end_batch(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request for plain completion with its answers."""
         request = payload.request
         if request is None:
@@ -176,7 +190,9 @@ class Recorder:
         answers = [_completion(output) for output in payload.model_outputs]
         self._keep(payload, request, answers, payload.usage)
 
-    def fail_request(self, payload: Any) -> None:
+    @_looks_on(HookType.GENERATION_ERROR)
+    @_looks_on(HookType.GENERATION_BATCH_ERROR)
+    def fail_request(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request that failed; nothing where none was sent."""
         if payload.request is not None:
             self._keep(payload, payload.request, None, None)
@@ -225,12 +241,8 @@ class Recorder:
             known = self._secrets[backend] = (*secrets_within(os.environ), *within)
         return known
 
-    async def flush(self) -> None:
-        """Wait until all that was handed over is written."""
-        await self._written(lambda _: None)
-
     async def _written(self, job: Callable[[Tables], object]) -> None:
-        await asyncio.wait_for(asyncio.wrap_future(self.writer().submit(job)), _LONGEST_WAIT)
+        await asyncio.wrap_future(self.writer().submit(job))
 
 
 def this_process() -> dict[str, Any]:

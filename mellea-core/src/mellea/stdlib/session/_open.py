@@ -33,11 +33,16 @@ def open_session(
     strict: bool,
     steer: bool,
     backend_name: str | None,
+    history: Any,
     backend_kwargs: Mapping[str, Any],
 ) -> MelleaSession:
     """Open a session, as ``start_session`` says."""
     options = OptionTable({}, {}).canonical(model_options)  # what is wrong shows before a backend opens
     brought = _opened(plugins) if plugins else ()
+    if history is None:
+        history = os.environ.get("MELLEA_HISTORY")
+    if history:
+        brought = (*brought, _opened_history(history))
     context = open_context(ctx, context_type, brought)
     session_id = str(uuid.uuid4())
     if brought or listens("session_pre_init"):
@@ -67,6 +72,12 @@ def _opened(plugins: Iterable[Any]) -> Sequence[Any]:
     from mellea.plugins.attaching import opened  # noqa: PLC0415  few sessions bring any
 
     return opened(plugins)
+
+
+def _opened_history(given: Any) -> Any:
+    from mellea.history.history import open_history  # noqa: PLC0415  few sessions keep one
+
+    return open_history(given)
 
 
 def _tell_opening(

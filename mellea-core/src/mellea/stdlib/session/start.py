@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from mellea._lazy import import_without_gc
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from mellea.core.backend import Backend
     from mellea.core.context import Context
+    from mellea.history import History
     from mellea.stdlib.session.session import MelleaSession
 
 __all__ = ["start_backend", "start_session"]
@@ -28,6 +31,7 @@ def start_session(
     plugins: Iterable[Any] | None = None,
     strict: bool = False,
     steer: bool = True,
+    history: str | PathLike[str] | History | bool | None = None,
     backend_name: str | None = None,
     allow_context_type_change: bool = True,
     **backend_kwargs: Any,
@@ -46,6 +50,8 @@ def start_session(
             installed ones), and modules with manifests, which go before what is installed.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
+        history: The SQLite file in which every request, answer, attempt and verdict is kept, or a
+            ``History``; True for ``runs.db``. By default ``MELLEA_HISTORY``, else none; False for none.
         backend_name: Another name for ``backend``.
         allow_context_type_change: Kept for programs that pass it; any type of context may come back.
         backend_kwargs: Passed on to the backend.
@@ -55,7 +61,7 @@ def start_session(
         BackendNotInstalledError: It is a well-known backend that is not installed; the message has the
             install command.
         PluginError: The plugin is ambiguous or broken.
-        UsageError: The arguments contradict each other.
+        UsageError: The arguments contradict each other, or the history cannot be written.
         ProviderError: The backend checks its server or weights when it opens, and they are not there.
     """
     opened: MelleaSession = _opening().open_session(
@@ -68,6 +74,7 @@ def start_session(
         strict=strict,
         steer=steer,
         backend_name=backend_name,
+        history=history,
         backend_kwargs=backend_kwargs,
     )
     return opened
