@@ -186,6 +186,19 @@ HERE = {
     ),
     "mellea.stdlib.session": "MelleaSession start_session",
     "mellea.stdlib.start_backend": "backend_name_to_class start_backend",
+    "mellea.telemetry": (
+        "MelleaContextFilter async_with_context create_counter create_histogram create_up_down_counter "
+        "generate_request_id get_current_context get_model_id get_otlp_log_handler get_request_id "
+        "get_sampling_iteration get_session_id is_content_tracing_enabled is_metrics_enabled "
+        "is_pricing_enabled is_tracing_enabled record_adapter_function_invocation "
+        "record_adapter_function_parse_failure record_adapter_function_phase_duration record_cost "
+        "record_error record_request_duration record_requirement_check record_requirement_failure "
+        "record_sampling_attempt record_sampling_outcome record_time_per_output_chunk "
+        "record_token_usage_metrics record_tool_call record_ttfb with_context"
+    ),
+    "mellea.telemetry.context": "MelleaContextFilter async_with_context get_session_id with_context",
+    "mellea.telemetry.metrics": "classify_error",
+    "mellea.telemetry.pricing": "compute_cost",
     "mellea.stdlib.streaming": "ChunkEvent CompletedEvent Streamer stream",
 }
 
@@ -202,8 +215,6 @@ ABSENT = [
     "from mellea.stdlib.requirements import ALoraRequirement",
     "from mellea.stdlib.requirements.requirement import requirement_check_to_bool",
     "from mellea.stdlib.requirements.safety.guardian import GuardianCheck",
-    "import mellea.telemetry",
-    "from mellea.telemetry.context import with_context",
 ]
 
 

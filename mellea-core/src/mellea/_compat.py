@@ -15,14 +15,12 @@ class PlannedNameError(ImportError):
 
 _ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
 _SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
-_TELEMETRY = "telemetry is planned since 0.9.0. Meanwhile read `generation` of each output, and `sampling`"
 
 _MODULES = {
     "mellea.backends.adapters": _ADAPTERS,
     "mellea.serve": _SERVING,
     "mellea.stdlib.components.intrinsic": _ADAPTERS,
     "mellea.stdlib.requirements.safety": _ADAPTERS,
-    "mellea.telemetry": _TELEMETRY,
 }
 
 _NAMES = {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answered_by",
+    "cost_in_tables",
     "cost_of",
     "has_price_table",
     "note_asked",
@@ -68,7 +69,20 @@ def cost_of(
     )
 
 
-def table_cost(usage: Usage, model: str, provider: str | None) -> float | None:
+def cost_in_tables(usage: Usage, model: str, provider: str | None, cache_written: int = 0) -> float | None:
+    """Return what tokens cost by the file of ``MELLEA_PRICING_FILE``, else by the table; None otherwise.
+
+    Args:
+        usage: The tokens.
+        model: The model.
+        provider: As for ``table_cost``.
+        cache_written: Tokens of the prompt that were put into the provider's cache.
+    """
+    stated = _priced_in_file(model)
+    return table_cost(usage, model, provider, cache_written) if stated is None else stated.cost(usage)
+
+
+def table_cost(usage: Usage, model: str, provider: str | None, cache_written: int = 0) -> float | None:
     """Return what tokens cost by the table of ``genai-prices``; None if it is not there, or does not know.
 
     Args:
@@ -76,6 +90,7 @@ def table_cost(usage: Usage, model: str, provider: str | None) -> float | None:
         model: The model.
         provider: Its provider, as the table calls it, or the address of its server. None where the model is
             written as ``provider/model``, or is its maker's own.
+        cache_written: Tokens of the prompt that were put into the provider's cache.
     """
     try:
         from genai_prices import Usage as Counted  # noqa: PLC0415  an extra, and slow to import
@@ -86,6 +101,7 @@ def table_cost(usage: Usage, model: str, provider: str | None) -> float | None:
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         cache_read_tokens=min(usage.cached_tokens, usage.prompt_tokens),
+        cache_write_tokens=cache_written or None,
     )
     if provider is None and "/" in model:
         provider, model = model.split("/", 1)
