@@ -42,6 +42,7 @@ from mellea.core.steering import (
     Postscript,
     Quoted,
     Sentences,
+    Steering,
     Title,
     Words,
     steer,
@@ -121,6 +122,8 @@ class Outcome:
 
     strict: bool
     clean: bool
+    steered: bool
+    """Whether all rules of the task have a place in its plan."""
     calls: int
     tokens: int
     seconds: float
@@ -233,7 +236,7 @@ class Bench:
     def time_pattern(self, task: Task) -> None:
         """Note the seconds that planning takes, and those that a server needs more for the first token."""
         start = time.perf_counter()
-        plan = steer([form for rule in task.rules for form in FORMS[rule.kind](*rule.values)], task.ask)
+        plan = _plan_of(task)
         self.planning.append(time.perf_counter() - start)
         pattern = TextPattern(plan.pattern or ".*", 1)
         self._first_token(task, None)
@@ -252,11 +255,16 @@ class Bench:
         return time.perf_counter() - start
 
 
+def _plan_of(task: Task) -> Steering:
+    return steer([form for rule in task.rules for form in FORMS[rule.kind](*rule.values)], task.ask)
+
+
 def _outcome(task: Task, attempts: Sequence[Attempt[Any]], chosen: Attempt[Any]) -> Outcome:
     text = str(chosen.output)
     return Outcome(
         task.strict(text),
         clean(text, task.prompt),
+        all(outcome.steered for outcome in _plan_of(task).outcomes),
         len(attempts),
         sum(attempt.usage.completion_tokens for attempt in attempts if attempt.usage is not None),
         sum(attempt.seconds or 0.0 for attempt in attempts),
@@ -290,9 +298,10 @@ def rows(plan: Plan) -> Iterator[Row]:
         for number, task in enumerate(tasks):
             for name, outcome in (bench.once if plan.quick else bench.ways)(task, number):
                 ways.setdefault(name, []).append(outcome)
-    bounds: dict[str, dict[str, float]] = {STEERED_ONCE: {"strict": 97, "both": 80}, GUARDED: {"both": 97}}
     for name, outcomes in ways.items():
-        yield from _shares(name, outcomes, **bounds.get(name, {}))
+        yield from _shares(name, outcomes)
+    for name, bounds in _BOUNDS.items():
+        yield from _shares(f"{name}, where all rules steer", [o for o in ways[name] if o.steered], **bounds)
     yield from _rates(ways[FREE_ONCE], ways[STEERED_ONCE], bench.first)
     made = [sum(pair) for pair in zip(bench.planning, bench.compiling, strict=True)]
     for what, seconds, bound in (
@@ -325,6 +334,7 @@ def _rates(
 FREE_ONCE = "free, one call"
 STEERED_ONCE = "steered, one call"
 GUARDED = f"steered, guards, up to {CALLS} calls"
+_BOUNDS: Mapping[str, Mapping[str, float]] = {STEERED_ONCE: {"strict": 97, "both": 80}, GUARDED: {"both": 97}}
 
 
 def _shares(
