@@ -33,7 +33,7 @@ __all__ = ["BlockingCalls", "HandOn", "shared"]
 T = TypeVar("T")
 L = TypeVar("L")
 
-HandOn: TypeAlias = "Callable[[T], bool]"
+HandOn: TypeAlias = Callable[[T], bool]
 """What a call hands its pieces to; it returns whether the call has to end."""
 
 PATIENCE = 5.0
