@@ -170,10 +170,15 @@ class LiveTests(BackendUnderTest):
     def test_tokens_of_a_batch_are_counted_by_prompt(self) -> None:
         """Each prompt of a batch has the count of tokens that it has alone."""
         prompts = [*PROMPTS, "Once upon a time"]
-        together = [each.generation.usage for each in self.completed(prompts, 2)]
 
-        assert together[-1:] == [each.generation.usage for each in self.completed(prompts[-1:], 2)]
-        assert len({usage.prompt_tokens for usage in together}) > 1
+        def counts(prompts: Sequence[str]) -> list[tuple[int, int]]:
+            usages = [each.generation.usage for each in self.completed(prompts, 2)]
+            return [(usage.prompt_tokens, usage.completion_tokens) for usage in usages]
+
+        together = counts(prompts)
+
+        assert together[-1:] == counts(prompts[-1:])
+        assert len({read for read, _ in together}) > 1
 
     @term("live", shows=Capability.LOGPROBS)
     @on_both_ways
