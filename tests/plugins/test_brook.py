@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pydantic
 import pytest
@@ -24,6 +28,7 @@ from mellea.core import (
 )
 from mellea.plugins.checks import checked_listing
 from mellea.plugins.registry import PluginRegistry
+from tests.docs.pages import DOCS, blocks
 from tests.plugins.brook_server import KEY, BrookServer, running_brook
 
 
@@ -222,3 +227,23 @@ def test_check_finds_nothing_wrong(install):
     row = next(row for row in checked_listing(PluginRegistry({}), "backend") if row.name == "brook")
 
     assert (row.status, row.problem) == ("ok", "")
+
+
+def test_provider_of_the_page_on_the_kit_lets_it_pass(samples, tmp_path: Path):
+    page = blocks(DOCS / "conformance.md", "python")
+    (shown,) = [block.text for block in page if "class BrookProvider" in block.text]
+    (tmp_path / "test_shown.py").write_text(shown)
+    path = os.pathsep.join([samples.path("ndjson-backend"), *sys.path])
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "mellea.testing.pytest_plugin", "."],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert int(done.stdout.rpartition(" passed")[0].rpartition("\n")[2]) > 60

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import pytest
+
+from mellea.core import Backend
 from mellea.stdlib.context import plugin as contexts
 from mellea.stdlib.sampling import plugin as strategies
 from mellea.testing.conformance import ContextConformance, StrategyConformance
@@ -11,6 +15,7 @@ from mellea.testing.conformance import ContextConformance, StrategyConformance
 
 class TestSimple(ContextConformance):
     name = "simple"
+    turns = 2000
     plugins = (contexts,)
 
 
@@ -22,6 +27,7 @@ class TestChat(ContextConformance):
 class TestChatWindow(ContextConformance):
     name = "chat"
     label = "chat, with a window"
+    turns = 2000
     plugins = (contexts,)
     options = {"window_size": 4}  # noqa: RUF012  nothing changes it
 
@@ -53,6 +59,34 @@ class TestMajority(TestRejection):
 
 class TestMBRRouge(TestRejection):
     name = "mbr-rouge"
+
+
+class TestMBR(TestRejection):
+    name = "mbr"
+
+    @pytest.fixture
+    def arguments(self) -> Mapping[str, Any]:
+        return {"similarity": lambda one, other: float(one == other)}
+
+
+class TestMajorityMath(TestRejection):
+    name = "majority-math"
+
+
+class TestCascade(TestRejection):
+    name = "cascade"
+
+    @pytest.fixture
+    def arguments(self, stand_in: Backend) -> Mapping[str, Any]:
+        return {"backends": [stand_in, stand_in]}
+
+
+class TestSOFAI(TestRejection):
+    name = "sofai"
+
+    @pytest.fixture
+    def arguments(self, stand_in: Backend) -> Mapping[str, Any]:
+        return {"s1_solver_backend": stand_in, "s2_solver_backend": stand_in}
 
 
 class TestBudgetForcing(TestRejection):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, ClassVar, Literal
 
 import pytest
 
+from mellea.core.backend import Backend
 from mellea.core.budget import Budget
+from mellea.core.capabilities import Capability
 from mellea.core.errors import BudgetError, MelleaError, ServerError
 from mellea.core.message import Message
+from mellea.core.request import ChatRequest
 from mellea.core.requirement import Requirement
+from mellea.core.response import Chunk
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.plugins.factory import create
 from mellea.testing.conformance.manifest import ManifestTests
@@ -26,6 +32,11 @@ class StrategyConformance(ManifestTests):
     kind: ClassVar[Literal["strategy"]] = "strategy"
     patience: ClassVar[float] = 10.0
     """Seconds after which a call that must end is taken to go on for ever."""
+
+    @pytest.fixture
+    def stand_in(self) -> Backend:
+        """A backend for a strategy that brings its own: it answers what the test's backend answers."""
+        return StandIn("stand-in")
 
     @pytest.fixture
     def arguments(self) -> Mapping[str, Any]:
@@ -174,12 +185,30 @@ def backend(answers: Any) -> Any:
     return ScriptedBackend(answers)
 
 
+ASKED: ContextVar[Backend] = ContextVar("asked")
+"""The backend of the call that runs."""
+
+
+class StandIn(Backend):
+    """Hands every request to the backend of the call that runs."""
+
+    capabilities = frozenset({Capability.STREAMING})
+
+    async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
+        """Hand on the chunks of that backend."""
+        answer: Any = ASKED.get().stream_chat(request)
+        async with aclosing(answer) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
 async def sample_of(
     strategy: SamplingStrategy, asked: Any, wanted: Sequence[Requirement], budget: Budget | None = None
 ) -> SamplingResult[Any]:
     """Return what a strategy makes of one question."""
     from mellea.stdlib.context import SimpleContext  # noqa: PLC0415  the manifest level asks nobody
 
+    ASKED.set(asked)
     return await strategy.sample(Message("user", "Hi."), SimpleContext(), asked, wanted, budget=budget)
 
 
