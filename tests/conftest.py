@@ -1,8 +1,27 @@
 """What every test may use: the real model's servers, started once."""
 
+import gc
+import sys
+
+import pytest
 from hypothesis import settings
 
 from tests.servers.fixtures import *  # noqa: F403
 
 settings.register_profile("mellea", deadline=None)  # speed is measured by `make bench`, never by a test
 settings.load_profile("mellea")
+
+MANY = 200
+"""Modules that came since the last time."""
+
+_modules = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Keep what was imported from the garbage collector, which looks at all of it when a model closes."""
+    global _modules  # noqa: PLW0603  of the process, as the collector is
+    if len(sys.modules) > _modules + MANY:
+        _modules = len(sys.modules)
+        gc.collect()
+        gc.freeze()
