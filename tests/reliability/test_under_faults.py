@@ -1,4 +1,4 @@
-"""Thousands of calls against a server that goes wrong: each ends in an answer or an error of ours."""
+"""Hundreds of calls against a server that goes wrong: each ends in an answer or an error of ours."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ import pytest
 
 from mellea.core import MelleaError, ModelOption
 
-CALLS = int(os.environ.get("MELLEA_RELIABILITY_CALLS", "2000"))
+CALLS = int(os.environ.get("MELLEA_RELIABILITY_CALLS", "500"))
 AT_ONCE = int(os.environ.get("MELLEA_RELIABILITY_AT_ONCE", "100"))
 
 
@@ -87,7 +87,7 @@ async def test_each_call_ends_in_an_answer_or_an_error_of_ours(open_session, cha
     assert await wait_until(lambda: not tasks()), tasks()
     assert await wait_until(lambda: not connections(chaos)), connections(chaos)
     assert len(own_threads()) <= threads, own_threads()
-    assert psutil.Process().memory_info().rss - memory < 100e6
+    assert psutil.Process().memory_info().rss - memory < 50e3 * CALLS
 
 
 async def test_cancelled_calls_leave_nothing_behind(open_session, chaos):
@@ -113,7 +113,7 @@ async def test_cancelled_calls_leave_nothing_behind(open_session, chaos):
         await asyncio.gather(task, return_exceptions=True)
 
     try:
-        calls = [(cancelled if number % 2 else interrupted)(number) for number in range(500)]
+        calls = [(cancelled if number % 2 else interrupted)(number) for number in range(200)]
         await run_all(calls, 50)
     finally:
         chaos.delay = 0.0
@@ -131,7 +131,7 @@ def test_threads_share_one_session(open_session):
     session, ends, lock = open_session(ctx="chat"), Counter(), threading.Lock()
 
     def work(number):
-        for _ in range(5):
+        for _ in range(2):
             try:
                 said = session.chat(f"thread {number}").content
             except MelleaError as error:
@@ -146,7 +146,7 @@ def test_threads_share_one_session(open_session):
         thread.join(120)
 
     assert not any(thread.is_alive() for thread in threads)
-    assert sum(ends.values()) == 160
+    assert sum(ends.values()) == 64
     assert len(session.ctx.as_list()) == 2 * ends["Hello there."]
 
 
