@@ -14,15 +14,12 @@ import sys
 import textwrap
 import uuid
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mellea.core.errors import UsageError
+from mellea.core.pages import page_template
 from mellea.core.terminal import Writable, has_colours, in_signs_of, terminal_width, visible
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 __all__ = ["as_html", "as_tree", "duration", "print_tree", "read_trace", "write_text"]
 
@@ -196,21 +193,10 @@ def as_html(trace: Mapping[str, Any]) -> str:
     """
     spent = sum(_tokens(attempt) for attempt in trace["attempts"])
     in_json = functools.partial(json.dumps, indent=2, ensure_ascii=False)
-    page = _page().render(trace=trace, tokens=spent, lanes=_has_lanes(trace), time=duration, in_json=in_json)
+    page = page_template("attempts.html.jinja2").render(
+        trace=trace, tokens=spent, lanes=_has_lanes(trace), time=duration, in_json=in_json
+    )
     return page.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is no text that a file can hold
-
-
-@functools.cache
-def _page() -> Template:
-    from jinja2 import StrictUndefined  # noqa: PLC0415  jinja costs 50 ms that an import should not pay
-    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
-
-    environment = ImmutableSandboxedEnvironment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(
-        files("mellea").joinpath("templates/pages/attempts.html.jinja2").read_text(encoding="utf-8")
-    )
 
 
 def read_trace(text: str, name: str = "the text") -> dict[str, Any]:
