@@ -1,0 +1,198 @@
+"""What a comparison found, in words and in numbers."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from mellea.core.terminal import Writable, visible
+from mellea.core.trace import write_text
+from mellea.evaluation.findings import Result, counted, failing_sides, in_words
+from mellea.evaluation.outcomes import Pair, Scoring, Spent, Summary, summarised
+from mellea.evaluation.reports import Report, as_percent, in_its_signs, table_of
+from mellea.evaluation.sequential import PairedTest
+
+__all__ = ["Comparison", "compared"]
+
+
+@frozen(slots=False)
+class Comparison:
+    """What a comparison found.
+
+    Args:
+        finding: ``a`` or ``b`` if that side is better; ``no difference`` if neither is by as much as was
+            worth finding; ``undecided`` if the tasks ran out before; ``failing`` if a side did nothing but
+            fail.
+        why: The same in words.
+        names: What the two sides are called.
+        pairs: What came of each task that counted, in their order.
+        difference: The mean of the first side less that of the second.
+        least: The least difference that was worth finding.
+        error: How often a difference may be found where there is none.
+        tasks: How many tasks there were.
+        spent: What it took in all, judges and tasks that were worked on ahead included.
+    """
+
+    finding: Result
+    why: str
+    names: tuple[str, str]
+    pairs: tuple[Pair, ...] = field(repr=False)
+    difference: float
+    least: float
+    error: float
+    tasks: int
+    spent: Spent
+
+    @property
+    def winner(self) -> str | None:
+        """The name of the side that is better, if one is."""
+        return self.names["ab".index(self.finding)] if self.finding in ("a", "b") else None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether one side is better, or neither is."""
+        return self.finding in ("a", "b", "no difference")
+
+    @functools.cached_property
+    def report(self) -> Report:
+        """What came of each task, as ``evaluate`` reports it."""
+        outcomes = tuple(outcome for pair in self.pairs for outcome in (pair.a, pair.b))
+        return Report(outcomes, len(outcomes), self.spent.seconds)
+
+    @property
+    def sides(self) -> tuple[Summary, Summary]:
+        """What came of it for each side."""
+        a, b = (summarised(name, self.report.outcomes) for name in self.names)
+        return a, b
+
+    @property
+    def tokens_per_point(self) -> float | None:
+        """Tokens that the better side spends more on a task, for each point that it is better by."""
+        return self._per_point("tokens")
+
+    @property
+    def calls_per_point(self) -> float | None:
+        """Calls that the better side makes more for a task, for each point that it is better by."""
+        return self._per_point("calls")
+
+    def _per_point(self, what: str) -> float | None:
+        if self.finding not in ("a", "b") or not self.difference:
+            return None
+        a, b = (getattr(side.spent, what) / side.success.total for side in self.sides)
+        return float(a - b) / (100 * self.difference)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values, without the secrets in it."""
+        return {
+            "finding": self.finding,
+            "winner": self.winner,
+            "why": self.why,
+            "a": self.names[0],
+            "b": self.names[1],
+            "difference": round(self.difference, 6),
+            "least": self.least,
+            "error": self.error,
+            "tasks": self.tasks,
+            "pairs": len(self.pairs),
+            "tokens_per_point": self.tokens_per_point,
+            "calls_per_point": self.calls_per_point,
+            "spent": self.spent.to_dict(),
+            "sides": [side.to_dict() for side in self.sides],
+            "results": [outcome.to_dict() for outcome in self.report.outcomes],
+        }
+
+    def to_json(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, as JSON; or its report as a page if the name ends in ``.html``.
+
+        Raises:
+            UsageError: It cannot be written there.
+        """
+        if str(path).endswith((".html", ".htm")):
+            self.report.save(path)
+        else:
+            write_text(path, self.to_json())
+
+    def table(self) -> str:
+        """Return what was found, and what it cost, as text."""
+        head = ("", "passed", "rate", "calls a task", "tokens a task", "s a task")
+        rows = [_row(side) for side in self.sides if side.success.total]
+        return "\n".join([visible(self.why), "", *table_of(head, rows), *self._notes()])
+
+    def _notes(self) -> Iterator[str]:
+        alone = [
+            sum(pair.a.success > pair.b.success for pair in self.pairs),
+            sum(pair.b.success > pair.a.success for pair in self.pairs),
+        ]
+        both = sum(pair.a.success and pair.b.success for pair in self.pairs)
+        yield (
+            f"Of {counted(len(self.pairs), 'task')} both did {both}, {self.names[0]} alone {alone[0]}, "
+            f"{self.names[1]} alone {alone[1]}, neither {len(self.pairs) - both - sum(alone)}."
+        )
+        tokens, calls = self.tokens_per_point, self.calls_per_point
+        if tokens is not None and calls is not None:
+            yield (
+                f"Each point costs {tokens:.1f} tokens and {calls:.3f} calls a task."
+                if tokens > 0 or calls > 0
+                else f"{self.winner} costs no more than the other."
+            )
+        yield (
+            f"It took {counted(self.spent.calls, 'call')} and {self.spent.tokens:,} tokens in "
+            f"{self.spent.seconds:.1f} s."
+        )
+
+    def show(self, file: Writable | None = None) -> None:
+        """Print what was found.
+
+        Args:
+            file: Where to; by default the standard output.
+        """
+        target = sys.stdout if file is None else file
+        target.write(f"{in_its_signs(self.table(), target)}\n")
+
+
+def _row(side: Summary) -> tuple[str, ...]:
+    total = side.success.total
+    return (
+        side.name,
+        f"{side.success.passed}/{total}",
+        as_percent(side.success.rate),
+        f"{side.spent.calls / total:.1f}",
+        f"{side.spent.tokens / total:,.0f}",
+        f"{side.seconds_each:.2f}",
+    )
+
+
+def compared(
+    names: tuple[str, str],
+    pairs: Sequence[Pair],
+    test: PairedTest,
+    *,
+    by: Scoring,
+    tasks: int,
+    spent: Spent,
+) -> Comparison:
+    """Return what pairs come to, which a test has seen.
+
+    Args:
+        names: What the two sides are called.
+        pairs: What came of each task.
+        test: What it found.
+        by: What counted of an outcome.
+        tasks: How many tasks there were.
+        spent: What it took in all.
+    """
+    finding: Result = "failing" if failing_sides(pairs) else test.finding or "undecided"
+    why = in_words(finding, names, pairs, test, by=by, tasks=tasks)
+    return Comparison(
+        finding, why, names, tuple(pairs), test.difference, test.least, test.error, tasks, spent
+    )
