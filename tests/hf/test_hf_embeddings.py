@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from mellea import start_backend
-from mellea.core import ClosedError, ContextWindowError, ModelNotFoundError, ProviderError
+from mellea.core import (
+    ClosedError,
+    ContextWindowError,
+    ModelNotFoundError,
+    ProviderError,
+    RequestRejectedError,
+)
 from mellea.core.event_loop import run_sync
 from mellea_hf import LocalHFBackend, LocalHFEmbedder
 from mellea_hf.weights import DEFAULT_MODEL_ID
@@ -121,6 +127,20 @@ def test_a_text_that_is_too_long_is_refused_before_anything_is_computed(layout: 
         assert len(run_sync(embedder.embed(["short"]))) == 1
     with pytest.raises(ClosedError, match="is closed"):
         run_sync(embedder.embed(["short"]))
+
+
+def test_memory_that_does_not_suffice_is_said_and_the_next_text_embeds(layout: Layout) -> None:
+    with LocalHFEmbedder(str(layout(None))) as embedder:
+        model = embedder._holder.now().model  # noqa: SLF001  it fails as torch does
+        handle = model.register_forward_pre_hook(_out_of_memory)
+        with pytest.raises(RequestRejectedError, match="not enough memory"):
+            run_sync(embedder.embed(["short"]))
+        handle.remove()
+        assert len(run_sync(embedder.embed(["short"]))) == 1
+
+
+def _out_of_memory(*_: object) -> None:
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
 
 def test_any_language_model_embeds(backend: LocalHFBackend) -> None:

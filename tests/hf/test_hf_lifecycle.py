@@ -127,6 +127,8 @@ async def test_closed_backend_refuses_everything_and_closes_again(tiny_parts):
         await client.complete("x")
     with pytest.raises(ClosedError):
         await client.backend.count_tokens(())
+    with pytest.raises(ClosedError):
+        await client.backend.aunload()
 
 
 def test_closing_frees_the_model():
@@ -140,6 +142,33 @@ def test_closing_frees_the_model():
     backend.close()
 
     assert gone() is None
+
+
+async def test_unloaded_model_is_freed_and_loaded_again_with_the_next_request(tiny_folder):
+    import weakref
+
+    client = Client(LocalHFBackend(str(tiny_folder)))
+    before = await client.text("x", max_new_tokens=4, temperature=0)
+    gone = weakref.ref(client.backend._holder.now().loaded.model)  # noqa: SLF001  whether it is freed
+
+    await client.backend.aunload()
+    unloaded = (gone(), client.backend.stats().written_tokens)
+    after = await client.text("x", max_new_tokens=4, temperature=0)
+
+    assert unloaded == (None, 0)
+    assert after == before
+    assert client.backend.stats().written_tokens == 4
+
+
+async def test_what_runs_goes_on_while_its_model_is_unloaded(tiny_folder):
+    with LocalHFBackend(str(tiny_folder)) as backend:
+        client = Client(backend)
+        stream = backend.stream_chat(client.request("x", max_new_tokens=40, min_new_tokens=40))
+        await anext(stream)
+
+        await backend.aunload()
+
+        assert [chunk async for chunk in stream][-1].usage.completion_tokens == 40
 
 
 async def test_abandoned_stream_leaves_the_backend_usable(counted):

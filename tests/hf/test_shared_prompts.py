@@ -43,7 +43,7 @@ def _failing() -> list[Requirement]:
 def _shared(backend: LocalHFBackend, requests: Sequence[Any]) -> list[tuple[int, int]]:
     """Return how many tokens each prompt has in common with the one before it, and how many that one has."""
     assert all(isinstance(request, ChatRequest) for request in requests)
-    encoder = backend._usable().encoder  # noqa: SLF001  the tokens that the model would see
+    encoder = backend._holder.now().loaded.encoder  # noqa: SLF001  the tokens that the model would see
     prompts = [encoder.chat(request.messages) for request in requests]
     return [
         (next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old)), len(old))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import warnings
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,6 @@ from mellea.core import (
     ChatFormatter,
     ChatRequest,
     Chunk,
-    ClosedError,
     Completion,
     CompletionRequest,
     GenerationCancelledError,
@@ -27,18 +24,18 @@ from mellea.core import (
     ModelOption,
     OptionNotSupportedWarning,
     OutputSchema,
-    RequestRejectedError,
     SchemaDialect,
     Score,
     ScoreRequest,
     ScoringAPI,
     Usage,
-    UsageError,
 )
+from mellea.core.event_loop import run_sync
 from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
 from mellea_hf.answer import Answer
+from mellea_hf.holding import Holder, out_of_memory
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
@@ -49,11 +46,11 @@ from mellea_hf.settings import DEFAULT_CACHE_BYTES, EngineSettings
 from mellea_hf.sharing import shared_model
 from mellea_hf.stats import EngineStats
 from mellea_hf.thinking import opening_of, table_for, without_thinking
-from mellea_hf.weights import DEFAULT_MODEL_ID, is_out_of_memory
+from mellea_hf.weights import DEFAULT_MODEL_ID
 
 if TYPE_CHECKING:
     from mellea_hf.constraint import RowConstraint
-    from mellea_hf.scheduler import Scheduler
+    from mellea_hf.engines import ServedModel
 
 __all__ = ["LocalHFBackend"]
 
@@ -127,34 +124,27 @@ class LocalHFBackend(Backend, ScoringAPI):
             what = "Backend 'hf' has a cache of its own: cache has no effect; cache_bytes bounds it."
             warnings.warn(what, OptionNotSupportedWarning, stacklevel=2)
         knobs = EngineSettings(0 if use_caches is False else cache_bytes, max_batch, max_queue, reproducible)
-        self._pid = os.getpid()
-        self._jobs: set[Job] = set()
-        self._scheduler: Scheduler | None = None
         parts = custom_config
-        interrupt = Interrupt()
 
-        def load() -> LoadedModel:
-            from mellea_hf.engines import engine_of  # noqa: PLC0415  heavy
+        def load(interrupt: Interrupt) -> ServedModel:
+            from mellea_hf.engines import serve  # noqa: PLC0415  heavy
 
             if parts is None:
-                loaded = shared_model(name, device, tokenizer_id, interrupt)
-            else:
-                loaded = LoadedModel.of(*parts[:2], name)
-            loaded.users += 1
-            self._scheduler = engine_of(loaded, knobs)
-            return loaded
+                return serve(shared_model(name, device, tokenizer_id, interrupt), knobs)
+            return serve(LoadedModel.of(*parts[:2], name), knobs)
 
-        loading = engine.submit(load)
-        try:
-            self._loaded: LoadedModel | None = loading.result()
-        except BaseException:
-            interrupt.set()
-            loading.cancel()
-            raise
-        if self._scheduler is None:  # a class variable, because hardly any model runs alone
+        def let_go(served: ServedModel) -> bool:
+            from mellea_hf.engines import let_go  # noqa: PLC0415  heavy
+
+            return let_go(served)
+
+        self._jobs: set[Job] = set()
+        self._holder = Holder("hf", name, load, let_go)
+        served = self._holder.now()
+        if served.scheduler is None:  # a class variable, because hardly any model runs alone
             vars(self).update(concurrent=False)
-        self.options = table_for(self._loaded.switches)
-        if not self._loaded.switches:
+        self.options = table_for(served.loaded.switches)
+        if not served.loaded.switches:
             self.capabilities = type(self).capabilities - {Capability.THINKING}
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
@@ -163,8 +153,8 @@ class LocalHFBackend(Backend, ScoringAPI):
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Continue a conversation."""
-        loaded = self._usable()
-        options = request.options
+        served = await self._holder.get()
+        loaded, options = served.loaded, request.options
         if (
             request.schema is not None
         ):  # it holds the model from the first token on: there is no room to reason
@@ -177,7 +167,7 @@ class LocalHFBackend(Backend, ScoringAPI):
         answer = self._answer(
             loaded, settings, emit=pieces.put if pieces else None, marks=loaded.marks, opening=opening
         )
-        job = await self._start(loaded, [prompt], [answer], settings, schema=request.schema, pieces=pieces)
+        job = await self._start(served, [prompt], [answer], settings, schema=request.schema, pieces=pieces)
         try:
             if pieces is not None:
                 async for piece in pieces:
@@ -195,7 +185,8 @@ class LocalHFBackend(Backend, ScoringAPI):
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Complete plain texts in one batch."""
-        loaded = self._usable()
+        served = await self._holder.get()
+        loaded = served.loaded
         if not request.prompts:
             return []
         settings = loaded.settings(request.options)
@@ -204,7 +195,7 @@ class LocalHFBackend(Backend, ScoringAPI):
             sum(map(len, request.prompts)), lambda: [encode(prompt) for prompt in request.prompts]
         )
         answers = [self._answer(loaded, settings, continued=prompt) for prompt in prompts]
-        job = await self._start(loaded, prompts, answers, settings, schema=request.schema)
+        job = await self._start(served, prompts, answers, settings, schema=request.schema)
         try:
             await self._end(job, *answers)
         finally:
@@ -222,7 +213,8 @@ class LocalHFBackend(Backend, ScoringAPI):
         Raises:
             CapabilityError: The engine cannot run the model; the message says why.
         """
-        loaded, scheduler = self._usable(), self._scheduler
+        served = await self._holder.get()
+        loaded, scheduler = served.loaded, served.scheduler
         if scheduler is None:
             raise CapabilityError(
                 f"{self.model_id} cannot score: {loaded.alone}.",
@@ -263,86 +255,53 @@ class LocalHFBackend(Backend, ScoringAPI):
 
         Exactly, unless the chat template refuses it, as many refuse a single message.
         """
-        encoder = self._usable().encoder
+        encoder = (await self._holder.get()).loaded.encoder
         size = sum(len(message.content) for message in messages)
         return await off_loop(size, lambda: encoder.count(messages))
 
     async def whole_words(self, words: Collection[str]) -> Collection[str]:
         """Return those of some words that the model's tokenizer has whole."""
-        return self._usable().whole_words(words)
+        return (await self._holder.get()).loaded.whole_words(words)
 
     def stats(self) -> EngineStats:
         """Return what the engine has done for backends of this model and these knobs, in figures.
 
+        It counts from when the model was loaded, and nothing while it is unloaded.
+
         Raises:
-            UsageError: The backend was closed, or made in the parent of this process.
+            ClosedError: The backend was closed.
+            UsageError: It was made in the parent of this process.
         """
-        loaded, scheduler = self._usable(), self._scheduler
-        return EngineStats(runs_alone=loaded.alone) if scheduler is None else scheduler.stats()
+        self._holder.check()
+        served = self._holder.held
+        if served is None:
+            return EngineStats()
+        scheduler = served.scheduler
+        return EngineStats(runs_alone=served.loaded.alone) if scheduler is None else scheduler.stats()
+
+    async def aunload(self) -> None:
+        """Free the model's memory, unless another backend holds it; the next request loads it again.
+
+        What runs goes on, and keeps it so long. What the engine has kept of prompts goes with it.
+
+        Raises:
+            ClosedError: The backend was closed.
+            UsageError: It was made in the parent of this process.
+        """
+        self._holder.check()
+        await self._holder.unload()
+
+    def unload(self) -> None:
+        """Free the model's memory; see ``aunload``."""
+        run_sync(self.aunload())
 
     def translate_error(self, error: Exception) -> MelleaError | None:
         """Return our error for torch's running out of memory."""
-        if is_out_of_memory(error):
-            return RequestRejectedError(
-                f"There is not enough memory for this request to {self.model_id}.",
-                hint="Shorten the prompt, lower MAX_NEW_TOKENS, send fewer prompts at once, "
-                "or choose a smaller model.",
-                backend="hf",
-                model_id=self.model_id,
-            )
-        return None
+        return out_of_memory(error, "hf", self.model_id)
 
     async def aclose(self) -> None:
         """Stop what runs and free the model. Calling it again does nothing."""
-        if self._loaded is None or self._pid != os.getpid():
-            return
-        held, self._loaded = [self._loaded], None
-        for job in list(self._jobs):
-            job.give_up()
-
-        def free() -> None:
-            loaded = held.pop()
-            if self._scheduler is not None:
-                from mellea_hf.engines import let_go  # noqa: PLC0415  heavy
-
-                let_go(loaded, self._scheduler)
-                self._scheduler = None
-            loaded.users -= 1
-            is_last = not loaded.users
-            del loaded
-            if is_last:
-                _free_memory()
-
-        # In the queue behind them, and the model is let go of there: freeing weights on the loop would hold
-        # it up.
-        if not engine.stopping:
-            await asyncio.wrap_future(engine.submit(free))
-
-    def _usable(self) -> LoadedModel:
-        """Return the model.
-
-        Raises:
-            UsageError: The backend was closed, or made in the parent of this process.
-        """
-        if self._pid != os.getpid():
-            raise UsageError(
-                f"This backend for {self.model_id} was made before the process forked; "
-                "a model does not survive that.",
-                hint="Make the backend in the child process.",
-                backend="hf",
-                model_id=self.model_id,
-            )
-        if self._loaded is None:
-            raise self._closed_error()
-        return self._loaded
-
-    def _closed_error(self) -> ClosedError:
-        return ClosedError(
-            f"This backend for {self.model_id} is closed.",
-            hint="Make a new one.",
-            backend="hf",
-            model_id=self.model_id,
-        )
+        await self._holder.aclose(list(self._jobs))
 
     def _answer(self, loaded: LoadedModel, settings: DecodingSettings, **parts: Any) -> Answer:
         return Answer(
@@ -351,7 +310,7 @@ class LocalHFBackend(Backend, ScoringAPI):
 
     async def _start(
         self,
-        loaded: LoadedModel,
+        served: ServedModel,
         prompts: Sequence[Sequence[int]],
         answers: Sequence[Answer],
         settings: DecodingSettings,
@@ -360,6 +319,7 @@ class LocalHFBackend(Backend, ScoringAPI):
         pieces: Pieces | None = None,
     ) -> Job:
         """Check what can be checked beforehand, and queue the generation."""
+        loaded, scheduler = served.loaded, served.scheduler
         room = loaded.encoder.room(max(map(len, prompts)), settings.max_new_tokens)
         constraints: Sequence[RowConstraint] | None = None
         if schema is not None:
@@ -370,7 +330,6 @@ class LocalHFBackend(Backend, ScoringAPI):
         if settings.logprobs is not None:
             vocabulary = await asyncio.to_thread(lambda: loaded.constraints().vocabulary)
         job = Job()
-        scheduler = self._scheduler
         if scheduler is None or served_by_generate(settings, loaded.defaults):
 
             def work() -> None:
@@ -388,14 +347,14 @@ class LocalHFBackend(Backend, ScoringAPI):
                     shows_progress=pieces is None,
                 )
 
-            self._usable()
+            self._holder.check()
             future = engine.submit(work)
         else:
             may_skip = settings.logprobs is None and not scheduler.settings.reproducible
             request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)
             for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
                 Row(request, prompt, answer, constraint=None if constraints is None else constraints[index])
-            self._usable()
+            self._holder.check()
             future = scheduler.submit(request)
         self._jobs.add(job)
         job.follow(future, pieces)
@@ -406,8 +365,8 @@ class LocalHFBackend(Backend, ScoringAPI):
         await job.result()
         if any(answer.finish_reason is None for answer in answers):
             raise (
-                self._closed_error()
-                if self._loaded is None
+                self._holder.closed_error()
+                if self._holder.is_closed
                 else GenerationCancelledError("The process is ending.", backend="hf")
             )
 
@@ -420,15 +379,3 @@ class LocalHFBackend(Backend, ScoringAPI):
 
 def _usage(prompt: Sequence[int], answer: Answer) -> Usage:
     return Usage(len(prompt), len(answer.tokens), answer.cached_tokens)
-
-
-def _free_memory() -> None:
-    """Give back what freed models held.
-
-    The garbage collector finds their cycles, the device's cache their memory.
-    """
-    import torch  # noqa: PLC0415  heavy
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -12,16 +12,17 @@ from attrs import frozen
 
 from mellea.core import (
     Backend,
-    ClosedError,
     ContextWindowError,
     EmbeddingRequest,
     EmbeddingResponse,
+    MelleaError,
     ModelIdentifier,
     ProviderError,
     Usage,
 )
 from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
+from mellea_hf.holding import Holder, out_of_memory
 from mellea_hf.interrupt import Interrupt
 from mellea_hf.plugin import DEFAULT_EMBEDDER, EMBEDDINGS_MANIFEST
 from mellea_hf.weights import load
@@ -65,31 +66,25 @@ class LocalHFEmbedder(Backend):
         device: str | None = None,
     ) -> None:
         super().__init__(model_name(model_id, "hf_model_name", backend=self.provider))
-        interrupt = Interrupt()
-        loading = engine.submit(lambda: _Encoder.loaded(self.model_id, device, interrupt))
-        try:
-            self._encoder: _Encoder | None = loading.result()
-        except BaseException:
-            interrupt.set()
-            loading.cancel()
-            raise
+        name = self.model_id
+        self._holder = Holder(
+            self.provider, name, lambda interrupt: _Encoder.loaded(name, device, interrupt), lambda _: True
+        )
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Give texts a vector each, in one padded batch."""
-        encoder = self._encoder
-        if encoder is None:
-            raise ClosedError(
-                f"This embedder for {self.model_id} is closed.", hint="Make a new one.", backend=self.provider
-            )
+        encoder = await self._holder.get()
         return await asyncio.wrap_future(
             engine.submit(lambda: encoder.encoded(request.prompts, request.dimensions))
         )
 
     async def aclose(self) -> None:
         """Free the model. Calling it again does nothing."""
-        held, self._encoder = [self._encoder], None
-        if not engine.stopping:
-            await asyncio.wrap_future(engine.submit(held.clear))
+        await self._holder.aclose()
+
+    def translate_error(self, error: Exception) -> MelleaError | None:
+        """Return our error for torch's running out of memory."""
+        return out_of_memory(error, self.provider, self.model_id)
 
 
 @frozen
