@@ -53,7 +53,7 @@ class ThunkWriter:
         warn: Callable[[Warning], None],
         decoder: TextDecoder | None = None,
     ) -> None:
-        self._decoder = decoder
+        self._action, self._decoder = action, decoder
         self._refusal = ""
         self._logprobs: list[TokenLogprob] = []
         self._calls = CallAssembler()
@@ -239,9 +239,8 @@ class ThunkWriter:
         output = self._output
         shown = output.copied(output.text)
         shown.no_answer = output.no_answer
-        thunk = self.thunk
         await output.tell_end(
-            ModelOutputThunk(action=thunk.action, schema=thunk.schema, output=shown)  # as readers get it
+            ModelOutputThunk(action=self._action, schema=self.thunk.schema, output=shown)  # as readers get it
         )
 
     async def tell_failure(self, error: BaseException) -> None:

@@ -35,6 +35,8 @@ _ORDER = {mode: place for place, mode in enumerate(PluginMode)}
 _log = logging.getLogger("mellea.hooks")
 _running: ContextVar[tuple[Handler, ...]] = ContextVar("mellea_running_handlers", default=())
 """The handlers at work here: what they ask of a model does not call them again."""
+_TRANSFORM, _AUDIT, _CONCURRENT = PluginMode.TRANSFORM, PluginMode.AUDIT, PluginMode.CONCURRENT
+_FIRE_AND_FORGET = PluginMode.FIRE_AND_FORGET
 
 
 @frozen(eq=False)
@@ -69,11 +71,6 @@ class Handler:
     def key(self) -> tuple[str, object]:
         """What tells it from others: attached twice, it is called once."""
         return self.hook, self.function
-
-    @property
-    def decides(self) -> bool:
-        """Whether the call does not go on if it fails."""
-        return self.mode in (PluginMode.SEQUENTIAL, PluginMode.TRANSFORM, PluginMode.CONCURRENT)
 
     def table(self, handlers: Sequence[Handler]) -> Mapping[str, Sequence[Handler]]:
         """Return handlers by their hook, in the order in which they are called; each once.
@@ -125,11 +122,11 @@ async def _dispatch(
     for handler in handlers:
         if busy and any(handler.function == one.function for one in busy):
             continue
-        if handler.mode is PluginMode.FIRE_AND_FORGET:
+        if handler.mode is _FIRE_AND_FORGET:
             start_background_task(_observed(handler, payload, ctx), session_id)
-        elif handler.mode is PluginMode.CONCURRENT:
+        elif handler.mode is _CONCURRENT:
             beside.append(handler)
-        elif handler.mode is PluginMode.AUDIT:
+        elif handler.mode is _AUDIT:
             await _observed(handler, payload, ctx)
         elif stopped is None:
             stopped, taken = await _decided(handler, payload, ctx)
@@ -160,7 +157,7 @@ async def _decided(
     if result is None:
         return None, {}
     if not result.continue_processing:
-        if handler.mode is PluginMode.TRANSFORM:
+        if handler.mode is _TRANSFORM:
             _log.warning(
                 "Handler %r of %s would stop the call, which its mode does not allow.",
                 handler.name,
@@ -169,7 +166,7 @@ async def _decided(
             return None, {}
         return _violation(handler, payload, result.violation), {}
     modified = result.modified_payload
-    if modified is None or handler.mode is PluginMode.CONCURRENT:
+    if modified is None or handler.mode is _CONCURRENT:
         return None, {}
     return None, {
         field: value

@@ -80,14 +80,12 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         self._repr_given = parsed_repr is not None
         self._raw = RawProviderResponse()
         self._generate_log: GenerateLog | None = None
-        self._action = action
-        self._schema = schema
+        self._action, self._schema = action, schema
         self._parsed: Any = None
         self._sampling: Sampled | None = None
-        self._met = True
+        self._met, self._read = True, 0
         self._hash: int | None = None
         self._unread: list[str] | None = None
-        self._read = 0
         if self._output.done and type(self) is ModelOutputThunk:
             self.__class__ = ComputedModelOutputThunk
 
@@ -181,11 +179,6 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def cancelled(self) -> bool:
         """Whether the generation was cancelled."""
         return isinstance(self._output.error, GenerationCancelledError)
-
-    @property
-    def action(self) -> Parser[S] | None:
-        """What reads the text; None for plain text."""
-        return self._action
 
     @property
     def schema(self) -> OutputSchema | None:

@@ -12,6 +12,7 @@ from mellea.core.capabilities import Capabilities
 from mellea.core.context import Context
 from mellea.core.errors import MelleaError
 from mellea.core.sampling import SamplingStrategy
+from mellea.plugins.base import Attachable
 from mellea.plugins.contract import flaws_of, made_by
 from mellea.plugins.discovery import Registration
 from mellea.plugins.factory import check_arguments, load_factory, unusable
@@ -20,7 +21,12 @@ from mellea.plugins.registry import PluginInfo, PluginRegistry
 
 __all__ = ["checked_listing", "is_broken"]
 
-_WANTED: Mapping[Kind, type] = {"backend": Backend, "context": Context, "strategy": SamplingStrategy}
+_WANTED: Mapping[Kind, type] = {
+    "backend": Backend,
+    "context": Context,
+    "strategy": SamplingStrategy,
+    "hooks": Attachable,
+}
 """What a factory of each kind makes."""
 
 

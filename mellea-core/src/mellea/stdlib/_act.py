@@ -12,8 +12,10 @@ from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingStrategy
+from mellea.stdlib._asked import Asked
 from mellea.stdlib._generate import loops, sample, start_generation, tool_options, wait_or_cancel
 from mellea.stdlib._signatures import ActOptions, Tools, with_options
+from mellea.stdlib._told import told
 from mellea.stdlib.sampling._default_strategy import ONE_ATTEMPT
 from mellea.stdlib.sampling._failure import warn_of_failure
 
@@ -79,21 +81,35 @@ async def acted(
     config = config.steered(steer)
     if strategy is None and loops(config) and not (requirements or return_sampling_results or strict):
         strategy = ONE_ATTEMPT
-    if strategy is None:
-        _check_no_strategy(
-            requirements=requirements, return_sampling_results=return_sampling_results, strict=strict
+    asked = Asked(config, requirements, strategy)
+    begun = blockify(action)
+
+    async def carry_out(asked: Asked) -> tuple[Any, Context]:
+        if asked.strategy is None:
+            _check_no_strategy(
+                requirements=asked.requirements,
+                return_sampling_results=return_sampling_results,
+                strict=strict,
+            )
+            thunk, after = await start_generation(begun, context, backend, asked.config)
+            return await wait_or_cancel(thunk) if await_result else thunk, after
+        result = await sample(
+            begun,
+            context,
+            backend,
+            asked.config,
+            requirements=asked.requirements,
+            strategy=asked.strategy,
+            strict=bool(strict),
         )
-        thunk, after = await start_generation(action, context, backend, config)
-        return await wait_or_cancel(thunk) if await_result else thunk, after
-    result = await sample(
-        action, context, backend, config, requirements=requirements, strategy=strategy, strict=bool(strict)
-    )
-    if return_sampling_results:
-        return result, result.result_ctx
-    if warns:
-        warn_of_failure(result.result)
-    ended: Context | None = result.result_ctx  # a strategy of somebody else may leave it out
-    return result.result, context.add(blockify(action)).add(result.result) if ended is None else ended
+        if return_sampling_results:
+            return result, result.result_ctx
+        if warns:
+            warn_of_failure(result.result)
+        ended: Context | None = result.result_ctx  # a strategy of somebody else may leave it out
+        return result.result, context.add(begun).add(result.result) if ended is None else ended
+
+    return await told(begun, context, asked, carry_out)
 
 
 def _check_no_strategy(**asked: Any) -> None:

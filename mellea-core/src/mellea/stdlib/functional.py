@@ -25,6 +25,7 @@ from mellea.core.requirement import Requirement, ValidationResult, reqify
 from mellea.core.sampling import Budget, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._act import aact, acted
+from mellea.stdlib._asked import Asked
 from mellea.stdlib._generate import (
     loops,
     refuse_rounds,
@@ -48,6 +49,7 @@ from mellea.stdlib._signatures import (
     waiting,
     with_options,
 )
+from mellea.stdlib._told import told
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
@@ -201,7 +203,9 @@ async def astream_instruct(
     refuse_rounds("stream_instruct", config, by_default=tools is not None)
     config = config.steered(steer)
     config, _ = await steer_config(task, task.requirements, backend, config)
-    return await start_generation(task, context, backend, config)
+    return await told(
+        task, context, Asked(config), lambda asked: start_generation(task, context, backend, asked.config)
+    )
 
 
 @with_options(ExplainOptions)
@@ -277,12 +281,24 @@ async def send_message(
     config = GenerateConfig(format, *tool_options(model_options, tool_calls, tools, tool_loop), stream)
     if stream:
         refuse_rounds("stream_chat", config)
-    if stream or not loops(config):
-        return await start_generation(message, context, backend, config)
-    strategy = RejectionSamplingStrategy(budget=budget)
-    result = await sample(message, context, backend, config, strategy=strategy)
-    warn_of_failure(result.result)
-    return result.result, result.result_ctx
+    checked = not stream and loops(config)
+
+    async def carry_out(asked: Asked) -> tuple[ModelOutputThunk[Any], Context]:
+        if asked.strategy is None or stream:
+            return await start_generation(message, context, backend, asked.config)
+        result = await sample(
+            message,
+            context,
+            backend,
+            asked.config,
+            requirements=asked.requirements,
+            strategy=asked.strategy,
+        )
+        warn_of_failure(result.result)
+        return result.result, result.result_ctx
+
+    strategy = RejectionSamplingStrategy(budget=budget) if checked else None
+    return await told(message, context, Asked(config, None, strategy), carry_out)
 
 
 @with_options(ChatOptions)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from attrs import evolve, field, fields_dict, frozen
@@ -40,7 +41,7 @@ class MelleaBasePayload:
     session_id: str | None = None
     request_id: str = ""
     timestamp: datetime = field(factory=_now, eq=False)
-    user_metadata: Mapping[str, Any] = field(factory=dict, eq=False, repr=False)
+    user_metadata: Mapping[str, Any] = field(default=MappingProxyType({}), eq=False, repr=False)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return the payload with other values.

@@ -42,6 +42,8 @@ from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._annotations import UnresolvedNameError, captured_names, format_annotation
+from mellea.stdlib._asked import Asked
+from mellea.stdlib._told import told
 from mellea.stdlib.components._generative.call import (
     ArgPreconditionRequirement,
     GenerativeCall,
@@ -56,6 +58,7 @@ from mellea.stdlib.components._generative.target import CallError, SessionLike, 
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.sampling._default_strategy import as_strategy
 from mellea.stdlib.sampling._failure import warn_of_failure
+from mellea.stdlib.sampling._request import requirements_of
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -264,17 +267,21 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         call: GenerativeCall[Any] = GenerativeCall(declaration, tuple(arguments), wanted, schema)
         await check_arguments(call, values, settings.precondition_requirements, backend)
         config = settings.config(schema, options, backend)
-        result = await strategy.sample(
-            call,
-            context,
-            backend,
-            [on_value(requirement, schema) for requirement in settings.requirements],
-            **config.keywords(),
-        )
-        _value(self.__qualname__, result)
-        result.result.note_sampling(result)
+        required = [on_value(requirement, schema) for requirement in settings.requirements]
+
+        async def carry_out(asked: Asked) -> tuple[SamplingResult[Any], Context]:
+            chosen = as_strategy(asked.strategy)
+            result = await chosen.sample(
+                call, context, backend, requirements_of(asked.requirements), **asked.config.keywords()
+            )
+            _value(self.__qualname__, result)
+            result.result.note_sampling(result)
+            return (result.raise_for_failure() if settings.strict else result), result.result_ctx
+
+        result: SamplingResult[Any]
+        result, _ = await told(call, context, Asked(config, required, strategy), carry_out)
         if settings.strict:
-            return result.raise_for_failure()
+            return result
         warn_of_failure(
             result.result, f"{self.__qualname__} returns it all the same; @generative(strict=True) raises."
         )

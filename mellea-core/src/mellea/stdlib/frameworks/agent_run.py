@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.event_loop import run_sync
+from mellea.core.hooks import within
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.frameworks._turns import Turns
 from mellea.stdlib.frameworks.events import AgentEvent
 from mellea.stdlib.streaming._iteration import EventSource, SyncOrAsyncIterable
+
+if TYPE_CHECKING:
+    from mellea.stdlib._told_call import ToldCall
 
 __all__ = ["AgentRun"]
 
@@ -30,10 +34,11 @@ class AgentRun(EventSource[AgentEvent], Generic[S]):
 
     Args:
         turns: The turns of the run.
+        told: Tells the handlers of hooks how it ends; None where nobody listens.
     """
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, turns: Turns, told: ToldCall | None = None) -> None:
+        self._turns, self._told = turns, told
         self._driver = turns.events()
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         self._answered: Callable[[Context, ModelOutputThunk[Any]], None] | None = None
@@ -84,6 +89,8 @@ class AgentRun(EventSource[AgentEvent], Generic[S]):
         if self._over:
             return
         self._over, self._error = True, _ended()
+        if self._told is not None:
+            await self._told.failed(_ended())
         if not self._advancing:
             await self._driver.aclose()
         elif self._turns.under_way is not None:  # whoever waits for the next event gets the error
@@ -98,10 +105,12 @@ class AgentRun(EventSource[AgentEvent], Generic[S]):
         self._advancing = True
         try:
             with self._guard():
-                event = await anext(self._driver, None)
+                event = await self._next_event()
         except BaseException as error:
             self._over = True
             self._error = error if isinstance(error, Exception) else _ended()
+            if self._told is not None:
+                await self._told.failed(error)
             raise
         finally:
             self._advancing = False
@@ -116,6 +125,17 @@ class AgentRun(EventSource[AgentEvent], Generic[S]):
             answered, self._answered = self._answered, None
             answered(self._turns.after, self._turns.output)
         return True
+
+    async def _next_event(self) -> AgentEvent | None:
+        told = self._told
+        if told is None:
+            return await anext(self._driver, None)
+        with within(told.scope):
+            event = await anext(self._driver, None)
+            if self._turns.output is not None and not told.over:
+                told.after = self._turns.after
+                await told.ended(self._turns.output)
+        return event
 
     # What is known
 

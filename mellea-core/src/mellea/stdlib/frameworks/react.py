@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
 
 from mellea.core._chunk_stream import make_ready
 from mellea.core.backend import Backend
@@ -14,12 +16,14 @@ from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.hooks import listens
 from mellea.core.options import ModelOption
 from mellea.core.requirement import Requirement
 from mellea.core.schema import OutputSchema
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool import check_names
 from mellea.core.tool_offer import AUTO, REQUIRED
+from mellea.stdlib._asked import Asked
 from mellea.stdlib.components.react import ReactInitiator
 from mellea.stdlib.context.chat import ChatContext
 from mellea.stdlib.context.compactor import Compactor, InlineCompactor
@@ -28,6 +32,9 @@ from mellea.stdlib.frameworks._turns import Turns
 from mellea.stdlib.frameworks.agent_run import AgentRun
 from mellea.stdlib.sampling._request import SamplingRequest, requirements_of
 from mellea.stdlib.tools.run import ToolRunner
+
+if TYPE_CHECKING:
+    from mellea.stdlib._told_call import ToldCall
 
 __all__ = ["DEFAULT_TURNS", "begin_react", "react"]
 
@@ -79,36 +86,65 @@ async def begin_react(
     schema = None if format is None else OutputSchema.of(format)
     required = requirements_of(requirements)
     action = ReactInitiator(goal, named, requirements=required, schema=schema, offers=offers)
-    await make_ready(asked)
+    told: ToldCall | None = None
+    if listens("any"):
+        from mellea.stdlib._told_call import ToldCall  # noqa: PLC0415  only where somebody listens
+
+        told = ToldCall(action, context)
+        changed = await told.begin(Asked(evolve(config, format=format), required))
+        config, format = evolve(changed.config, format=None), changed.config.format
+        required = requirements_of(changed.requirements)
+    try:
+        spare = budget or Budget(attempts=DEFAULT_TURNS)
+        plan = await _planned(action, context, asked, required, config, format, spare, compactor, runner)
+    except BaseException as error:
+        if told is not None:
+            await told.failed(error)
+        raise
+    return AgentRun(Turns(plan), told)
+
+
+async def _planned(
+    action: ReactInitiator,
+    context: Context,
+    backend: Backend,
+    requirements: tuple[Requirement, ...],
+    config: GenerateConfig,
+    format: Any,
+    budget: Budget,
+    compactor: Compactor | InlineCompactor | None,
+    runner: ToolRunner | None,
+) -> AgentRequest:
+    """Return what an agent is asked for, once its backend says what it can."""
+    await make_ready(backend)
     given = config.options.get(ModelOption.TOOL_LOOP)
     chosen = runner or (given if isinstance(given, ToolRunner) else None)
-    speaks = await asked.calls_tools(AUTO, with_schema=False)
+    speaks = await backend.calls_tools(AUTO, with_schema=False)
     call = SamplingRequest(
         action,
         context,
-        asked,
-        asked,
-        required,
+        backend,
+        backend,
+        requirements,
         config,
         rounds=1,
         lanes=1,
         at_once=1,
         spare_judges=True,
-        spending=Spending(budget or Budget(attempts=DEFAULT_TURNS)),
+        spending=Spending(budget),
     )
-    plan = AgentRequest(
+    return AgentRequest(
         call,
         action.callable_tools(),
         format,
-        schema,
+        None if format is None else OutputSchema.of(format),
         chosen or ToolRunner(),
         None if chosen is None else chosen.rounds,
         compactor,
         constrains=not speaks,
-        forces=Capability.JSON_SCHEMA in asked.capabilities
-        or await asked.calls_tools(REQUIRED, with_schema=False),
+        forces=Capability.JSON_SCHEMA in backend.capabilities
+        or await backend.calls_tools(REQUIRED, with_schema=False),
     )
-    return AgentRun(Turns(plan))
 
 
 class _NoConversationError(UsageError, AssertionError):

@@ -10,9 +10,10 @@ from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.foreign_backend import as_backend
+from mellea.core.hooks import listens
 from mellea.core.requirement import Requirement, ValidationResult
 
-__all__ = ["SPARED", "validate_all"]
+__all__ = ["SPARED", "validate_all", "validated"]
 
 SPARED = ValidationResult(
     False, reason="Not judged, because a check that costs nothing failed already.", skipped=True
@@ -32,6 +33,34 @@ async def validate_all(
 ) -> list[ValidationResult]:
     """Return what each requirement says of the last output in a context, in the order of the requirements.
 
+    See ``validated``.
+    """
+    pairs = await validated(
+        requirements,
+        ctx,
+        backend,
+        judge_backend=judge_backend,
+        spare_judges=spare_judges,
+        format=format,
+        model_options=model_options,
+    )
+    return [result for _, result in pairs]
+
+
+async def validated(
+    requirements: Sequence[Requirement],
+    ctx: Context,
+    backend: Backend,
+    *,
+    judge_backend: Backend | None = None,
+    spare_judges: bool = True,
+    format: Any = None,
+    model_options: Mapping[str, Any] | None = None,
+) -> list[tuple[Requirement, ValidationResult]]:
+    """Return the requirements, each with what it says of the last output in a context.
+
+    They are those that are given, unless a handler of a hook puts others in their place.
+
     Args:
         requirements: What to check.
         ctx: The conversation, up to and with the output.
@@ -45,6 +74,31 @@ async def validate_all(
         UsageError: A requirement can be neither checked nor judged.
         ProviderError: A judge could not be asked.
     """
+
+    async def check(
+        requirements: Sequence[Requirement], model_options: Mapping[str, Any] | None
+    ) -> list[ValidationResult]:
+        return await _checked(
+            requirements, ctx, backend, judge_backend or backend, spare_judges, format, model_options
+        )
+
+    if requirements and listens("validation"):
+        from mellea.stdlib.requirements._told import told_check  # noqa: PLC0415  only where somebody listens
+
+        return await told_check(requirements, ctx, model_options, check)
+    return list(zip(requirements, await check(requirements, model_options), strict=True))
+
+
+async def _checked(
+    requirements: Sequence[Requirement],
+    ctx: Context,
+    backend: Backend,
+    judge: Backend,
+    spare_judges: bool,
+    format: Any,
+    model_options: Mapping[str, Any] | None,
+) -> list[ValidationResult]:
+    """Return what each requirement says: the free ones first, then the judges that are still needed."""
     results: dict[int, ValidationResult] = {}
     free = [index for index, requirement in enumerate(requirements) if requirement.is_free]
     if free:
@@ -60,7 +114,7 @@ async def validate_all(
         verdicts = await _ask_judges(
             [requirements[index] for index in judged],
             ctx,
-            as_backend(judge_backend or backend),
+            as_backend(judge),
             model_options,
         )
         results.update(zip(judged, verdicts, strict=True))

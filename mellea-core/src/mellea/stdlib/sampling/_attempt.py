@@ -18,7 +18,7 @@ from mellea.core.requirement import Requirement, ValidationResult
 from mellea.core.response import Usage, total_usage
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
-from mellea.stdlib.requirements.validate import validate_all
+from mellea.stdlib.requirements.validate import validated
 from mellea.stdlib.sampling._request import SamplingRequest
 
 __all__ = [
@@ -61,25 +61,25 @@ async def judge_attempt(
         spent: Tokens spent on the attempt so far.
     """
     error = _parse_error(output)
-    results = await validate_all(
+    results = await validated(
         call.requirements,
         call.seen_by_validators(begun.action, after, output),
         call.judge,
         spare_judges=call.spare_judges,
         format=call.format,
     )
-    for result in results:
+    for _, result in results:
         call.spending.add(result.usage)
     seconds = time.perf_counter() - begun.started
     return Attempt(
         begun.action,
         after,
         output,
-        tuple(zip(call.requirements, results, strict=True)),
+        tuple(results),
         error,
         begun.lane,
         begun.round,
-        total_usage([spent, *(result.usage for result in results)]),
+        total_usage([spent, *(result.usage for _, result in results)]),
         seconds,
         feedback=_feedback(begun.action, call.action),
         seed=call.seed_for(begun.lane, begun.round),
@@ -109,8 +109,8 @@ def _feedback(action: Span, first: Span) -> str | None:
 
 async def apply_fixes(call: SamplingRequest, begun: AttemptStart, attempt: Attempt[Any]) -> Attempt[Any]:
     """Return the attempt with the text that a failed requirement's own fix makes, if that one is better."""
-    for index, requirement in enumerate(call.requirements):
-        if attempt.results[index][1].result or requirement.repair is None:
+    for index, (requirement, _) in enumerate(attempt.results):
+        if index >= len(attempt.results) or attempt.results[index][1].result or requirement.repair is None:
             continue
         text, problem = await _mend(requirement, str(attempt.output))
         if problem:

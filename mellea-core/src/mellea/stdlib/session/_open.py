@@ -38,18 +38,18 @@ def open_session(
 ) -> MelleaSession:
     """Open a session, as ``start_session`` says."""
     options = OptionTable({}, {}).canonical(model_options)  # what is wrong shows before a backend opens
-    brought = _opened(plugins) if plugins else ()
+    brought, modules = _opened(plugins) if plugins else ((), ())
     if history is None:
         history = os.environ.get("MELLEA_HISTORY")
     if history:
         brought = (*brought, _opened_history(history))
-    context = open_context(ctx, context_type, brought)
+    context = open_context(ctx, context_type, modules)
     session_id = str(uuid.uuid4())
     if brought or listens("session_pre_init"):
         told = _tell_opening(session_id, brought, backend or backend_name, model_id, options, context)
         model_id = told.get("model_id", model_id)
         options = OptionTable({}, {}).canonical(told.get("model_options", options))
-    opened = open_backend(backend, backend_name, model_id, brought, backend_kwargs)
+    opened = open_backend(backend, backend_name, model_id, modules, backend_kwargs)
     made_here = not any(opened is given for given in (backend, backend_name))
     try:
         return MelleaSession(
@@ -68,10 +68,12 @@ def open_session(
         raise
 
 
-def _opened(plugins: Iterable[Any]) -> Sequence[Any]:
-    from mellea.plugins.attaching import opened  # noqa: PLC0415  few sessions bring any
+def _opened(plugins: Iterable[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return what a session brings along, and the modules with manifests among it."""
+    from mellea.plugins.attaching import brings_hooks, opened  # noqa: PLC0415  few sessions bring any
 
-    return opened(plugins)
+    brought = opened(plugins)
+    return brought, [item for item in brought if not brings_hooks(item)]
 
 
 def _opened_history(given: Any) -> Any:
@@ -89,10 +91,12 @@ def _tell_opening(
     context: Context,
 ) -> Mapping[str, Any]:
     """Tell the handlers of hooks that a session is about to open, and return what they change."""
-    from mellea.plugins.attaching import brings_hooks  # noqa: PLC0415  see above
+    from mellea.plugins.attaching import brings_hooks, implemented  # noqa: PLC0415  see above
     from mellea.plugins.base import handlers_of  # noqa: PLC0415
 
-    own = HookLayer(handlers_of([item for item in plugins if brings_hooks(item)]))
+    own = HookLayer(
+        [one for item in plugins for one in (handlers_of if brings_hooks(item) else implemented)(item)]
+    )
     name = backend or os.environ.get("MELLEA_BACKEND") or DEFAULT_BACKEND
     return run_sync(
         fire_in(

@@ -383,16 +383,14 @@ class SessionState:
 
 def _sorted(plugins: Iterable[Any]) -> tuple[tuple[Any, ...], Sequence[Any], Sequence[Any]]:
     """Return the modules with manifests that a session brings along, its handlers, and its plugin objects."""
-    from mellea.plugins.attaching import brings_hooks, opened  # noqa: PLC0415  few sessions bring any
+    from mellea.plugins.attaching import brings_hooks, implemented, opened  # noqa: PLC0415  few bring any
     from mellea.plugins.base import handlers_of, plugins_in  # noqa: PLC0415
 
     given = opened(plugins)
     attached = [item for item in given if brings_hooks(item)]
-    return (
-        tuple(item for item in given if not brings_hooks(item)),
-        handlers_of(attached),
-        plugins_in(attached),
-    )
+    modules = tuple(item for item in given if not brings_hooks(item))
+    handlers = handlers_of(attached) + [handler for module in modules for handler in implemented(module)]
+    return modules, handlers, plugins_in(attached)
 
 
 def _output(result: Any, after: Context) -> ModelOutputThunk[Any]:

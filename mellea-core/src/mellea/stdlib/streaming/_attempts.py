@@ -217,7 +217,9 @@ class StreamAttempts:
             judging, self._begun, self.after, self.mot, as_usage(self.mot.generation.usage)
         )
         results = tuple(result for _, result in attempt.results)
-        self.attempts.append(evolve(attempt, results=tuple(zip(call.requirements, results, strict=True))))
+        if len(results) == len(call.requirements):  # otherwise a handler of a hook has put others there
+            attempt = evolve(attempt, results=tuple(zip(call.requirements, results, strict=True)))
+        self.attempts.append(attempt)
         return results
 
 

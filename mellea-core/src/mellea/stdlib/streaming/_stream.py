@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from mellea.core.backend import Backend
 from mellea.core.budget import Budget, Spending
@@ -12,6 +13,7 @@ from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.hooks import listens, within
 from mellea.core.requirement import Requirement
 from mellea.stdlib._generate import refuse_rounds
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
@@ -20,6 +22,9 @@ from mellea.stdlib.sampling.repair import RepairTemplateStrategy
 from mellea.stdlib.streaming._attempts import RepairFunction, StreamAttempts, StreamRequest
 from mellea.stdlib.streaming.event_streamer import EventStreamer
 from mellea.stdlib.streaming.streamer import Streamer
+
+if TYPE_CHECKING:
+    from mellea.stdlib.streaming._told import ToldStream
 
 __all__ = ["stream"]
 
@@ -174,6 +179,24 @@ async def stream(
     call = await steer_request(call)
     chosen = None if chunking is None else get_chunking(chunking)
     run = StreamAttempts(StreamRequest(call, chosen, repair or RepairTemplateStrategy.repair))
-    await run.begin(call.action, call.context)
-    streamer: Streamer[Any] = Streamer(run)
+    streaming_id = uuid.uuid4().hex
+    told = await _begun(streaming_id, run) if listens("any") else None
+    if told is None:
+        await run.begin(call.action, call.context)
+    streamer: Streamer[Any] = Streamer(run, streaming_id, told)
     return EventStreamer(streamer) if as_events else streamer
+
+
+async def _begun(streaming_id: str, run: StreamAttempts) -> ToldStream:
+    """Begin a stream of which the handlers of hooks are told."""
+    from mellea.stdlib.streaming._told import ToldStream  # noqa: PLC0415  only where somebody listens
+
+    told = ToldStream(streaming_id, run.plan)
+    with within(told.scope):
+        await told.begin()
+        try:
+            await run.begin(run.plan.call.action, run.plan.call.context)
+        except BaseException as error:
+            await told.failed(error)
+            raise
+    return told

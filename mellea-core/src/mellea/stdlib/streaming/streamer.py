@@ -5,15 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from mellea.core.errors import RequirementsNotMetError, StreamRestartedError
 from mellea.core.event_loop import run_sync
+from mellea.core.hooks import within
 from mellea.stdlib.streaming._attempts import StreamAttempts, closed_error
 from mellea.stdlib.streaming._iteration import EventSource, SyncOrAsyncIterable
 from mellea.stdlib.streaming._outcome import StreamOutcome
 from mellea.stdlib.streaming.events import ChunkEvent, CompletedEvent, ErrorEvent, RetryEvent, StreamEvent
 from mellea.stdlib.streaming.partial import GrowingValue
+
+if TYPE_CHECKING:
+    from mellea.stdlib.streaming._told import ToldStream
 
 __all__ = ["Streamer"]
 
@@ -47,11 +51,14 @@ class Streamer(StreamOutcome[S], EventSource[StreamEvent]):
     stopped at the provider. ``acomplete()`` reads to the end, for whoever wants the outcome only.
     """
 
-    def __init__(self, run: StreamAttempts) -> None:
+    def __init__(
+        self, run: StreamAttempts, streaming_id: str | None = None, told: ToldStream | None = None
+    ) -> None:
         super().__init__(run)
+        self._told = told
         self._driver = run.events()
         self._over = False
-        self.streaming_id = uuid.uuid4().hex
+        self.streaming_id = streaming_id or uuid.uuid4().hex
         """A name for this stream, for logs."""
 
     # Reading
@@ -144,6 +151,8 @@ class Streamer(StreamOutcome[S], EventSource[StreamEvent]):
         if self._over:
             return
         self._run.closed = True
+        if self._told is not None:
+            await self._told.failed(closed_error(), self._run)
         await self._run.mot.cancel_generation(closed_error())
         if not self._advancing:  # otherwise whoever waits for the next event gets the error
             self._over, self._error = True, closed_error()
@@ -166,6 +175,20 @@ class Streamer(StreamOutcome[S], EventSource[StreamEvent]):
             index, "stream", last=lambda event: one_attempt and isinstance(event, RetryEvent)
         )
 
+    async def _told_event(self, told: ToldStream) -> StreamEvent:
+        """Return the next event, of which the handlers of hooks are told before the reader."""
+        with within(told.scope):
+            try:
+                event = await anext(self._driver)
+                await told.event(event)
+                if isinstance(event, CompletedEvent):
+                    await told.ended(self._run)
+            except BaseException as error:
+                await self._driver.aclose()  # which stops the generation
+                await told.failed(error, self._run)
+                raise
+        return event
+
     async def _advance(self) -> bool:
         """Let the stream go on to its next event; tell whether there was one. One reader at a time does."""
         if self._over:
@@ -174,7 +197,7 @@ class Streamer(StreamOutcome[S], EventSource[StreamEvent]):
             return False
         self._advancing = True
         try:
-            event = await anext(self._driver)
+            event = await (anext(self._driver) if self._told is None else self._told_event(self._told))
         except Exception as error:  # noqa: BLE001  it is told first, and raised when the reader goes on
             self._over, self._error = True, error
             event = ErrorEvent(type(error).__name__, str(error))

@@ -7,21 +7,26 @@ Whatever goes wrong with one call is told to the model in its message; the other
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field, frozen
 
 from mellea.core.errors import MelleaError, ToolArgumentsError, UsageError
 from mellea.core.event_loop import gather_or_cancel, in_thread
 from mellea.core.half_characters import whole_text
+from mellea.core.hooks import listens
 from mellea.core.sources import MODEL, Sources
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ModelToolCall
 from mellea.core.tool_message import ToolMessage
 from mellea.stdlib.tools._results import READ_RESULT, Pages, as_text
+
+if TYPE_CHECKING:
+    from mellea.stdlib.tools._told import ToldInvocation
 
 __all__ = ["Approval", "Approver", "ToolRunner"]
 
@@ -88,16 +93,28 @@ class ToolRunner:
         Raises:
             UsageError: ``approve`` returned no decision.
         """
-        ready: list[_Ready | ToolMessage] = [await self._prepare(call) for call in calls]
+        told = _told(calls) if listens("tool") else []
         gate = asyncio.Semaphore(self.at_once)
 
-        async def carry_out(entry: _Ready | ToolMessage) -> ToolMessage:
-            if isinstance(entry, ToolMessage):
-                return entry
-            async with gate:
-                return await self._carry_out(entry, backend, pages)
+        async def carry_out(number: int, entry: _Ready | ToolMessage) -> ToolMessage:
+            message = entry
+            if not isinstance(message, ToolMessage):
+                async with gate:
+                    message = await self._carry_out(entry, backend, pages)  # type: ignore[arg-type]
+            return await told[number].ended(message, shown) if told else message
 
-        return await gather_or_cancel([carry_out(entry) for entry in ready]) if ready else []
+        def shown(value: Any) -> str:
+            text = as_text(value, _render(backend))
+            return text if len(text) <= self.longest_result else f"{text[: self.longest_result]}\n[Cut.]"
+
+        try:
+            asked = [(await told[number].begin()) if told else call for number, call in enumerate(calls)]
+            ready = [await self._prepare(call) for call in asked]
+            return await gather_or_cancel(itertools.starmap(carry_out, enumerate(ready))) if ready else []
+        except BaseException as error:
+            for one in told:
+                await one.failed(error)
+            raise
 
     async def _prepare(self, call: ModelToolCall) -> _Ready | ToolMessage:
         """Return a call with its arguments checked and allowed, or the message that says why not."""
@@ -159,6 +176,12 @@ class ToolRunner:
         seconds = time.perf_counter() - started
         message = ToolMessage("tool", shown, value, call.name, call.args, call, seconds=seconds)
         return _marked(message, ready)
+
+
+def _told(calls: Sequence[ModelToolCall]) -> list[ToldInvocation]:
+    from mellea.stdlib.tools._told import ToldInvocation  # noqa: PLC0415  only where somebody listens
+
+    return [ToldInvocation(call) for call in calls]
 
 
 @frozen
@@ -227,7 +250,7 @@ async def _result_of(tool: Tool, arguments: Any, backend: Any) -> tuple[Any, str
     function: Any = tool.function
     if hasattr(function, "bind_backend"):
         function = function.bind_backend(backend)
-    render = getattr(getattr(backend, "formatter", None), "print", None)
+    render = _render(backend)
 
     def work() -> tuple[Any, str]:
         try:
@@ -246,6 +269,11 @@ async def _result_of(tool: Tool, arguments: Any, backend: Any) -> tuple[Any, str
     if isinstance(value, str | int | float | bool | None):
         return value, as_text(value, render)
     return value, await in_thread(as_text, value, render)
+
+
+def _render(backend: Any) -> Callable[[Any], str] | None:
+    """Return what writes components as text."""
+    return getattr(getattr(backend, "formatter", None), "print", None)
 
 
 def _cut(text: str, length: int, call: ModelToolCall, pages: Pages | None) -> str:

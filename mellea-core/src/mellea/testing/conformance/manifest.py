@@ -10,6 +10,7 @@ from typing import Any
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.sampling import SamplingStrategy
+from mellea.plugins.base import Attachable
 from mellea.plugins.contract import flaws_of, made_by
 from mellea.plugins.factory import load_factory
 from mellea.plugins.manifests import API_VERSION, Kind
@@ -18,7 +19,12 @@ from mellea.testing.conformance.terms import Term, term, terms_of
 
 __all__ = ["ManifestTests"]
 
-_WANTED: Mapping[Kind, type] = {"backend": Backend, "context": Context, "strategy": SamplingStrategy}
+_WANTED: Mapping[Kind, type] = {
+    "backend": Backend,
+    "context": Context,
+    "strategy": SamplingStrategy,
+    "hooks": Attachable,
+}
 _IMPORTED = (
     "import sys, mellea.plugins, mellea.plugins.hookspecs\n"
     "before = set(sys.modules)\n"
