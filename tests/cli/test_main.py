@@ -12,7 +12,7 @@ import pytest
 from mellea import __version__
 from mellea.cli import main
 
-COMMANDS = ["run", "show", "chat", "backends", "contexts", "strategies", "doctor", "new-plugin"]
+COMMANDS = ["run", "show", "chat", "backends", "contexts", "strategies", "hooks", "doctor", "new-plugin"]
 HEAVY = {"asyncio", "attrs", "jinja2", "pluggy", "pydantic", "torch", "toy.backend", "toy.plugin"}
 
 

@@ -1,7 +1,7 @@
 """The command line.
 
-``mellea backends``, ``contexts``, ``strategies``, ``doctor``, ``run``, ``chat``, ``show``, ``history`` and
-``new-plugin``.
+``mellea backends``, ``contexts``, ``strategies``, ``hooks``, ``doctor``, ``run``, ``chat``, ``show``,
+``history`` and ``new-plugin``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
 backend.
@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
     command("strategies", "mellea.cli.listing:strategies", "list the installed sampling strategies", *listing)
+    command("hooks", "mellea.cli.listing:hooks", "list the installed handlers of hooks", *listing)
     command(
         "doctor", "mellea.cli.doctor:doctor", "say what is installed, what is reachable, and what to do", json
     )

@@ -72,7 +72,7 @@ def doctor(arguments: Namespace) -> int:
     rows = checked_listing(registry, "backend")
     findings = [find_around(name, look, rows) for name, look in _LOOKS.items()]
     others = sorted(
-        {*rows, *checked_listing(registry, "context"), *_foreign_strategies(registry)},
+        {*rows, *_others(registry)},
         key=lambda row: (row.name, row.distribution),
     )
     broken = any(is_broken(row) for row in others)
@@ -99,9 +99,10 @@ def doctor(arguments: Namespace) -> int:
     return int(broken)
 
 
-def _foreign_strategies(registry: PluginRegistry) -> list[PluginInfo]:
-    """Return the strategies that do not come with the core."""
-    return [row for row in checked_listing(registry, "strategy") if row.distribution != "mellea-core"]
+def _others(registry: PluginRegistry) -> list[PluginInfo]:
+    """Return what else there is; of strategies, those that do not come with the core."""
+    strategies = [row for row in checked_listing(registry, "strategy") if row.distribution != "mellea-core"]
+    return [*checked_listing(registry, "context"), *strategies, *checked_listing(registry, "hooks")]
 
 
 def find_around(name: str, look: Callable[[], Finding], rows: Sequence[PluginInfo]) -> Finding:

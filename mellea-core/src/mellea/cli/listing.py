@@ -1,4 +1,4 @@
-"""``mellea backends``, ``mellea contexts`` and ``mellea strategies``.
+"""``mellea backends``, ``mellea contexts``, ``mellea strategies`` and ``mellea hooks``.
 
 What is installed, without importing it; with ``--check`` each factory is imported and looked at.
 """
@@ -18,7 +18,16 @@ from attrs import asdict
 from mellea.plugins.registry import Kind, PluginInfo, PluginRegistry, registry
 from mellea.plugins.wellknown import WELL_KNOWN
 
-__all__ = ["backends", "contexts", "lenient_registry", "paragraph", "strategies", "table", "terminal_width"]
+__all__ = [
+    "backends",
+    "contexts",
+    "hooks",
+    "lenient_registry",
+    "paragraph",
+    "strategies",
+    "table",
+    "terminal_width",
+]
 
 _NARROWEST = 16
 """Fewest columns that the last column of a table gets."""
@@ -43,6 +52,11 @@ def contexts(arguments: Namespace) -> int:
 def strategies(arguments: Namespace) -> int:
     """List the installed sampling strategies."""
     return _list("strategy", "sampling strategy", arguments)[1]
+
+
+def hooks(arguments: Namespace) -> int:
+    """List the installed handlers of hooks."""
+    return _list("hooks", "handler of hooks", arguments)[1]
 
 
 def _list(kind: Kind, words: str, arguments: Namespace) -> tuple[list[PluginInfo], int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from mellea.core.event_loop import run_sync
-from mellea.core.hook_dispatch import Handler
+from mellea.core.hook_dispatch import DEFAULT_PRIORITY, Handler
+from mellea.core.hook_names import HookName
 from mellea.core.hooks import AWAITED, PROCESS, SESSIONS, HookLayer
 from mellea.plugins.base import (
     Attachable,
@@ -17,7 +18,15 @@ from mellea.plugins.base import (
     stop_plugins,
 )
 
-__all__ = ["brings_hooks", "opened", "plugin_scope", "register", "registered_plugins", "unregister"]
+__all__ = [
+    "brings_hooks",
+    "implemented",
+    "opened",
+    "plugin_scope",
+    "register",
+    "registered_plugins",
+    "unregister",
+]
 
 registered_plugins: list[Plugin] = []
 """The plugin objects of ``register``."""
@@ -112,3 +121,29 @@ def opened(plugins: Iterable[Any]) -> list[Any]:
         create("hooks", item, Attachable, plugins=modules) if isinstance(item, str) else item
         for item in given
     ]
+
+
+def implemented(module: Any) -> list[Handler]:
+    """Return the handlers that a module or object of a session implements with ``hookimpl``.
+
+    Raises:
+        PluginLoadError: One takes other arguments than its specification.
+    """
+    if not any(hasattr(getattr(module, name, None), "mellea_impl") for name in get_args(HookName)):
+        return []
+    from mellea.plugins.discovery import hook_implementations  # noqa: PLC0415  pluggy costs 20 ms
+
+    return [_handler(found) for found in hook_implementations(module)]
+
+
+def _handler(found: Any) -> Handler:
+    """Return a handler of an implementation, which may take fewer arguments than its specification has."""
+    function, wanted = found.function, found.argnames
+
+    def call(payload: Any, ctx: Any) -> Any:
+        given = {"payload": payload, "ctx": ctx}
+        return function(*(given[name] for name in wanted))
+
+    priority = 0 if found.tryfirst else 100 if found.trylast else DEFAULT_PRIORITY
+    called = function if tuple(wanted) == ("payload", "ctx") else call
+    return Handler(called, found.function.__name__, priority=priority, name=found.plugin_name)

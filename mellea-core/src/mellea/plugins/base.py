@@ -43,6 +43,9 @@ class _EnteredTwiceError(UsageError, RuntimeError):
 class Attachable(ABC):
     """What handlers come in. As a context manager, plain or asynchronous, they listen within the block."""
 
+    to_subclass: ClassVar[str] = "mellea.plugins.Plugin"
+    """What the author of an installed plugin makes."""
+
     @abstractmethod
     def handlers(self, priority: int | None = None) -> list[Handler]:
         """Return the handlers.

@@ -57,7 +57,8 @@ def flaws_of(factory: Any, wanted: type) -> Iterator[Flaw]:
         factory: What a manifest names, imported.
         wanted: The class of which it has to make an instance.
     """
-    remedy = f"Name a subclass of mellea.core.{wanted.__name__} there."
+    named = getattr(wanted, "to_subclass", f"mellea.core.{wanted.__name__}")
+    remedy = f"Name a subclass of {named} there."
     if not callable(factory):
         yield Flaw(f"is a {type(factory).__name__}, which cannot be called", remedy)
         return

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pluggy
 from attrs import field, frozen
 
 from mellea.core.errors import PluginApiError, PluginError, PluginLoadError
+from mellea.core.hook_names import HookName
 from mellea.plugins import hookspecs
 from mellea.plugins.manifests import API_VERSION, KINDS, Manifest
 
@@ -23,6 +24,8 @@ __all__ = [
     "Policy",
     "Registration",
     "collect",
+    "hook_implementations",
+    "hook_points_of",
     "new_pluggy_manager",
     "plugin_sources",
 ]
@@ -189,14 +192,20 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
     try:
         if not manager.is_registered(plugin):
             manager.register(plugin, name=f"{source.distribution}:{source.name}")
+        if hook_points_of(plugin):
+            _know_hook_points(manager)
         manager.check_pending()
-        callers = manager.get_hookcallers(plugin)
+        callers = [
+            caller
+            for caller in manager.get_hookcallers(plugin) or ()
+            if caller.name.startswith("mellea_register_") or source.entry_point is None
+        ]
         if not callers:
             raise TypeError("it implements no hook; mark its functions with mellea.plugins.hookimpl")
         manifests: list[Manifest] = []
         for caller in callers:
             for implementation in caller.get_hookimpls():
-                if implementation.plugin is plugin:
+                if implementation.plugin is plugin and caller.name.startswith("mellea_register_"):
                     implementation.function(manifests.append)
         return tuple(Registration(_check_manifest(manifest, source), source) for manifest in manifests)
     except BaseException:
@@ -205,6 +214,39 @@ def collect(plugin: Any, source: PluginSource, manager: pluggy.PluginManager) ->
         ):  # pluggy leaves a plugin registered when one of its hooks is not well formed
             manager.unregister(plugin)
         raise
+
+
+def hook_points_of(plugin: Any) -> list[str]:
+    """Return the hook points that a plugin implements with ``hookimpl``, which only a session attaches."""
+    return [name for name in get_args(HookName) if hasattr(getattr(plugin, name, None), "mellea_impl")]
+
+
+def _know_hook_points(manager: pluggy.PluginManager) -> None:
+    """Add the hook points to a manager; most need none of them, and they take a millisecond."""
+    from mellea.plugins import hookpoints  # noqa: PLC0415  see above
+
+    if not hasattr(manager.hook, "generation_pre_call") or not manager.hook.generation_pre_call.has_spec():
+        manager.add_hookspecs(hookpoints)
+
+
+def hook_implementations(plugin: Any) -> list[pluggy.HookImpl]:
+    """Return a plugin's implementations of hook points, held to their specifications.
+
+    Raises:
+        PluginLoadError: One takes other arguments than its specification.
+    """
+    points = hook_points_of(plugin)
+    if not points:
+        return []
+    manager = new_pluggy_manager()
+    source = PluginSource(getattr(plugin, "__name__", type(plugin).__name__), "this session")
+    try:
+        manager.register(plugin)
+        _know_hook_points(manager)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginProblem(source, "register", error, "Correct the plugin's hook.").error() from error
+    return [found for name in points for found in getattr(manager.hook, name).get_hookimpls()]
 
 
 def _check_manifest(manifest: object, source: PluginSource) -> Manifest:
