@@ -20,6 +20,7 @@ PARTS = {
     "conversation": "long conversations, and what the framework adds to a call",
     "sampling": "instructions with requirements: judges, lanes, repeated attempts",
     "tools": "rounds of tools, calls of MCP servers, schemas of functions, checks of arguments",
+    "hooks": "hook points that nobody, and that somebody listens to",
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "steering": "tasks with rules on a real server, free and steered",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
