@@ -226,7 +226,14 @@ class Duck:
         return output, ctx.add(action).add(output)
 
 
-@pytest.mark.parametrize("kind", [OfOld, Duck])
+class Own(Duck, Backend):
+    """A Backend with a public method of its own."""
+
+    async def generate_from_context(self, action, ctx, **asked):
+        return await super().generate_from_context(action, ctx, **asked)
+
+
+@pytest.mark.parametrize("kind", [OfOld, Duck, Own])
 def test_backends_of_others_are_told_of_alike(kind):
     heard = Heard()
     change = handler("generation_pre_call", lambda payload: modify(payload, model_options={"x": 1}))

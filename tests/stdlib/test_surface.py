@@ -148,7 +148,7 @@ def test_a_whole_offline_chat_loads_no_template_engine_and_no_schemas():
         "from mellea import MelleaSession\nfrom mellea.testing import ScriptedBackend\n"
         "MelleaSession(ScriptedBackend('x')).chat('hi')"
     )
-    assert not loaded_by(statement) & (HEAVY | {"pluggy"})
+    assert not loaded_by(statement) & (HEAVY | {"pluggy", "mellea.core.hook_payloads"})
 
 
 def test_manifest_of_the_contexts_loads_no_context():

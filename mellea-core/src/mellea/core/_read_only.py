@@ -39,9 +39,9 @@ class _ReadOnlyDict(dict[str, T]):
 
 def read_only_list(values: Iterable[Any] | None) -> list[Any] | None:
     """Return a copy that cannot be changed; None for None."""
-    return None if values is None else _ReadOnlyList(values)
+    return values if values is None or type(values) is _ReadOnlyList else _ReadOnlyList(values)
 
 
 def read_only_mapping(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return a copy that cannot be changed; None for None."""
-    return None if values is None else _ReadOnlyDict(values)
+    return values if values is None or type(values) is _ReadOnlyDict else _ReadOnlyDict(values)

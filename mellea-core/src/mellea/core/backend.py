@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+import functools
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mellea.core import generation
 from mellea.core._chunk_stream import make_ready
@@ -86,43 +87,32 @@ class Backend(ModelAPI):
             UsageError: The format, an option or a capability is wrong; nothing was sent.
         """
         if listens("generation"):
-            return await self._announced(action, ctx, GenerateConfig(format, model_options, tool_calls))
+            config = GenerateConfig(format, model_options, tool_calls)
+            return await _announced(Backend._generate, self, action, ctx, config)
+        return await self._generate(
+            action, ctx, format=format, model_options=model_options, tool_calls=tool_calls
+        )
+
+    async def _generate(
+        self,
+        action: Span,
+        ctx: Context,
+        *,
+        format: Any,
+        model_options: Mapping[str, Any] | None,
+        tool_calls: bool,
+    ) -> tuple[ModelOutputThunk[Any], Context]:
         thunk, after = await self._generate_from_context(
             action, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
-        _attach_parsers(thunk, action, format)
+        plain = format is None or isinstance(format, TextPattern)
+        thunk.attach_parsers(generation.parser_of(action), None if plain else OutputSchema.of(format))
         return thunk, after
 
-    async def _announced(
-        self, action: Span, ctx: Context, config: GenerateConfig
-    ) -> tuple[ModelOutputThunk[Any], Context]:
-        """Start a generation of which the handlers of hooks are told."""
-        from mellea.core.generation_hooks import GenerationCall, beginning  # noqa: PLC0415  see listens
-
-        call = None if beginning.get() is not None else GenerationCall(self, action, ctx)
-        try:
-            if call is not None:
-                config = await call.begin(config)
-                begun = beginning.set(call)
-            try:
-                thunk, after = await self._generate_from_context(
-                    action,
-                    ctx,
-                    format=config.format,
-                    model_options=config.options,
-                    tool_calls=config.tool_calls,
-                )
-            finally:
-                if call is not None:
-                    beginning.reset(begun)
-            _attach_parsers(thunk, action, config.format)
-            if call is not None and not call.taken and not thunk.watch(call):
-                await (call.ended(thunk) if thunk.error is None else call.failed(thunk.error, thunk))
-        except BaseException as error:
-            if call is not None:
-                await call.failed(error)
-            raise
-        return thunk, after
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if (own := vars(cls).get("generate_from_context")) is not None:
+            cls.generate_from_context = _heard(own)  # type: ignore[method-assign]
 
     async def do_generate_walk(self, action: Span) -> None:
         """Await, side by side, every output below an action that is not computed yet."""
@@ -252,9 +242,52 @@ class Backend(ModelAPI):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _attach_parsers(thunk: ModelOutputThunk[Any], action: Span, format: Any) -> None:
-    plain = format is None or isinstance(format, TextPattern)
-    thunk.attach_parsers(generation.parser_of(action), None if plain else OutputSchema.of(format))
+_Generate: TypeAlias = "Callable[..., Coroutine[Any, Any, tuple[ModelOutputThunk[Any], Context]]]"
+
+
+def _heard(own: _Generate) -> _Generate:
+    """Return a backend's own ``generate_from_context`` as one of which the handlers of hooks are told."""
+
+    @functools.wraps(own)
+    async def generate_from_context(
+        self: Backend, action: Span, ctx: Context, **asked: Any
+    ) -> tuple[ModelOutputThunk[Any], Context]:
+        if not listens("generation"):
+            return await own(self, action, ctx, **asked)
+        config = GenerateConfig(
+            asked.pop("format", None), asked.pop("model_options", None), asked.pop("tool_calls", False)
+        )
+        return await _announced(functools.partial(own, **asked), self, action, ctx, config)
+
+    return generate_from_context
+
+
+async def _announced(
+    generate: _Generate, backend: Backend, action: Span, ctx: Context, config: GenerateConfig
+) -> tuple[ModelOutputThunk[Any], Context]:
+    """Start a generation of which the handlers of hooks are told, unless it is part of one already."""
+    from mellea.core.generation_hooks import GenerationCall, beginning  # noqa: PLC0415  see listens
+
+    if beginning.get() is not None:
+        return await generate(backend, action, ctx, **_asked(config))
+    call = GenerationCall(backend, action, ctx)
+    try:
+        config = await call.begin(config)
+        begun = beginning.set(call)
+        try:
+            thunk, after = await generate(backend, action, ctx, **_asked(config))
+        finally:
+            beginning.reset(begun)
+        if not call.taken and not thunk.watch(call):
+            await (call.ended(thunk) if thunk.error is None else call.failed(thunk.error, thunk))
+    except BaseException as error:
+        await call.failed(error)
+        raise
+    return thunk, after
+
+
+def _asked(config: GenerateConfig) -> dict[str, Any]:
+    return {"format": config.format, "model_options": config.options, "tool_calls": config.tool_calls}
 
 
 FormatterBackend = Backend

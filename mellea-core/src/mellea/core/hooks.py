@@ -14,6 +14,7 @@ uses, and into no other call. What handlers and payloads are stands in ``hook_di
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -80,7 +81,7 @@ class HookLayer:
         """Attach others instead; calls under way see it at their next hook point."""
         global _changes  # noqa: PLW0603  scopes compare it with what they have seen
         self.handlers = tuple(handlers)
-        _changes += 1
+        _changes = next(_counter)
 
     def add(self, handlers: Sequence[Listener]) -> None:
         """Attach more of them; those that are attached already stay as they are."""
@@ -97,6 +98,7 @@ class HookLayer:
 
 PROCESS = HookLayer()
 """The handlers that listen to every call."""
+_counter = itertools.count(1)  # two threads at once get two numbers
 _changes = 0
 """How often handlers were attached or taken off."""
 SESSIONS: WeakValueDictionary[str, HookLayer] = WeakValueDictionary()
