@@ -25,7 +25,7 @@ from mellea.core import (
     ProviderError,
     ProviderTimeoutError,
     RateLimitError,
-    ServerError,
+    RequestRejectedError,
     TemplateRepresentation,
     UnsupportedOptionError,
     UsageError,
@@ -134,10 +134,10 @@ async def test_outputs_in_components_and_context_are_awaited_side_by_side():
 
 
 async def test_thunk_that_failed_fails_what_depends_on_it_with_the_same_error():
-    error = ServerError("down")
+    error = RequestRejectedError("no")
     failed, _ = await ScriptedBackend([error]).generate_from_context("a", SimpleContext())
     backend = ScriptedBackend("x")
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(RequestRejectedError) as caught:
         await ask(backend, SimpleComponent(part=failed))
     assert caught.value is error
     assert backend.requests == []
@@ -307,8 +307,8 @@ async def test_known_exception_is_translated_with_the_original_chained():
 
 
 async def test_our_own_error_passes_as_it_is():
-    original = ServerError("down")
-    with pytest.raises(ServerError) as caught:
+    original = RequestRejectedError("no")
+    with pytest.raises(RequestRejectedError) as caught:
         await ask(Broken(original))
     assert caught.value is original
     assert original.__cause__ is None
@@ -513,8 +513,8 @@ async def test_raw_completion_chains_unknown_exceptions(original):
 
 
 async def test_raw_completion_keeps_our_own_errors():
-    original = ServerError("down")
-    with pytest.raises(ServerError) as caught:
+    original = RequestRejectedError("no")
+    with pytest.raises(RequestRejectedError) as caught:
         await Broken(original).generate_from_raw(["x"])
     assert caught.value is original
     assert original.__cause__ is None

@@ -13,7 +13,7 @@ from tests.servers.llama import LlamaServer
 class Provider(ChatCompletionsProvider):
     @property
     def arguments(self) -> Mapping[str, Any]:
-        return {**super().arguments, "model_id": "openai/m", "num_retries": 0}
+        return {**super().arguments, "model_id": "openai/m"}
 
 
 class HostedProvider(Provider):
@@ -27,7 +27,7 @@ class OllamaChatProvider(OllamaProvider):
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        return {"model_id": "ollama_chat/m", "base_url": self.url, "num_retries": 0}
+        return {"model_id": "ollama_chat/m", "base_url": self.url}
 
 
 class TestLiteLLM(BackendConformance):

@@ -42,7 +42,7 @@ def open_on(faults):
         arguments = {
             "base_url": faults.base_url,
             "api_key": "secret-key",
-            "num_retries": 0,
+            "max_retries": 0,
             "timeout": 5,
             **kwargs,
         }

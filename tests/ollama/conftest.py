@@ -29,9 +29,8 @@ async def make(server: OllamaServer) -> AsyncIterator[Make]:
     backends = []
 
     def made(model_id: Any = "smollm2", *, model_options: Any = SHORT, **kwargs: Any) -> OllamaModelBackend:
-        backends.append(
-            OllamaModelBackend(model_id, base_url=server.base_url, model_options=model_options, **kwargs)
-        )
+        settings = {"base_url": server.base_url, "max_retries": 0, **kwargs}
+        backends.append(OllamaModelBackend(model_id, model_options=model_options, **settings))
         return backends[-1]
 
     yield made
@@ -74,7 +73,9 @@ def play(played: PlayedServer) -> Iterator[Callable[..., MelleaSession]]:
 
     def opened(*replies: Any, model_id: str = "smollm2", **kwargs: Any) -> MelleaSession:
         played.answers(*(replies or (whole("Fine."),)))
-        sessions.append(start_session("ollama", model_id, **{"base_url": played.url, **kwargs}))
+        sessions.append(
+            start_session("ollama", model_id, **{"base_url": played.url, "max_retries": 0, **kwargs})
+        )
         return sessions[-1]
 
     yield opened

@@ -151,7 +151,7 @@ async def test_stalled_answer_is_given_up_after_the_backends_time_out(make, ask,
 async def test_answer_of_a_server_that_is_loading_is_asked_for_again(ask, server, stream):
     server.faults.append(Fault("load"))
 
-    thunk = await ask("Name three colours.", stream=stream)
+    thunk = await ask("Name three colours.", stream=stream, max_retries=1)
 
     assert await thunk.avalue()
     assert len(server.sent("/api/chat")) == 2

@@ -12,7 +12,7 @@ from tests.servers.llama import LlamaServer
 class Provider(ChatCompletionsProvider):
     @property
     def arguments(self) -> Mapping[str, Any]:
-        return {**super().arguments, "max_retries": 0, "native_tools": True}
+        return {**super().arguments, "native_tools": True}
 
 
 class TestOpenAI(BackendConformance):

@@ -10,8 +10,8 @@ Open = Callable[..., MelleaSession]
 
 _OPEN: dict[str, Callable[[str], dict[str, Any]]] = {
     "openai": lambda url: {"base_url": f"{url}/v1", "api_key": "none", "max_retries": 0},
-    "ollama": lambda url: {"base_url": url},
-    "litellm": lambda url: {"base_url": f"{url}/v1", "api_key": "none", "num_retries": 0},
+    "ollama": lambda url: {"base_url": url, "max_retries": 0},
+    "litellm": lambda url: {"base_url": f"{url}/v1", "api_key": "none", "max_retries": 0},
 }
 
 

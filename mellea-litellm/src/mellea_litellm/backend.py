@@ -52,9 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LiteLLMBackend"]
 
-LONGEST_RETRY_WAIT = 60.0
-"""A provider that asks for a longer wait, in seconds, is not asked again."""
-
 _NAMES = {
     "max_tokens": "MAX_NEW_TOKENS",
     "temperature": "TEMPERATURE",
@@ -116,6 +113,7 @@ _TABLE = OptionTable(
         "reasoning_effort": ModelOption.THINKING,
         "logprobs": ModelOption.LOGPROBS,
         "tools": ModelOption.TOOLS,
+        "num_retries": ModelOption.MAX_RETRIES,
     },
     native=CHAT_OPTIONS | _OWN,
 )
@@ -145,8 +143,9 @@ class LiteLLMBackend(Backend):
         model_options: Options of every call; options that are no common ones go to LiteLLM as they are.
         api_key: The key. By default the provider's environment variable, such as ``OPENAI_API_KEY``.
         timeout: Seconds to wait for an answer, or for the next bytes of a stream.
-        num_retries: How often a request is sent again that could not be opened for want of a connection, or
-            was refused by a rate limit or a failing server. A stream that has begun is never sent again.
+        max_retries: How often a request is sent again after a failure that may pass; 2 for None. LiteLLM
+            itself sends each once.
+        num_retries: The same in LiteLLM's words.
         native_tools: Whether tools go by the provider's own protocol. By default they do where LiteLLM says
             so; else, with Ollama's models, and where a server behind ``openai/`` says that it is llama.cpp's
             or Ollama's and that the model's template knows no tools, the model chooses among them by a
@@ -173,13 +172,20 @@ class LiteLLMBackend(Backend):
         *,
         api_key: str | None = None,
         timeout: float = 600.0,
-        num_retries: int = 2,
+        max_retries: int | None = None,
+        num_retries: int | None = None,
         native_tools: bool | None = None,
         strict_options: bool = False,
         keeps_patterns: bool | None = None,
     ) -> None:
         name = model_string(model_id, backend=self.provider)
-        super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        super().__init__(
+            name,
+            formatter,
+            model_options=model_options,
+            strict_options=strict_options,
+            max_retries=num_retries if max_retries is None else max_retries,
+        )
         if base_url is not None:
             check_address(base_url, backend=self.provider, example="http://127.0.0.1:8080/v1")
         self.base_url = base_url
@@ -189,7 +195,6 @@ class LiteLLMBackend(Backend):
         self._api_key = api_key
         self.has_key = api_key is not None
         self._timeout = timeout
-        self._num_retries = num_retries
         self._native_tools = native_tools
         self._owner: str | None = None
         self._knows_tools: bool | None = None
@@ -344,7 +349,7 @@ class LiteLLMBackend(Backend):
 
         if self._batches is None:
             self._batches = PromptBatches(together=route.batches)
-        return await self._batches.complete(request.prompts, send, self.translate_error)
+        return await self._batches.complete(self, request.prompts, send)
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Give plain texts a vector each, through ``litellm.aembedding``."""
@@ -386,7 +391,7 @@ class LiteLLMBackend(Backend):
         return {name: value for name, value in wanted.items() if name not in missing}
 
     async def _send(self, function: str, body: Mapping[str, Any], route: Route, told: Told) -> Any:
-        """Call a function of LiteLLM's, again where that may help."""
+        """Call a function of LiteLLM's, once."""
         of_this_call.set(told)
         guard = await loop_guards.get()
         call = getattr(load_litellm(), function)
@@ -398,22 +403,12 @@ class LiteLLMBackend(Backend):
             "client": await self._clients.get(route, raw=function == "atext_completion"),
             **body,
         }
-        attempt = 0
-        while True:
-            try:
-                return await result_of(
-                    call(**arguments) if body.get("stream") else guard.call(call, arguments)
-                )
-            except Exception as error:
-                ours = told.error or self.translate_error(error)
-                wait = None if attempt == self._num_retries else _wait_before(ours, attempt)
-                if wait is None and (true_error := told.instead_of(error)) is not None:
-                    raise true_error from error
-                if wait is None:
-                    raise
-                told.error = None
-            attempt += 1
-            await asyncio.sleep(wait)
+        try:
+            return await result_of(call(**arguments) if body.get("stream") else guard.call(call, arguments))
+        except Exception as error:
+            if (true_error := told.instead_of(error)) is not None:
+                raise true_error from error
+            raise
 
     def _chunk(self, data: Any, request: ChatRequest) -> Chunk:
         return chunk_from(data.model_dump(), backend=self.provider, model_id=request.model_id)
@@ -431,14 +426,6 @@ class LiteLLMBackend(Backend):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
-
-
-def _wait_before(error: MelleaError | None, attempt: int) -> float | None:
-    """Return the seconds to wait before asking again after an error; None if that would not help."""
-    if error is None or not error.retryable or isinstance(error, TimeoutError):
-        return None
-    wait = min(0.5 * 2**attempt, 8.0) if error.retry_after is None else error.retry_after
-    return wait if wait <= LONGEST_RETRY_WAIT else None
 
 
 def _with_true_end(answer: Answer, route: Route, body: Mapping[str, Any]) -> Answer:

@@ -19,7 +19,7 @@ from mellea.core.errors import (
     UsageError,
     stream_interrupted,
 )
-from mellea.core.event_loop import LoopLocal, gather_or_cancel, run_sync
+from mellea.core.event_loop import LoopLocal, run_sync
 from mellea.core.formatter import ChatFormatter
 from mellea.core.inlining import inlined
 from mellea.core.message import Message, merge_provider_fields
@@ -27,6 +27,7 @@ from mellea.core.model_api import refuse_adapters
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
 from mellea.core.price import FREE
+from mellea.core.prompt_batches import PromptBatches
 from mellea.core.reasoning import replays_reasoning
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 from mellea.core.response import Chunk, Completion, EmbeddingResponse
@@ -44,8 +45,6 @@ from mellea_ollama.server import ensure_model, name_of
 __all__ = ["OllamaModelBackend"]
 
 DEFAULT_MODEL_ID = "granite4.1:3b"
-EMPTY_ATTEMPTS = 3
-EMPTY_PAUSE = 0.2
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 """Between two requests to a busy server, in seconds: the pause doubles from the first to the longest."""
@@ -75,6 +74,8 @@ class OllamaModelBackend(Backend):
         api_key: The key of a server behind a gateway, or of Ollama's own; by default ``OLLAMA_API_KEY``.
         headers: Headers of every request, for whatever stands before the server.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        max_retries: How often a request is sent again after a failure that may pass; 2 for None. A server
+            whose queue is full is asked again for as long as the time-outs allow.
         adapter_models: Refused: adapters are in no release yet.
         adapter_base_model_name: Refused: adapters are in no release yet.
         default_to_constraint_checking_alora: Kept for programs that pass it.
@@ -103,6 +104,7 @@ class OllamaModelBackend(Backend):
         api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
         strict_options: bool = False,
+        max_retries: int | None = None,
         adapter_models: Mapping[str, str] | None = None,
         adapter_base_model_name: str | None = None,
         default_to_constraint_checking_alora: bool = True,
@@ -111,7 +113,11 @@ class OllamaModelBackend(Backend):
             BACKEND, adapter_models=adapter_models, adapter_base_model_name=adapter_base_model_name
         )
         super().__init__(
-            name_of(model_id), formatter, model_options=model_options, strict_options=strict_options
+            name_of(model_id),
+            formatter,
+            model_options=model_options,
+            strict_options=strict_options,
+            max_retries=max_retries,
         )
         if not self.model_id.endswith("cloud"):  # those run on Ollama's own machines, for money
             self.price = FREE
@@ -119,6 +125,7 @@ class OllamaModelBackend(Backend):
         self.base_url = self._access.url
         self.given_url, self.has_key = base_url, api_key is not None
         self._keep_alive = keep_alive
+        self._batches = PromptBatches(together=False)
         self._clients = LoopLocal(lambda: WireClient(self._access, self.model_id), WireClient.close)
         self._model_can = run_sync(ensure_model(self._access, self.model_id, pull=pull)).capabilities
 
@@ -153,13 +160,12 @@ class OllamaModelBackend(Backend):
             )
         # Without `think`, a thinking model's server would take what stands between its tags out of the text.
         body = {"think": False, **self._body(request.options, request.schema, stream=False), "raw": True}
-        return await gather_or_cancel(
-            self._complete_one({**body, "prompt": prompt}) for prompt in request.prompts
-        )
 
-    async def _complete_one(self, body: Mapping[str, Any]) -> Completion:
-        async with aclosing(self._answer("/api/generate", body)) as parts:
-            return completion_of(await anext(parts), self.model_id)
+        async def send(prompts: Sequence[str]) -> Sequence[Completion]:
+            async with aclosing(self._answer("/api/generate", {**body, "prompt": prompts[0]})) as parts:
+                return [completion_of(await anext(parts), self.model_id)]
+
+        return await self._batches.complete(self, request.prompts, send)
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Give plain texts a vector each, through ``/api/embed``; a text that is too long is refused."""
@@ -190,36 +196,30 @@ class OllamaModelBackend(Backend):
     async def _answer(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
         """Iterate over the parts of an answer, and see to it that it is one.
 
-        Complete, and not just a loaded model.
+        Complete, and not just a loaded model: a server that is busy loading it may answer at once, with
+        nothing.
         """
-        for attempt in range(EMPTY_ATTEMPTS):
-            said: list[str] = []
-            done, nothing = False, True
-            async with aclosing(self._asked(path, body)) as parts:
-                async for part in parts:
-                    text = text_of(part, self.model_id)
-                    said.append(text)
-                    done = bool(part.get("done"))
-                    nothing = nothing and not (
-                        text
-                        or calls_in(part)
-                        or part.get("eval_count")
-                        or part.get("done_reason") == "length"
-                    )
-                    if not nothing and (done or body["stream"]):
-                        yield part
-            if not done:
-                raise self._broken_off("".join(said))
-            if not nothing:
-                return
-            # A server that is busy loading the model may answer at once, with nothing.
-            await asyncio.sleep(EMPTY_PAUSE * 2**attempt)
-        raise ServerError(
-            "Ollama loaded the model but generated nothing.",
-            hint="Check that the prompt holds more than system messages, then try again.",
-            backend=BACKEND,
-            model_id=self.model_id,
-        )
+        said: list[str] = []
+        done, nothing = False, True
+        async with aclosing(self._asked(path, body)) as parts:
+            async for part in parts:
+                text = text_of(part, self.model_id)
+                said.append(text)
+                done = bool(part.get("done"))
+                nothing = nothing and not (
+                    text or calls_in(part) or part.get("eval_count") or part.get("done_reason") == "length"
+                )
+                if not nothing and (done or body["stream"]):
+                    yield part
+        if not done:
+            raise self._broken_off("".join(said))
+        if nothing:
+            raise ServerError(
+                "Ollama loaded the model but generated nothing.",
+                hint="Check that the prompt holds more than system messages, then try again.",
+                backend=BACKEND,
+                model_id=self.model_id,
+            )
 
     async def _asked(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
         """Iterate over the parts of an answer as they come. A server with a full queue is asked again.

@@ -1,6 +1,6 @@
 """OpenAI and every server that speaks its protocol: llama-server, vLLM, Ollama's ``/v1``, and the rest.
 
-Requests go through the SDK's low-level ``post``, which keeps its authentication, retries, time-outs and error
+Requests go through the SDK's low-level ``post``, which keeps its authentication, time-outs and error
 classes, and leaves out the typed transformation of every message and answer, where most of the SDK's time
 goes. The transport is aiohttp's, one client for each event loop.
 """
@@ -71,7 +71,7 @@ from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
-from mellea_openai.failures import ask_again_where_it_helps, translate
+from mellea_openai.failures import translate
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
 from mellea_openai.streams import EventStream
@@ -105,8 +105,10 @@ class OpenAIBackend(Backend):
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
         schema_dialect: Which words of JSON schemas the server keeps. By default OpenAI's strict mode at its
             own host, llama.cpp's once an answer says that it comes from there or from Ollama, else all.
+        max_retries: How often a request is sent again after a failure that may pass; 2 for None. The SDK
+            itself sends each once.
         client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default),
-            ``max_retries`` (2 by default), ``organization``, ``default_headers``, ...
+            ``organization``, ``default_headers``, ...
         load_embedded_adapters: Refused: adapters are in no release yet.
         adapter_source: Refused: adapters are in no release yet.
         default_to_constraint_checking_alora: Kept for programs that pass it.
@@ -132,6 +134,7 @@ class OpenAIBackend(Backend):
         native_tools: bool | None = None,
         strict_options: bool = False,
         schema_dialect: SchemaDialect | None = None,
+        max_retries: int | None = None,
         default_to_constraint_checking_alora: bool = True,
         load_embedded_adapters: bool = False,
         adapter_source: str | None = None,
@@ -141,7 +144,13 @@ class OpenAIBackend(Backend):
             self.provider, load_embedded_adapters=load_embedded_adapters, adapter_source=adapter_source
         )
         name = model_name(model_id, "openai_name", backend=self.provider, fallback="hf_model_name")
-        super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        super().__init__(
+            name,
+            formatter,
+            model_options=model_options,
+            strict_options=strict_options,
+            max_retries=max_retries,
+        )
         address = base_url or os.environ.get("OPENAI_BASE_URL") or f"https://{OPENAI_HOST}/v1"
         check_address(address, backend=self.provider, example="http://127.0.0.1:8000/v1")
         self.base_url, user = without_user(address)
@@ -184,11 +193,11 @@ class OpenAIBackend(Backend):
 
     def _new_client(self) -> AsyncOpenAI:
         # A proxy of the environment is not for a server on this machine.
-        hooks = {"response": [refuse_redirect_async, ask_again_where_it_helps]}
+        hooks = {"response": [refuse_redirect_async]}
         http_client = DefaultAioHttpClient(
             verify=self._trust, event_hooks=hooks, trust_env=not self._is_local
         )
-        return AsyncOpenAI(**self._client_options, http_client=http_client)
+        return AsyncOpenAI(**self._client_options, max_retries=0, http_client=http_client)
 
     @property
     def billed_by(self) -> str:
@@ -239,7 +248,7 @@ class OpenAIBackend(Backend):
         client = await self._clients.get()
         method = client.get if body is None else partial(client.post, body=body)
         try:
-            return await method(address, cast_to=object, options={"max_retries": 0})
+            return await method(address, cast_to=object)
         except (openai.OpenAIError, MelleaError, ValueError):
             return None
 
@@ -357,7 +366,7 @@ class OpenAIBackend(Backend):
                 _json(response, self), len(prompts), backend=self.provider, model_id=request.model_id
             )
 
-        return await self._batches.complete(request.prompts, send, self.translate_error)
+        return await self._batches.complete(self, request.prompts, send)
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Give plain texts a vector each, through ``/embeddings``."""
@@ -415,7 +424,7 @@ class OpenAIBackend(Backend):
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:
-    known = set(inspect.signature(AsyncOpenAI.__init__).parameters) - {"self", "http_client"}
+    known = set(inspect.signature(AsyncOpenAI.__init__).parameters) - {"self", "http_client", "max_retries"}
     unknown = sorted(options.keys() - known)
     if unknown:
         raise UsageError(

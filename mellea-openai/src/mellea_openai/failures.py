@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from http.client import TOO_MANY_REQUESTS
 from typing import Any
 
 import aiohttp
@@ -15,7 +14,7 @@ from mellea.core.errors import MelleaError, ProviderConnectionError, ProviderTim
 from mellea.core.provider_errors import error_for_status
 from mellea.core.redaction import redacted
 
-__all__ = ["ask_again_where_it_helps", "translate"]
+__all__ = ["translate"]
 
 
 def translate(
@@ -51,21 +50,6 @@ def translate(
     if isinstance(error, openai.APIError):  # within a stream
         return error_for_status(None, error.body or error.message, secrets=secrets, **where)
     return None
-
-
-async def ask_again_where_it_helps(response: Any) -> None:
-    """Let the SDK not ask again where the body of a refusal says that it cannot help.
-
-    A hook for the responses of its HTTP client. The SDK goes by the status alone, and a quota that is used up
-    has that of a rate limit.
-    """
-    if response.status_code != TOO_MANY_REQUESTS:
-        return
-    body = await response.aread()
-    if not error_for_status(
-        response.status_code, body, response.headers, backend="openai", model_id=""
-    ).retryable:
-        response.headers["x-should-retry"] = "false"
 
 
 def _lost_connection(error: BaseException | None) -> bool:

@@ -39,7 +39,7 @@ async def whole_words(
             f"{root_of(base_url)}/tokenize",
             body=body,
             cast_to=httpx2.Response,
-            options={"max_retries": 0, "timeout": 10.0},
+            options={"timeout": 10.0},
         )
         pieces = [_text_of(token) for token in response.json()["tokens"]]
     except openai.APIStatusError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from attrs import evolve
 
-from mellea.core._chunk_stream import make_ready
+from mellea.core._chunk_stream import answer_of, chunks_of, make_ready
 from mellea.core.backend import Backend
 from mellea.core.billing import note_asked
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
@@ -18,7 +18,7 @@ from mellea.core.formatter import ChatFormatter
 from mellea.core.message import Message
 from mellea.core.options import OptionTable, merge_options, translate_options
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
-from mellea.core.response import Chunk
+from mellea.core.response import Chunk, Completion, EmbeddingResponse
 
 __all__ = ["Asked", "BackendWrapper"]
 
@@ -149,9 +149,19 @@ class BackendWrapper(Backend):
     def chunks_of(
         self, backend: Backend, request: ChatRequest
     ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        """Ask one of the backends, and close its stream with the block."""
-        chunks: Any = backend.stream_chat(self.passed_on(backend, request))
-        return cast("AbstractAsyncContextManager[AsyncIterator[Chunk]]", aclosing(chunks))
+        """Ask one of the backends, again where that may help, and close its stream with the block."""
+        asked = self.passed_on(backend, request)
+        return aclosing(chunks_of(backend, lambda: backend.stream_chat(asked)))
+
+    async def completions_of(self, backend: Backend, request: CompletionRequest) -> Sequence[Completion]:
+        """Return the completions of one of the backends, asked again where that may help."""
+        asked = self.passed_on(backend, request)
+        return await answer_of(backend, lambda: backend.complete(asked))
+
+    async def vectors_of(self, backend: Backend, request: EmbeddingRequest) -> EmbeddingResponse:
+        """Return the vectors of one of the backends, asked again where that may help."""
+        asked = self.passed_on(backend, request)
+        return await answer_of(backend, lambda: backend.embed_texts(asked))
 
     async def aclose(self) -> None:
         """Close the backends, each though another fails to close."""

@@ -80,13 +80,13 @@ class CachedBackend(BackendWrapper):
             self.hits += 1
             return [_unpaid(completion_from_json(completion)) for completion in kept]
         self.misses += 1
-        completions = await self._backend.complete(self.passed_on(self._backend, request))
+        completions = await self.completions_of(self._backend, request)
         await asyncio.to_thread(self._store.put, key, [completion_to_json(each) for each in completions])
         return completions
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Return the backend's vectors, which are not kept: an index of documents keeps its own."""
-        return await self._backend.embed_texts(self.passed_on(self._backend, request))
+        return await self.vectors_of(self._backend, request)
 
     def _key(self, request: ChatRequest | CompletionRequest) -> str:
         """Return what names a request, and which sample of it is wanted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from math import inf
 from typing import ClassVar, TypeVar
 
 from attrs import evolve
@@ -14,6 +15,7 @@ from mellea.core.backend import Backend
 from mellea.core.errors import MelleaError, ProviderError, ProviderTimeoutError, RefusalError, UsageError
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
 from mellea.core.response import Chunk, Completion, EmbeddingResponse
+from mellea.core.time_limits import stand_in, within
 
 __all__ = ["FallbackBackend", "fallback"]
 
@@ -41,10 +43,10 @@ class FallbackBackend(BackendWrapper):
         Once a piece is there, no other backend is asked: it would begin anew.
         """
         failures: list[tuple[Backend, MelleaError]] = []
-        for backend in self._in_turn():
+        for backend, is_last in self._in_turn():
             async with self.chunks_of(backend, request) as chunks:
                 try:
-                    first = await self._in_time(backend, anext(chunks, None))
+                    first = await self._in_time(backend, anext(chunks, None), is_last)
                 except Exception as error:  # noqa: BLE001  raised unless another backend may do
                     failures.append((backend, self._passed_over(backend, error)))
                     continue
@@ -57,7 +59,7 @@ class FallbackBackend(BackendWrapper):
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Return the completions of the first backend that gives them."""
-        return await self._first(lambda backend: backend.complete(self.passed_on(backend, request)))
+        return await self._first(lambda backend: self.completions_of(backend, request))
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Refuse: vectors of two models cannot be compared, so that none may stand in for another."""
@@ -66,28 +68,30 @@ class FallbackBackend(BackendWrapper):
                 "A fallback embeds nothing: vectors of two models cannot be compared.",
                 hint="Embed with one backend.",
             )
-        return await self.inner_backends[0].embed_texts(request)
+        return await self.vectors_of(self.inner_backends[0], request)
 
     async def _first(self, ask: Callable[[Backend], Awaitable[T]]) -> T:
         failures: list[tuple[Backend, MelleaError]] = []
-        for backend in self._in_turn():
+        for backend, is_last in self._in_turn():
             try:
-                return await self._in_time(backend, ask(backend))
+                return await self._in_time(backend, ask(backend), is_last)
             except Exception as error:  # noqa: BLE001  raised unless another backend may do
                 failures.append((backend, self._passed_over(backend, error)))
         raise _none_answered(failures)
 
-    def _in_turn(self) -> Iterator[Backend]:
-        """Iterate over the backends, those last that failed not long ago."""
+    def _in_turn(self) -> Iterator[tuple[Backend, bool]]:
+        """Iterate over the backends, those last that failed not long ago, and whether each is the last."""
         now = time.monotonic()
         rests = [self._resting.get(place, 0.0) > now for place in range(len(self.inner_backends))]
-        for place in sorted(range(len(self.inner_backends)), key=rests.__getitem__):
-            yield self.inner_backends[place]
+        places = sorted(range(len(self.inner_backends)), key=rests.__getitem__)
+        for place in places:
+            yield self.inner_backends[place], place == places[-1]
 
-    async def _in_time(self, backend: Backend, answer: Awaitable[T]) -> T:
+    async def _in_time(self, backend: Backend, answer: Awaitable[T], is_last: bool) -> T:
         try:
-            async with asyncio.timeout(self._patience):
-                return await answer
+            with within(inf if self._patience is None else self._patience), stand_in(not is_last):
+                async with asyncio.timeout(self._patience):
+                    return await answer
         except TimeoutError as error:
             if isinstance(error, MelleaError):
                 raise
@@ -129,7 +133,8 @@ def fallback(*backends: Backend, patience: float | None = None, pause: float = _
     """Return a backend that asks the next one where one fails.
 
     It can do what each of them can. Another is asked after an error of the provider, before the first piece
-    of an answer: not after a refusal, which is an answer, and not where the caller is to blame. By name:
+    of an answer: not after a refusal, which is an answer, and not where the caller is to blame. Only the last
+    one is tried again after a failure that may pass, unless ``max_retries`` says so. By name:
     ``start_session(backend="fallback:ollama,hf")``.
 
     Args:

@@ -81,14 +81,14 @@ class LimitedBackend(BackendWrapper):
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Return the backend's completions once it is this request's turn."""
         async with self._turn() as spent:
-            completions = await self._backend.complete(self.passed_on(self._backend, request))
+            completions = await self.completions_of(self._backend, request)
             spent.extend(completion.usage for completion in completions)
         return completions
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Return the backend's vectors once it is this request's turn."""
         async with self._turn() as spent:
-            response = await self._backend.embed_texts(self.passed_on(self._backend, request))
+            response = await self.vectors_of(self._backend, request)
             spent.append(response.usage)
         return response
 

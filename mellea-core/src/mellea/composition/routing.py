@@ -41,13 +41,11 @@ class RouterBackend(BackendWrapper):
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Return the completions of the backend that suits the request."""
-        chosen = await self._chosen(request)
-        return await chosen.complete(self.passed_on(chosen, request))
+        return await self.completions_of(await self._chosen(request), request)
 
     async def embed_texts(self, request: EmbeddingRequest) -> EmbeddingResponse:
         """Return the vectors of the backend that suits the request."""
-        chosen = await self._chosen(request)
-        return await chosen.embed_texts(self.passed_on(chosen, request))
+        return await self.vectors_of(await self._chosen(request), request)
 
     async def _chosen(self, request: Asked) -> Backend:
         found = self._choose(request)

@@ -1,25 +1,29 @@
 """A backend's chunks as the pipeline takes them.
 
-Bounded in time, checked, with the backend's errors in our words.
+Bounded in time, asked for again where that may help, checked, with the backend's errors in our words.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from types import AsyncGeneratorType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mellea.core._error_words import words_of
-from mellea.core.errors import MalformedResponseError, MelleaError, ProviderError
+from mellea.core.errors import MalformedResponseError, MelleaError
 from mellea.core.model_api import ModelAPI
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.time_limits import Clock, TimeLimits
 
-__all__ = ["InTime", "make_ready", "take_chunks"]
+if TYPE_CHECKING:
+    from mellea.core._tries import Tries
+
+__all__ = ["InTime", "answer_of", "chunks_of", "make_ready", "take_chunks"]
+
+T = TypeVar("T")
 
 
 class InTime:
@@ -49,19 +53,15 @@ class InTime:
         if isinstance(error, asyncio.CancelledError):
             if self._clock.expired:
                 raise self._clock.error(self._backend) from None
-        elif isinstance(error, MelleaError):
-            if error.__cause__ is not None and not isinstance(error.__cause__, MelleaError):
-                _cut_off(error.__cause__)
-            _blank(error, self._backend)
         elif isinstance(error, Exception):
-            ours = _translate(self._backend, error)
-            if ours is None:
-                ours = _unknown(self._backend, error)
-            else:
-                _cut_off(error)
-            ours.__cause__ = error
-            _blank(ours, self._backend)
-            raise ours from error
+            from mellea.core._failures import blank, cut_off, in_our_words  # noqa: PLC0415  only failures need it
+
+            ours = in_our_words(self._backend, error)
+            if ours is error and ours.__cause__ is not None and not isinstance(ours.__cause__, MelleaError):
+                cut_off(ours.__cause__)
+            blank(ours, self._backend)
+            if ours is not error:
+                raise ours from error
 
 
 async def make_ready(backend: ModelAPI) -> None:
@@ -97,28 +97,81 @@ async def take_chunks(
         MalformedResponseError: The backend yields something else than chunks, or nothing at all.
         MelleaError: The backend failed.
     """
+    tries: Tries | None = None
+    some = False
     with InTime(backend, limits) as clock:
-        answer = backend.stream_chat(request)
-        chunks = answer if isinstance(answer, AsyncGeneratorType) else _closeable(backend, answer)
-        some = False
-        try:
-            async for chunk in chunks:
-                some = True
-                if not isinstance(chunk, Chunk):
+        while not some:
+            try:
+                async with aclosing(_closeable(backend, backend.stream_chat(request))) as chunks:
+                    async for chunk in chunks:
+                        some = True
+                        if not isinstance(chunk, Chunk):
+                            raise _malformed_stream(
+                                backend, f"yielded {type(chunk).__name__}", "Yield mellea.core.Chunk values."
+                            )
+                        if chunk.text or chunk.thinking or chunk.finish_reason or chunk.tool_calls:
+                            clock.reset()
+                        take(chunk)
+                        if tell is not None:
+                            await tell(chunk)
+                if not some:
                     raise _malformed_stream(
-                        backend, f"yielded {type(chunk).__name__}", "Yield mellea.core.Chunk values."
+                        backend, "ended without a chunk", "Yield at least one, even for an empty answer."
                     )
-                if chunk.text or chunk.thinking or chunk.finish_reason or chunk.tool_calls:
-                    clock.reset()
-                take(chunk)
-                if tell is not None:
-                    await tell(chunk)
-        finally:
-            await chunks.aclose()
-        if not some:
-            raise _malformed_stream(
-                backend, "ended without a chunk", "Yield at least one, even for an empty answer."
-            )
+            except Exception as error:
+                if some:
+                    raise
+                tries = await _again(backend, error, tries, clock.started)
+
+
+async def chunks_of(
+    backend: ModelAPI, ask: Callable[[], AsyncIterator[Chunk]]
+) -> AsyncGenerator[Chunk, None]:
+    """Hand on the chunks of a backend behind another one, asked for again until there is one.
+
+    Args:
+        backend: What answers.
+        ask: Asks it once.
+    """
+    tries: Tries | None = None
+    started, some = asyncio.get_running_loop().time(), False
+    while True:
+        try:
+            async with aclosing(_closeable(backend, ask())) as chunks:
+                async for chunk in chunks:
+                    some = True
+                    yield chunk
+            return
+        except Exception as error:
+            if some:
+                raise
+            tries = await _again(backend, error, tries, started)
+
+
+async def answer_of(backend: ModelAPI, ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the whole answer of a backend, asked for again where that may help.
+
+    Args:
+        backend: What answers.
+        ask: Asks it once.
+    """
+    tries: Tries | None = None
+    started = asyncio.get_running_loop().time()
+    while True:
+        try:
+            return await ask()
+        except Exception as error:  # noqa: BLE001  raised unless the backend may be asked again
+            tries = await _again(backend, error, tries, started)
+
+
+async def _again(backend: ModelAPI, error: Exception, tries: Tries | None, started: float) -> Tries:
+    """Wait until a backend may be asked again after an error; raise the error where it may not be."""
+    if tries is None:
+        from mellea.core._tries import Tries  # noqa: PLC0415  only failures need it
+
+        tries = Tries(backend, started)
+    await tries.wait_after(error)
+    return tries
 
 
 def _closeable(backend: ModelAPI, answer: Any) -> AsyncGenerator[Any, None]:
@@ -127,6 +180,8 @@ def _closeable(backend: ModelAPI, answer: Any) -> AsyncGenerator[Any, None]:
     Raises:
         MalformedResponseError: It is none.
     """
+    if isinstance(answer, AsyncGeneratorType):
+        return answer
     if not isinstance(answer, AsyncIterator):
         raise _no_generator(backend, answer)
     if hasattr(answer, "aclose"):
@@ -153,50 +208,6 @@ def _malformed_stream(backend: ModelAPI, what: str, hint: str) -> MalformedRespo
     return MalformedResponseError(
         f"{type(backend).__name__}.stream_chat of backend {backend.described()} {what}.",
         hint=hint,
-        backend=backend.provider,
-        model_id=backend.model_id,
-    )
-
-
-def _blank(error: MelleaError, backend: ModelAPI) -> None:
-    """Blank what a backend, or the environment, keeps under the name of a secret."""
-    from mellea.core.redaction import blank_error, secrets_within  # noqa: PLC0415  only failures need it
-
-    blank_error(error, [*_secrets_of(backend), *secrets_within(os.environ)])
-
-
-def _secrets_of(backend: ModelAPI) -> Iterator[str]:
-    from mellea.core.redaction import secrets_within  # noqa: PLC0415  see above
-
-    yield from secrets_within(vars(backend))
-    for inner in backend.inner_backends:
-        yield from _secrets_of(inner)
-
-
-def _cut_off(error: BaseException) -> None:
-    """Take from a provider's error what led to it in the libraries below.
-
-    Our error says what went wrong; a hundred lines of other people's code before it do not.
-    """
-    error.__cause__ = error.__context__ = None
-    error.__traceback__ = None
-
-
-def _translate(backend: ModelAPI, error: Exception) -> MelleaError | None:
-    """Return our error for one that a backend or its library raised; None for one that it does not know."""
-    try:
-        return backend.translate_error(error)
-    except Exception as failure:  # noqa: BLE001  the error that was to be translated matters more
-        error.add_note(
-            f"{type(backend).__name__}.translate_error raised {type(failure).__name__}: {words_of(failure)}."
-        )
-    return None
-
-
-def _unknown(backend: ModelAPI, error: Exception) -> ProviderError:
-    return ProviderError(
-        f"Backend {backend.described()} failed: {type(error).__name__}: {words_of(error)}.",
-        hint="The original error is chained to this one.",
         backend=backend.provider,
         model_id=backend.model_id,
     )

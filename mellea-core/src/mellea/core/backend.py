@@ -14,6 +14,7 @@ from mellea.core.hooks import listens
 from mellea.core.model_api import ModelAPI
 from mellea.core.schema import OutputSchema
 from mellea.core.text_pattern import TextPattern
+from mellea.core.time_limits import check_retries
 
 if TYPE_CHECKING:
     from mellea.core.capabilities import Capability
@@ -38,6 +39,11 @@ class Backend(ModelAPI):
         formatter: Turns spans into messages; by default a ``TemplateFormatter`` for the model.
         model_options: Options of every call, which sessions and calls override.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        max_retries: How often a request is sent again after a failure that may pass, unless
+            ``ModelOption.MAX_RETRIES`` says otherwise; 2 for None.
+
+    Raises:
+        UsageError: ``max_retries`` is no number from 0 on.
     """
 
     def __init__(
@@ -47,7 +53,10 @@ class Backend(ModelAPI):
         *,
         model_options: Mapping[str, Any] | None = None,
         strict_options: bool = False,
+        max_retries: int | None = None,
     ) -> None:
+        check_retries(max_retries, name="max_retries")
+        self.max_retries = max_retries
         self.model_id = model_id if isinstance(model_id, str) else next(iter(model_id.names()), "")
         self.model_options = dict(model_options or {})
         self.strict_options = strict_options

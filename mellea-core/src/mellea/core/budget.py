@@ -18,6 +18,7 @@ from mellea.core.errors import BudgetError, UsageError
 from mellea.core.event_loop import in_thread
 from mellea.core.price import Price
 from mellea.core.response import Usage
+from mellea.core.time_limits import has_deadline, within
 
 if TYPE_CHECKING:
     from mellea.core.model_api import ModelAPI
@@ -32,7 +33,6 @@ __all__ = [
     "pay",
 ]
 
-_has_deadline: ContextVar[bool] = ContextVar("mellea_has_deadline", default=False)
 _payer: ContextVar[Spending | None] = ContextVar("mellea_payer", default=None)
 """What pays for the generations of whatever runs here, such as a tool that asks a model."""
 _purses: ContextVar[tuple[Spending, ...]] = ContextVar("mellea_purses", default=())
@@ -58,10 +58,12 @@ def _positive(_: object, attribute: Any, value: object) -> None:
 class Budget:
     """What a call may spend in all: on attempts, repairs, lanes, judges and fallbacks together.
 
+    A request that is sent again because the provider was busy is the same attempt still.
+
     Args:
         attempts: Generations of an answer.
         tokens: Tokens read and written, judges included; checked between generations.
-        seconds: Time from the start of the call.
+        seconds: Time from the start of the call. No wait for another try begins that would last longer.
         money: US dollars, for attempts, judges and what tools ask of models; checked between generations. A
             model whose price nobody knows is not asked.
         prices: What models cost, by their names, where neither their backends nor the table of prices says.
@@ -193,15 +195,13 @@ class Spending:
 
 @asynccontextmanager
 async def _ending_after(seconds: float) -> AsyncIterator[None]:
-    token = _has_deadline.set(True)
     try:
-        async with asyncio.timeout(seconds) as clock:
-            yield
+        with within(seconds):
+            async with asyncio.timeout(seconds) as clock:
+                yield
     except TimeoutError:
         if not clock.expired():
             raise
-    finally:
-        _has_deadline.reset(token)
 
 
 async def call_within_deadline(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -209,7 +209,7 @@ async def call_within_deadline(function: Callable[..., Any], *arguments: Any) ->
 
     Under a deadline a synchronous one runs in a thread, so that it can be left when the time is over.
     """
-    if _has_deadline.get() and not inspect.iscoroutinefunction(function):
+    if has_deadline() and not inspect.iscoroutinefunction(function):
         value = await in_thread(function, *arguments)
     else:
         value = function(*arguments)

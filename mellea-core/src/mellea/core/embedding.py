@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from mellea.core._chunk_stream import InTime
+from mellea.core._chunk_stream import InTime, answer_of
 from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller
 from mellea.core.capabilities import Capability
@@ -100,7 +100,7 @@ async def _answered(backend: ModelAPI, request: EmbeddingRequest, limits: TimeLi
     with RequestLog(backend, request) as log:
         try:
             with InTime(backend, limits):
-                answer = await backend.embed_texts(request)
+                answer = await answer_of(backend, lambda: backend.embed_texts(request))
         except ContextWindowError as error:
             raise ContextWindowError(
                 f"A text is too long for {backend.model_id}; none was embedded.",

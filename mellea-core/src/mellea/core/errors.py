@@ -116,6 +116,8 @@ class MelleaError(Exception):
 
     retryable: ClassVar[bool] = False
     """Whether the same call may succeed later without a change."""
+    tries: int = 0
+    """How often the provider was asked, where it may be asked again; 0 where nobody counted."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from mellea.core._chunk_stream import InTime, make_ready, take_chunks
+from mellea.core._chunk_stream import InTime, answer_of, make_ready, take_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.budget import check_affordable, pay
@@ -41,7 +41,7 @@ from mellea.core.sources import Sources
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
-from mellea.core.time_limits import TimeLimits
+from mellea.core.time_limits import TimeLimits, check_retries
 from mellea.core.tool import check_names
 from mellea.core.tool_offer import ToolOffer
 from mellea.core.tool_request import with_tools
@@ -236,6 +236,7 @@ def _options(backend: ModelAPI, config: GenerateConfig) -> tuple[dict[str, Any],
     if not config.options and not backend.model_options:
         return {}, {}
     options = dict(config.over(backend.model_options, table=backend.options).options)
+    check_retries(options.get(ModelOption.MAX_RETRIES))
     native = translate_options(
         options,
         backend.options,
@@ -462,7 +463,7 @@ async def complete(
         note_request(request)
     with RequestLog(backend, request) as log:
         with InTime(backend, TimeLimits.of(options, stream=False)):
-            completions = await backend.complete(request)
+            completions = await answer_of(backend, lambda: backend.complete(request))
         spent = total_usage([completion.usage for completion in completions])
         if log.notes_answers:
             log.answered([completion.text for completion in completions], spent, None)

@@ -61,6 +61,11 @@ class ModelAPI(Closeable):
         str, Any
     ] = {}  # a default for subclasses that do not call __init__; never modified
     strict_options: bool = False
+    max_retries: int | None = None
+    """How often a request is sent again after a failure that may pass; None for 2.
+
+    See ``ModelOption.MAX_RETRIES``, which counts more.
+    """
     inner_backends: Sequence[ModelAPI] = ()
     """What a backend stands in front of; their secrets are kept out of its errors too."""
     price: Price | None = None

@@ -54,6 +54,8 @@ class ModelOption:
     """The longest wait for the next piece, in seconds; None waits for ever."""
     TIMEOUT: ClassVar[str] = "@@@timeout@@@"
     """The longest that one generation may take in all, in seconds; 1,800 unless set, None for no bound."""
+    MAX_RETRIES: ClassVar[str] = "max_retries"
+    """How often a request that failed for a passing reason is sent again; 2 unless set."""
     STEER: ClassVar[str] = "@@@steer@@@"
     """Whether requirements that have a form steer the decoding, where the backend can; True unless set."""
     TOOLS: ClassVar[str] = "@@@tools@@@"
@@ -106,6 +108,7 @@ CORE_OPTIONS = frozenset(
         ModelOption.STREAM,
         ModelOption.STREAM_TIMEOUT,
         ModelOption.TIMEOUT,
+        ModelOption.MAX_RETRIES,
         ModelOption.STEER,
         ModelOption.TOOLS,
         ModelOption.TOOL_CHOICE,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from mellea.core import errors
+from mellea.core._chunk_stream import answer_of, chunks_of
 from mellea.core.answer_json import (
     chunk_from_json,
     chunk_to_json,
@@ -80,7 +81,7 @@ class RecordingBackend(Backend):
         native = evolve(request, options=self._native(request.options))
         with self._record("chat", chat_request(request)) as outcome:
             kept = outcome["chunks"] = []
-            async with aclosing(self._inner.stream_chat(native)) as chunks:  # type: ignore[type-var]  # an asynchronous generator
+            async with aclosing(chunks_of(self._inner, lambda: self._inner.stream_chat(native))) as chunks:
                 async for chunk in chunks:
                     kept.append(chunk_to_json(chunk))
                     yield chunk
@@ -89,7 +90,7 @@ class RecordingBackend(Backend):
         """Hand on the inner backend's completions, and record them."""
         native = evolve(request, options=self._native(request.options))
         with self._record("completion", completion_request(request)) as outcome:
-            completions = await self._inner.complete(native)
+            completions = await answer_of(self._inner, lambda: self._inner.complete(native))
             outcome["completions"] = [completion_to_json(completion) for completion in completions]
         return completions
 
@@ -207,7 +208,9 @@ class ReplayBackend(Backend):
     async def _end(self, call: Mapping[str, Any]) -> None:
         """End a call as it ended then."""
         if call.get("error") is not None:
-            raise _error_from_json(call["error"])
+            error = _error_from_json(call["error"])
+            error.tries = 1  # what came of more of them is what was recorded
+            raise error
         if not call.get("complete"):
             await asyncio.sleep(_PATIENCE)
             raise UsageError(

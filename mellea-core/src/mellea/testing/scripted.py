@@ -41,6 +41,8 @@ class ScriptedBackend(Backend):
         capabilities: What to declare.
         model_options: Options of every call.
         strict_options: Whether an option that is not supported is an error.
+        max_retries: How often a request is sent again after a fault that may pass; unlike with other
+            backends never by itself, so that a program sees each fault of the script.
         faults: What the calls of these numbers get instead, counted from 1; the script goes on after them.
         failures: Answers the judges of requirements apart from the script: by the requirement's description,
             how often it is not met before it is, or the reasons of those times. Requirements that are not
@@ -78,10 +80,13 @@ class ScriptedBackend(Backend):
         capabilities: Iterable[Capability] | None = None,
         model_options: Mapping[str, Any] | None = None,
         strict_options: bool = False,
+        max_retries: int | None = 0,
         faults: Mapping[int, Answer] | None = None,
         failures: Mapping[str, int | Sequence[str]] | None = None,
     ) -> None:
-        super().__init__("script", model_options=model_options, strict_options=strict_options)
+        super().__init__(
+            "script", model_options=model_options, strict_options=strict_options, max_retries=max_retries
+        )
         self._script = _Script(answers)
         self._latency = latency
         self._faults = dict(faults or {})

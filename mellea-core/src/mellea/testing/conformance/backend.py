@@ -11,9 +11,10 @@ import pytest
 
 from mellea.core.capabilities import Capability
 from mellea.core.event_loop import run_sync
+from mellea.core.options import ModelOption
 from mellea.testing.conformance.plugin import PluginUnderTest
 from mellea.testing.conformance.provider import Provider
-from mellea.testing.conformance.terms import Term
+from mellea.testing.conformance.terms import Level, Term
 
 __all__ = ["BackendUnderTest"]
 
@@ -64,6 +65,8 @@ class BackendUnderTest(PluginUnderTest):
         from mellea.stdlib.session import start_session  # noqa: PLC0415  a run of the manifest level needs none
 
         given = {**self._leading(), **arguments}
+        if self._level == "contract":  # a failure that is played is seen, and not tried again
+            given["model_options"] = {ModelOption.MAX_RETRIES: 0, **(given.get("model_options") or {})}
         session = start_session(self.name, plugins=self.plugins, **given)
         self._opened.append(session)
         if self._pretended is not None:
@@ -71,8 +74,13 @@ class BackendUnderTest(PluginUnderTest):
             session.backend.capabilities = session.backend.capabilities | {self._pretended}
         return session
 
+    @property
+    def _level(self) -> Level:
+        known: Term = self._request.function.conformance
+        return known.level
+
     def _leading(self) -> Mapping[str, Any]:
-        if self._request.function.conformance.level == "live":
+        if self._level == "live":
             found: Mapping[str, Any] = self._request.getfixturevalue("arguments")
             return found
         provider: Provider = self._request.getfixturevalue("provider")

@@ -100,7 +100,7 @@ class Provider(ABC):
     @property
     @abstractmethod
     def arguments(self) -> Mapping[str, Any]:
-        """Arguments of the backend that lead here, without retries of its own."""
+        """Arguments of the backend that lead here."""
 
     @property
     def unreachable(self) -> Mapping[str, Any]:
