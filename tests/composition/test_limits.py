@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+import stamina
 
 from mellea import MelleaSession
 from mellea.composition import limited, limits
-from mellea.core import UsageError
+from mellea.core import ModelOption, ServerError, UsageError
 from mellea.core.response import Usage
-from mellea.testing import Reply, ScriptedBackend
+from mellea.testing import Fault, Reply, ScriptedBackend
 
 
 @pytest.fixture
@@ -46,6 +47,61 @@ async def test_tokens_beyond_a_minutes_worth_are_waited_for(waits: list[float]) 
     assert [wait for wait in waits if wait] == [60.0]
     await _asked(MelleaSession(limited(backend, tokens_per_minute=300)), 2)
     assert [wait for wait in waits if wait] == [60.0, 60.0]
+
+
+async def test_tokens_are_set_aside_before_and_corrected_after(waits: list[float]) -> None:
+    backend = limited(ScriptedBackend(Reply("There.", usage=Usage(100, 200))), tokens_per_minute=600)
+    session = MelleaSession(backend, model_options={ModelOption.MAX_NEW_TOKENS: 500})
+    await _asked(session, 2)
+    assert [wait for wait in waits if wait] == [20.0]  # 300 were taken, 500 are wanted: 200 too many
+    refused = MelleaSession(limited(ScriptedBackend(Fault.status(500)), tokens_per_minute=600))
+    for _ in range(3):
+        with pytest.raises(ServerError):
+            await refused.achat("Hi.", model_options={ModelOption.MAX_NEW_TOKENS: 500})
+    assert len([wait for wait in waits if wait]) == 1  # what was refused took none
+
+
+async def test_request_that_never_fits_is_refused(waits: list[float]) -> None:
+    backend = ScriptedBackend("There.")
+    session = MelleaSession(limited(backend, tokens_per_minute=100))
+    with pytest.raises(UsageError, match=r"may take about 1\d\d tokens, and tokens_per_minute is 100"):
+        await session.achat("Hi, there. " * 50)
+    with pytest.raises(UsageError, match="Lower ModelOption.MAX_NEW_TOKENS"):
+        await session.achat("Hi.", model_options={ModelOption.MAX_NEW_TOKENS: 200})
+    assert backend.calls == 0
+    assert waits == []
+
+
+async def test_all_wait_where_the_provider_wants_to_be_left_alone(waits: list[float]) -> None:
+    backend = ScriptedBackend([Fault.rate_limit(7), "There.", "There."])
+    session = MelleaSession(limited(backend, requests_per_minute=6000))
+    said = await asyncio.gather(*(session.achat("Hi.") for _ in range(3)), return_exceptions=True)
+    assert [type(each).__name__ for each in said] == ["RateLimitError", "Message", "Message"]
+    assert sum(waits) == pytest.approx(7, abs=0.1)
+
+
+async def test_pause_that_is_asked_for_twice_is_one(waits: list[float]) -> None:
+    both = asyncio.Barrier(2)
+
+    class Together(ScriptedBackend):
+        async def stream_chat(self, request: Any) -> Any:
+            if self.calls < 2:
+                await both.wait()
+            async for chunk in super().stream_chat(request):
+                yield chunk
+
+    backend = Together([Fault.rate_limit(7), Fault.rate_limit(7), "There."])
+    session = MelleaSession(limited(backend, concurrency=2))
+    await asyncio.gather(*(session.achat("Hi.") for _ in range(2)), return_exceptions=True)
+    await _asked(session, 1)
+    assert waits == [7]
+
+
+async def test_each_try_waits_for_its_turn(waits: list[float]) -> None:
+    backend = ScriptedBackend([Fault.status(503), Fault.status(503), "There."], max_retries=2)
+    with stamina.set_testing(True, attempts=3):
+        await _asked(MelleaSession(limited(backend, requests_per_minute=30)), 1)
+    assert [wait for wait in waits if wait] == [2.0, 2.0]
 
 
 async def test_no_more_requests_than_allowed_run_at_once() -> None:
