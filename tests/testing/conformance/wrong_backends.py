@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from mellea.core import Capability, ChatRequest, Chunk, Completion, CompletionRequest
-from mellea.core.errors import ServerError
+from mellea.core.errors import RateLimitError, ServerError
 from mellea.testing import Reply
 from tests.testing.conformance.scripted_provider import CAPABILITIES, RightBackend
 
@@ -71,6 +71,15 @@ class SwallowsErrors(RightBackend):
         return [
             Reply("") if isinstance(reply.error, ServerError) else reply for reply in super()._next(request)
         ]
+
+
+class AsksAgainByItself(RightBackend):
+    """Has tries of its own beside the core's."""
+
+    def _next(self, request: Any) -> list[Reply]:
+        replies = super()._next(request)
+        failed = any(isinstance(reply.error, ServerError | RateLimitError) for reply in replies)
+        return super()._next(request) if failed else replies
 
 
 class SeedsInVain(RightBackend):
@@ -159,6 +168,14 @@ WRONG: Mapping[type[RightBackend], set[str]] = {
     CannotBeClosedTwice: {"closing_twice_is_closing", "closed_backend_says_so_or_opens_again"},
     SwallowsErrors: {
         "failure_is_the_error_that_it_means",
+        "failure_ends_with_the_call",
+        "failed_request_of_many_fails_alone",
+        "passing_failure_is_no_failure",
+        "request_is_sent_once_where_no_more_is_allowed",
+    },
+    AsksAgainByItself: {
+        "request_is_sent_once_where_no_more_is_allowed",
+        "cancelling_ends_the_wait_for_another_try",
         "failure_ends_with_the_call",
         "failed_request_of_many_fails_alone",
     },

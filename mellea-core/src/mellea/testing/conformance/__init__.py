@@ -16,6 +16,7 @@ _MODULES = (
     "manifest",
     "requirements",
     "strategies",
+    "tries",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
@@ -30,6 +31,7 @@ from mellea.testing.conformance.manifest import ManifestTests  # noqa: E402
 from mellea.testing.conformance.provider import Answer, Provider, Script  # noqa: E402
 from mellea.testing.conformance.requirements import RequirementConformance  # noqa: E402
 from mellea.testing.conformance.strategies import StrategyConformance  # noqa: E402
+from mellea.testing.conformance.tries import RetryTests  # noqa: E402
 
 __all__ = [
     "Answer",
@@ -44,5 +46,5 @@ __all__ = [
 ]
 
 
-class BackendConformance(ManifestTests, ContractTests, FaultTests, LifetimeTests, LiveTests):
+class BackendConformance(ManifestTests, ContractTests, FaultTests, RetryTests, LifetimeTests, LiveTests):
     """Every test of a backend. Make a subclass that says which, and what stands for its provider."""
