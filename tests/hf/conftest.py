@@ -73,8 +73,9 @@ def loaded() -> tuple[Any, Any, Any]:
 
 
 @pytest.fixture(scope="session")
-def backend(loaded: Any) -> Iterator[LocalHFBackend]:
-    with LocalHFBackend(custom_config=loaded) as backend:
+def backend() -> Iterator[LocalHFBackend]:
+    """The real model, which every backend of the same name shares for as long as this one is open."""
+    with LocalHFBackend() as backend:
         yield backend
 
 

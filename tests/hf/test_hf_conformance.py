@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from mellea.testing.conformance import BackendConformance
+from mellea_hf import LocalHFBackend
 from tests.hf.scripted_model import ScriptedModel
 
 
@@ -15,5 +16,6 @@ class TestHF(BackendConformance):
     exceptions: ClassVar = {"test_thinking_is_apart_from_the_answer": "the embedded model does not reason"}
 
     @pytest.fixture
-    def arguments(self, loaded: Any) -> Mapping[str, Any]:
-        return {"custom_config": loaded}
+    def arguments(self, backend: LocalHFBackend) -> Mapping[str, Any]:
+        # The model is the one in memory; knobs of its own give it an engine whose cache is empty each time.
+        return {"model_id": backend.model_id, "cache_bytes": 2**26}
