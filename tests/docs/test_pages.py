@@ -47,7 +47,9 @@ def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
 
 
 @pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # the model is a small one
-def test_readme_runs_in_order_on_the_embedded_model(no_settings, llama_server, monkeypatch, capsys):
+def test_readme_runs_in_order_on_the_embedded_model(
+    no_settings, embedded_model, llama_server, monkeypatch, capsys
+):
     monkeypatch.setenv("MELLEA_BACKEND", "hf")
     readme = ROOT / "README.md"
 
@@ -60,7 +62,7 @@ def test_readme_runs_in_order_on_the_embedded_model(no_settings, llama_server, m
     assert [line for line in told if line not in [one.rstrip() for one in printed.splitlines()]] == []
 
 
-def test_getting_started_runs_on_the_embedded_model(no_settings, llama_server, capsys):
+def test_getting_started_runs_on_the_embedded_model(no_settings, embedded_model, llama_server, capsys):
     run(DOCS / "getting-started.md", {LOCAL_SERVER: llama_server.base_url})
 
     printed = capsys.readouterr().out
@@ -68,7 +70,7 @@ def test_getting_started_runs_on_the_embedded_model(no_settings, llama_server, c
     assert "\n34\n" in printed
 
 
-def test_tutorial_runs_on_the_embedded_model(no_settings, capsys):
+def test_tutorial_runs_on_the_embedded_model(no_settings, embedded_model, capsys):
     run(DOCS / "tutorial.md")
 
     printed = capsys.readouterr().out
@@ -77,7 +79,9 @@ def test_tutorial_runs_on_the_embedded_model(no_settings, capsys):
     assert "← chosen" in printed
 
 
-def test_backends_page_runs_on_the_real_parts(no_settings, llama_server, ollama_server, monkeypatch, capsys):
+def test_backends_page_runs_on_the_real_parts(
+    no_settings, embedded_model, llama_server, ollama_server, monkeypatch, capsys
+):
     ollama_server.reset()
     ollama_server.models["granite4.1:3b"] = ("completion",)
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.base_url)
@@ -91,7 +95,7 @@ def test_backends_page_runs_on_the_real_parts(no_settings, llama_server, ollama_
     ollama_server.reset()
 
 
-def test_page_on_local_models_runs_on_the_embedded_model(no_settings, capsys):
+def test_page_on_local_models_runs_on_the_embedded_model(no_settings, embedded_model, capsys):
     run(DOCS / "local-models.md")
 
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
