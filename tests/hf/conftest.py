@@ -21,6 +21,7 @@ from mellea.core import (
 from mellea_hf import LocalHFBackend
 from mellea_hf._engine import engine
 from tests.hf import tiny
+from tests.warm import Warm, warm
 
 
 class Conversation(Context):
@@ -77,6 +78,19 @@ def backend() -> Iterator[LocalHFBackend]:
     """The real model, which every backend of the same name shares for as long as this one is open."""
     with LocalHFBackend() as backend:
         yield backend
+
+
+@pytest.fixture(scope="session")
+def warm_torch() -> Iterator[Warm]:
+    """A process with torch and transformers, from which programs start."""
+    imports = """
+os.environ["GOMP_SPINCOUNT"] = "1000"  # as the engine does
+import gguf, torch, transformers.modeling_gguf_pytorch_utils
+from transformers import AttentionInterface, AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+from transformers import PreTrainedTokenizerFast
+"""
+    with warm(imports) as parent:
+        yield parent
 
 
 @pytest.fixture

@@ -219,15 +219,12 @@ def test_cache_arguments_of_older_programs_are_reported(tiny_parts):
         LocalHFBackend("tiny", custom_config=tiny_parts, use_caches=True, cache=object())
 
 
-def run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-
 def test_import_of_the_package_loads_no_torch():
-    result = run(
+    code = (
         "import sys, mellea_hf, mellea_hf.plugin, mellea_hf.backend\n"
         "print({'torch', 'transformers'} & set(sys.modules))"
     )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert result.stdout == "set()\n"
 
@@ -253,8 +250,8 @@ print(len(asyncio.run(client.complete("x", max_new_tokens=2))), flush=True)
 """
 
 
-def test_backend_from_before_a_fork_is_an_error_in_the_child_and_works_in_the_parent(tiny_folder):
-    lines = run(FORK.format(folder=str(tiny_folder))).stdout.splitlines()
+def test_backend_from_before_a_fork_is_an_error_in_the_child_and_works_in_the_parent(tiny_folder, warm_torch):
+    lines = warm_torch.run(FORK.format(folder=str(tiny_folder))).stdout.splitlines()
 
     assert lines[0] == lines[2] == lines[3] == "1"
     assert lines[1].endswith("Make the backend in the child process.")
@@ -276,8 +273,8 @@ print("ends")
 """
 
 
-def test_process_ends_while_a_model_generates():
-    result = run(EXIT)
+def test_process_ends_while_a_model_generates(warm_torch):
+    result = warm_torch.run(EXIT)
 
     assert result.returncode == 0
     assert result.stdout == "ends\n"

@@ -23,6 +23,7 @@ from mellea_hf.interrupt import Interrupt
 from mellea_hf.weights import DEFAULT_MODEL_ID, load, locate
 from tests.hf import tiny
 from tests.hf.conftest import Client, on_engine
+from tests.warm import Done
 
 
 @pytest.fixture
@@ -89,16 +90,15 @@ def test_changed_gguf_file_is_converted_anew(cache, gguf_file):
     assert before != after
 
 
-def test_processes_that_convert_at_once_share_one_conversion(cache, gguf_file):
+def test_processes_that_convert_at_once_share_one_conversion(cache, gguf_file, warm_torch):
     code = f"from mellea_hf.weights import load; load({str(gguf_file)!r}, 'cpu')"
 
-    processes = [run(code, MELLEA_CACHE=str(cache)) for _ in range(2)]
-    outputs = [process.communicate() for process in processes]
+    programs = [warm_torch.start(code, environment={"MELLEA_CACHE": str(cache)}) for _ in range(2)]
+    ends = [program.end() for program in programs]
 
-    assert [process.returncode for process in processes] == [0, 0]
     assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 1
     # Neither standard error is a terminal: no progress bar.
-    assert outputs == [("", ""), ("", "")]
+    assert ends == [Done(0, "", "")] * 2
 
 
 def test_leftovers_of_a_killed_conversion_are_removed(cache, gguf_file):
@@ -180,11 +180,11 @@ except ProviderError as error:
 """
 
 
-def test_disk_that_is_full_asks_for_room(cache, gguf_file):
-    output, _ = run(FULL_DISK.format(path=str(gguf_file)), MELLEA_CACHE=str(cache)).communicate()
+def test_disk_that_is_full_asks_for_room(cache, gguf_file, warm_torch):
+    done = warm_torch.run(FULL_DISK.format(path=str(gguf_file)), environment={"MELLEA_CACHE": str(cache)})
 
-    assert f"{gguf_file} could not be converted into {cache}: " in output
-    assert "Make room there, or set MELLEA_CACHE to another folder." in output
+    assert f"{gguf_file} could not be converted into {cache}: " in done.stdout
+    assert "Make room there, or set MELLEA_CACHE to another folder." in done.stdout
     assert not [entry for entry in cache.iterdir() if entry.is_dir()]
 
 
@@ -224,7 +224,7 @@ def identity_of(path):
     return f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}"
 
 
-def test_killed_conversion_leaves_nothing_half_written(cache, gguf_file):
+def test_killed_conversion_leaves_nothing_half_written(cache, gguf_file, warm_torch):
     code = f"""
 import os, transformers
 from mellea_hf import LocalHFBackend
@@ -232,8 +232,7 @@ import mellea_hf.conversion
 transformers.PreTrainedTokenizerFast.save_pretrained = lambda *_: os.kill(os.getpid(), 9)
 LocalHFBackend({str(gguf_file)!r})
 """
-    killed = run(code, MELLEA_CACHE=str(cache))
-    killed.communicate()
+    killed = warm_torch.run(code, environment={"MELLEA_CACHE": str(cache)})
     left = {entry.suffix for entry in cache.iterdir()}
 
     LocalHFBackend(str(gguf_file)).close()
@@ -274,18 +273,19 @@ LocalHFBackend({path!r})
 """
 
 
-def test_interrupt_while_loading_ends_the_program(cache, gguf_file):
+def test_interrupt_while_loading_ends_the_program(cache, gguf_file, warm_torch):
     folder = on_engine(lambda: locate(str(gguf_file)))
     folder.rename(cache / "elsewhere")
 
     with FileLock(f"{folder}.lock"):  # a load that does not end by itself
-        process = run(INTERRUPTED.format(path=str(gguf_file)), MELLEA_CACHE=str(cache))
-        assert process.stdout.readline() == "loading\n"
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
+        source = INTERRUPTED.format(path=str(gguf_file))
+        program = warm_torch.start(source, environment={"MELLEA_CACHE": str(cache)})
+        assert program.stdout.readline() == "loading\n"
+        program.send_signal(signal.SIGINT)
+        done = program.end()
 
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert "Exception ignored" not in errors
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+    assert "Exception ignored" not in done.stderr
 
 
 def test_file_that_is_no_gguf_is_an_error(cache, tmp_path):
