@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ from typing import IO
 from attrs import define, frozen
 
 __all__ = ["Done", "Program", "Warm", "warm"]
+
+SECONDS = 120.0
+"""After which a program is taken to hang."""
 
 _PARENT = """
 import gc, json, os, signal, socket, sys
@@ -93,11 +98,16 @@ class Program:
         os.kill(self.pid, number)
 
     def end(self) -> Done:
-        """Wait for its end."""
-        with self.stdout, self.stderr, self.status, ThreadPoolExecutor(1) as pool:
-            errors = pool.submit(self.stderr.read)
-            said = self.stdout.read()
-            return Done(int(self.status.readline()), said, errors.result())
+        """Wait for its end, which comes after a while, if not by itself."""
+        watchdog = threading.Timer(SECONDS, self.send_signal, [signal.SIGKILL])
+        watchdog.start()
+        try:
+            with self.stdout, self.stderr, self.status, ThreadPoolExecutor(1) as pool:
+                errors = pool.submit(self.stderr.read)
+                said = self.stdout.read()
+                return Done(int(self.status.readline()), said, errors.result())
+        finally:
+            watchdog.cancel()
 
 
 @frozen

@@ -1,7 +1,5 @@
 """What a provider's library raises is chained once, without what led to it in the libraries below."""
 
-import subprocess
-import sys
 import textwrap
 import traceback
 
@@ -9,6 +7,7 @@ import pytest
 
 from mellea.core import Backend, Chunk, ProviderError, ServerError
 from mellea.stdlib.context import SimpleContext
+from tests.warm import warm
 
 
 class LibraryError(Exception):
@@ -77,11 +76,19 @@ async def test_error_that_nobody_knows_keeps_where_it_comes_from():
     assert "layer 1" in shown
 
 
+@pytest.fixture(scope="module")
+def warm_openai():
+    with warm("import mellea, openai, mellea_openai.backend") as parent:
+        yield parent
+
+
 @pytest.mark.parametrize("end", ["pass", "raise SystemExit(0)", "m.stream_chat('x').__iter__().__next__()"])
-def test_session_that_nobody_closes_leaves_nothing_on_stderr(end, llama_server):
+def test_session_that_nobody_closes_leaves_nothing_on_stderr(end, llama_server, warm_openai):
     program = f"""
-        import gc
+        import gc, warnings
         from mellea import start_session
+
+        warnings.simplefilter("default", ResourceWarning)
 
         def ask():
             m = start_session("openai", "m", base_url="{llama_server.base_url}", api_key="k",
@@ -93,12 +100,6 @@ def test_session_that_nobody_closes_leaves_nothing_on_stderr(end, llama_server):
             ask()
         gc.collect()
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "default::ResourceWarning", "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warm_openai.run(textwrap.dedent(program))
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,17 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from tests.servers.faults import Reply, completion, delta
+from tests.warm import warm
+
+WARNING = """
+import warnings
+warnings.simplefilter("default")
+warnings.simplefilter("ignore", DeprecationWarning)
+"""
+"""As ``run`` says them to Python: what LiteLLM's own modules deprecate is not ours to mend."""
 
 CHAT = """
 import asyncio, os, sys
@@ -32,6 +42,28 @@ def run(program, address=""):
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def warm_litellm():
+    """A process with LiteLLM, from which programs start that are not about its import."""
+    with warm(
+        "import asyncio, openai, mellea\nfrom mellea_litellm.route import load_litellm; load_litellm()"
+    ) as parent:
+        yield parent
+
+
+@pytest.fixture
+def run_warm(warm_litellm, faults):
+    """Run a program whose sessions lead to the server of faults; what it says on stderr is a failure."""
+
+    def run(program):
+        source = WARNING + CHAT + textwrap.dedent(program)
+        done = warm_litellm.run(source, environment={"FAULTS": faults.base_url})
+        assert (done.stderr, done.returncode) == ("", 0)
+        return done.stdout
+
+    return run
+
+
 def test_importing_and_making_the_backend_imports_no_sdk():
     assert (
         run("""
@@ -45,7 +77,7 @@ def test_importing_and_making_the_backend_imports_no_sdk():
     )
 
 
-def test_event_loops_in_a_row_and_side_by_side_leave_no_warning(faults):
+def test_event_loops_in_a_row_and_side_by_side_leave_no_warning(faults, run_warm):
     answer = completion("hello")
     faults.answers(Reply({**answer, "choices": [{**answer["choices"][0], "text": "hello"}]}))
     program = """
@@ -70,10 +102,10 @@ def test_event_loops_in_a_row_and_side_by_side_leave_no_warning(faults):
             asyncio.run(session.backend.generate_from_raw([CBlock("a")]))
     """
 
-    assert run(CHAT + textwrap.dedent(program), faults.base_url) == ""
+    assert run_warm(program) == ""
 
 
-def test_streams_read_and_abandoned_leave_no_warning(faults):
+def test_streams_read_and_abandoned_leave_no_warning(faults, run_warm):
     faults.answers(Reply([delta("Hel"), delta("lo", "stop"), "data: [DONE]\n\n"]))
     program = """
         async def abandon(session):
@@ -94,7 +126,7 @@ def test_streams_read_and_abandoned_leave_no_warning(faults):
                 next(iter(thunk))
     """
 
-    assert run(CHAT + textwrap.dedent(program), faults.base_url) == ""
+    assert run_warm(program) == ""
 
 
 def test_nothing_is_printed_and_no_setting_of_litellm_is_changed(faults):
@@ -119,7 +151,7 @@ def test_nothing_is_printed_and_no_setting_of_litellm_is_changed(faults):
     assert run(CHAT + textwrap.dedent(program), faults.base_url) == "[] False None None\nTrue\n"
 
 
-def test_registered_callbacks_see_the_calls(faults):
+def test_registered_callbacks_see_the_calls(faults, run_warm):
     faults.answers(Reply(completion("hello")))
     program = """
         session = opened()
@@ -136,10 +168,10 @@ def test_registered_callbacks_see_the_calls(faults):
         assert seen.wait(10)
     """
 
-    assert run(CHAT + textwrap.dedent(program), faults.base_url) == "hello\n"
+    assert run_warm(program) == "hello\n"
 
 
-def test_session_works_in_a_forked_child(faults):
+def test_session_works_in_a_forked_child(faults, run_warm):
     faults.answers(Reply(completion("hello")))
     program = """
         session = opened()
@@ -151,7 +183,7 @@ def test_session_works_in_a_forked_child(faults):
         assert session.chat("Hi.").content == "hello"
     """
 
-    assert run(CHAT + textwrap.dedent(program), faults.base_url) == ""
+    assert run_warm(program) == ""
 
 
 def test_warnings_of_litellms_import_are_not_the_users(tmp_path):

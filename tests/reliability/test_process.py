@@ -1,14 +1,13 @@
 """Processes that are interrupted, or end with work in flight: they end at once, quietly."""
 
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 
 import pytest
 
 from tests.servers.chaos import running_chaos_server
+from tests.warm import warm
 
 _HEAD = """
 import os, sys, threading, time
@@ -47,19 +46,26 @@ def quick():
         yield server
 
 
-def start(program, server):
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program), server.url],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+@pytest.fixture(scope="module")
+def warm_openai():
+    with warm("import asyncio, mellea, openai, mellea_openai.backend") as parent:
+        yield parent
+
+
+@pytest.fixture
+def start(warm_openai):
+    """Start a program that opens a session on a server, and wait until it has."""
+
+    def started(program, server):
+        running = warm_openai.start(textwrap.dedent(program), server.url)
+        assert running.stdout.readline() == "ready\n"
+        return running
+
+    return started
 
 
 @pytest.mark.parametrize("place", sorted(PLACES))
-def test_interrupt_ends_the_program(place, slow, quick):
+def test_interrupt_ends_the_program(place, slow, quick, start):
     server = quick if place == "check" else slow
     before = server.number
     process = start(_HEAD + PLACES[place], server)
@@ -69,11 +75,11 @@ def test_interrupt_ends_the_program(place, slow, quick):
     if place == "check":
         time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    done = process.end()
 
-    assert process.returncode in (-signal.SIGINT, 130, 1)
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert "Unclosed" not in errors
+    assert done.returncode in (-signal.SIGINT, 130, 1)
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+    assert "Unclosed" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -84,9 +90,8 @@ def test_interrupt_ends_the_program(place, slow, quick):
         "thunk = m.stream_chat('Hi.'); sys.exit()",
     ],
 )
-def test_process_ends_with_work_in_flight(work, slow):
-    process = start(_HEAD + work, slow)
-    _, errors = process.communicate(timeout=30)
+def test_process_ends_with_work_in_flight(work, slow, start):
+    done = start(_HEAD + work, slow).end()
 
-    assert process.returncode == 0
-    assert errors == ""
+    assert done.returncode == 0
+    assert done.stderr == ""
