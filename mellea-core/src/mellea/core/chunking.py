@@ -71,7 +71,7 @@ class _SeparatedChunking(ChunkingStrategy):
         return rest.strip()
 
 
-_WORD = re.compile(r"\S++(?=\s)")
+_WORD = re.compile(r"(?<!\S)\S++(?=\s)")
 _PARAGRAPH_END = re.compile(r"\n{2,}+")
 
 
