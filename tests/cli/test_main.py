@@ -12,7 +12,18 @@ import pytest
 from mellea import __version__
 from mellea.cli import main
 
-COMMANDS = ["run", "show", "chat", "backends", "contexts", "strategies", "hooks", "doctor", "new-plugin"]
+COMMANDS = [
+    "run",
+    "show",
+    "chat",
+    "backends",
+    "contexts",
+    "strategies",
+    "hooks",
+    "doctor",
+    "new-plugin",
+    "history",
+]
 HEAVY = {"asyncio", "attrs", "jinja2", "pluggy", "pydantic", "torch", "toy.backend", "toy.plugin"}
 
 

@@ -24,7 +24,7 @@ from mellea.core.answer_json import (
 from mellea.core.backend import Backend
 from mellea.core.errors import UsageError
 from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
-from mellea.core.request_key import draws_the_same, request_key
+from mellea.core.request_key import draws_the_same, key_of, named_request
 from mellea.core.response import Chunk, Completion, EmbeddingResponse, Usage
 
 __all__ = ["CachedBackend", "cached"]
@@ -90,8 +90,9 @@ class CachedBackend(BackendWrapper):
 
     def _key(self, request: ChatRequest | CompletionRequest) -> str:
         """Return what names a request, and which sample of it is wanted."""
-        key = request_key(self._backend, request)
-        if draws_the_same(self._backend, request):
+        named = named_request(self._backend, request)
+        key = key_of(named)
+        if draws_the_same(named):
             return f"{key}:0"
         self._asked[key] += 1
         return f"{key}:{self._asked[key] - 1}"

@@ -28,6 +28,8 @@ __all__ = [
     "completion_request",
     "count_request",
     "draws_the_same",
+    "key_of",
+    "named_request",
     "request_key",
     "without_secrets",
     "without_secrets_in_text",
@@ -79,7 +81,12 @@ def request_key(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> 
         backend: What is asked.
         request: What it is asked.
     """
-    named = {
+    return key_of(named_request(backend, request))
+
+
+def named_request(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> dict[str, Any]:
+    """Return what ``request_key`` is a digest of, as JSON values."""
+    return {
         "kind": "chat" if isinstance(request, ChatRequest) else "completion",
         "provider": backend.provider,
         "address": str(getattr(backend, "base_url", "")),
@@ -87,19 +94,29 @@ def request_key(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> 
         "model": backend.model_id,
         "options": without_secrets(_all_options(backend, request)),
     }
+
+
+def key_of(named: Mapping[str, Any]) -> str:
+    """Return the key of what ``named_request`` gives."""
     return hashlib.sha256(canonical(named).encode()).hexdigest()
 
 
-def draws_the_same(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> bool:
-    """Return whether a request has the same answer each time: it has a seed, or a temperature of 0."""
-    whole = _all_options(backend, request)
-    return whole.get(ModelOption.SEED) is not None or whole.get(ModelOption.TEMPERATURE) == 0
+def draws_the_same(named: Mapping[str, Any]) -> bool:
+    """Return whether a request has the same answer each time: it has a seed, or a temperature of 0.
+
+    Args:
+        named: What ``named_request`` gives.
+    """
+    options = named["options"]
+    return options.get(ModelOption.SEED) is not None or options.get(ModelOption.TEMPERATURE) == 0
 
 
 def _all_options(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> dict[str, Any]:
-    return merge_options(
-        backend.options.canonical(backend.model_options), backend.options.canonical(request.options)
-    )
+    """Return the options of a request over those of every call, under their common names."""
+    table = backend.options
+    common = {own: name for name, own in table.names.items() if isinstance(own, str)}
+    asked = {common.get(name, name): value for name, value in table.canonical(request.options).items()}
+    return merge_options(table.canonical(backend.model_options), asked)
 
 
 def canonical(value: object) -> str:

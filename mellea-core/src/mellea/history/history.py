@@ -167,7 +167,7 @@ class History(Recorder):
 
     def _opened(self) -> sqlite3.Connection:
         if self._held is not None and self._held.process == os.getpid():
-            self._held.submit(lambda _: None).result()
+            self._held.flush()
         return read_file(self.path, wait=self._wait)
 
     async def initialize(self) -> None:

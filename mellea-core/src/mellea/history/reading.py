@@ -39,7 +39,8 @@ FROM calls LEFT JOIN sessions ON sessions.id = calls.session LEFT JOIN texts ON 
     LEFT JOIN requests ON requests.call = calls.id
 """
 _REQUESTS = """
-SELECT key, sample, call, kind, provider, model, request, answer, usage, started, seconds, error FROM requests
+SELECT key, sample, call, kind, provider, model, request, answer, started, seconds, error,
+    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens FROM requests
 """
 _TEXTS = "SELECT id, role, text, more FROM texts WHERE id IN (SELECT value FROM json_each(?))"
 _FOUND = """
@@ -164,7 +165,7 @@ def read_answer(file: sqlite3.Connection, key: str, sample: int) -> RecordedRequ
 
 
 def _request(file: sqlite3.Connection, row: Sequence[Any]) -> RecordedRequest:
-    key, sample, call, kind, provider, model, request, answer, usage, started, seconds, error = row
+    key, sample, call, kind, provider, model, request, answer, started, seconds, error, *tokens = row
     read = chunk_from_json if kind == "chat" else completion_from_json
     answers = None
     if answer is not None:
@@ -176,11 +177,10 @@ def _request(file: sqlite3.Connection, row: Sequence[Any]) -> RecordedRequest:
             )
             for each in kept
         )
-    counts = {name: value for name, value in json.loads(usage).items() if name != "total_tokens"}
     asked = _asked(file, json.loads(request))
     told = None if error is None else json.loads(error)
     return RecordedRequest(
-        key, sample, call, kind, provider, model, asked, answers, Usage(**counts), started, seconds, told
+        key, sample, call, kind, provider, model, asked, answers, Usage(*tokens), started, seconds, told
     )
 
 

@@ -1,7 +1,7 @@
 """What happens in sessions, handed to the writer of a history.
 
-The loop on which a call runs hands values over; what costs time is done in the writer's thread. A verb ends
-once its call is written.
+The loop on which a call runs hands values over; what costs time is done in the writer's thread. An answer is
+handed on once it is written, and a verb ends once its call is.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import asyncio
 import functools
 import json
 import os
-import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -25,25 +22,19 @@ from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.message import Message
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request import ChatRequest, CompletionRequest
-from mellea.core.request_key import (
-    canonical,
-    chat_request,
-    completion_request,
-    draws_the_same,
-    request_key,
-    without_secrets,
-)
+from mellea.core.request_key import canonical, draws_the_same, key_of, named_request, without_secrets
 from mellea.core.response import Chunk, Completion, Usage, as_usage
+from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_call import ToolCallFragment
-from mellea.history.tables import ANSWER, Tables
+from mellea.history.tables import ANSWER, TOKENS, Tables
 from mellea.plugins import HookContext, HookType, Plugin, PluginMode, hook
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.history.writing import Writer
 
-__all__ = ["Recorder", "this_process"]
+__all__ = ["Recorder"]
 
 _LONGEST_WAIT = 120.0
 _ASKED = ("description", "content", "declaration", "value", "query", "transformation")
@@ -52,8 +43,10 @@ _ASKED = ("description", "content", "declaration", "value", "query", "transforma
 
 @define(eq=False)
 class _Call:
-    """A call under way: what of it has been handed over."""
+    """A call under way: how it began, and what of it has been handed over."""
 
+    begun: Any = None
+    handed_over: bool = False
     outputs: list[int] = field(factory=list)
 
 
@@ -78,7 +71,7 @@ class Recorder(Plugin, name="history"):
     def begin_session(self, payload: Any, ctx: HookContext) -> None:
         """Keep that a session has begun."""
         uid, started, model = payload.session_id, payload.timestamp.timestamp(), payload.model_id
-        self.writer().submit(lambda tables: tables.session(uid, started, {**this_process(), "model": model}))
+        self.writer().defer(lambda tables: tables.session(uid, started, model))
 
     @_waits(HookType.SESSION_CLEANUP)
     async def end_session(self, payload: Any, ctx: HookContext) -> None:
@@ -86,41 +79,44 @@ class Recorder(Plugin, name="history"):
         error = payload.exception
         told = None if error is None else redacted(f"{type(error).__name__}: {error}")
         uid, ended = payload.session_id, payload.timestamp.timestamp()
-        await self._written(lambda tables: tables.end_session(uid, ended, told))
+        await self.writer().write(lambda tables: tables.end_session(uid, ended, told))
 
     # Calls
 
     @_looks_on(HookType.COMPONENT_PRE_EXECUTE)
     def begin_call(self, payload: Any, ctx: HookContext) -> None:
-        """Keep that a verb has begun; of a verb within a verb, nothing."""
-        uid = payload.request_id
-        if not uid or uid in self._calls:
-            return
-        self._calls[uid] = _Call()
-        session, action, strategy = payload.session_id, payload.action, payload.strategy
-        about = {
-            "started": payload.timestamp.timestamp(),
-            "kind": payload.component_type,
-            "strategy": None if strategy is None else repr(strategy),
-        }
-        self.writer().submit(
-            lambda tables: tables.call(uid, session, {**about, "asked": tables.blank(_asked(action))})
-        )
+        """Take note that a verb has begun; of a verb within a verb, nothing."""
+        if _is_outermost(payload):
+            self._calls[payload.request_id] = _Call(payload)
+
+    @_looks_on(HookType.GENERATION_PRE_CALL)
+    def begin_request(self, payload: Any, ctx: HookContext) -> None:
+        """Keep that a verb has begun, once it is known whom it asks, whose secrets are to be blanked."""
+        call = self._calls.get(payload.request_id)
+        if call is not None and not call.handed_over:
+            call.handed_over = True
+            begun, session, backend = call.begun, payload.session_id, payload.backend
+
+            def write(tables: Tables) -> None:
+                tables.hide(self._secrets_of(backend))
+                tables.call(begun.request_id, session, _begun(begun, tables))
+
+            self.writer().defer(write)
 
     @_waits(HookType.COMPONENT_POST_SUCCESS)
     async def end_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep what came of a verb, and wait until all of it is written."""
         uid, session, output = payload.request_id, payload.session_id, payload.result
-        if not uid:
+        if not _is_outermost(payload):
             return
         result = None if output is None else output.sampling
         known = self._calls.pop(uid, _Call())
-        about = _begun(payload)
 
         def write(tables: Tables) -> None:
             call = tables.number_of_call(uid)
-            call = tables.call(uid, session, about) if call is None else call
-            ended: dict[str, Any] = {**about, "outcome": "answered", "error": None}
+            if call is None:
+                call = tables.call(uid, session, _begun(known.begun or payload, tables))
+            ended: dict[str, Any] = {"seconds": _seconds(payload), "outcome": "answered"}
             if result is not None:
                 if known.outputs != [id(attempt.output) for attempt in result.attempts]:
                     tables.drop_attempts(call)
@@ -132,72 +128,79 @@ class Recorder(Plugin, name="history"):
             tables.call(uid, session, ended)
             tables.leave_call(uid)
 
-        await self._written(write)
+        await self.writer().write(write)
 
     @_waits(HookType.COMPONENT_POST_ERROR)
     async def fail_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep why a verb has failed, and wait until all of it is written."""
         uid, session, error = payload.request_id, payload.session_id, payload.error
-        if not uid:
+        if not _is_outermost(payload):
             return
-        self._calls.pop(uid, None)
+        known = self._calls.pop(uid, _Call())
         cancelled = isinstance(error, asyncio.CancelledError | GenerationCancelledError)
-        about = {**_begun(payload), "outcome": "cancelled" if cancelled else "error"}
+        result = getattr(error, "result", None)
 
         def write(tables: Tables) -> None:
-            tables.call(uid, session, {**about, "error": tables.blank(f"{type(error).__name__}: {error}")})
+            if tables.number_of_call(uid) is None:
+                tables.call(uid, session, _begun(known.begun or payload, tables))
+            ended = {"outcome": "cancelled" if cancelled else "error", "seconds": _seconds(payload)}
+            ended |= _chosen(result, tables) if isinstance(result, SamplingResult) else {}
+            ended["error"] = tables.blank(f"{type(error).__name__}: {error}")
+            tables.call(uid, session, ended)
             tables.leave_call(uid)
 
-        await self._written(write)
+        await self.writer().write(write)
 
-    @_looks_on(HookType.SAMPLING_ITERATION)
-    def end_attempt(self, payload: Any, ctx: HookContext) -> None:
-        """Keep an attempt of a strategy with its verdicts."""
+    @_waits(HookType.SAMPLING_ITERATION)
+    async def end_attempt(self, payload: Any, ctx: HookContext) -> None:
+        """Keep an attempt of a strategy with its verdicts; where it ends the call, that waits for it."""
         uid, session, attempt = payload.request_id, payload.session_id, payload.attempt
         call = self._calls.get(uid)
         if call is None or not isinstance(attempt, Attempt):
             return
         place = len(call.outputs)
         call.outputs.append(id(attempt.output))
-        started = payload.timestamp.timestamp()
 
         def write(tables: Tables) -> None:
             number = tables.number_of_call(uid)
             if number is None:
-                number = tables.call(uid, session, {"started": started})
+                number = tables.call(uid, session, _begun(call.begun, tables))
             tables.attempt(number, place, attempt.told())
 
-        self.writer().submit(write)
+        if attempt.success:
+            self.writer().defer(write)
+        else:
+            await self.writer().write(write)
 
     # Requests
 
-    @_looks_on(HookType.GENERATION_POST_CALL)
-    def end_request(self, payload: Any, ctx: HookContext) -> None:
+    @_waits(HookType.GENERATION_POST_CALL)
+    async def end_request(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request to a model with its answer."""
         backend, output = payload.backend, payload.model_output
         request = _sent(payload)
         if request is None or output is None:
             return
         chunk = _chunk(output, request, backend, payload.sample_index)
-        self._keep(payload, request, [chunk], chunk.usage)
+        await self._keep(payload, request, [chunk], chunk.usage)
 
-    @_looks_on(HookType.GENERATION_BATCH_POST_CALL)
-    def end_batch(self, payload: Any, ctx: HookContext) -> None:
+    @_waits(HookType.GENERATION_BATCH_POST_CALL)
+    async def end_batch(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request for plain completion with its answers."""
         request = payload.request
         if request is None:
             return
         answers = [_completion(output) for output in payload.model_outputs]
-        self._keep(payload, request, answers, payload.usage)
+        await self._keep(payload, request, answers, payload.usage)
 
-    @_looks_on(HookType.GENERATION_ERROR)
-    @_looks_on(HookType.GENERATION_BATCH_ERROR)
-    def fail_request(self, payload: Any, ctx: HookContext) -> None:
+    @_waits(HookType.GENERATION_ERROR)
+    @_waits(HookType.GENERATION_BATCH_ERROR)
+    async def fail_request(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request that failed; nothing where none was sent."""
         if payload.request is not None:
-            self._keep(payload, payload.request, None, None)
+            await self._keep(payload, payload.request, None, None)
 
-    def _keep(
+    async def _keep(
         self,
         payload: Any,
         request: ChatRequest | CompletionRequest,
@@ -205,33 +208,31 @@ class Recorder(Plugin, name="history"):
         usage: Usage | None,
     ) -> None:
         backend = payload.backend
-        seconds = payload.latency_ms / 1000
+        seconds = _seconds(payload)
         error = None if answers is not None else payload.exception
         about = {
-            "kind": "chat" if isinstance(request, ChatRequest) else "completion",
-            "provider": payload.provider or backend.provider,
-            "model": payload.model or request.model_id,
             "started": payload.timestamp.timestamp() - seconds,
-            "seconds": round(seconds, 6),
+            "seconds": seconds,
+            **{name: getattr(usage, name, 0) for name in TOKENS},
         }
         session, call = payload.session_id, payload.request_id
         place = getattr(payload, "sample_index", 0)
 
         def write(tables: Tables) -> None:
             tables.hide(self._secrets_of(backend))
-            tables.note_backend(session, about["provider"])
+            named = named_request(backend, request)
+            tables.note_backend(session, named["provider"])
             tables.request(
-                request_key(backend, request),
-                _as_json(request),
+                key_of(named),
+                named,
                 None if answers is None else [answer_to_json(each) for each in answers],
                 call=call,
                 session=session,
                 about={**about, "error": None if error is None else canonical(tables.blank(_told(error)))},
-                sample=place if draws_the_same(backend, request) else None,
-                usage=usage or Usage(),
+                sample=place if draws_the_same(named) else None,
             )
 
-        self.writer().submit(write)
+        await self.writer().write(write)
 
     def _secrets_of(self, backend: object) -> tuple[str, ...]:
         """Return the secrets of the environment and of a backend, with those that it stands in front of."""
@@ -241,24 +242,25 @@ class Recorder(Plugin, name="history"):
             known = self._secrets[backend] = (*secrets_within(os.environ), *within)
         return known
 
-    async def _written(self, job: Callable[[Tables], object]) -> None:
-        await asyncio.wrap_future(self.writer().submit(job))
+
+def _is_outermost(payload: Any) -> bool:
+    """Tell whether a verb is no part of another one, whose call it then belongs to."""
+    return bool(payload.action_id == payload.request_id)
 
 
-def this_process() -> dict[str, Any]:
-    """Return what is known of this process, by column of a session."""
+def _begun(payload: Any, tables: Tables) -> dict[str, Any]:
+    """Return how a call began, by column."""
+    strategy = getattr(payload, "strategy", None)
     return {
-        "program": Path(sys.argv[0]).name if sys.argv else None,
-        "process": os.getpid(),
-        "host": socket.gethostname(),
-        "release": vars(sys.modules["mellea"])["__version__"],  # the package is above this one
+        "started": payload.timestamp.timestamp(),
+        "kind": payload.component_type,
+        "asked": tables.blank(_asked(payload.action)),
+        "strategy": None if strategy is None else repr(strategy),
     }
 
 
-def _begun(payload: Any) -> dict[str, Any]:
-    """Return what the end of a call says of its beginning."""
-    seconds = payload.latency_ms / 1000
-    return {"started": payload.timestamp.timestamp() - seconds, "seconds": round(seconds, 6)}
+def _seconds(payload: Any) -> float:
+    return float(round(payload.latency_ms / 1000, 6))
 
 
 def _asked(action: object) -> str:
@@ -312,10 +314,6 @@ def _completion(output: ModelOutputThunk[Any]) -> Completion:
     return Completion(output.text, reason, as_usage(known.usage), tuple(known.logprobs or ()))
 
 
-def _as_json(request: ChatRequest | CompletionRequest) -> dict[str, Any]:
-    return chat_request(request) if isinstance(request, ChatRequest) else completion_request(request)
-
-
 def _told(error: BaseException) -> dict[str, Any]:
     known = {name: value for name in ("status", "retry_after") if (value := getattr(error, name, None))}
     return {"type": type(error).__name__, "message": str(error), **known}
@@ -325,11 +323,12 @@ def _chosen(result: Any, tables: Tables) -> dict[str, Any]:
     """Return what a strategy says of its choice, by column."""
     checked = any(attempt.results for attempt in result.attempts) or not result.success
     met = "met" if result.success else "not met"
+    steering = getattr(result, "steering", None)
     return {
         "outcome": met if checked else "answered",
         "why": tables.blank(result.why),
         "chosen": getattr(result, "result_index", None),
-        "steering": canonical(tables.blank(dict(getattr(result, "steering", {})))),
+        "steering": canonical(tables.blank(dict(steering))) if steering else None,
     }
 
 

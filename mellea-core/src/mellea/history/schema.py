@@ -43,7 +43,8 @@ CREATE TABLE requests (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, sample INTEGER, call INTEGER REFERENCES calls,
     session INTEGER REFERENCES sessions, kind TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
     request TEXT NOT NULL, answer TEXT, error TEXT, started REAL NOT NULL, seconds REAL NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usage TEXT
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL
 );
 CREATE INDEX requests_by_key ON requests (key, session, sample);
 CREATE INDEX requests_of_call ON requests (call);

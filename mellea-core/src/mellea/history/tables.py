@@ -8,16 +8,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
+import socket
 import sqlite3
+import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
-from mellea.core.redaction import redacted
+from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request_key import canonical
-from mellea.core.response import Usage
 from mellea.history.schema import has_search
 
-__all__ = ["ANSWER", "Tables"]
+__all__ = ["ANSWER", "TOKENS", "Tables"]
 
 T = TypeVar("T")
 
@@ -30,6 +34,9 @@ _OTHERWISE = ("role", "content")
 _TEXTS = ("messages", "prompts", "schema", "tools")
 _ATTEMPT = ("text", "error", "success", "seconds", "usage", "prompt", "requirements")
 _VERDICT = ("requirement", "met", "skipped", "reason", "score", "seconds", "tokens")
+_NAMED = ("kind", "provider", "model")
+TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+"""The counts of a request, by column."""
 _MOST_KNOWN = 4096
 """Texts whose numbers are remembered, and short ones that are known without their secrets."""
 _SHORT = 500
@@ -50,7 +57,7 @@ class Tables:
         self._sessions: dict[str, int] = {}
         self._calls: dict[str, int] = {}
         self._asking: set[str] = set()
-        self._secrets: tuple[str, ...] = ()
+        self._secrets: tuple[str, ...] = tuple(secrets_within(os.environ))
         self._blanked = functools.lru_cache(_MOST_KNOWN)(lambda text: redacted(text, self._secrets))
 
     def forget(self) -> None:
@@ -79,15 +86,16 @@ class Tables:
         """Return fields whose names are ours, without the secrets in their values."""
         return {name: value if name == "usage" else self.blank(value) for name, value in fields.items()}
 
-    def session(self, uid: str, started: float, about: Mapping[str, Any]) -> int:
+    def session(self, uid: str, started: float, model: str | None = None) -> int:
         """Keep a session that begins, and return its number.
 
         Args:
             uid: Its id.
             started: When, in seconds since 1970.
-            about: What else is known of it, by column.
+            model: Its model.
         """
-        self._sessions[uid] = self._put("sessions", "uid", {"uid": uid, "started": started, **about})
+        known = {"uid": uid, "started": started, "model": model, **_this_process()}
+        self._sessions[uid] = self._put("sessions", "uid", known)
         return self._sessions[uid]
 
     def note_backend(self, uid: str | None, provider: str) -> None:
@@ -104,14 +112,11 @@ class Tables:
         self._asking.discard(uid)
 
     def number_of_session(self, uid: str | None) -> int | None:
-        """Return the number of a session, if there is one of that id."""
-        if uid is None:
-            return None
-        if uid not in self._sessions:
-            found = self._file.execute("SELECT id FROM sessions WHERE uid = ?", (uid,)).fetchone()
-            if found is None:
-                return None
-            self._sessions[uid] = found[0]
+        """Return the number of a session; one that began when nobody looked begins now."""
+        if uid is None or uid in self._sessions:
+            return self._sessions.get(uid or "")
+        found = self._file.execute("SELECT id FROM sessions WHERE uid = ?", (uid,)).fetchone()
+        self._sessions[uid] = self.session(uid, time.time()) if found is None else found[0]
         return self._sessions[uid]
 
     def call(self, uid: str, session: str | None, about: Mapping[str, Any]) -> int:
@@ -193,19 +198,17 @@ class Tables:
         session: str | None,
         about: Mapping[str, Any],
         sample: int | None,
-        usage: Usage,
     ) -> None:
         """Keep a request with its answer or its error.
 
         Args:
             key: What names it.
-            asked: The request as JSON.
+            asked: The request as JSON; see ``named_request``.
             answers: The chunks or completions as JSON; None if it failed.
             call: The id of the call that made it.
             session: The id of the session.
             about: What else is known, by column.
             sample: Which answer it is of a request that has the same ones each time; None for the next one.
-            usage: The tokens that it took.
         """
         number, of = self.number_of_call(call), self.number_of_session(session)
         if sample is None and answers is not None:
@@ -216,11 +219,9 @@ class Tables:
             "sample": None if answers is None else sample,
             "call": number,
             "session": of,
+            **{name: asked.get(name, "") for name in _NAMED},
             "request": canonical(self._asked(asked, number, of)),
             "answer": None if answers is None else canonical(self._answers(answers, number, of)),
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "usage": canonical(dict(usage)),
         }
         query = f"INSERT INTO requests ({', '.join(row)}) VALUES ({_marks(len(row))})"  # noqa: S608  names of ours alone
         self._file.execute(query, _sound(row.values()))
@@ -233,7 +234,11 @@ class Tables:
 
     def _asked(self, asked: Mapping[str, Any], call: int | None, session: int | None) -> dict[str, Any]:
         """Return a request with numbers in place of its texts."""
-        kept = {key: value if key in _TEXTS else self.blank(value) for key, value in asked.items()}
+        kept = {
+            key: value if key in _TEXTS else self.blank(value)
+            for key, value in asked.items()
+            if key not in _NAMED
+        }
         if "messages" in kept:
             kept["messages"] = self._messages(kept["messages"], call, session)
         if "prompts" in kept:
@@ -268,8 +273,12 @@ class Tables:
         """Return answers with numbers in place of their texts."""
         kept = []
         for each in answers:
-            rest = self._blanked_fields({key: value for key, value in each.items() if key != "text"})
+            rest = self._blanked_fields(
+                {key: value for key, value in each.items() if key not in ("text", "logprobs")}
+            )
             if said := each.get("text"):
+                if each.get("logprobs") and self.blank(said) == said:  # a token may be a piece of a secret
+                    rest["logprobs"] = each["logprobs"]
                 rest["text"] = self.text(ANSWER, said, call=call, session=session)
             kept.append(rest)
         return kept
@@ -331,6 +340,16 @@ class Tables:
         marks = _marks(len(values))
         query = f"INSERT INTO {table} VALUES (NULL, {marks})"  # noqa: S608  a name of ours, and marks
         return self._file.execute(query, _sound(values)).lastrowid or 0
+
+
+def _this_process() -> dict[str, Any]:
+    """Return what is known of this process, by column of a session."""
+    return {
+        "program": Path(sys.argv[0]).name if sys.argv else None,
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "release": vars(sys.modules["mellea"])["__version__"],  # the package is above this one
+    }
 
 
 def _digest(*parts: str) -> bytes:

@@ -6,23 +6,26 @@ once as cheap as one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mellea.core.response import Usage
 from mellea.history.opening import open_file, why_not
-from mellea.history.tables import Tables
+from mellea.history.tables import TOKENS, Tables
 
 __all__ = ["Writer", "shared_writer"]
 
 Job: TypeAlias = Callable[[Tables], object]
+_Waiter: TypeAlias = "threading.Event | tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]"
+_Entry: TypeAlias = "tuple[Job, _Waiter | None]"
 
 _log = logging.getLogger("mellea.history")
 _MOST = 256
@@ -53,7 +56,8 @@ class Writer:
 
     def _start(self) -> None:
         self.process = os.getpid()
-        self._jobs: queue.SimpleQueue[tuple[Job, Future[bool]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
+        self._deferred: deque[_Entry] = deque()
         self._file = open_file(self.path, wait=self._wait)
         try:
             self._tables = Tables(self._file)
@@ -66,20 +70,37 @@ class Writer:
 
     def _try(self) -> None:
         """See whether the file takes records, before anything depends on it."""
-        about = {"kind": "", "provider": "", "model": "", "started": 0, "seconds": 0}
-        tables = self._tables
+        tables, about = self._tables, dict.fromkeys(("started", "seconds", *TOKENS), 0)
         self._file.execute("BEGIN IMMEDIATE")
-        tables.session("", 0, {})
+        tables.session("", 0)
         tables.call("", "", {"started": 0})
-        tables.request("", {}, [{"text": "?"}], call="", session="", about=about, sample=None, usage=Usage())
+        tables.request("", {}, [{"text": "?"}], call="", session="", about=about, sample=None)
         self._file.execute("ROLLBACK")
         tables.forget()
 
-    def submit(self, job: Job) -> Future[bool]:
-        """Hand something over to be written; the future says whether it was."""
-        done: Future[bool] = Future()
-        self._jobs.put((job, done))
-        return done
+    def defer(self, job: Job) -> None:
+        """Hand something over that is written with what comes next."""
+        self._deferred.append((job, None))
+
+    async def write(self, job: Job) -> None:
+        """Write something, and what was deferred, and wait for that; what cannot be written is counted."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._hand_over((job, (loop, done)))
+        await done
+
+    def flush(self) -> None:
+        """Write what was handed over, and wait for that in this thread."""
+        done = threading.Event()
+        self._hand_over((lambda _: None, done))
+        done.wait()
+
+    def _hand_over(self, last: _Entry) -> None:
+        entries = []
+        with suppress(IndexError):
+            while True:
+                entries.append(self._deferred.popleft())
+        self._jobs.put([*entries, last])
 
     def hold(self) -> None:
         """Count one more who writes."""
@@ -97,6 +118,7 @@ class Writer:
         with _opening:
             if _writers.get(str(self.path)) is self:
                 del _writers[str(self.path)]
+        self._jobs.put([*self._deferred])
         self._jobs.put(None)
         if threading.current_thread() is not self._thread:  # what holds it may end anywhere
             self._thread.join()
@@ -104,28 +126,24 @@ class Writer:
             _log.error("The history %s lacks %d records that could not be written.", self.path, self.lost)
 
     def _run(self) -> None:
-        while True:
-            batch = [self._jobs.get()]
-            while len(batch) < _MOST and not self._jobs.empty():
-                batch.append(self._jobs.get())
-            given = [entry for entry in batch if entry is not None]
-            if given:
-                self._write(given)
-            if len(given) < len(batch):
-                self._file.close()
-                return
+        ends = False
+        while not ends:
+            batch: list[_Entry] = []
+            while not ends and (not batch or (len(batch) < _MOST and not self._jobs.empty())):
+                entries = self._jobs.get()
+                ends = entries is None
+                batch += entries or ()
+            if batch:
+                self._write([job for job, _ in batch])
+                _wake([waiter for _, waiter in batch if waiter is not None])
+        self._file.close()
 
-    def _write(self, batch: list[tuple[Job, Future[bool]]]) -> None:
+    def _write(self, jobs: list[Job]) -> None:
         """Write jobs together; if that fails each by itself, so that none is lost for another."""
-        if self._committed([job for job, _ in batch]) is None:
-            for _, done in batch:
-                done.set_result(True)
-            return
-        for job, done in batch:
-            error = self._committed([job])
-            if error is not None:
-                self._note_loss(error)
-            done.set_result(error is None)
+        if self._committed(jobs) is not None:
+            for job in jobs:
+                if (error := self._committed([job])) is not None:
+                    self._note_loss(error)
 
     def _committed(self, jobs: list[Job]) -> Exception | None:
         """Write jobs in one transaction, and return what kept them from it."""
@@ -153,6 +171,25 @@ class Writer:
                 said,
                 exc_info=None if isinstance(error, sqlite3.Error) else error,
             )
+
+
+def _wake(waiters: Sequence[_Waiter]) -> None:
+    """Let those go on that wait for what was written, each loop's at once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for waiter in waiters:
+        if isinstance(waiter, threading.Event):
+            waiter.set()
+        else:
+            by_loop.setdefault(waiter[0], []).append(waiter[1])
+    for loop, futures in by_loop.items():
+        with suppress(RuntimeError):  # it was closed meanwhile
+            loop.call_soon_threadsafe(_settle, futures)
+
+
+def _settle(futures: Sequence[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
 _writers: dict[str, Writer] = {}
