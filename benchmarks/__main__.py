@@ -19,6 +19,7 @@ PARTS = {
     "streaming": "streams through mellea-openai against the bare SDK and a bare HTTP client",
     "conversation": "long conversations, and what the framework adds to a call",
     "sampling": "instructions with requirements: judges, lanes, repeated attempts",
+    "history": "what keeping a history adds to a call",
     "tools": "rounds of tools, calls of MCP servers, schemas of functions, checks of arguments",
     "hooks": "hook points that nobody, and that somebody listens to",
     "sandboxes": "code in the sandboxes against a plain subprocess",

@@ -41,6 +41,12 @@ PRINTED = {
         "name='Olivia', age=34, city=None",
         "city='Lisbon'",
     ],
+    "history": [
+        "2. answered, 1 requests: Name an animal of the sea.",
+        "requests: Write one sentence that welcomes Kenji",
+        "Kenji is in call 1.",
+        " tokens under the key ",
+    ],
     "how_sure": ["The capital of France is: '", "% sure"],
     "judged_requirement": ["✓ Use at most 40 words", "The answer is about the sea: ", "met: ", " tokens, "],
     "majority": ["Votes: {", "Elected: ", "of 5 answers agree on it"],

@@ -14,7 +14,7 @@ import pytest
 from mellea.core import UsageError
 from mellea.history import History
 from mellea.history.opening import open_file
-from mellea.history.schema import STEPS, has_search, upgrade
+from mellea.history.schema import STEPS, upgrade
 
 
 @pytest.fixture
@@ -133,11 +133,6 @@ def test_step_that_fails_leaves_the_file_as_it_was(path):
 
         assert "mood" not in [row[1] for row in file.execute("PRAGMA table_info(calls)")]
         assert file.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
-
-
-def test_file_has_an_index_of_words(path):
-    with closing(open_file(path, wait=1)) as file:
-        assert has_search(file)
 
 
 def test_nothing_but_the_file_is_left(path):

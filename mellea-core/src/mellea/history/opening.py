@@ -15,6 +15,7 @@ __all__ = ["open_file", "read_file", "why_not"]
 _SHARED = (
     "PRAGMA journal_mode = WAL",  # readers and a writer do not wait for each other
     "PRAGMA synchronous = NORMAL",  # what is committed outlives the process
+    "PRAGMA wal_autocheckpoint = 8000",  # each waits for the disk
 )
 _REMEDIES = {
     "SQLITE_BUSY": "Another program holds it: end that, or name another file.",

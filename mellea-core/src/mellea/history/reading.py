@@ -13,7 +13,7 @@ from mellea.core.answer_json import answer_to_json, chunk_from_json, completion_
 from mellea.core.errors import UsageError
 from mellea.core.response import Usage
 from mellea.history.records import FoundText, RecordedCall, RecordedRequest, RecordedSession
-from mellea.history.schema import has_search
+from mellea.history.schema import make_searchable
 
 __all__ = [
     "as_trace",
@@ -100,7 +100,7 @@ def as_trace(file: sqlite3.Connection, number: int) -> dict[str, Any] | None:
     """Return the attempts of a call as ``SamplingResult.to_dict`` gives them; None if there are none."""
     head = file.execute("SELECT outcome, why, chosen, steering FROM calls WHERE id = ?", (number,)).fetchone()
     rows = file.execute(
-        "SELECT attempts.id, success, texts.text, attempts.error, seconds, prompt, details FROM attempts "
+        "SELECT place, success, texts.text, attempts.error, seconds, prompt, details FROM attempts "
         "JOIN texts ON texts.id = attempts.text WHERE attempts.call = ? ORDER BY place",
         (number,),
     ).fetchall()
@@ -114,10 +114,10 @@ def as_trace(file: sqlite3.Connection, number: int) -> dict[str, Any] | None:
             "error": error,
             "seconds": seconds,
             "prompt": None if prompt is None else _messages(file, json.loads(prompt)),
-            "requirements": _verdicts(file, attempt),
+            "requirements": _verdicts(file, number, place),
             **json.loads(details),
         }
-        for attempt, success, text, error, seconds, prompt, details in rows
+        for place, success, text, error, seconds, prompt, details in rows
     ]
     index = len(attempts) - 1 if chosen is None else chosen
     return {
@@ -129,11 +129,11 @@ def as_trace(file: sqlite3.Connection, number: int) -> dict[str, Any] | None:
     }
 
 
-def _verdicts(file: sqlite3.Connection, attempt: int) -> list[dict[str, Any]]:
+def _verdicts(file: sqlite3.Connection, call: int, attempt: int) -> list[dict[str, Any]]:
     rows = file.execute(
         "SELECT requirement, met, reason, score, skipped, seconds, tokens, steering FROM verdicts "
-        "WHERE attempt = ? ORDER BY place",
-        (attempt,),
+        "WHERE call = ? AND attempt = ? ORDER BY place",
+        (call, attempt),
     )
     return [
         {
@@ -212,12 +212,13 @@ def _texts(file: sqlite3.Connection, numbers: Iterable[int]) -> Mapping[int, dic
 def find_texts(file: sqlite3.Connection, words: str, limit: int | None = None) -> list[FoundText]:
     """Return the prompts and answers in which all words occur, the newest first.
 
-    Without an index of words in the file, texts with the words as parts of others are found too.
+    Where SQLite has no index of words, or may not write it, texts with the words as parts of others are found
+    too.
     """
     wanted = words.split()
     if not wanted:
         raise UsageError("There is nothing to search for.", hint="Name one or more words.")
-    if has_search(file):
+    if make_searchable(file):
         where = "texts.id IN (SELECT rowid FROM words WHERE words MATCH ?)"
         known: tuple[str, ...] = (" ".join(map(_term, wanted)),)
     else:

@@ -1,7 +1,7 @@
 """What happens in sessions, handed to the writer of a history.
 
-The loop on which a call runs hands values over; what costs time is done in the writer's thread. An answer is
-handed on once it is written, and a verb ends once its call is.
+The loop on which a call runs hands values over; what costs time is done in the writer's thread. A failed
+attempt is repaired once it is written, and a verb ends once its call is, with all that led to them.
 """
 
 from __future__ import annotations
@@ -174,33 +174,33 @@ class Recorder(Plugin, name="history"):
 
     # Requests
 
-    @_waits(HookType.GENERATION_POST_CALL)
-    async def end_request(self, payload: Any, ctx: HookContext) -> None:
+    @_looks_on(HookType.GENERATION_POST_CALL)
+    def end_request(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request to a model with its answer."""
         backend, output = payload.backend, payload.model_output
         request = _sent(payload)
         if request is None or output is None:
             return
         chunk = _chunk(output, request, backend, payload.sample_index)
-        await self._keep(payload, request, [chunk], chunk.usage)
+        self._keep(payload, request, [chunk], chunk.usage)
 
-    @_waits(HookType.GENERATION_BATCH_POST_CALL)
-    async def end_batch(self, payload: Any, ctx: HookContext) -> None:
+    @_looks_on(HookType.GENERATION_BATCH_POST_CALL)
+    def end_batch(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request for plain completion with its answers."""
         request = payload.request
         if request is None:
             return
         answers = [_completion(output) for output in payload.model_outputs]
-        await self._keep(payload, request, answers, payload.usage)
+        self._keep(payload, request, answers, payload.usage)
 
-    @_waits(HookType.GENERATION_ERROR)
-    @_waits(HookType.GENERATION_BATCH_ERROR)
-    async def fail_request(self, payload: Any, ctx: HookContext) -> None:
+    @_looks_on(HookType.GENERATION_ERROR)
+    @_looks_on(HookType.GENERATION_BATCH_ERROR)
+    def fail_request(self, payload: Any, ctx: HookContext) -> None:
         """Keep a request that failed; nothing where none was sent."""
         if payload.request is not None:
-            await self._keep(payload, payload.request, None, None)
+            self._keep(payload, payload.request, None, None)
 
-    async def _keep(
+    def _keep(
         self,
         payload: Any,
         request: ChatRequest | CompletionRequest,
@@ -232,7 +232,7 @@ class Recorder(Plugin, name="history"):
                 sample=place if draws_the_same(named) else None,
             )
 
-        await self.writer().write(write)
+        self.writer().submit(write)
 
     def _secrets_of(self, backend: object) -> tuple[str, ...]:
         """Return the secrets of the environment and of a backend, with those that it stands in front of."""

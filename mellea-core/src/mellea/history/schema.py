@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mellea.core.errors import UsageError
 
-__all__ = ["APPLICATION", "STEPS", "has_search", "upgrade"]
+__all__ = ["APPLICATION", "STEPS", "make_searchable", "upgrade"]
 
 APPLICATION = 0x6D656C61
 """What tells our files from other files of SQLite."""
@@ -22,23 +22,22 @@ CREATE TABLE texts (
     call INTEGER, session INTEGER
 );
 CREATE TABLE calls (
-    id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, session INTEGER REFERENCES sessions,
+    id INTEGER PRIMARY KEY, uid TEXT NOT NULL, session INTEGER REFERENCES sessions,
     started REAL NOT NULL, seconds REAL, kind TEXT, asked TEXT, strategy TEXT, outcome TEXT, why TEXT,
     chosen INTEGER, answer INTEGER REFERENCES texts, steering TEXT, error TEXT
 );
 CREATE INDEX calls_of_session ON calls (session);
 CREATE TABLE attempts (
-    id INTEGER PRIMARY KEY, call INTEGER NOT NULL REFERENCES calls, place INTEGER NOT NULL,
-    success INTEGER NOT NULL, text INTEGER NOT NULL REFERENCES texts, error TEXT, seconds REAL NOT NULL,
+    call INTEGER NOT NULL REFERENCES calls, place INTEGER NOT NULL, success INTEGER NOT NULL,
+    text INTEGER NOT NULL REFERENCES texts, error TEXT, seconds REAL NOT NULL,
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, prompt TEXT, details TEXT NOT NULL,
-    UNIQUE (call, place)
-);
-CREATE TABLE verdicts (
-    attempt INTEGER NOT NULL REFERENCES attempts, place INTEGER NOT NULL, requirement TEXT NOT NULL,
-    met INTEGER NOT NULL, skipped INTEGER NOT NULL, reason TEXT, score REAL, seconds REAL NOT NULL,
-    tokens INTEGER NOT NULL, steering TEXT, PRIMARY KEY (attempt, place)
+    PRIMARY KEY (call, place)
 ) WITHOUT ROWID;
-CREATE INDEX verdicts_of_requirement ON verdicts (requirement, met);
+CREATE TABLE verdicts (
+    call INTEGER NOT NULL REFERENCES calls, attempt INTEGER NOT NULL, place INTEGER NOT NULL,
+    requirement TEXT NOT NULL, met INTEGER NOT NULL, skipped INTEGER NOT NULL, reason TEXT, score REAL,
+    seconds REAL NOT NULL, tokens INTEGER NOT NULL, steering TEXT, PRIMARY KEY (call, attempt, place)
+) WITHOUT ROWID;
 CREATE TABLE requests (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, sample INTEGER, call INTEGER REFERENCES calls,
     session INTEGER REFERENCES sessions, kind TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
@@ -48,16 +47,20 @@ CREATE TABLE requests (
 );
 CREATE INDEX requests_by_key ON requests (key, session, sample);
 CREATE INDEX requests_of_call ON requests (call);
-CREATE VIEW words_of_texts AS SELECT id, text FROM texts WHERE role NOT IN ('schema', 'tool offered');
+CREATE VIEW said AS SELECT id, text FROM texts WHERE role NOT IN ('schema', 'tool offered');
 """
 STEPS: tuple[str, ...] = (_FIRST,)
 """The script at place n makes version n + 1 of version n; version 0 is an empty file."""
 
-_SEARCH = """
-CREATE VIRTUAL TABLE words USING fts5 (
-    text, content='words_of_texts', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
+_SEARCH = (
+    """CREATE VIRTUAL TABLE IF NOT EXISTS words
+    USING fts5 (text, content='said', content_rowid='id', tokenize='unicode61 remove_diacritics 2')""",
+    "CREATE TABLE IF NOT EXISTS searchable (upto INTEGER NOT NULL)",
+    "INSERT INTO searchable SELECT 0 WHERE NOT EXISTS (SELECT * FROM searchable)",
+    "INSERT INTO words (rowid, text) SELECT id, text FROM said WHERE id > (SELECT upto FROM searchable)",
+    "UPDATE searchable SET upto = (SELECT ifnull(max(id), 0) FROM texts)",
 )
-"""
+"""The index of words is brought up to date by whoever searches, so that no call waits for it."""
 
 
 def upgrade(file: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -> None:
@@ -82,7 +85,6 @@ def upgrade(file: sqlite3.Connection, name: str, steps: Sequence[str] = STEPS) -
                 file.execute(statement)
             file.execute(f"PRAGMA user_version = {number + 1}")
             file.execute(f"PRAGMA application_id = {APPLICATION}")
-        _make_searchable(file)
         file.execute("COMMIT")
     except BaseException:
         if file.in_transaction:
@@ -107,18 +109,15 @@ def _version(file: sqlite3.Connection, name: str, steps: Sequence[str]) -> int:
     return int(version)
 
 
-def _make_searchable(file: sqlite3.Connection) -> None:
-    """Make the index of words, where SQLite was built with it."""
-    if has_search(file) or not file.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0]:
-        return
-    file.execute(_SEARCH)
-    file.execute("INSERT INTO words (words) VALUES ('rebuild')")
-
-
-def has_search(file: sqlite3.Connection) -> bool:
-    """Tell whether a file has the index of words, and SQLite can read it."""
+def make_searchable(file: sqlite3.Connection) -> bool:
+    """Bring the index of words up to date; tell whether that is possible."""
     try:
-        file.execute("SELECT rowid FROM words LIMIT 0")
-    except sqlite3.OperationalError:
+        file.execute("BEGIN IMMEDIATE")
+        for statement in _SEARCH:
+            file.execute(statement)
+        file.execute("COMMIT")
+    except sqlite3.OperationalError:  # SQLite was built without it, or the file may not be written
+        if file.in_transaction:
+            file.execute("ROLLBACK")
         return False
     return True

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request_key import canonical
-from mellea.history.schema import has_search
 
 __all__ = ["ANSWER", "TOKENS", "Tables"]
 
@@ -33,7 +32,7 @@ UNSAID = (SCHEMA, OFFERED)
 _OTHERWISE = ("role", "content")
 _TEXTS = ("messages", "prompts", "schema", "tools")
 _ATTEMPT = ("text", "error", "success", "seconds", "usage", "prompt", "requirements")
-_VERDICT = ("requirement", "met", "skipped", "reason", "score", "seconds", "tokens")
+_VERDICT = ("requirement", "met", "skipped", "reason", "score", "seconds", "tokens", "steering")
 _NAMED = ("kind", "provider", "model")
 TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 """The counts of a request, by column."""
@@ -52,10 +51,10 @@ class Tables:
 
     def __init__(self, file: sqlite3.Connection) -> None:
         self._file = file
-        self._searches = has_search(file)
         self._texts: dict[bytes, int] = {}
         self._sessions: dict[str, int] = {}
         self._calls: dict[str, int] = {}
+        self._new_calls: dict[str, int] = {}
         self._asking: set[str] = set()
         self._secrets: tuple[str, ...] = tuple(secrets_within(os.environ))
         self._blanked = functools.lru_cache(_MOST_KNOWN)(lambda text: redacted(text, self._secrets))
@@ -64,8 +63,14 @@ class Tables:
         """Forget what was learned in a transaction that was not committed."""
         self._texts.clear()
         self._sessions.clear()
-        self._calls.clear()
         self._asking.clear()
+        for uid in self._new_calls:
+            self._calls.pop(uid, None)
+        self._new_calls.clear()
+
+    def committed(self) -> None:
+        """Take note that a transaction was committed."""
+        self._new_calls.clear()
 
     def hide(self, secrets: tuple[str, ...]) -> None:
         """Let secrets be blanked from here on, beside those that are known."""
@@ -95,7 +100,7 @@ class Tables:
             model: Its model.
         """
         known = {"uid": uid, "started": started, "model": model, **_this_process()}
-        self._sessions[uid] = self._put("sessions", "uid", known)
+        self._sessions[uid] = self._insert("sessions", known)
         return self._sessions[uid]
 
     def note_backend(self, uid: str | None, provider: str) -> None:
@@ -134,25 +139,20 @@ class Tables:
             self._file.execute(query, _sound((*about.values(), number)))
             return number
         known = {"uid": uid, "session": self.number_of_session(session), **about}
-        self._calls[uid] = self._put("calls", "uid", known)
+        self._calls[uid] = self._new_calls[uid] = self._insert("calls", known)
         return self._calls[uid]
 
     def leave_call(self, uid: str) -> None:
         """Forget the number of a call that is over."""
         self._calls.pop(uid, None)
 
-    def number_of_call(self, uid: str | None) -> int | None:
-        """Return the number of a call, if there is one of that id."""
-        if uid is None or uid in self._calls:
-            return self._calls.get(uid or "")
-        found = self._file.execute("SELECT id FROM calls WHERE uid = ?", (uid,)).fetchone()
-        return None if found is None else int(found[0])
+    def number_of_call(self, uid: str) -> int | None:
+        """Return the number of a call under way, if it is kept."""
+        return self._calls.get(uid)
 
     def drop_attempts(self, call: int) -> None:
         """Drop the attempts of a call, for all of them to be written anew."""
-        self._file.execute(
-            "DELETE FROM verdicts WHERE attempt IN (SELECT id FROM attempts WHERE call = ?)", (call,)
-        )
+        self._file.execute("DELETE FROM verdicts WHERE call = ?", (call,))
         self._file.execute("DELETE FROM attempts WHERE call = ?", (call,))
 
     def attempt(self, call: int, place: int, told: Mapping[str, Any]) -> None:
@@ -165,28 +165,22 @@ class Tables:
         """
         rest = dict(told)
         text, error, success, seconds, usage, prompt, verdicts = map(rest.pop, _ATTEMPT)
-        row = (
-            call,
-            place,
-            success,
-            self.text(ANSWER, text, call=call),
-            self.blank(error),
-            seconds,
-            usage["prompt_tokens"],
-            usage["completion_tokens"],
-            None if prompt is None else json.dumps(self._messages(prompt, call, None)),
-            canonical(self._blanked_fields({**rest, "usage": usage})),
-        )
-        number = self._insert("attempts", row)
-        self._file.executemany(
-            f"INSERT INTO verdicts VALUES ({_marks(10)})",  # noqa: S608  marks alone
-            [
-                _sound(
-                    map(self.blank, (number, place, *(each[name] for name in _VERDICT), each.get("steering")))
-                )
-                for place, each in enumerate(verdicts)
-            ],
-        )
+        row = {
+            "call": call,
+            "place": place,
+            "success": success,
+            "text": self.text(ANSWER, text, call=call),
+            "error": self.blank(error),
+            "seconds": seconds,
+            "prompt_tokens": usage["prompt_tokens"],
+            "completion_tokens": usage["completion_tokens"],
+            "prompt": None if prompt is None else json.dumps(self._messages(prompt, call, None)),
+            "details": canonical(self._blanked_fields({**rest, "usage": usage})),
+        }
+        self._insert("attempts", row)
+        for number, each in enumerate(verdicts):
+            said = {name: self.blank(each.get(name)) for name in _VERDICT}
+            self._insert("verdicts", {"call": call, "attempt": place, "place": number, **said})
 
     def request(
         self,
@@ -210,7 +204,7 @@ class Tables:
             about: What else is known, by column.
             sample: Which answer it is of a request that has the same ones each time; None for the next one.
         """
-        number, of = self.number_of_call(call), self.number_of_session(session)
+        number, of = self.number_of_call(call or ""), self.number_of_session(session)
         if sample is None and answers is not None:
             sample = self._next_sample(key, of)
         row = {
@@ -223,8 +217,7 @@ class Tables:
             "request": canonical(self._asked(asked, number, of)),
             "answer": None if answers is None else canonical(self._answers(answers, number, of)),
         }
-        query = f"INSERT INTO requests ({', '.join(row)}) VALUES ({_marks(len(row))})"  # noqa: S608  names of ours alone
-        self._file.execute(query, _sound(row.values()))
+        self._insert("requests", row)
 
     def _next_sample(self, key: str, session: int | None) -> int:
         """Return how many answers to a request a session has had."""
@@ -322,24 +315,12 @@ class Tables:
             "ON CONFLICT (hash) DO NOTHING RETURNING id",
             _sound((digest, role, text, held, call, session)),
         ).fetchall()
-        if new and self._searches and role not in UNSAID:
-            self._file.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", _sound((new[0][0], text)))
         found = new or self._file.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchall()
         return int(found[0][0])
 
-    def _put(self, table: str, key: str, row: Mapping[str, Any]) -> int:
-        """Insert a row, or fill in what it says where there is one of its key; return its number."""
-        said = ", ".join(f"{name} = excluded.{name}" for name in row if name != key)
-        query = (
-            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({_marks(len(row))}) "  # noqa: S608  names of ours alone
-            f"ON CONFLICT ({key}) DO UPDATE SET {said} RETURNING id"
-        )
-        return int(self._file.execute(query, _sound(row.values())).fetchall()[0][0])
-
-    def _insert(self, table: str, values: Sequence[Any]) -> int:
-        marks = _marks(len(values))
-        query = f"INSERT INTO {table} VALUES (NULL, {marks})"  # noqa: S608  a name of ours, and marks
-        return self._file.execute(query, _sound(values)).lastrowid or 0
+    def _insert(self, table: str, row: Mapping[str, Any]) -> int:
+        query = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608  names of ours alone
+        return self._file.execute(query, _sound(row.values())).lastrowid or 0
 
 
 def _this_process() -> dict[str, Any]:
@@ -359,10 +340,6 @@ def _digest(*parts: str) -> bytes:
         digest.update(b"%d:" % len(encoded))
         digest.update(encoded)
     return digest.digest()
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
 
 
 def _sound(values: Iterable[Any]) -> tuple[Any, ...]:

@@ -82,6 +82,10 @@ class Writer:
         """Hand something over that is written with what comes next."""
         self._deferred.append((job, None))
 
+    def submit(self, job: Job) -> None:
+        """Hand something over that is written at once, with what was deferred."""
+        self._hand_over((job, None))
+
     async def write(self, job: Job) -> None:
         """Write something, and what was deferred, and wait for that; what cannot be written is counted."""
         loop = asyncio.get_running_loop()
@@ -152,6 +156,7 @@ class Writer:
             for job in jobs:
                 job(self._tables)
             self._file.execute("COMMIT")
+            self._tables.committed()
         except Exception as error:  # noqa: BLE001  whatever it is, the program that waits gets its answer
             self._tables.forget()
             try:
