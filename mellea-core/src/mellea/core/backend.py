@@ -10,7 +10,7 @@ from mellea.core import generation
 from mellea.core._chunk_stream import make_ready
 from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.hooks import listens
+from mellea.core.hooks import around, listens
 from mellea.core.model_api import ModelAPI
 from mellea.core.schema import OutputSchema
 from mellea.core.text_pattern import TextPattern
@@ -183,7 +183,8 @@ class Backend(ModelAPI):
             config = await call.begin(config)
             begun = beginning.set(call)
             try:
-                thunks = await self._completed(actions, ctx, config)
+                with around(call.generation_id):
+                    thunks = await self._completed(actions, ctx, config)
             finally:
                 beginning.reset(begun)
         except BaseException as error:

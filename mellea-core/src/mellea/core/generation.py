@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -25,7 +26,7 @@ from mellea.core.component import Component, Span, blockify, generate_walk, is_c
 from mellea.core.errors import MalformedResponseError, ProviderError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.half_characters import refuse_half_characters, without_half_characters
-from mellea.core.hooks import listens
+from mellea.core.hooks import around, listens
 from mellea.core.logprobs import with_alternatives
 from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
@@ -93,7 +94,8 @@ async def sample_n(
     try:
         for call in calls:
             config = await call.begin(config)
-        thunks = await _samples(backend, blockify(action), ctx, n, config, calls)
+        with around(calls[0].generation_id):
+            thunks = await _samples(backend, blockify(action), ctx, n, config, calls)
         for place, thunk in thunks.items():
             await calls[place].ended(thunk)
     except BaseException as error:
@@ -259,7 +261,8 @@ async def _fill(
 ) -> None:
     """Fill the thunk; whoever watches is told how that ends before anybody else knows."""
     try:
-        await _answer(backend, writer, action, ctx, request, options, config, call)
+        with nullcontext() if call is None else around(call.generation_id):
+            await _answer(backend, writer, action, ctx, request, options, config, call)
         if writer.is_watched:
             await writer.tell_end()
     except BaseException as error:

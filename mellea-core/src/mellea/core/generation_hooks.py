@@ -172,8 +172,9 @@ class BatchCall:
         self.request: CompletionRequest | None = None
         self._scope = current_scope()
         self._started = time.perf_counter()
+        self.generation_id = uuid.uuid4().hex
         self._known: dict[str, Any] = {
-            "generation_id": uuid.uuid4().hex,
+            "generation_id": self.generation_id,
             "actions": actions,
             "model": backend.model_id,
             "provider": backend.provider,

@@ -15,25 +15,29 @@ uses, and into no other call. What handlers and payloads are stands in ``hook_di
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Protocol
-from weakref import WeakValueDictionary
+from weakref import WeakMethod, WeakValueDictionary
 
 from mellea.core.hook_names import HookFamily, HookName
 
 __all__ = [
+    "AROUND",
     "AWAITED",
     "PROCESS",
     "SESSIONS",
     "HookLayer",
     "HookScope",
     "Listener",
+    "around",
     "current_scope",
+    "enter_around",
     "enter_scope",
     "fire",
     "fire_in",
+    "leave_around",
     "leave_scope",
     "listens",
     "session_layer",
@@ -213,6 +217,30 @@ def within(scope: HookScope) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+AROUND: list[WeakMethod[Callable[[str], AbstractContextManager[object]]]] = []
+"""What handlers want entered around the work that they were told the id of, as a tracer its current span."""
+
+
+def enter_around(method: Callable[[str], AbstractContextManager[object]]) -> None:
+    """Let a method of a handler say what is entered around each call, as long as there is the handler."""
+    AROUND.append(WeakMethod(method, AROUND.remove))
+
+
+def leave_around(method: Callable[[str], AbstractContextManager[object]]) -> None:
+    """Enter no more around calls what a method says."""
+    AROUND[:] = [kept for kept in AROUND if kept() != method]
+
+
+@contextmanager
+def around(call_id: str) -> Iterator[None]:
+    """Enter what handlers want entered around a call, in the task that carries it out."""
+    with ExitStack() as stack:
+        for kept in tuple(AROUND):
+            if (method := kept()) is not None:
+                stack.enter_context(method(call_id))
+        yield
 
 
 async def fire(name: HookName, **fields: Any) -> Mapping[str, Any]:

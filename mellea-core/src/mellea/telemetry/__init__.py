@@ -1,7 +1,7 @@
 """Traces, metrics and costs of what a program asks of models; an extra of the core, ``telemetry``.
 
-Without OpenTelemetry
-everything here imports, and does nothing.
+``Telemetry`` and ``Costs`` are handlers of hooks: ``start_session(plugins=[Telemetry()])``. Without
+OpenTelemetry everything here imports, and does nothing.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
         get_sampling_iteration,
         get_session_id,
         with_context,
+    )
+    from mellea.telemetry.costs import (
+        Bill,
+        Costs,
+        Spent,
+    )
+    from mellea.telemetry.handler import (
+        Telemetry,
     )
     from mellea.telemetry.metrics import (
         classify_error,
@@ -56,7 +64,11 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "Bill": "mellea.telemetry.costs",
+            "Costs": "mellea.telemetry.costs",
             "MelleaContextFilter": "mellea.telemetry.context",
+            "Spent": "mellea.telemetry.costs",
+            "Telemetry": "mellea.telemetry.handler",
             "async_with_context": "mellea.telemetry.context",
             "classify_error": "mellea.telemetry.metrics",
             "compute_cost": "mellea.telemetry.pricing",
@@ -93,7 +105,11 @@ else:
     )
 
 __all__ = [
+    "Bill",
+    "Costs",
     "MelleaContextFilter",
+    "Spent",
+    "Telemetry",
     "async_with_context",
     "classify_error",
     "compute_cost",

@@ -22,7 +22,7 @@ from mellea.core.context import Context
 from mellea.core.errors import MelleaError, ProviderError, RepetitionError, UsageError
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.hooks import listens
+from mellea.core.hooks import around, listens
 from mellea.core.reasoning import looking_after_answers
 from mellea.core.requirement import Requirement
 from mellea.core.response import as_usage
@@ -245,7 +245,8 @@ class BaseSamplingStrategy(SamplingStrategy):
         told = ToldLoop(type(self).__name__)
         try:
             call = await told.begin(call)
-            result = await self._choice(evolve(call, told=told))
+            with around(told.sampling_id):
+                result = await self._choice(evolve(call, told=told))
         except BaseException as error:
             await told.failed(error)
             raise

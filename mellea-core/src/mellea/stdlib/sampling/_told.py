@@ -30,7 +30,8 @@ class ToldLoop:
         self._scope = current_scope()
         self._started = time.perf_counter()
         self._strategy = strategy
-        self._known = {"sampling_id": uuid.uuid4().hex, "strategy_name": strategy}
+        self.sampling_id = uuid.uuid4().hex
+        self._known = {"sampling_id": self.sampling_id, "strategy_name": strategy}
         self._attempts: list[Attempt[Any]] = []
 
     async def begin(self, call: SamplingRequest) -> SamplingRequest:

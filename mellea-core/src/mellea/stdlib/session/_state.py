@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import os
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from mellea._lazy import import_without_gc
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.errors import ClosedError, UsageError
@@ -47,6 +49,7 @@ __all__ = ["SessionState", "current_session"]
 S = TypeVar("S")
 K = TypeVar("K", bound=Closeable)
 
+_SWITCHES = ("MELLEA_TRACES_ENABLED", "MELLEA_METRICS_ENABLED")
 _NO_TABLE = OptionTable({}, {})
 current_session: ContextVar[SessionState | None] = ContextVar("mellea_session", default=None)
 
@@ -80,6 +83,8 @@ class SessionState:
         if not steer:
             self.model_options = {ModelOption.STEER: False, **self.model_options}
         self.strict = strict
+        if any(os.environ.get(variable) for variable in _SWITCHES):
+            plugins = _with_telemetry(plugins or ())
         self.plugins, handlers, attached = _sorted(plugins) if plugins else ((), (), ())
         self._hooks = session_layer(self.id, handlers)
         self._scope = HookScope(self.id, self._hooks)
@@ -379,6 +384,14 @@ class SessionState:
         self._check_open()
         with self._history.interruptible(), within(self._told_scope):
             return await verb(*asked, self.ctx, self.backend, **self._with_defaults(options))
+
+
+def _with_telemetry(plugins: Iterable[Any]) -> Sequence[Any]:
+    """Return what a session brings along, with the handler of traces that the environment switches on."""
+    given = list(plugins)
+    telemetry = import_without_gc("mellea.telemetry.switched_on")
+    found: Any = telemetry.switched_on(given)
+    return given if found is None else [*given, found]
 
 
 def _sorted(plugins: Iterable[Any]) -> tuple[tuple[Any, ...], Sequence[Any], Sequence[Any]]:

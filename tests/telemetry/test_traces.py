@@ -1,0 +1,256 @@
+"""Spans of what a program asks: their tree, what they say, and how they end."""
+
+import asyncio
+import json
+
+import pytest
+from opentelemetry.trace import SpanKind, StatusCode
+
+from mellea import MelleaSession, ModelOption, SimpleContext, req, simple_validate, start_session
+from mellea.composition import fallback
+from mellea.core import (
+    AuthenticationError,
+    Capability,
+    PluginViolationError,
+    Price,
+    ProviderConnectionError,
+    Usage,
+)
+from mellea.core.hooks import AROUND
+from mellea.plugins import HookType, block, hook, plugin_scope
+from mellea.stdlib.sampling import MajorityVotingStrategyForMath
+from mellea.telemetry import plugin as manifests
+from mellea.testing import Reply, ScriptedBackend
+
+KEY = "sk-abcdefghijklmnop1234567890"
+GOOD = req("It says good.", validation_fn=simple_validate(lambda text: text == "good"))
+TOOLS = [Capability.TOOLS, Capability.STREAMING, Capability.RAW, Capability.SEED]
+
+
+def session(seen, *answers, backend=None, **options):
+    plugins = [seen.telemetry(**options)]
+    return MelleaSession(backend or ScriptedBackend(list(answers)), SimpleContext(), plugins=plugins)
+
+
+async def test_failed_call_ends_its_span_with_the_kind_of_error_and_without_words(seen):
+    m = session(seen, AuthenticationError("The key of Ada is wrong."))
+    with pytest.raises(AuthenticationError):
+        await m.achat("Hello?")
+    span = seen.span("chat script")
+    assert (span.status.status_code, span.attributes["error.type"]) == (
+        StatusCode.ERROR,
+        "mellea.core.errors.AuthenticationError",
+    )
+    assert "Ada" not in span.to_json()
+    assert seen.total("mellea.llm.errors", **{"mellea.error.category": "auth"}) == 1
+
+
+async def test_cancelled_call_ends_its_span(seen):
+    m = session(seen, backend=ScriptedBackend("late", latency=60))
+    task = asyncio.create_task(m.achat("Hello?"))
+    while not m.backend.requests:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await m.aclose()
+    span = seen.span("chat script")
+    assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "cancelled")
+    assert seen.total("gen_ai.client.operation.duration", **{"error.type": "cancelled"}) > 0
+
+
+async def test_guard_that_stops_a_call_ends_its_span(seen):
+    @hook(HookType.GENERATION_PRE_CALL)
+    def no(payload, ctx):
+        return block("not today")
+
+    m = MelleaSession(ScriptedBackend("x"), SimpleContext(), plugins=[no, seen.telemetry()])
+    with pytest.raises(PluginViolationError):
+        await m.achat("Hello?")
+    assert seen.span("chat script").status.status_code is StatusCode.ERROR
+
+
+async def test_span_of_the_program_is_the_parent_in_coroutines(seen):
+    m = session(seen, "yes")
+    tracer = seen.tracers.get_tracer("app")
+    with tracer.start_as_current_span("request"):
+        await m.achat("Hello?")
+        with tracer.start_as_current_span("query"):
+            pass
+    ((root, *below),) = seen.tree()
+    assert (root, below[-1]) == ("request", "query")
+    assert "chat script" in str(below[0])
+
+
+def test_span_of_the_program_is_the_parent_of_synchronous_verbs(seen):
+    m = session(seen, "yes")
+    with seen.tracers.get_tracer("app").start_as_current_span("request"):
+        m.chat("Hello?")
+    ((root, *_),) = seen.tree()
+    assert root == "request"
+    assert len({span.context.trace_id for span in seen.spans}) == 1
+
+
+async def test_program_s_span_is_current_again_after_a_failure(seen):
+    m = session(seen, AuthenticationError("no"))
+    tracer = seen.tracers.get_tracer("app")
+    with pytest.raises(AuthenticationError):
+        await m.achat("Hello?")
+    with tracer.start_as_current_span("after"):
+        pass
+    assert seen.span("after").parent is None
+
+
+async def test_sessions_side_by_side_keep_their_spans_apart(seen):
+    telemetry = seen.telemetry()
+    first, second = (
+        MelleaSession(ScriptedBackend(["a", "b"], latency=0.001), SimpleContext(), plugins=[telemetry])
+        for _ in range(2)
+    )
+    await asyncio.gather(*(m.achat("Hello?") for m in (first, second, first, second)))
+    chats = [span for span in seen.spans if span.name == "chat script"]
+    named = [span.attributes["gen_ai.conversation.id"] for span in chats]
+    assert sorted(named) == sorted([first.id, second.id] * 2)
+    assert len({span.context.trace_id for span in chats}) == 4
+
+
+def test_request_says_what_it_asks_for(seen):
+    backend = ScriptedBackend("x", model_options={ModelOption.SEED: 3})
+    backend.base_url = "http://127.0.0.1:8000/v1"
+    m = session(seen, backend=backend)
+    options = {ModelOption.TEMPERATURE: 0.5, ModelOption.MAX_NEW_TOKENS: 9, ModelOption.STOP_SEQUENCES: ["."]}
+    m.chat("Hello?", model_options=options)
+    span = seen.span("chat script")
+    assert span.kind is SpanKind.CLIENT
+    assert dict(span.attributes) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "scripted",
+        "gen_ai.request.model": "script",
+        "gen_ai.conversation.id": m.id,
+        "server.address": "127.0.0.1",
+        "server.port": 8000,
+        "gen_ai.request.seed": 3,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.max_tokens": 9,
+        "gen_ai.request.stop_sequences": (".",),
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 1,
+        "gen_ai.usage.output_tokens": 1,
+        "mellea.cost.usd": 0.0,
+    }
+
+
+def test_cost_is_left_out_where_nobody_knows_it(seen):
+    backend = ScriptedBackend("x")
+    backend.price = None
+    session(seen, backend=backend).chat("Hello?")
+    assert "mellea.cost.usd" not in seen.span("chat script").attributes
+    assert "mellea.llm.cost.usd" not in seen.metrics()
+
+
+def test_cached_and_reasoning_tokens_are_told(seen):
+    session(seen, Reply("x", usage=Usage(10, 5, 4, 2))).chat("Hello?")
+    told = seen.span("chat script").attributes
+    assert told["gen_ai.usage.cache_read.input_tokens"] == 4
+    assert told["gen_ai.usage.reasoning.output_tokens"] == 2
+    assert seen.total("gen_ai.client.inference.usage.cache_read.input_tokens") == 4
+
+
+def test_answer_of_a_composition_names_who_answered(seen):
+    class Hosted(ScriptedBackend):
+        provider = "openai"
+        price = Price(0, 1)
+
+    both = fallback(ScriptedBackend(ProviderConnectionError("down")), Hosted(Reply("x", usage=Usage(0, 10))))
+    session(seen, backend=both).chat("Hello?")
+    (span,) = [span for span in seen.spans if span.kind is SpanKind.CLIENT]
+    assert span.attributes["gen_ai.provider.name"] == "openai"
+    assert seen.total("mellea.llm.cost.usd", **{"gen_ai.provider.name": "openai"}) == pytest.approx(1e-5)
+
+
+def test_content_stays_out_unless_it_is_asked_for(seen):
+    session(seen, "A secret answer.").chat("A secret question?")
+    assert "secret" not in "".join(span.to_json() for span in seen.spans)
+
+
+def test_content_is_written_as_the_conventions_say(seen):
+    session(seen, Reply("An answer.", thinking="Hm."), content=True).chat(
+        "A question? My key is sk-abcdefghijklmnop1234567890"
+    )
+    told = seen.span("chat script").attributes
+    assert json.loads(told["gen_ai.input.messages"])[0]["role"] == "user"
+    assert KEY not in told["gen_ai.input.messages"]
+    assert json.loads(told["gen_ai.output.messages"]) == [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "Hm."},
+                {"type": "text", "content": "An answer."},
+            ],
+            "finish_reason": "stop",
+        }
+    ]
+
+
+def test_environment_switches_content_on(seen, monkeypatch):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
+    assert seen.telemetry().content
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_AND_EVENT")
+    assert seen.telemetry().content
+
+
+def test_pieces_of_a_stream_are_timed_where_that_is_asked_for(seen):
+    m = session(seen, Reply(["a", "b", "c"]), chunks=True)
+    thunk = m.act("Go.", strategy=None, await_result=False, model_options={ModelOption.STREAM: True})
+    assert str(thunk.value or thunk) is not None
+    m.close()
+    span = seen.span("chat script")
+    assert span.attributes["gen_ai.request.stream"] is True
+    assert [event.name for event in span.events][:3] == ["mellea.chunk"] * 3
+    assert {
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.operation.time_per_output_chunk",
+    } <= set(seen.metrics())
+
+
+def test_answers_drawn_in_one_request_are_one_span(seen):
+    backend = ScriptedBackend(
+        [Reply("2"), Reply("3"), Reply("2")], capabilities=[Capability.N_SAMPLES, Capability.STREAMING]
+    )
+    m = session(seen, backend=backend)
+    strategy = MajorityVotingStrategyForMath(number_of_samples=3)
+    m.instruct("1 + 1?", strategy=strategy)
+    span = seen.span("chat script")
+    assert span.attributes["gen_ai.request.choice.count"] == 3
+
+
+async def test_plain_completions_are_one_span(seen):
+    async with plugin_scope(seen.telemetry()):
+        await ScriptedBackend(["a", "b"]).generate_from_raw(["x", "y"])
+    assert seen.span("text_completion script").attributes["gen_ai.request.choice.count"] == 2
+
+
+def test_nothing_stays_behind(seen):
+    before = len(AROUND)
+    m = session(seen, "x")
+    m.chat("Hello?")
+    assert len(AROUND) == before + 1
+    m.close()
+    assert len(AROUND) == before
+
+
+def test_it_is_there_by_name(monkeypatch):
+    m = start_session(ScriptedBackend("x"), plugins=[manifests, "telemetry", "costs"])
+    assert m.chat("Hello?") == "x"
+    m.close()
+
+
+def test_lanes_are_below_their_loop(seen):
+    m = session(seen, *["3"] * 3)
+    m.instruct("1 + 1?", strategy=MajorityVotingStrategyForMath(number_of_samples=3))
+    loop = seen.span("sampling MajorityVotingStrategyForMath")
+    chats = [span for span in seen.spans if span.name == "chat script"]
+    assert {span.parent.span_id for span in chats} == {loop.context.span_id}
+    assert [event.name for event in loop.events] == ["mellea.attempt"] * 3
+    assert seen.total("mellea.sampling.attempts") == 3
+    assert seen.total("mellea.sampling.successes") == 1
