@@ -22,6 +22,7 @@ PARTS = {
     "history": "what keeping a history adds to a call",
     "tools": "rounds of tools, calls of MCP servers, schemas of functions, checks of arguments",
     "hooks": "hook points that nobody, and that somebody listens to",
+    "telemetry": "what traces, metrics and costs add to a call",
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "steering": "tasks with rules on a real server, free and steered",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",

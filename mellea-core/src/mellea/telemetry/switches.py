@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from importlib.util import find_spec
@@ -59,6 +60,7 @@ def _is_installed() -> bool:
     )
 
 
+@functools.cache
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None
