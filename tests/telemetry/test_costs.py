@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from mellea import MelleaSession, SimpleContext
-from mellea.core import Price, Usage
+from mellea import MelleaSession, SimpleContext, generative
+from mellea.core import Capability, Price, Usage
 from mellea.core.errors import AuthenticationError
+from mellea.stdlib.sampling import MajorityVotingStrategyForMath
 from mellea.telemetry import Bill, Costs
 from mellea.testing import Reply, ScriptedBackend
 
@@ -91,3 +92,30 @@ async def test_calls_side_by_side_are_all_counted():
     m = session(costs, Hosted(*"abcdefgh", latency=0.001))
     await asyncio.gather(*(m.achat("Hello?") for _ in range(8)))
     assert costs.bill.total.requests == 8
+
+
+@generative
+def mood(text: str) -> str:
+    """Tell the mood of a text."""
+
+
+def test_money_is_told_by_step_and_by_requirement():
+    verdict = '{"reason": "It is.", "met": true}'
+    backend = Hosted("An answer.", verdict, '{"result": "glad"}', capabilities=[Capability.JSON_SCHEMA])
+    costs = Costs()
+    m = session(costs, backend)
+    m.instruct("Go.", requirements=["It is short."])
+    mood(m, text="Hurray!")
+    bill = costs.bill
+    assert {name: spent.requests for name, spent in bill.steps.items()} == {"Instruction": 2, "mood": 1}
+    assert bill.steps["Instruction"].money == pytest.approx(0.007)
+    assert bill.requirements["It is short."].money == pytest.approx(0.0035)
+    assert bill.requirements["It is short."].usage == Usage(1000, 100)
+    assert "judging, by requirement:\n  It is short.: 1 request" in str(bill)
+
+
+def test_answers_drawn_in_one_request_are_counted_once():
+    backend = ScriptedBackend(["2", "3", "2"], capabilities=[Capability.N_SAMPLES, Capability.STREAMING])
+    costs = Costs()
+    session(costs, backend).instruct("1 + 1?", strategy=MajorityVotingStrategyForMath(number_of_samples=3))
+    assert costs.bill.total.requests == 1

@@ -6,7 +6,7 @@ import json
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
-from mellea import MelleaSession, ModelOption, SimpleContext, req, simple_validate, start_session
+from mellea import MelleaSession, ModelOption, SimpleContext, generative, req, simple_validate, start_session
 from mellea.composition import fallback
 from mellea.core import (
     AuthenticationError,
@@ -19,6 +19,8 @@ from mellea.core import (
 from mellea.core.hooks import AROUND
 from mellea.plugins import HookType, block, hook, plugin_scope
 from mellea.stdlib.sampling import MajorityVotingStrategyForMath
+from mellea.stdlib.streaming import stream
+from mellea.stdlib.tools import tool
 from mellea.telemetry import plugin as manifests
 from mellea.testing import Reply, ScriptedBackend
 
@@ -254,3 +256,171 @@ def test_lanes_are_below_their_loop(seen):
     assert [event.name for event in loop.events] == ["mellea.attempt"] * 3
     assert seen.total("mellea.sampling.attempts") == 3
     assert seen.total("mellea.sampling.successes") == 1
+
+
+# Whole programs
+
+
+@generative
+def mood(text: str) -> str:
+    """Tell the mood of a text."""
+
+
+def test_instruction_with_tools_and_a_repair_is_one_tree(seen):
+    inner = MelleaSession(ScriptedBackend('{"result": "glad"}'), SimpleContext())
+
+    @tool
+    def look(text: str) -> str:
+        """Look at a text."""
+        return mood(inner, text=text)
+
+    calls = Reply("", tool_calls=[("look", {"text": "Hurray!"})])
+    backend = ScriptedBackend([calls, "bad", "good"], capabilities=TOOLS)
+    m = session(seen, backend=backend)
+    assert m.instruct("Go.", tools=[look], requirements=[GOOD]) == "good"
+    m.close()
+    assert seen.tree() == [
+        (
+            "invoke_workflow Instruction",
+            (
+                "sampling RejectionSamplingStrategy",
+                "chat script",
+                "execute_tool look",
+                "chat script",
+                "validation",
+                "chat script",
+                "validation",
+            ),
+        )
+    ]
+    assert seen.span("execute_tool look").attributes["gen_ai.tool.name"] == "look"
+    assert seen.total("mellea.tool.calls", **{"mellea.tool.status": "success"}) == 1
+    assert seen.total("mellea.requirement.failures", **{"mellea.requirement": "It says good."}) == 1
+
+
+def test_what_a_tool_asks_is_below_the_tool(seen):
+    telemetry = seen.telemetry()
+    inner = MelleaSession(ScriptedBackend('{"result": "glad"}'), SimpleContext(), plugins=[telemetry])
+
+    @tool
+    def look(text: str) -> str:
+        """Look at a text."""
+        with seen.tracers.get_tracer("app").start_as_current_span("query"):
+            return mood(inner, text=text)
+
+    calls = Reply("", tool_calls=[("look", {"text": "Hurray!"})])
+    backend = ScriptedBackend([calls, "Done."], capabilities=TOOLS)
+    m = MelleaSession(backend, SimpleContext(), plugins=[telemetry])
+    m.chat("Go.", tools=[look], tool_loop=True)
+    (query,) = [span for span in seen.spans if span.name == "query"]
+    assert query.parent.span_id == seen.span("execute_tool look").context.span_id
+    assert seen.span("invoke_workflow mood").parent.span_id == query.context.span_id
+    assert len({span.context.trace_id for span in seen.spans}) == 1
+
+
+def test_tool_that_fails_ends_its_span_with_the_error(seen):
+    @tool
+    def look(text: str) -> str:
+        """Look at a text."""
+        raise ZeroDivisionError(text)
+
+    calls = Reply("", tool_calls=[("look", {"text": "a secret"})])
+    m = session(seen, backend=ScriptedBackend([calls, "Done."], capabilities=TOOLS))
+    m.chat("Go.", tools=[look], tool_loop=True)
+    span = seen.span("execute_tool look")
+    assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "ZeroDivisionError")
+    assert "secret" not in span.to_json()
+    assert seen.total("gen_ai.execute_tool.duration", **{"error.type": "ZeroDivisionError"}) > 0
+
+
+def test_judges_are_below_the_check(seen):
+    backend = ScriptedBackend("An answer.", failures={})
+    m = session(seen, backend=backend)
+    m.instruct("Go.", requirements=["It is short."])
+    check = seen.span("validation")
+    judge = [span for span in seen.spans if span.name == "chat script"][-1]
+    assert judge.parent.span_id == check.context.span_id
+
+
+def test_verdict_is_an_event_of_the_span_that_was_judged(seen):
+    m = session(seen, "bad", "good", events=True)
+    m.instruct("Go.", requirements=[GOOD])
+    chats = [span for span in seen.spans if span.name == "chat script"]
+    told = [(record.log_record.span_id, dict(record.log_record.attributes)) for record in seen.events()]
+    name = {"gen_ai.evaluation.name": "It says good."}
+    assert told == [
+        (
+            chats[0].context.span_id,
+            {**name, "gen_ai.evaluation.score.label": "fail", "gen_ai.evaluation.score.value": 0.0},
+        ),
+        (
+            chats[1].context.span_id,
+            {**name, "gen_ai.evaluation.score.label": "pass", "gen_ai.evaluation.score.value": 1.0},
+        ),
+    ]
+
+
+def test_verdict_without_a_provider_of_logs_stands_in_the_check(seen):
+    m = session(seen, "bad", content=True)
+    m.chat("Go.")
+    m.validate([GOOD])
+    (event,) = seen.span("validation").events
+    assert event.name == "gen_ai.evaluation.result"
+    assert event.attributes["gen_ai.evaluation.score.label"] == "fail"
+
+
+def test_agent_is_one_tree(seen):
+    @tool
+    def look(text: str) -> str:
+        """Look at a text."""
+        return text
+
+    turns = [
+        Reply("", tool_calls=[("look", {"text": "a"})]),
+        Reply("", tool_calls=[("final_answer", {"answer": "Done."})]),
+    ]
+    m = MelleaSession(ScriptedBackend(turns, capabilities=TOOLS), plugins=[seen.telemetry()])
+    assert m.react("Go.", tools=[look]) == "Done."
+    assert seen.tree() == [("invoke_agent react", "chat script", "execute_tool look", "chat script")]
+    assert seen.total("gen_ai.invoke_agent.duration") > 0
+
+
+async def test_stream_is_one_tree(seen):
+    with plugin_scope(seen.telemetry()):
+        streamer = await stream("Go.", ScriptedBackend("good"), SimpleContext(), requirements=[GOOD])
+        await streamer.acomplete()
+    ((root, *below),) = seen.tree()
+    assert (root, below[0]) == ("invoke_workflow stream", "chat script")
+
+
+def test_verb_that_fails_ends_every_span_with_the_kind_of_error(seen):
+    m = session(seen, AuthenticationError("no"))
+    with pytest.raises(AuthenticationError):
+        m.instruct("Go.", requirements=[GOOD])
+    assert {span.status.status_code for span in seen.spans} == {StatusCode.ERROR}
+    assert len(seen.spans) == 3
+
+
+def test_every_attribute_is_one_of_the_conventions_or_ours(seen):
+    from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+
+    newer = {
+        "gen_ai.request.stream",
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.workflow.name",
+        "gen_ai.response.time_to_first_chunk",
+    }
+    known = {getattr(gen_ai_attributes, name) for name in dir(gen_ai_attributes) if name.startswith("GEN_AI")}
+
+    @tool
+    def look(text: str) -> str:
+        """Look at a text."""
+        return text
+
+    calls = Reply("", tool_calls=[("look", {"text": "a"})], usage=Usage(9, 9, 1, 1))
+    m = session(seen, backend=ScriptedBackend([calls, "good"], capabilities=TOOLS), content=True)
+    m.instruct("Go.", tools=[look], requirements=[GOOD])
+    said = {name for span in seen.spans for name in span.attributes if name.startswith("gen_ai.")}
+    assert said <= known | newer
+    assert len(said) > 15

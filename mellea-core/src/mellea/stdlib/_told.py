@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from mellea.core.component import Span
 from mellea.core.context import Context
-from mellea.core.hooks import listens, within
+from mellea.core.hooks import around, listens, within
 from mellea.core.sampling import SamplingResult
 from mellea.stdlib._asked import Asked
 
@@ -34,7 +34,8 @@ async def told(action: Span, context: Context, asked: Asked, carry_out: CarryOut
     with within(call.scope):
         asked = await call.begin(asked)
         try:
-            result, call.after = await carry_out(asked)
+            with around(call.action_id):
+                result, call.after = await carry_out(asked)
             output = result.result if isinstance(result, SamplingResult) else result
             if not output.watch(call):
                 await call.ended(output)

@@ -28,8 +28,8 @@ class ToldCall:
     """
 
     def __init__(self, action: Span, context: Context) -> None:
-        action_id = uuid.uuid4().hex
-        self.scope = current_scope().of_request(action_id)
+        self.action_id = uuid.uuid4().hex
+        self.scope = current_scope().of_request(self.action_id)
         """Who listens to everything that the call leads to."""
         self.after: Context | None = None
         """The conversation with the output, once it is known."""
@@ -38,7 +38,8 @@ class ToldCall:
         self.over = False
         """Whether its end was told."""
         self._started = time.perf_counter()
-        self._known = {"action_id": action_id, "component_type": type(action).__name__, "action": action}
+        kind = type(action).__name__
+        self._known = {"action_id": self.action_id, "component_type": kind, "action": action}
 
     async def begin(self, asked: Asked) -> Asked:
         """Say that something is about to be asked, and return how it is to be.

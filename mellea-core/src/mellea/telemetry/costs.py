@@ -152,6 +152,14 @@ class Costs(Plugin, name="costs", priority=LAST):
     def _step_begins(self, payload: Any, _: Any) -> None:
         self._steps[payload.action_id] = workflow_name(payload.component_type, payload.action)
 
+    @observes(HookType.STREAMING_START)
+    def _stream_begins(self, payload: Any, _: Any) -> None:
+        self._steps[payload.streaming_id] = "stream"
+
+    @observes(HookType.STREAMING_END)
+    def _stream_ends(self, payload: Any, _: Any) -> None:
+        self._steps.pop(payload.streaming_id, None)
+
     @observes(HookType.COMPONENT_POST_SUCCESS)
     @observes(HookType.COMPONENT_POST_ERROR)
     def _step_ends(self, payload: Any, _: Any) -> None:

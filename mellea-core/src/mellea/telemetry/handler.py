@@ -150,6 +150,19 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
             metric = "gen_ai.invoke_agent.duration" if agent else "gen_ai.workflow.duration"
             self._metrics.record(metric, payload.latency_ms / 1000, known | _failed(error))
 
+    @observes(HookType.STREAMING_START)
+    def _stream_begins(self, payload: Any, _: Any) -> None:
+        known = {
+            "gen_ai.operation.name": "invoke_workflow",
+            "gen_ai.workflow.name": "stream",
+            "mellea.requirements.count": payload.requirement_count,
+        }
+        self._begin(payload, payload.streaming_id, "invoke_workflow stream", known)
+
+    @observes(HookType.STREAMING_END)
+    def _stream_ends(self, payload: Any, _: Any) -> None:
+        self._end(payload.streaming_id, {"mellea.sampling.success": payload.success}, payload.exception)
+
     # Loops
 
     @observes(HookType.SAMPLING_LOOP_START)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from mellea.core.context import Context
 from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.event_loop import run_sync
-from mellea.core.hooks import within
+from mellea.core.hooks import around, within
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.frameworks._turns import Turns
@@ -130,7 +130,7 @@ class AgentRun(EventSource[AgentEvent], Generic[S]):
         told = self._told
         if told is None:
             return await anext(self._driver, None)
-        with within(told.scope):
+        with within(told.scope), around(told.action_id):
             event = await anext(self._driver, None)
             if self._turns.output is not None and not told.over:
                 told.after = self._turns.after

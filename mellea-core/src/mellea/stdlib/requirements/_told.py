@@ -12,7 +12,7 @@ from attrs import evolve
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.hook_tasks import to_the_end
-from mellea.core.hooks import current_scope, fire_in
+from mellea.core.hooks import around, current_scope, fire_in
 from mellea.core.requirement import Requirement, ValidationResult, reqify
 
 __all__ = ["told_check"]
@@ -64,7 +64,8 @@ async def told_check(
             **known,
         )
         requirements = [reqify(one) for one in changed.get("requirements", requirements) or ()]
-        results = await check(requirements, changed.get("model_options", model_options))
+        with around(known["validation_id"]):
+            results = await check(requirements, changed.get("model_options", model_options))
     except BaseException as error:
         await to_the_end(post((), error), scope.session_id)
         raise

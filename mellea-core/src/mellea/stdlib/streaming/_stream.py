@@ -13,7 +13,7 @@ from mellea.core.component import Component, Span, blockify
 from mellea.core.context import Context
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.hooks import listens, within
+from mellea.core.hooks import around, listens, within
 from mellea.core.requirement import Requirement
 from mellea.stdlib._generate import refuse_rounds
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
@@ -195,7 +195,8 @@ async def _begun(streaming_id: str, run: StreamAttempts) -> ToldStream:
     with within(told.scope):
         await told.begin()
         try:
-            await run.begin(run.plan.call.action, run.plan.call.context)
+            with around(streaming_id):
+                await run.begin(run.plan.call.action, run.plan.call.context)
         except BaseException as error:
             await told.failed(error)
             raise

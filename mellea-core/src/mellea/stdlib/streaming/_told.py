@@ -23,7 +23,7 @@ class ToldStream:
     def __init__(self, streaming_id: str, plan: StreamRequest) -> None:
         self.scope = current_scope().of_request(streaming_id)
         """Who listens to everything that the stream leads to."""
-        self._id = streaming_id
+        self.streaming_id = streaming_id
         self._plan = plan
         self._over = False
 
@@ -39,7 +39,7 @@ class ToldStream:
             await fire_in(
                 self.scope,
                 "streaming_start",
-                streaming_id=self._id,
+                streaming_id=self.streaming_id,
                 has_requirements=bool(requirements),
                 requirement_count=len(requirements),
                 chunking_strategy=None if chunking is None else type(chunking).__name__,
@@ -58,7 +58,7 @@ class ToldStream:
         await fire_in(
             self.scope,
             "streaming_event",
-            streaming_id=self._id,
+            streaming_id=self.streaming_id,
             event=event,
             requirements=self._plan.call.requirements,
         )
@@ -86,7 +86,7 @@ class ToldStream:
     def _known(self, run: StreamAttempts | None) -> dict[str, Any]:
         backend = self._plan.call.backend
         return {
-            "streaming_id": self._id,
+            "streaming_id": self.streaming_id,
             "model": backend.model_id,
             "provider": backend.provider,
             "full_text_length": 0 if run is None else len(run.text),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mellea.core.errors import RequirementsNotMetError, StreamRestartedError
 from mellea.core.event_loop import run_sync
-from mellea.core.hooks import within
+from mellea.core.hooks import around, within
 from mellea.stdlib.streaming._attempts import StreamAttempts, closed_error
 from mellea.stdlib.streaming._iteration import EventSource, SyncOrAsyncIterable
 from mellea.stdlib.streaming._outcome import StreamOutcome
@@ -177,7 +177,7 @@ class Streamer(StreamOutcome[S], EventSource[StreamEvent]):
 
     async def _told_event(self, told: ToldStream) -> StreamEvent:
         """Return the next event, of which the handlers of hooks are told before the reader."""
-        with within(told.scope):
+        with within(told.scope), around(told.streaming_id):
             try:
                 event = await anext(self._driver)
                 await told.event(event)

@@ -31,8 +31,9 @@ class ToldInvocation:
         self._scope = current_scope()
         self._started = time.perf_counter()
         self._over = True
+        self.invocation_id = uuid.uuid4().hex
         self._known = {
-            "tool_invocation_id": uuid.uuid4().hex,
+            "tool_invocation_id": self.invocation_id,
             "is_control_flow": is_internal_tool(call.name),
         }
 

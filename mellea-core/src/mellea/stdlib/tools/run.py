@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +19,7 @@ from attrs import evolve, field, frozen
 from mellea.core.errors import MelleaError, ToolArgumentsError, UsageError
 from mellea.core.event_loop import gather_or_cancel, in_thread
 from mellea.core.half_characters import whole_text
-from mellea.core.hooks import listens
+from mellea.core.hooks import around, listens
 from mellea.core.sources import MODEL, Sources
 from mellea.core.tool import Tool
 from mellea.core.tool_call import ModelToolCall
@@ -100,7 +101,8 @@ class ToolRunner:
             message = entry
             if not isinstance(message, ToolMessage):
                 async with gate:
-                    message = await self._carry_out(entry, backend, pages)  # type: ignore[arg-type]
+                    with around(told[number].invocation_id) if told else nullcontext():
+                        message = await self._carry_out(entry, backend, pages)  # type: ignore[arg-type]
             return await told[number].ended(message, shown) if told else message
 
         def shown(value: Any) -> str:
