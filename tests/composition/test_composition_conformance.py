@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from mellea.composition import (
@@ -14,6 +17,7 @@ from mellea.composition import (
     limited,
     router,
 )
+from mellea.testing import RecordingBackend
 from mellea.testing.conformance import BackendConformance
 from tests.testing.conformance.scripted_provider import (
     CAPABILITIES,
@@ -21,6 +25,9 @@ from tests.testing.conformance.scripted_provider import (
     ScriptedProvider,
     manifest_of,
 )
+
+FOLDER = tempfile.TemporaryDirectory(prefix="mellea-cassettes-")
+NUMBERS = itertools.count()
 
 
 def _inner(provider: Any, options: Any) -> RightBackend:
@@ -37,6 +44,11 @@ def made_router(provider: Any = None, **options: Any) -> RouterBackend:
 
 def made_cached(provider: Any = None, **options: Any) -> CachedBackend:
     return cached(_inner(provider, options))
+
+
+def made_recorded(provider: Any = None, **options: Any) -> RecordingBackend:
+    folder = Path(FOLDER.name)
+    return RecordingBackend(_inner(provider, options), folder / f"{next(NUMBERS)}.json")
 
 
 def made_limited(provider: Any = None, **options: Any) -> LimitedBackend:
@@ -68,3 +80,8 @@ class TestCached(_Composed):
 class TestLimited(_Composed):
     label = "limited"
     plugins = (manifest_of(made_limited, capabilities=CAPABILITIES),)
+
+
+class TestRecorded(_Composed):
+    label = "recorded"
+    plugins = (manifest_of(made_recorded, capabilities=CAPABILITIES),)

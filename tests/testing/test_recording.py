@@ -29,6 +29,7 @@ from mellea.core import (
     Usage,
     UsageError,
 )
+from mellea.core.capabilities import SchemaDialect
 from mellea.core.errors import CapabilityError, MelleaError, ProviderError
 from mellea.core.request import ChatRequest
 from mellea.formatters import TemplateFormatter
@@ -731,3 +732,62 @@ async def test_cassette_with_other_calls_of_tools_is_refused(path, wrong, words)
     path.write_text(json.dumps(kept))
     with pytest.raises(UsageError, match=re.escape(words)):
         ReplayBackend(path)
+
+
+class Knowing(ScriptedBackend):
+    """Knows what it is only once it is ready."""
+
+    plain_patterns = True
+    schema_dialect = SchemaDialect.LLAMA_CPP
+    default_max_new_tokens = 77
+
+    async def ready(self):
+        self.capabilities = self.capabilities | {Capability.TOOLS}
+
+    async def calls_tools(self, choice, *, with_schema):
+        return choice == "auto" and not with_schema
+
+    def draws_for_patterns(self, temperature, repetition_penalty):
+        return {ModelOption.TEMPERATURE: temperature, "penalty": repetition_penalty}
+
+    async def whole_words(self, words):
+        return {word for word in words if len(word) < 6}
+
+
+async def what_is_told(backend):
+    await backend.ready()
+    return (
+        Capability.TOOLS in backend.capabilities,
+        backend.plain_patterns,
+        backend.schema_dialect,
+        backend.default_max_new_tokens,
+        await backend.calls_tools("auto", with_schema=False),
+        await backend.calls_tools("required", with_schema=True),
+        dict(backend.draws_for_patterns(0.4, 1.1)),
+        set(await backend.whole_words(["river", "bridges"])),
+    )
+
+
+async def test_what_a_backend_tells_of_itself_is_recorded_too(path):
+    inner = Knowing("x")
+    recording = RecordingBackend(inner, path)
+    told = await what_is_told(recording)
+    await ask(recording)
+
+    assert told == await what_is_told(inner) == await what_is_told(ReplayBackend(path))
+    assert told[-1] == {"river"}
+
+
+async def test_cassette_that_says_nothing_of_itself_is_played_as_before(path):
+    await record(path, "x", "hi")
+    kept = json.loads(path.read_text())
+    for name in ("asked", "default_max_new_tokens", "plain_patterns", "schema_dialect"):
+        kept["backend"].pop(name)
+    path.write_text(json.dumps(kept))
+
+    replay = ReplayBackend(path)
+
+    assert str(await ask(replay)) == "x"
+    assert await replay.whole_words(["river"]) is None
+    assert dict(replay.draws_for_patterns(0.4, 1.1)) == {ModelOption.TEMPERATURE: 0.4}
+    assert (replay.schema_dialect, replay.plain_patterns) == (SchemaDialect.PLAIN, False)

@@ -21,6 +21,10 @@ _BACKEND: Mapping[str, tuple[type, ...]] = {
     "options": (list,),
     "spellings": (dict,),
     "model_options": (dict,),
+    "default_max_new_tokens": (int, type(None)),
+    "plain_patterns": (bool,),
+    "schema_dialect": _TEXT,
+    "asked": (dict,),
 }
 _CALL: Mapping[str, tuple[type, ...]] = {
     "complete": (bool,),
@@ -71,6 +75,9 @@ def wrong_parts(kept: Mapping[str, Any]) -> Iterator[str]:
     for key in ("capabilities", "options"):
         if not all(isinstance(name, str) for name in backend.get(key, ())):
             yield f"backend.{key} holds something else than names"
+    for question, answers in backend.get("asked", {}).items():
+        if not isinstance(answers, dict):
+            yield f"backend.asked has {_kind(answers)} as {question!r}"
     if not isinstance(calls, list):
         yield "it has no list of calls"
         return

@@ -41,25 +41,31 @@ class CassetteWriter:
 
     Args:
         path: The file; an older one is replaced by the first write.
-        backend: What ``ReplayBackend`` must know of the backend.
 
     Raises:
         UsageError: The folder does not exist, or the path is one.
     """
 
-    def __init__(self, path: str | os.PathLike[str], backend: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if self.path.is_dir() or not self.path.parent.is_dir():
             raise UsageError(
                 f"No cassette can be written to {self.path}.", hint="Name a file in a folder that exists."
             )
-        self._head = json.dumps({"format": FORMAT, "version": VERSION, "backend": dict(backend)}, indent=1)
+        self._backend: Mapping[str, Any] = {}
         self._calls: list[dict[str, Any]] = []
         self._texts: list[str] = []  # of the calls, so that a write costs no more than the writing
         self._written = 0  # so many of them are in the file
         self._size: int | None = None  # of the file as it was left; None: it is to be written as a whole
         self._under_way = 0
         self._lock = threading.Lock()
+
+    def describe(self, backend: Mapping[str, Any]) -> None:
+        """Say what ``ReplayBackend`` must know of the backend; it is written with the next call."""
+        with self._lock:
+            if backend != self._backend:
+                self._backend = backend
+                self._size = None
 
     def start(self, kind: str, request: Mapping[str, Any]) -> int:
         """Return the number of a new call; its place among equal ones is fixed now."""
@@ -95,7 +101,8 @@ class CassetteWriter:
 
     def _write(self) -> None:
         if not self._append(self._texts[self._written :]):
-            write_text(self.path, f'{self._head[:-2]},\n "calls": [{",".join(self._texts)}{_END}')
+            head = json.dumps({"format": FORMAT, "version": VERSION, "backend": self._backend}, indent=1)
+            write_text(self.path, f'{head[:-2]},\n "calls": [{",".join(self._texts)}{_END}')
             self._size = self.path.stat().st_size
         self._written = len(self._texts)
 

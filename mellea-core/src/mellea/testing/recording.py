@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
-from mellea.core import errors
-from mellea.core._chunk_stream import answer_of, chunks_of
+from mellea.composition._wrapper import BackendWrapper
 from mellea.core.answer_json import (
     chunk_from_json,
     chunk_to_json,
@@ -20,20 +17,20 @@ from mellea.core.answer_json import (
     completion_to_json,
 )
 from mellea.core.backend import Backend
-from mellea.core.capabilities import Capability
+from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
 from mellea.core.errors import MelleaError, ProviderError, UsageError
 from mellea.core.message import Message
-from mellea.core.options import OptionTable, translate_options
+from mellea.core.options import OptionTable
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_key import (
     chat_request,
     completion_request,
     count_request,
     without_secrets,
-    without_secrets_in_text,
 )
 from mellea.core.response import Chunk, Completion
 from mellea.testing.cassettes import COUNT, CassetteWriter, read_cassette
+from mellea.testing.error_json import error_from_json, error_to_json
 
 if TYPE_CHECKING:
     from mellea.core.formatter import ChatFormatter
@@ -42,10 +39,9 @@ __all__ = ["RecordingBackend", "ReplayBackend", "recorded"]
 
 _PATIENCE = 10.0
 """Seconds for which a replay waits for its reader to go away, as the one of the recording did."""
-_ERROR_FIELDS = ("backend", "model_id", "status", "retry_after", "missing")
 
 
-class RecordingBackend(Backend):
+class RecordingBackend(BackendWrapper):
     """Stands in for a backend and writes every call into a JSON file, from which ``ReplayBackend`` plays it.
 
     Options are recorded under their common names, keys and other secrets not at all. The provider's own raw
@@ -60,37 +56,38 @@ class RecordingBackend(Backend):
     """
 
     def __init__(self, inner: Backend, path: str | os.PathLike[str]) -> None:
-        super().__init__(
-            inner.model_id, model_options=inner.model_options, strict_options=inner.strict_options
-        )
-        # What callers see of the inner one; class variables, because hardly any backend has them by instance
-        vars(self).update(provider=inner.provider, concurrent=inner.concurrent)
-        self.capabilities = inner.capabilities - {Capability.EMBEDDINGS}  # no vectors are kept
-        self.options = _common_names(inner.options.names, inner.options.spellings)
         self._inner = inner
-        self._reported_below: set[str] = set()
-        self._writer = CassetteWriter(path, _describe(inner))
+        self._told: dict[str, dict[str, Any]] = {
+            "calls_tools": {},
+            "draws_for_patterns": {},
+            "whole_words": {},
+        }
+        self._writer = CassetteWriter(path)
+        super().__init__(inner)
+        self.model_options = inner.model_options
+        vars(self).update(provider=inner.provider)  # a class variable, because hardly any has it by instance
+        self._writer.describe(_describe(self, self._told))
 
-    @property
-    def formatter(self) -> ChatFormatter:
-        """The inner backend's."""
-        return self._inner.formatter
+    def _combined(self, declared: Sequence[Capabilities]) -> Capabilities:
+        return super()._combined(declared) - {Capability.EMBEDDINGS}  # no vectors are kept
+
+    def _take_over(self) -> None:
+        super()._take_over()
+        self._writer.describe(_describe(self, self._told))
 
     async def stream_chat(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """Hand on the inner backend's chunks, and record them."""
-        native = evolve(request, options=self._native(request.options))
         with self._record("chat", chat_request(request)) as outcome:
             kept = outcome["chunks"] = []
-            async with aclosing(chunks_of(self._inner, lambda: self._inner.stream_chat(native))) as chunks:
+            async with self.chunks_of(self._inner, request) as chunks:
                 async for chunk in chunks:
                     kept.append(chunk_to_json(chunk))
                     yield chunk
 
     async def complete(self, request: CompletionRequest) -> Sequence[Completion]:
         """Hand on the inner backend's completions, and record them."""
-        native = evolve(request, options=self._native(request.options))
         with self._record("completion", completion_request(request)) as outcome:
-            completions = await answer_of(self._inner, lambda: self._inner.complete(native))
+            completions = await self.completions_of(self._inner, request)
             outcome["completions"] = [completion_to_json(completion) for completion in completions]
         return completions
 
@@ -100,25 +97,36 @@ class RecordingBackend(Backend):
             tokens = outcome["tokens"] = await self._inner.count_tokens(messages)
         return tokens
 
-    def translate_error(self, error: Exception) -> MelleaError | None:
-        """Return the inner backend's translation."""
-        return self._inner.translate_error(error)
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Tell what the inner backend tells, and record it."""
+        can = await self._inner.calls_tools(choice, with_schema=with_schema)
+        self._keep("calls_tools", {_tool_question(choice, with_schema): can})
+        return can
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return what the inner backend returns, and record it."""
+        options = self._inner.draws_for_patterns(temperature, repetition_penalty)
+        self._keep("draws_for_patterns", {_draws_question(temperature, repetition_penalty): dict(options)})
+        return options
+
+    async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
+        """Return what the inner backend returns, and record it."""
+        whole = await self._inner.whole_words(words)
+        if whole is not None:
+            self._keep("whole_words", {word: word in whole for word in words})
+        return whole
 
     async def aclose(self) -> None:
         """Write the file and close the inner backend."""
         try:
             self._writer.save()
         finally:
-            await self._inner.aclose()
+            await super().aclose()
 
-    def _native(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return translate_options(
-            options,
-            self._inner.options,
-            backend=self.provider,
-            strict=self.strict_options,
-            reported=self._reported_below,
-        )
+    def _keep(self, question: str, answers: Mapping[str, Any]) -> None:
+        """Keep what the inner backend says of itself."""
+        self._told[question] |= answers
+        self._writer.describe(_describe(self, self._told))
 
     @contextmanager
     def _record(self, kind: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -129,7 +137,7 @@ class RecordingBackend(Backend):
             yield outcome
             outcome["complete"] = True
         except Exception as error:
-            outcome["error"] = _error_to_json(self._ours(error), self._inner)
+            outcome["error"] = error_to_json(self._ours(error), self._inner)
             raise
         finally:
             self._writer.end(number, outcome)
@@ -168,12 +176,23 @@ class ReplayBackend(Backend):
             model_options=known.get("model_options"),
             strict_options=bool(known.get("strict_options")),
         )
-        vars(self).update(provider=known["provider"], concurrent=bool(known.get("concurrent", True)))
+        vars(self).update(
+            provider=known["provider"],
+            concurrent=bool(known.get("concurrent", True)),
+            default_max_new_tokens=known.get("default_max_new_tokens"),
+        )
         names = {capability.value for capability in Capability}
         self.capabilities = frozenset(
             Capability(name) for name in known.get("capabilities", ()) if name in names
         )
-        self.options = _common_names(known.get("options", ()), known.get("spellings", {}))
+        names_of_options = map(str, known.get("options", ()))
+        self.options = OptionTable(
+            {name: name for name in names_of_options}, known.get("spellings", {}), native=None
+        )
+        self.plain_patterns = bool(known.get("plain_patterns"))
+        if known.get("schema_dialect") in set(SchemaDialect):
+            self.schema_dialect = SchemaDialect(known["schema_dialect"])
+        self._told: Mapping[str, Mapping[str, Any]] = known.get("asked", {})
 
     @property
     def remaining(self) -> int:
@@ -205,10 +224,25 @@ class ReplayBackend(Backend):
         tokens: int | None = call.get("tokens")
         return tokens
 
+    async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
+        """Return what the recorded backend told."""
+        told = self._told.get("calls_tools", {}).get(_tool_question(choice, with_schema))
+        return await super().calls_tools(choice, with_schema=with_schema) if told is None else bool(told)
+
+    def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
+        """Return what the recorded backend returned."""
+        told = self._told.get("draws_for_patterns", {}).get(_draws_question(temperature, repetition_penalty))
+        return super().draws_for_patterns(temperature, repetition_penalty) if told is None else dict(told)
+
+    async def whole_words(self, words: Collection[str]) -> Collection[str] | None:
+        """Return what the recorded backend returned."""
+        told = self._told.get("whole_words", {})
+        return {word for word in words if told.get(word)} if told else None
+
     async def _end(self, call: Mapping[str, Any]) -> None:
         """End a call as it ended then."""
         if call.get("error") is not None:
-            error = _error_from_json(call["error"])
+            error = error_from_json(call["error"])
             error.tries = 1  # what came of more of them is what was recorded
             raise error
         if not call.get("complete"):
@@ -236,12 +270,16 @@ def recorded(
     return RecordingBackend(open_backend(), path) if again or not Path(path).exists() else ReplayBackend(path)
 
 
-def _common_names(names: Any, spellings: Any) -> OptionTable:
-    """Return a table that keeps the common names, so that a recording does not depend on the provider's."""
-    return OptionTable({str(name): str(name) for name in names}, dict(spellings), native=None)
+def _tool_question(choice: str, with_schema: bool) -> str:
+    return f"{choice}, with a schema" if with_schema else choice
 
 
-def _describe(backend: Backend) -> dict[str, Any]:
+def _draws_question(temperature: float, repetition_penalty: float) -> str:
+    return f"{temperature:g}, {repetition_penalty:g}"
+
+
+def _describe(backend: Backend, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a replay must know of a backend."""
     return {
         "provider": backend.provider,
         "model_id": backend.model_id,
@@ -251,26 +289,8 @@ def _describe(backend: Backend) -> dict[str, Any]:
         "options": sorted(backend.options.names),
         "spellings": dict(backend.options.spellings),
         "model_options": without_secrets(backend.model_options),
+        "default_max_new_tokens": backend.default_max_new_tokens,
+        "plain_patterns": backend.plain_patterns,
+        "schema_dialect": backend.schema_dialect.value,
+        "asked": {question: dict(answers) for question, answers in told.items() if answers},
     }
-
-
-def _error_to_json(error: MelleaError, holder: Backend) -> dict[str, Any]:
-    about = {key: value for key in _ERROR_FIELDS if (value := getattr(error, key, None)) is not None}
-    hint = {"hint": without_secrets_in_text(error.hint, holder)} if error.hint else {}
-    return {
-        "type": type(error).__name__,
-        "message": without_secrets_in_text(error.message, holder),
-        **hint,
-        **about,
-    }
-
-
-def _error_from_json(kept: Mapping[str, Any]) -> MelleaError:
-    """Return the error that was recorded; of a class that is not known here, a plain provider's error."""
-    kind = getattr(errors, str(kept.get("type")), None)
-    if not isinstance(kind, type) or not issubclass(kind, MelleaError):
-        kind = ProviderError
-    known = {key: kept[key] for key in ("hint", *_ERROR_FIELDS) if key in kept}
-    if not issubclass(kind, errors.CapabilityError):
-        known.pop("missing", None)
-    return kind(str(kept.get("message", "")), **known)

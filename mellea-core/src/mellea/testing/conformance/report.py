@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -72,9 +72,14 @@ class Report:
         """Return the report as JSON text."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any], names: Iterable[str]) -> Report:
+        """Return the report on some of the plugins of a report in JSON values."""
+        return cls({name: told["subjects"][name] for name in names})
+
     def markdown(self) -> str:
         """Return the table for a page: what holds, by level, and one column for each plugin."""
-        names = sorted(self._subjects)
+        names = list(self._subjects)
         outcomes, rows = self._outcomes(), {}
         for name in names:
             for test, entry in self._subjects[name]["tests"].items():
