@@ -11,9 +11,12 @@ from mellea.testing.conformance import (
     RequirementConformance,
     StrategyConformance,
 )
+from mellea.testing.conformance.terms import terms_of
 from tests.testing.conformance import wrong_others, wrong_requirements
 from tests.testing.conformance.scripted_provider import RightBackend, ScriptedProvider, manifest_of
 from tests.testing.conformance.wrong_backends import WRONG
+
+LEVELS = {known.name: known.level for known in terms_of(BackendConformance)}
 
 
 def judging(made: type[RightBackend]) -> type[BackendConformance]:
@@ -26,6 +29,9 @@ def judging(made: type[RightBackend]) -> type[BackendConformance]:
         "patience": 0.2,
         "silence": 0.05,
     }
+    levels = {LEVELS[f"test_{name}"] for name in WRONG.get(made, ())}
+    if levels - {"manifest"}:  # the right backend shows that the other levels let through what is right
+        named["levels"] = {"manifest", *levels}
     return type(f"Test{made.__name__}", (BackendConformance,), {"__module__": __name__, **named})
 
 
