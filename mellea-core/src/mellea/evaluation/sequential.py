@@ -18,8 +18,10 @@ __all__ = ["Finding", "PairedTest"]
 
 Finding: TypeAlias = Literal["a", "b", "no difference"]
 
-_LOST = 0.08
+_LOST = 0.11
 """The likelihood ratio at which a gambler is ruined: Wald's lower bound, about the power that is lost."""
+_KEPT_BACK = 0.2
+"""The part of the error that is not spent: bets that end at their goal would spend all of it."""
 _EXCLUDED = 0.05
 """How often a difference that is there is excluded by a bet against it."""
 _PRIOR, _PRIOR_PAIRS = 0.4, 8
@@ -31,15 +33,16 @@ class _Direction:
 
     def __init__(self, least: float, error: float) -> None:
         self._least = least
-        self._goal = 1 / error
+        self._goal = 1 / (error * (1 - _KEPT_BACK))
         self.capital = 1.0
         self._against = 1.0
 
-    def bet(self, difference: float, square: float, size: float) -> None:
+    def bet(self, difference: float, mean: float, square: float, size: float) -> None:
         """Settle the bets on a difference that was not known when they were made.
 
         Args:
             difference: What came: this side's score less the other's.
+            mean: The mean difference that is expected; what is bet on is at least the one worth finding.
             square: The mean squared difference that is expected.
             size: How large a difference is where there is one.
         """
@@ -48,7 +51,7 @@ class _Direction:
         # The capital is a likelihood ratio without the part that is lost for good, so that a last bet is all
         # of it; and no more is bet than the goal takes.
         ratio = _LOST + (1 - _LOST) * self.capital
-        wanted = self._least / square * ratio / ((1 - _LOST) * self.capital)
+        wanted = max(self._least, mean) / square * ratio / ((1 - _LOST) * self.capital)
         self.capital *= 1 + min(wanted, 1.0, (self._goal / self.capital - 1) / size) * difference
         odds = min(self._least / (square + self._least**2), 0.98 / (1 - self._least))
         self._against *= 1 + odds * (self._least - difference)
@@ -65,7 +68,7 @@ class PairedTest:
 
     ``finding`` is ``a`` or ``b`` once that side is better; where the two are equal, either is found with a
     probability of at most ``error`` in all, however often one looks. It is ``no difference`` once neither is
-    better by as much as ``least``; a difference of that size is overlooked about once in ten times. Pairs are
+    better by as much as ``least``; a difference of that size is overlooked about 15 times in 100. Pairs are
     to come in an order that has nothing to do with their outcomes.
 
     Args:
@@ -114,11 +117,12 @@ class PairedTest:
             raise UsageError(f"The outcomes are {a!r} and {b!r}.", hint="Pass numbers from 0 to 1.")
         difference = float(a) - float(b)
         square = self._squares / (_PRIOR_PAIRS + self.pairs)
+        mean = self._sum / (_PRIOR_PAIRS + self.pairs)
         differing = self.a_ahead + self.b_ahead
         size = self._sizes / differing if differing else 1.0
         if self.finding is None:
-            self._a.bet(difference, square, size)
-            self._b.bet(-difference, square, size)
+            self._a.bet(difference, mean, square, size)
+            self._b.bet(-difference, -mean, square, size)
         self.pairs += 1
         self.a_ahead += difference > 0
         self.b_ahead += difference < 0
