@@ -109,6 +109,8 @@ async def _output(value: Any) -> ModelOutputThunk[Any]:
     if isinstance(value, ModelOutputThunk):
         await value.avalue()
         return value
+    if isinstance(value, Message):
+        return ModelOutputThunk(value.content)
     return ModelOutputThunk(value if isinstance(value, str) else _as_text(value))
 
 

@@ -132,11 +132,13 @@ class Contestant:
         candidate: What answers.
         backend: What its sessions generate with; None where it has none.
         judge: What judges requirements in words; None where nothing does.
+        judge_options: Model options of its calls.
     """
 
     candidate: Candidate
     backend: Backend | None
     judge: Backend | None
+    judge_options: Mapping[str, Any] | None = None
 
     async def run(self, task: Task) -> Outcome:
         """Return what comes of a task; an error of the program or a provider is told in it."""
@@ -171,7 +173,9 @@ class Contestant:
     async def _verdicts(self, task: Task, output: ModelOutputThunk[Any]) -> tuple[Verdict, ...]:
         context = SimpleContext().add(Message("user", task.question)).add(output)
         judge = self.judge or self.backend or Backend("none")
-        results = await functional.avalidate(task.requirements, context, judge)
+        results = await functional.avalidate(
+            task.requirements, context, judge, model_options=self.judge_options
+        )
         return tuple(
             Verdict(requirement.name, result.result, result.reason, result.score)
             for requirement, result in zip(task.requirements, results, strict=True)
@@ -189,7 +193,10 @@ def _told(error: BaseException) -> str:
 
 @asynccontextmanager
 async def opened(
-    candidates: tuple[Candidate, ...], judge: str | Backend | None, tasks: list[Task]
+    candidates: tuple[Candidate, ...],
+    judge: str | Backend | None,
+    tasks: list[Task],
+    judge_options: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[tuple[Contestant, ...]]:
     """Open the backends of candidates and of their judge, and close with the block those opened here.
 
@@ -197,6 +204,7 @@ async def opened(
         candidates: What answers.
         judge: What judges: a backend, its name, or ``backend/model``; by default each candidate's own.
         tasks: What is asked; judges are opened only if one has requirements in words.
+        judge_options: Model options of the judge's calls.
     """
     own: dict[tuple[str | None, Any], Backend] = {}
 
@@ -217,7 +225,7 @@ async def opened(
         for candidate in candidates:
             needs = candidate.needs_backend or (is_judged and judging is None)
             backend = open_once(candidate.backend, candidate.model) if needs else None
-            ready.append(Contestant(candidate, backend, judging or backend))
+            ready.append(Contestant(candidate, backend, judging or backend, judge_options))
         yield tuple(ready)
     finally:
         for backend in own.values():

@@ -38,6 +38,7 @@ async def acompare(
     judge: str | Backend | None = None,
     concurrency: int = 4,
     seed: int = 0,
+    judge_options: Mapping[str, Any] | None = None,
     on_pair: Callable[[Pair], object] | None = None,
 ) -> Comparison:
     """Return which of two candidates is better, as soon as it is known.
@@ -58,6 +59,7 @@ async def acompare(
         judge: What judges requirements in words; by default the one backend of both.
         concurrency: How many tasks run at the same time, some of them ahead of the test.
         seed: Seed of the order of the tasks.
+        judge_options: Model options of the judges' calls.
         on_pair: Is told each pair as it is counted, for whoever may be interrupted.
 
     Raises:
@@ -84,7 +86,7 @@ async def acompare(
     counted: list[Pair] = []
     with tally() as counting:
         async with (
-            opened(sides, judge, known) as (first, second),
+            opened(sides, judge, known, judge_options) as (first, second),
             aclosing(_pairs(first, second, known, concurrency)) as pairs,
         ):
             async for pair in pairs:
@@ -94,9 +96,8 @@ async def acompare(
                 test.add(pair.score("a", by), pair.score("b", by))
                 if test.finding is not None or failing_sides(counted):
                     break
-    return compared(
-        (sides[0].name, sides[1].name), counted, test, by=by, tasks=len(known), spent=counting.spent
-    )
+    names = (sides[0].name, sides[1].name)
+    return compared(names, counted, least=least, error=error, by=by, tasks=len(known), spent=counting.spent)
 
 
 compare = synchronous(acompare)

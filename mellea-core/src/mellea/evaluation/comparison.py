@@ -11,11 +11,11 @@ from typing import Any
 
 from attrs import field, frozen
 
-from mellea.core.terminal import Writable, visible
+from mellea.core.terminal import Writable, in_signs_of, visible
 from mellea.core.trace import write_text
 from mellea.evaluation.findings import Result, counted, failing_sides, in_words
 from mellea.evaluation.outcomes import Pair, Scoring, Spent, Summary, summarised
-from mellea.evaluation.reports import Report, as_percent, in_its_signs, table_of
+from mellea.evaluation.reports import Report, as_percent, table_of
 from mellea.evaluation.sequential import PairedTest
 
 __all__ = ["Comparison", "compared"]
@@ -111,16 +111,17 @@ class Comparison:
         """Return it as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
+    def to_html(self) -> str:
+        """Return the report as a page, with what was found at its head."""
+        return self.report.to_html(self.why)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, as JSON; or its report as a page if the name ends in ``.html``.
+        """Write it to a file: as a page if the name ends in ``.html``, else as JSON.
 
         Raises:
             UsageError: It cannot be written there.
         """
-        if str(path).endswith((".html", ".htm")):
-            self.report.save(path)
-        else:
-            write_text(path, self.to_json())
+        write_text(path, self.to_html() if str(path).endswith((".html", ".htm")) else self.to_json())
 
     def table(self) -> str:
         """Return what was found, and what it cost, as text."""
@@ -157,7 +158,7 @@ class Comparison:
             file: Where to; by default the standard output.
         """
         target = sys.stdout if file is None else file
-        target.write(f"{in_its_signs(self.table(), target)}\n")
+        target.write(f"{in_signs_of(target, self.table())}\n")
 
 
 def _row(side: Summary) -> tuple[str, ...]:
@@ -175,24 +176,27 @@ def _row(side: Summary) -> tuple[str, ...]:
 def compared(
     names: tuple[str, str],
     pairs: Sequence[Pair],
-    test: PairedTest,
     *,
+    least: float,
+    error: float,
     by: Scoring,
     tasks: int,
     spent: Spent,
 ) -> Comparison:
-    """Return what pairs come to, which a test has seen.
+    """Return what pairs come to; also those of a comparison that was interrupted.
 
     Args:
         names: What the two sides are called.
         pairs: What came of each task.
-        test: What it found.
-        by: What counted of an outcome.
+        least: The least difference that is worth finding.
+        error: How often a difference may be found where there is none.
+        by: What counts of an outcome.
         tasks: How many tasks there were.
         spent: What it took in all.
     """
+    test = PairedTest(least=least, error=error)
+    for pair in pairs:
+        test.add(pair.score("a", by), pair.score("b", by))
     finding: Result = "failing" if failing_sides(pairs) else test.finding or "undecided"
     why = in_words(finding, names, pairs, test, by=by, tasks=tasks)
-    return Comparison(
-        finding, why, names, tuple(pairs), test.difference, test.least, test.error, tasks, spent
-    )
+    return Comparison(finding, why, names, tuple(pairs), test.difference, least, error, tasks, spent)

@@ -17,7 +17,7 @@ __all__ = ["Result", "counted", "failing_sides", "in_words"]
 
 Result: TypeAlias = Literal["a", "b", "no difference", "undecided", "failing"]
 
-_HOPELESS = 10
+_HOPELESS = 5
 """After how many errors from the start a side is stopped."""
 _MORE = 1.25
 """How many pairs decide 95 times in 100, as a multiple of those of a fixed test; by simulation."""

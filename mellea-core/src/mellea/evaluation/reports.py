@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core.pages import page_template
-from mellea.core.terminal import Writable, visible
+from mellea.core.terminal import Writable, in_signs_of, visible
 from mellea.core.trace import write_text
 from mellea.evaluation.outcomes import Outcome, Rate, Summary, summarised
 
@@ -75,13 +75,17 @@ class Report:
         """Return everything as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
-    def to_html(self) -> str:
-        """Return one page that needs nothing else: no script, no font, no network."""
+    def to_html(self, found: str | None = None) -> str:
+        """Return one page that needs nothing else: no script, no font, no network.
+
+        Args:
+            found: What its first sentence is to say.
+        """
         tasks: dict[str, list[dict[str, Any]]] = {}
         for outcome in self.outcomes:
             tasks.setdefault(outcome.task, []).append(outcome.to_dict())
         page = page_template("evaluation.html.jinja2").render(
-            report=self, tasks=tasks, percent=as_percent, interval=_interval, each=spent_each
+            report=self, found=found, tasks=tasks, percent=as_percent, interval=_interval, each=spent_each
         )
         return page.encode("utf-8", "replace").decode(
             "utf-8"
@@ -128,17 +132,7 @@ class Report:
             file: Where to; by default the standard output.
         """
         target = sys.stdout if file is None else file
-        target.write(f"{in_its_signs(self.table(), target)}\n")
-
-
-def in_its_signs(text: str, file: object) -> str:
-    """Return a text in signs that a file can show."""
-    encoding = getattr(file, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return text.replace("✗", "x").encode("ascii", "backslashreplace").decode("ascii")
-    return text
+        target.write(f"{in_signs_of(target, self.table())}\n")
 
 
 def as_percent(rate: float) -> str:

@@ -24,6 +24,7 @@ async def aevaluate(
     *candidates: Any,
     judge: str | Backend | None = None,
     concurrency: int = 8,
+    judge_options: Mapping[str, Any] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
 ) -> Report:
     """Return what comes of tasks with each of some candidates.
@@ -37,6 +38,7 @@ async def aevaluate(
         judge: What judges requirements in words: a backend, its name, or ``backend/model``; by default each
             candidate's own.
         concurrency: How many tasks run at the same time.
+        judge_options: Model options of the judges' calls.
         on_outcome: Is told each outcome as it comes, for whoever may be interrupted.
 
     Raises:
@@ -60,7 +62,7 @@ async def aevaluate(
             on_outcome(outcome)
         return outcome
 
-    async with opened(answering, judge, known) as ready:
+    async with opened(answering, judge, known, judge_options) as ready:
         outcomes = await gather_or_cancel(run(contestant, task) for task in known for contestant in ready)
     return Report(tuple(outcomes), len(outcomes), time.perf_counter() - started)
 
