@@ -15,7 +15,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from mellea import __version__
@@ -142,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         "--html", metavar="FILE", help="write them to this file as an HTML page, instead of printing them"
     )
     _add_history(commands, json)
+    _add_evaluation(command)
     listing = (json, check)
     command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
@@ -164,6 +165,55 @@ def _parser() -> argparse.ArgumentParser:
         "--directory", metavar="DIR", default=".", help="where to make its folder (default: here)"
     )
     return parser
+
+
+def _add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add ``mellea eval`` and ``mellea compare``."""
+    both = argparse.ArgumentParser(add_help=False)
+    both.add_argument(
+        "-b", "--backend", metavar="NAME", help="an installed backend (default: $MELLEA_BACKEND, else ollama)"
+    )
+    both.add_argument("-m", "--model", metavar="ID", help="the model (default: the backend's own)")
+    both.add_argument("--judge", metavar="NAME/ID", help="the backend, and model, that judges (default: it)")
+    both.add_argument("-j", "--concurrency", metavar="N", type=_positive, help="how many tasks at a time")
+    both.add_argument(
+        "--max-tokens", "--max-gen-tokens", metavar="N", type=_positive, help="the most tokens of an answer"
+    )
+    both.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
+    both.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
+    both.add_argument("--json", action="store_true", help="print JSON")
+    both.add_argument("--html", metavar="FILE", help="write a page to this file, too")
+
+    ask = command("eval", "mellea.cli.evaluating:evaluate", "run tasks and check the answers", both)
+    ask.add_argument("files", metavar="FILE", nargs="+", help="tasks, one JSON object in each line")
+    ask.add_argument(
+        "--program", metavar="FILE:NAME", action="append", default=[], help="what answers; may be repeated"
+    )
+    ask.add_argument("--at-least", metavar="PERCENT", type=float, help="status 1 if fewer tasks succeed")
+    ask.add_argument("-o", "--output-path", metavar="FILE", help="write the report to this file")
+    ask.add_argument(
+        "--output-format", choices=("json", "jsonl"), default="json", help="one object, or one a line"
+    )
+    ask.add_argument("--judge-backend", "-jb", metavar="NAME", help="another way to say --judge")
+    ask.add_argument("--judge-model", metavar="ID", help="the model of --judge-backend")
+    ask.add_argument("--max-judge-tokens", metavar="N", type=_positive, help="the most tokens of a verdict")
+    ask.add_argument("--continue-on-error", action="store_true", help="what it always does")
+
+    pair = command("compare", "mellea.cli.evaluating:compare", "say which of two is better", both)
+    pair.add_argument("a", metavar="A", help="program.py:function, a backend, or backend/model")
+    pair.add_argument("b", metavar="B", help="the same")
+    pair.add_argument("--tasks", metavar="FILE", required=True, help="tasks, one JSON object in each line")
+    pair.add_argument("--program", metavar="FILE:NAME", help="what runs on both, where A and B are backends")
+    pair.add_argument(
+        "--least", metavar="POINTS", type=float, default=15, help="the least difference worth finding (15)"
+    )
+    pair.add_argument(
+        "--error", metavar="PERCENT", type=float, default=5, help="how often it may be wrong (5)"
+    )
+    pair.add_argument("--at-most", metavar="N", type=_positive, help="give up after so many tasks")
+    pair.add_argument(
+        "--by", choices=("success", "share"), default="success", help="what counts of the requirements"
+    )
 
 
 def _add_history(commands: Any, json: argparse.ArgumentParser) -> None:
