@@ -23,6 +23,8 @@ COMMANDS = [
     "doctor",
     "new-plugin",
     "history",
+    "eval",
+    "compare",
 ]
 HEAVY = {"asyncio", "attrs", "jinja2", "pluggy", "pydantic", "torch", "toy.backend", "toy.plugin"}
 

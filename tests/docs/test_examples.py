@@ -30,7 +30,12 @@ PRINTED = {
     "budget": ["2 attempts, ", "the budget of 2 attempts is spent", "the budget of 100 tokens is spent"],
     "cascade": ["The capital of France is Paris.", "from backend 1 of 2", "Tokyo", "from backend 2 of 2"],
     "checked_stream": ["[success: ", "attempt  lane  round"],
+    "compare_programs": [
+        "checked on scripted/script is better than once on scripted/script: ",
+        "Each point costs ",
+    ],
     "document_query": ["Who joins the design team? ", "On which day does Olivia join? "],
+    "evaluate_tasks": ["as it is", "repaired on hf", "  Use at most 20 words.", " of 2 succeed with "],
     "first_program": [
         "Person(name='Olivia', age=34, city='Lisbon')",
         "Person(name='Kenji', age=51, city='Osaka')",

@@ -205,6 +205,7 @@ def test_command_line_page_names_every_command_and_option(capsys):
     [
         "mellea",
         "mellea.core",
+        "mellea.evaluation",
         "mellea.plugins",
         "mellea.stdlib.components",
         "mellea.stdlib.context",

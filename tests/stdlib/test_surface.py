@@ -14,6 +14,7 @@ PACKAGES = [
     "mellea.backends",
     "mellea.core",
     "mellea.core.base",
+    "mellea.evaluation",
     "mellea.formatters",
     "mellea.plugins",
     "mellea.stdlib.components",
@@ -23,7 +24,7 @@ PACKAGES = [
 ]
 MODULES = [
     name
-    for package in ("mellea.core", "mellea.stdlib", "mellea.plugins")
+    for package in ("mellea.core", "mellea.stdlib", "mellea.plugins", "mellea.evaluation")
     for _, name, _ in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
     if name != "mellea.stdlib.components.genslot"  # a former name, which warns when it is imported
 ]

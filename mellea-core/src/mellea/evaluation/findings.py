@@ -111,9 +111,14 @@ class _Words:
             return "No task was done by both sides, and nothing is known."
         needed = math.ceil(_MORE * mcnemar_pairs(self.test.least, self.test.discordance))
         ended = f"The {self.tasks} are used up" if done >= tasks else f"It ended after {self.tasks}"
+        advice = (
+            f"For a difference of {self.points} give about {needed} tasks."
+            if needed > done
+            else f"It lies between none and {self.points}: ask for a smaller one, or take either."
+        )
         return (
             f"{ended}, and it is undecided between {' and '.join(self.names)}: {self.mean('a')} to "
-            f"{self.mean('b')}. For a difference of {self.points} give about {max(needed, done + 1)} tasks."
+            f"{self.mean('b')}. {advice}"
         )
 
     def failing(self) -> str:
