@@ -43,6 +43,16 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def interrupted(*arguments):
+    """Run a command one task at a time, interrupt it once a program stalls, and return how it ended."""
+    command = [sys.executable, "-m", "mellea.cli", *arguments, "-j", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "stalls\n"
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    return process.returncode, printed
+
+
 @pytest.mark.parametrize("verb", [["eval"], ["eval", "run"]])
 def test_table_is_printed(folder, capsys, verb):
     status = main([*verb, "tasks.jsonl", "--program", "program.py:right", "--program", "program.py:wrong"])
@@ -80,17 +90,24 @@ def test_status_says_whether_tasks_failed(folder, capsys, program, options, stat
 
 
 def test_interrupted_run_keeps_what_is_done(folder):
-    command = [sys.executable, "-m", "mellea.cli", "eval", "tasks.jsonl", "-j", "1", "--html", "page.html"]
-    streams = {"stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*command, "--program", "program.py:stalling"], **streams) as process:
-        assert process.stdout.readline() == "stalls\n"
-        process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=60)
+    status, printed = interrupted(
+        "eval", "tasks.jsonl", "--program", "program.py:stalling", "--html", "page.html"
+    )
 
-    assert process.returncode == 130
+    assert status == 130
     assert "2/2" in printed
     assert "Interrupted: 2 of 40 tasks were run." in printed
     assert "Interrupted: 2 of 40 were run." in (folder / "page.html").read_text()
+
+
+def test_interrupted_comparison_says_what_is_known(folder):
+    status, printed = interrupted(
+        "compare", "program.py:stalling", "program.py:right", "--tasks", "tasks.jsonl", "--json"
+    )
+
+    told = json.loads(printed)
+    assert (status, told["finding"], told["tasks"]) == (130, "undecided", 40)
+    assert told["pairs"] == len(told["results"]) / 2 < 40
 
 
 def test_comparison_is_printed(folder, capsys):

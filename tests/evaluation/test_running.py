@@ -127,9 +127,13 @@ def test_mistakes_of_programs_are_reported_too():
     def takes_nothing(m):
         return "a"
 
-    report = evaluate([Task("a")], broken, Candidate(takes_nothing, ScriptedBackend()))
+    async def cancelled(prompt):
+        raise asyncio.CancelledError
 
-    assert [one.error.partition(":")[0] for one in report.outcomes] == ["KeyError", "UsageError"]
+    report = evaluate([Task("a")], broken, Candidate(takes_nothing, ScriptedBackend()), cancelled)
+
+    errors = [one.error.partition(":")[0] for one in report.outcomes]
+    assert errors == ["KeyError", "UsageError", "CancelledError"]
 
 
 def test_failing_judge_is_an_error_and_no_verdict():

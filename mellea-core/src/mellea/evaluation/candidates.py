@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Self
 
 from attrs import field, frozen
 
 from mellea.core._error_words import words_of
 from mellea.core.backend import Backend
-from mellea.core.budget import Budget, Spending
+from mellea.core.budget import Budget, Spending, is_being_cancelled
 from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.response import Usage
@@ -148,13 +149,13 @@ class Contestant:
             try:
                 output = await self._answer(task)
                 text = str(output)
-            except Exception as raised:  # noqa: BLE001  whatever a program does, the other tasks go on
+            except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  the others go on
                 error = _told(raised)
         with tally() as judging:
             if error is None and task.requirements:
                 try:
                     verdicts = await self._verdicts(task, output)
-                except Exception as raised:  # noqa: BLE001  the same of whoever judges
+                except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  the others go on
                     error = f"It could not be judged: {_told(raised)}"
         return Outcome(
             task.id, self.candidate.name, text, verdicts, error, answering.spent, judging.spent, task.question
@@ -188,6 +189,9 @@ def needs_judge(task: Task) -> bool:
 
 
 def _told(error: BaseException) -> str:
+    """Return an error in words; raise it again if it says that the whole run is cancelled."""
+    if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+        raise error
     return f"{type(error).__name__}: {words_of(error)}"
 
 
@@ -212,11 +216,12 @@ async def opened(
         if isinstance(backend, Backend):
             return backend
         if (backend, str(model)) not in own:
-            own[backend, str(model)] = open_backend(backend, None, model, None, {})
+            own[backend, str(model)] = opening = open_backend(backend, None, model, None, {})
+            closing.push_async_callback(opening.aclose)
         return own[backend, str(model)]
 
     is_judged = any(needs_judge(task) for task in tasks)
-    try:
+    async with AsyncExitStack() as closing:
         judging = None
         if is_judged and judge is not None:
             name, _, model = judge.partition("/") if isinstance(judge, str) else (judge, "", "")
@@ -227,6 +232,3 @@ async def opened(
             backend = open_once(candidate.backend, candidate.model) if needs else None
             ready.append(Contestant(candidate, backend, judging or backend, judge_options))
         yield tuple(ready)
-    finally:
-        for backend in own.values():
-            await backend.aclose()
