@@ -20,7 +20,7 @@ async def repaired(session, prompt):
     return await session.ainstruct(prompt, requirements=[contains(topic)])
 
 
-model = {"backend": "hf", "model_options": {ModelOption.MAX_NEW_TOKENS: 24}}
+model = {"backend": "hf", "model_options": {ModelOption.MAX_NEW_TOKENS: 12}}
 report = evaluate(
     TASKS, Candidate(name="as it is", **model), Candidate(repaired, **model)
 )
