@@ -43,7 +43,7 @@ demo: $(VENV)/demo
 	$(BIN)/python docs/examples/demo.py
 
 test: $(VENV)/tests $(VENV)/browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # It pulls nothing. MODEL="one two" names several models; what none of them can do is left out, and listed.
 test-ollama: $(VENV)/tests

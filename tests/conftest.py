@@ -11,10 +11,25 @@ from tests.servers.fixtures import *  # noqa: F403
 settings.register_profile("mellea", deadline=None)  # speed is measured by `make bench`, never by a test
 settings.load_profile("mellea")
 
+DEAR = (
+    "tests/docs/test_examples.py",
+    "tests/docs/test_pages.py",
+    "tests/hf/test_hf_conformance.py",
+    "tests/real/",
+    "tests/reliability/",
+)
+"""Few tests that take long. They begin, so that in the end no process waits for the other."""
+
 MANY = 200
 """Modules that came since the last time."""
 
 _modules = 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with dear tests first; within them, and behind them, the order stays random."""
+    items.sort(key=lambda item: not item.nodeid.startswith(DEAR))
 
 
 @pytest.hookimpl(tryfirst=True)
