@@ -31,8 +31,8 @@ def rows(plan: Plan) -> Iterator[Row]:
     tracers.add_span_processor(BatchSpanProcessor(_Nowhere()))
     telemetry = Telemetry(tracer_provider=tracers, meter_provider=meters)
     with running_server() as server:
-        yield asyncio.run(_beside(plan, server, "a traced and measured call", [telemetry], 1.5))
-        yield asyncio.run(_beside(plan, server, "a call whose costs are counted", [Costs()], 1.3))
+        yield asyncio.run(_beside(plan, server, "a traced and measured call", [telemetry], 2.0))
+        yield asyncio.run(_beside(plan, server, "a call whose costs are counted", [Costs()], 1.5))
     tracers.shutdown()
     meters.shutdown()
 

@@ -11,6 +11,7 @@ from mellea.composition import fallback
 from mellea.core import (
     AuthenticationError,
     Capability,
+    EmbeddingResponse,
     PluginViolationError,
     Price,
     ProviderConnectionError,
@@ -21,6 +22,7 @@ from mellea.plugins import HookType, block, hook, plugin_scope
 from mellea.stdlib.sampling import MajorityVotingStrategyForMath
 from mellea.stdlib.streaming import stream
 from mellea.stdlib.tools import tool
+from mellea.telemetry import Costs
 from mellea.telemetry import plugin as manifests
 from mellea.testing import Reply, ScriptedBackend
 
@@ -424,3 +426,23 @@ def test_every_attribute_is_one_of_the_conventions_or_ours(seen):
     said = {name for span in seen.spans for name in span.attributes if name.startswith("gen_ai.")}
     assert said <= known | newer
     assert len(said) > 15
+
+
+async def test_embeddings_are_a_span_with_their_tokens(seen):
+    class Embedding(ScriptedBackend):
+        capabilities = frozenset({Capability.EMBEDDINGS})
+
+        async def embed_texts(self, request):
+            if "no" in request.prompts:
+                raise AuthenticationError("no")
+            return EmbeddingResponse([[1.0, 0.0] for _ in request.prompts], Usage(7, 0))
+
+    backend, costs = Embedding(), Costs()
+    with plugin_scope(seen.telemetry(), costs):
+        await backend.embed(["a", "b"])
+        with pytest.raises(AuthenticationError):
+            await backend.embed(["no"])
+    done, failed = seen.spans
+    assert (done.name, done.attributes["gen_ai.usage.input_tokens"]) == ("embeddings script", 7)
+    assert failed.attributes["error.type"].endswith("AuthenticationError")
+    assert costs.bill.usage == Usage(7, 0)

@@ -18,6 +18,7 @@ from mellea.core.capabilities import Capability
 from mellea.core.errors import CapabilityError, ContextWindowError, MalformedResponseError, UsageError
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.half_characters import refuse_half_characters
+from mellea.core.hooks import listens
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.prompt_cut import check_prompt_read
 from mellea.core.request import EmbeddingRequest
@@ -97,6 +98,21 @@ def _requests(backend: ModelAPI, texts: Sequence[str], dimensions: int | None) -
 
 
 async def _answered(backend: ModelAPI, request: EmbeddingRequest, limits: TimeLimits) -> EmbeddingResponse:
+    if not listens("generation_event"):
+        return await _vectors(backend, request, limits)
+    from mellea.core.generation_hooks import EmbeddingCall  # noqa: PLC0415  only where somebody listens
+
+    call = EmbeddingCall(backend, request)
+    try:
+        answer = await _vectors(backend, request, limits)
+    except BaseException as error:
+        await call.failed(error)
+        raise
+    await call.ended(answer.usage)
+    return answer
+
+
+async def _vectors(backend: ModelAPI, request: EmbeddingRequest, limits: TimeLimits) -> EmbeddingResponse:
     with RequestLog(backend, request) as log:
         try:
             with InTime(backend, limits):

@@ -13,16 +13,16 @@ from attrs import evolve
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hook_tasks import to_the_end
 from mellea.core.hooks import current_scope, fire_in
-from mellea.core.response import Chunk, as_usage, total_usage
+from mellea.core.response import Chunk, Usage, as_usage, total_usage
 
 if TYPE_CHECKING:
     from mellea.core.component import Span
     from mellea.core.context import Context
     from mellea.core.model_api import ModelAPI
-    from mellea.core.request import ChatRequest, CompletionRequest
+    from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["BatchCall", "GenerationCall", "beginning", "begun_here", "note_request"]
+__all__ = ["BatchCall", "EmbeddingCall", "GenerationCall", "beginning", "begun_here", "note_request"]
 
 _Call: TypeAlias = "GenerationCall | BatchCall"
 beginning: ContextVar[_Call | None] = ContextVar("mellea_beginning_generation", default=None)
@@ -225,3 +225,33 @@ def _changed(config: GenerateConfig, changed: Any) -> GenerateConfig:
     """Return how an output is to be generated, with what handlers have changed."""
     names = {"model_options": "options", "format": "format", "tool_calls": "tool_calls"}
     return evolve(config, **{names[name]: value for name, value in changed.items()}) if changed else config
+
+
+class EmbeddingCall:
+    """A request for vectors of texts, which is told once it has ended, as an event ``embeddings``.
+
+    Args:
+        backend: What is asked.
+        request: What it is asked.
+    """
+
+    def __init__(self, backend: ModelAPI, request: EmbeddingRequest) -> None:
+        self._scope = current_scope()
+        self._started = time.perf_counter()
+        self._known: dict[str, Any] = {
+            "generation_id": uuid.uuid4().hex,
+            "event_name": "embeddings",
+            "model": backend.model_id,
+            "provider": backend.provider,
+        }
+        self._data = {"backend": backend, "request": request}
+
+    async def ended(self, usage: Usage | None, error: BaseException | None = None) -> None:
+        """Say that the vectors are there, or why they are not."""
+        seconds = time.perf_counter() - self._started
+        data = {**self._data, "usage": usage, "exception": error, "seconds": seconds}
+        await fire_in(self._scope, "generation_event", data=data, **self._known)
+
+    async def failed(self, error: BaseException) -> None:
+        """Say that there are none. What handlers raise is logged."""
+        await to_the_end(self.ended(None, error), self._scope.session_id)

@@ -181,13 +181,24 @@ class Costs(Plugin, name="costs", priority=LAST):
         known = [as_usage(output.generation.usage) for output in payload.model_outputs]
         self._count(payload, payload.usage if any(usage is not None for usage in known) else None, None)
 
+    @observes(HookType.GENERATION_EVENT)
+    def _event(self, payload: Any, _: Any) -> None:
+        data = payload.data
+        if payload.event_name == "embeddings" and data["exception"] is None:
+            self._add(payload.session_id, data["backend"], data["request"], data["usage"], None)
+
     def _count(self, payload: Any, usage: Usage | None, model: str | None) -> None:
-        backend = answered_by(payload.backend)
+        self._add(payload.session_id, payload.backend, payload.request, usage, model)
+
+    def _add(
+        self, session_id: str | None, asked: Any, request: Any, usage: Usage | None, model: str | None
+    ) -> None:
+        backend = answered_by(asked)
         cost = cost_of(usage, backend, model, self._prices)
         places = {
             "models": f"{backend.provider}/{backend.model_id}",
             "steps": self._step.get(),
-            "sessions": payload.session_id,
+            "sessions": session_id,
         }
         with self._lock:
             bill = evolve(self._bill, total=self._bill.total.plus(usage, cost))
@@ -195,9 +206,9 @@ class Costs(Plugin, name="costs", priority=LAST):
                 if name:
                     bill = _with(bill, part, name, usage, cost)
             self._bill = bill
-            if payload.request is not None:
-                number = id(payload.request)
-                kept = ref(payload.request, lambda _: self._requests.pop(number, None))
+            if request is not None:
+                number = id(request)
+                kept = ref(request, lambda _: self._requests.pop(number, None))
                 self._requests[number] = kept, usage, cost
 
     @observes(HookType.VALIDATION_POST_CHECK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +52,7 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
         metrics: Whether there are metrics.
         content: Whether spans and events hold prompts, answers and reasons; by default what
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` or ``MELLEA_TRACES_CONTENT`` says.
-        chunks: Whether each piece of a streamed answer is an event of its span, and timed; by default what
+        chunks: Whether each piece of a streamed answer is an event of its span; by default what
             ``MELLEA_GENERATION_CHUNK_EVENTS`` says.
         tracer_provider: Whose tracer makes the spans.
         meter_provider: Whose meter makes the metrics.
@@ -76,6 +77,7 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
         self._verdicts: Verdicts | None = None
         self._engines: EngineGauges | None = None
         self._last_piece: dict[str, float] = {}
+        self._priced = is_pricing_enabled()
         try:
             if traces:
                 set_up_traces()
@@ -95,11 +97,7 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
         """Return the methods that listen: none where nothing is to be done."""
         if self._traces is None and self._metrics is None:
             return []
-        return [
-            handler
-            for handler in super().handlers(priority)
-            if self.chunks or handler.hook is not HookType.GENERATION_EVENT
-        ]
+        return super().handlers(priority)
 
     async def initialize(self) -> None:
         """Make spans current from now on."""
@@ -229,8 +227,14 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
             self._begin(payload, payload.generation_id, name, known, client=True)
 
     @observes(HookType.GENERATION_EVENT)
-    def _piece_comes(self, payload: Any, _: Any) -> None:
-        moment = payload.timestamp.timestamp()
+    def _event(self, payload: Any, _: Any) -> None:
+        if payload.event_name == "chunk":
+            self._piece_comes(payload)
+        elif payload.event_name == "embeddings":
+            self._embedded(payload)
+
+    def _piece_comes(self, payload: Any) -> None:
+        moment = time.perf_counter()
         before = self._last_piece.get(payload.generation_id)
         self._last_piece[payload.generation_id] = moment
         if self._metrics is not None and before is not None:
@@ -240,11 +244,26 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
                 "gen_ai.request.model": payload.model,
             }
             self._metrics.record("gen_ai.client.operation.time_per_output_chunk", moment - before, known)
-        if self._traces is not None:
+        if self._traces is not None and self.chunks:
             told = {"mellea.chunk.characters": len(payload.data["text"])}
             if self.content:
                 told["mellea.chunk.text"] = payload.data["text"]
             self._traces.note(payload.generation_id, "mellea.chunk", told)
+
+    def _embedded(self, payload: Any) -> None:
+        data = payload.data
+        backend, usage, error = answered_by(data["backend"]), data["usage"], data["exception"]
+        known = call_attributes(backend, "embeddings")
+        cost = cost_of(usage, backend) if usage is not None and self._priced else None
+        if self._traces is not None:
+            told = {} if usage is None else {"gen_ai.usage.input_tokens": usage.prompt_tokens}
+            if data["request"].dimensions is not None:
+                told["gen_ai.embeddings.dimension.count"] = data["request"].dimensions
+            name = f"embeddings {backend.model_id}".strip()
+            self._begin(payload, payload.generation_id, name, {**known}, client=True, ago=data["seconds"])
+            self._end(payload.generation_id, told | _money(cost), error)
+        if self._metrics is not None:
+            self._measure(known, {}, data["seconds"], usage, cost, error)
 
     @observes(HookType.GENERATION_POST_CALL)
     def _generation_ends(self, payload: Any, _: Any) -> None:
@@ -273,27 +292,27 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
         told = answer_attributes(output)
         usage = getattr(payload, "usage", None) if output is None else as_usage(output.generation.usage)
         cost = None
-        if usage is not None and is_pricing_enabled():
+        if usage is not None and self._priced:
             cost = cost_of(usage, asked, told.get("gen_ai.response.model"))
         if self._traces is not None:
             told |= usage_attributes(usage)
             if asked is not backend:
                 told["gen_ai.provider.name"] = provider_name(asked)
-            if cost is not None:
-                told["mellea.cost.usd"] = cost
+            told |= _money(cost)
             if self.content:
                 told |= input_content(payload.request)
                 if error is None:
                     told |= output_content([output] if output is not None else outputs or ())
             self._end(payload.generation_id, told, error, request=payload.request)
         if self._metrics is not None:
-            self._measure(call_attributes(asked, operation), told, payload, usage, cost, error)
+            known = call_attributes(asked, operation)
+            self._measure(known, told, payload.latency_ms / 1000, usage, cost, error)
 
     def _measure(
         self,
         known: dict[str, Any],
         told: Mapping[str, Any],
-        payload: Any,
+        seconds: float,
         usage: Any,
         cost: float | None,
         error: BaseException | None,
@@ -302,7 +321,7 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
         assert metrics is not None  # noqa: S101  the caller looks
         if "gen_ai.response.model" in told:
             known["gen_ai.response.model"] = told["gen_ai.response.model"]
-        metrics.record("gen_ai.client.operation.duration", payload.latency_ms / 1000, known | _failed(error))
+        metrics.record("gen_ai.client.operation.duration", seconds, known | _failed(error))
         if usage is not None:
             metrics.tokens(usage, known)
         if (first := told.get("gen_ai.response.time_to_first_chunk")) is not None:
@@ -373,18 +392,29 @@ class Telemetry(Plugin, name="telemetry", priority=LAST):
     # Spans
 
     def _begin(
-        self, payload: Any, key: str, name: str, known: dict[str, Any], *, client: bool = False
+        self,
+        payload: Any,
+        key: str,
+        name: str,
+        known: dict[str, Any],
+        *,
+        client: bool = False,
+        ago: float = 0.0,
     ) -> None:
         if self._traces is not None:
             if payload.session_id:
                 known["gen_ai.conversation.id"] = payload.session_id
-            self._traces.begin(key, name, known, client=client)
+            self._traces.begin(key, name, known, client=client, ago=ago)
 
     def _end(
         self, key: str, told: Mapping[str, Any], error: BaseException | None = None, *, request: Any = None
     ) -> None:
         if self._traces is not None:
             self._traces.end(key, told, error, request)
+
+
+def _money(cost: float | None) -> dict[str, float]:
+    return {} if cost is None else {"mellea.cost.usd": cost}
 
 
 def _strategy(payload: Any) -> dict[str, str]:

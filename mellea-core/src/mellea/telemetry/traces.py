@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +33,9 @@ class Traces:
         self._sent: dict[int, tuple[ref[Any], Any]] = {}
         """The spans of requests that somebody keeps, by the ids of these."""
 
-    def begin(self, key: str, name: str, attributes: Mapping[str, Any], *, client: bool = False) -> None:
+    def begin(
+        self, key: str, name: str, attributes: Mapping[str, Any], *, client: bool = False, ago: float = 0.0
+    ) -> None:
         """Begin a span below the one that is current.
 
         Args:
@@ -40,9 +43,11 @@ class Traces:
             name: Its name.
             attributes: What is known already.
             client: Whether it is a request to somebody else.
+            ago: Seconds since it began.
         """
+        started = time.time_ns() - int(ago * 1e9) if ago else None
         kind = self._trace.SpanKind.CLIENT if client else self._trace.SpanKind.INTERNAL
-        self._open[key] = self._tracer.start_span(name, kind=kind, attributes=attributes)
+        self._open[key] = self._tracer.start_span(name, kind=kind, attributes=attributes, start_time=started)
 
     def end(
         self,

@@ -221,14 +221,15 @@ class GenerationBatchErrorPayload(MelleaBasePayload):
 
 @frozen(kw_only=True)
 class GenerationEventPayload(MelleaBasePayload):
-    """Something happens within a generation: a chunk of the answer has come.
+    """Something happens in a generation: a chunk of the answer has come; or vectors of texts are there.
 
     Args:
         generation_id: The generation.
-        event_name: What: `chunk`.
+        event_name: What: `chunk`, or `embeddings`.
         model: The model.
         provider: The provider.
-        data: For a chunk its `text`, `thinking` and `index`, and the `chunk` itself.
+        data: For a chunk its `text`, `thinking` and `index`, and the `chunk` itself. For embeddings the
+            `request`, the `backend`, the `usage`, the `seconds` that they took, and the `exception`.
     """
 
     hook: ClassVar[HookName] = "generation_event"
