@@ -42,8 +42,8 @@ The class says who is to blame, each one also is the fitting builtin, and the me
         ├── AmbiguousPluginError
         ├── PluginLoadError (ImportError)
         ├── PluginApiError
-        ├── PluginViolationError                    a handler of a hook does not let it through
-        └── HookFailedError (RuntimeError)          a handler of a hook that has to decide, and failed
+        ├── PluginViolationError                    a handler, which stops the call
+        └── HookFailedError (RuntimeError)          a handler, which has failed
 
 Errors pickle, so that they cross process pools.
 """
