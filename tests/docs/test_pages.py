@@ -31,7 +31,9 @@ from mellea.testing import Fault
 from tests.docs.conftest import SAMPLES
 from tests.docs.pages import DOCS, EXAMPLES, ROOT, blocks, code, listings, run, table, tree
 
-PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+PAGES = sorted(
+    page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if not page.is_relative_to(EXAMPLES)
+)
 REAL = ("backends.md", "getting-started.md", "local-models.md", "tutorial.md")
 ELSEWHERE = ("write-a-backend.md",)  # with the package that the page makes, in tests/plugins
 WITH_STAND_INS = [name for name in PAGES if name not in (*REAL, *ELSEWHERE)]

@@ -1,0 +1,1 @@
+"""Mellea backend for GGUF files: llama.cpp's server engine in process."""
