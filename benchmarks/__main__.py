@@ -26,6 +26,7 @@ PARTS = {
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "steering": "tasks with rules on a real server, free and steered",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
+    "peers": "local engines beside each other: the plugin for llama.cpp, and hf",
     "local": "streaming on the embedded model against bare model.generate",
 }
 
