@@ -42,10 +42,10 @@ LOCAL_SERVER = "http://127.0.0.1:8080/v1"
 
 @pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # stand-ins know no better
 @pytest.mark.parametrize("name", WITH_STAND_INS)
-def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins):
+def test_code_of_page_runs_in_order(name, stand_ins, sample_plugins, tmp_path):
     page = DOCS / name
 
-    assert run(page) == page.read_text().count("```python\n")
+    assert run(page, {'"runs.db"': repr(str(tmp_path / "runs.db"))}) == page.read_text().count("```python\n")
 
 
 @pytest.mark.filterwarnings("ignore::mellea.core.RequirementsNotMetWarning")  # the model is a small one

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import sys
+import unicodedata
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from attrs import asdict
@@ -26,6 +27,8 @@ _WIDTH = 100
 _SHORT_ID = 8
 _MARKS = {"met": "✓", "not met": "✗", "error": "✗"}
 _COLOURS = {"✓": "32", "✗": "31", "–": "2"}  # noqa: RUF001  a dash as a mark
+_SIDES = "><<<>>"
+"""To which side the cells of a listing stand."""
 _BESIDE = 24
 """Characters of a text that are shown before a word that was searched for."""
 
@@ -129,7 +132,7 @@ def _call(history: History, id: str) -> RecordedCall | None:
 def _listing(history: History, calls: Sequence[RecordedCall]) -> list[str]:
     lines: list[str] = []
     width = terminal_width(sys.stdout, _WIDTH)
-    for uid, group in groupby(calls, lambda call: call.session):
+    for uid, group in itertools.groupby(calls, lambda call: call.session):
         if lines:
             lines.append("")
         lines.append(_dim(_title(None if uid is None else history.session(uid))))
@@ -138,12 +141,8 @@ def _listing(history: History, calls: Sequence[RecordedCall]) -> list[str]:
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for call, row in zip(rows, cells, strict=True):
             mark = _mark(call)
-            number, *rest = row
             start = "  ".join(
-                [
-                    f"{number:>{widths[0]}}",
-                    *(f"{cell:<{size}}" for cell, size in zip(rest, widths[1:], strict=True)),
-                ]
+                f"{cell:{side}{size}}" for cell, side, size in zip(row, _SIDES, widths, strict=True)
             )
             room = width - len(start) - 6
             lines.append(f"  {_coloured(mark, mark)} {start}  {_cut(call.asked or '', room)}".rstrip())
@@ -270,8 +269,12 @@ def _indented(text: str, margin: str = "  ") -> Iterator[str]:
 
 
 def _cut(text: str, room: int) -> str:
+    """Return a text in one line of no more columns."""
     line = visible(" ".join(text.split()))
-    return line if len(line) <= room else f"{line[: max(room - 1, 1)]}…"
+    ends = list(itertools.accumulate(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in line))
+    if not ends or ends[-1] <= room:
+        return line
+    return f"{line[: sum(end < room for end in ends)]}…"
 
 
 def _mark(call: RecordedCall) -> str:
