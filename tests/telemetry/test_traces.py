@@ -446,3 +446,15 @@ async def test_embeddings_are_a_span_with_their_tokens(seen):
     assert (done.name, done.attributes["gen_ai.usage.input_tokens"]) == ("embeddings script", 7)
     assert failed.attributes["error.type"].endswith("AuthenticationError")
     assert costs.bill.usage == Usage(7, 0)
+
+
+def test_engine_of_a_backend_is_read_when_metrics_are(seen):
+    class Stats:
+        written_tokens, running, runs_alone = 12, 1, ""
+
+    backend = ScriptedBackend("x")
+    backend.stats = Stats
+    session(seen, backend=backend).chat("Hello?")
+    named = {"gen_ai.provider.name": "scripted", "gen_ai.request.model": "script"}
+    assert seen.total("mellea.engine.written_tokens", **named) == 12
+    assert seen.total("mellea.engine.running", **named) == 1
