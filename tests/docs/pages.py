@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,20 @@ def run(page: Path, replacing: Mapping[str, str] | None = None) -> int:
 
 
 def table(page: Path, first_heading: str) -> list[list[str]]:
-    """Return the cells of the table whose first column has this heading, without the headings."""
+    """Return the cells of the first table whose first column has this heading, without the headings."""
+    return tables(page, first_heading)[0][1:]
+
+
+def tables(page: Path, first_heading: str) -> list[list[list[str]]]:
+    """Return the cells of all tables whose first column has this heading, with the headings."""
     lines = page.read_text(encoding="utf-8").splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith(f"| {first_heading} |"))
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
+    starts = [place for place, line in enumerate(lines) if line.startswith(f"| {first_heading} |")]
+    found = []
+    for start in starts:
+        rows = list(takewhile(lambda line: line.startswith("|"), lines[start:]))
+        cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+        found.append([cells[0], *cells[2:]])
+    return found
 
 
 def tree(text: str) -> dict[str, tuple[str, ...]]:
