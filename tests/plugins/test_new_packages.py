@@ -135,6 +135,16 @@ def test_backends_of_others_are_listed_like_our_own(outside):
     }
 
 
+@pytest.mark.parametrize("command", [("format", "--check"), ("check", "--select", "E,F,B,UP,ANN,D417")])
+def test_what_is_written_keeps_to_the_common_style(outside, command):
+    written = [str(outside.folder / name / "src") for name in NAMES]
+    ruff = [sys.executable, "-m", "ruff", command[0], "--isolated", *command[1:]]
+
+    done = subprocess.run([*ruff, *written], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+
+
 def test_page_shows_what_is_written(outside):
     shown = listings(PAGE)
 
