@@ -8,7 +8,9 @@ from hypothesis import settings
 
 from tests.servers.fixtures import *  # noqa: F403
 
-settings.register_profile("mellea", deadline=None)  # speed is measured by `make bench`, never by a test
+# Speed is measured by `make bench`, never by a test.
+settings.register_profile("mellea", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("mellea")
 
 DEAR = (
