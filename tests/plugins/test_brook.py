@@ -46,7 +46,10 @@ def brook() -> Iterator[BrookServer]:
 def m(install, brook) -> Iterator[MelleaSession]:
     """A session on the running server."""
     install("ndjson-backend")
-    with start_session("brook", base_url=brook.url, api_key=KEY, ctx=ChatContext()) as session:
+    once = {ModelOption.MAX_RETRIES: 0}
+    with start_session(
+        "brook", base_url=brook.url, api_key=KEY, ctx=ChatContext(), model_options=once
+    ) as session:
         yield session
 
 
