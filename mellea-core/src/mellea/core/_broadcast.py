@@ -13,7 +13,7 @@ from typing import Any
 from mellea.core.errors import GenerationCancelledError, MelleaError, UsageError
 from mellea.core.event_loop import detached_context, is_blocked_by_caller, running_loop
 
-__all__ = ["Broadcast"]
+__all__ = ["Broadcast", "cancelled_error"]
 
 
 class Broadcast:
@@ -55,8 +55,8 @@ class Broadcast:
         def on_close(task: asyncio.Task[None]) -> None:
             error = None if task.cancelled() else task.exception()
             if not self.ended:
-                closing(error or _cancelled_error())
-            self.writer_left(self.error or _cancelled_error())
+                closing(error or cancelled_error())
+            self.writer_left(self.error)
             self._task = self._loop = (
                 None  # a kept text must not keep the loop, and with it the loop's clients
             )
@@ -65,11 +65,11 @@ class Broadcast:
         self._task = self._loop.create_task(produce, context=detached_context())
         self._task.add_done_callback(on_close)
 
-    def writer_left(self, error: BaseException) -> None:
+    def writer_left(self, error: BaseException | None) -> None:
         """Take note that nobody writes any more, on the writer's loop.
 
         Args:
-            error: Why, if the text is not complete.
+            error: Why, if the text is not complete and that is known.
         """
 
     def push(self, piece: str) -> None:
@@ -104,7 +104,7 @@ class Broadcast:
     async def stop(self, end: Callable[[BaseException], None], error: BaseException | None = None) -> None:
         """End with an error, and wait until the writer's work has ended too."""
         task, loop = self._task, self._loop
-        end(error or _cancelled_error())
+        end(error or cancelled_error())
         if task is None or loop is None or loop.is_closed():
             return
         if loop is asyncio.get_running_loop():
@@ -121,7 +121,7 @@ class Broadcast:
         task, loop = self._task, self._loop
         if self.ended:
             return
-        end(_cancelled_error())
+        end(cancelled_error())
         if task is not None and loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(task.cancel)
 
@@ -216,5 +216,6 @@ async def _stop_task(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task])
 
 
-def _cancelled_error() -> MelleaError:
+def cancelled_error() -> MelleaError:
+    """Return the error of a generation that was stopped."""
     return GenerationCancelledError("The generation was cancelled.", hint="Start it again to get an output.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve
 
-from mellea.core._broadcast import Broadcast
+from mellea.core._broadcast import Broadcast, cancelled_error
 from mellea.core.metadata import GenerateLog, GenerationMetadata
 from mellea.core.tool_call import ModelToolCall
 
@@ -126,12 +126,12 @@ class Output(Broadcast):
         self.watchers.append(watcher)
         return True
 
-    def writer_left(self, error: BaseException) -> None:
+    def writer_left(self, error: BaseException | None) -> None:
         """Tell whoever watches and was told nothing, as where the writer was stopped before it began."""
         if self.watchers:
             from mellea.core.hook_tasks import start_background_task  # noqa: PLC0415  only with a watcher
 
-            start_background_task(self.tell_failure(error))
+            start_background_task(self.tell_failure(error or cancelled_error()))
 
     async def tell_end(self, output: Any) -> None:
         """Tell whoever watches that the text is complete, before anybody has it.
