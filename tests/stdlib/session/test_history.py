@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mellea.core import Backend, Chunk, GenerationCancelledError, ServerError
+from mellea.core import Backend, Chunk, GenerationCancelledError, ModelOption, ServerError
 from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.session import MelleaSession
 from mellea.stdlib.session._history import History
@@ -20,7 +20,7 @@ class Steered(Backend):
     """Answers or fails when the test says so, call by call."""
 
     def __init__(self, outcomes):
-        super().__init__("s")
+        super().__init__("s", model_options={ModelOption.MAX_RETRIES: 0})
         self.outcomes = outcomes
         self.gates = [Gate() for _ in outcomes]
 
