@@ -32,7 +32,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     telemetry = Telemetry(tracer_provider=tracers, meter_provider=meters)
     with running_server() as server:
         yield asyncio.run(_beside(plan, server, "a traced and measured call", [telemetry], 2.0))
-        yield asyncio.run(_beside(plan, server, "a call whose costs are counted", [Costs()], 1.5))
+        yield asyncio.run(_beside(plan, server, "a call whose costs are counted", [Costs()], 2.0))
     tracers.shutdown()
     meters.shutdown()
 

@@ -234,7 +234,9 @@ async def _result_of(handler: Handler, payload: MelleaBasePayload, ctx: HookCont
         raise _HandlerFailed(_in_words(handler, error)) from error
     finally:
         _running.reset(token)
-    if result is None or isinstance(result, PluginResult):
+    if result is None:
+        return None
+    if isinstance(result, PluginResult):
         return _checked(result, payload)
     raise _HandlerFailed(f"returned {type(result).__name__} instead of None, modify(...) or block(...)")
 
@@ -246,7 +248,9 @@ class _TooLong(Exception):  # noqa: N818  it never leaves this module
 async def _called(handler: Handler, payload: MelleaBasePayload, ctx: HookContext) -> Any:
     if not handler.is_async and handler.timeout is None:
         result = handler.function(payload, ctx)
-        return await _in_time(handler, result) if inspect.isawaitable(result) else result
+        if result is None or not inspect.isawaitable(result):
+            return result
+        return await _in_time(handler, result)
     if handler.is_async:
         return await _in_time(handler, handler.function(payload, ctx))
     return await _in_time(handler, in_thread(handler.function, payload, ctx))
@@ -272,8 +276,8 @@ def _in_words(handler: Handler, error: Exception) -> str:
     return f"raised {type(error).__name__}: {words_of(error)}".rstrip(": .")
 
 
-def _checked(result: PluginResult | None, payload: MelleaBasePayload) -> PluginResult | None:
-    modified = None if result is None else result.modified_payload
+def _checked(result: PluginResult, payload: MelleaBasePayload) -> PluginResult:
+    modified = result.modified_payload
     if modified is not None and type(modified) is not type(payload):
         raise _HandlerFailed(f"changed the payload into {type(modified).__name__}")
     return result

@@ -180,7 +180,9 @@ class HookScope:
         """Return the scope of one call of a verb; of a verb within a verb, the outer one's."""
         if self.request_id:
             return self
-        return HookScope(self.session_id, self.session, self.blocks, request_id)
+        scope = HookScope(self.session_id, self.session, self.blocks, request_id)
+        scope.table, scope._seen = self.table, self._seen  # the same listen
+        return scope
 
 
 _current: ContextVar[HookScope] = ContextVar("mellea_hooks", default=HookScope())  # noqa: B039  it only caches
