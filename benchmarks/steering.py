@@ -202,6 +202,7 @@ class Bench:
 
     def ways(self, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
         """Yield what each way makes of a task."""
+        self.time_pattern(task)  # first, since a plan that was made is kept
         once = RejectionSamplingStrategy(loop_budget=1)
         drawn = [self.instruct(task, number, once, steered=False, draw=draw).chosen for draw in range(CALLS)]
         best = max(drawn, key=lambda attempt: attempt.rank)
@@ -218,13 +219,13 @@ class Bench:
 
     def once(self, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
         """Yield what a free call and the steered ways make of a task."""
+        self.time_pattern(task)  # first, since a plan that was made is kept
         free = self.instruct(task, number, RejectionSamplingStrategy(loop_budget=1), steered=False)
         yield FREE_ONCE, _outcome(task, free.attempts, free.attempts[0])
         yield from self.steered(task, number)
 
     def steered(self, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
         """Yield what the steered ways make of a task."""
-        self.time_pattern(task)
         try:
             steered = self.instruct(task, number, RejectionSamplingStrategy(loop_budget=CALLS), steered=True)
         except MelleaError:
