@@ -30,12 +30,12 @@ from mellea.core import (
 )
 from mellea.core.addresses import check_address, mentioning_proxy
 from mellea.core.chat_completions import chat_body, chunk_from, chunks_from, completions_from, embeddings_from
-from mellea.core.chat_options import CHAT_OPTIONS
+from mellea.core.chat_options import CHAT_OPTIONS, chat_option_table
 from mellea.core.errors import CapabilityError, MelleaError, UsageError, stream_interrupted
 from mellea.core.inlining import inlined
-from mellea.core.logprobs import completion_logprobs, logprob_options
+from mellea.core.logprobs import completion_logprobs
 from mellea.core.openai_servers import RENDERING, can_force, knows_tools, owner
-from mellea.core.options import OptionTable, report_unsupported
+from mellea.core.options import report_unsupported
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import secrets_of_address
 from mellea.core.sdk_options import SDKOptions
@@ -94,27 +94,11 @@ _OWN = frozenset(
 )
 """LiteLLM's own arguments, and those of the providers that it passes on."""
 
-_TABLE = OptionTable(
-    names={
-        ModelOption.MAX_NEW_TOKENS: "max_tokens",
-        ModelOption.TEMPERATURE: "temperature",
-        ModelOption.SEED: "seed",
-        ModelOption.STOP_SEQUENCES: "stop",
-        ModelOption.THINKING: _thinking_options,
-        ModelOption.LOGPROBS: logprob_options,
-    },
-    spellings={
-        "max_tokens": ModelOption.MAX_NEW_TOKENS,
-        "max_completion_tokens": ModelOption.MAX_NEW_TOKENS,
-        "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
-        "seed": ModelOption.SEED,
-        "stop": ModelOption.STOP_SEQUENCES,
-        "stream": ModelOption.STREAM,
-        "reasoning_effort": ModelOption.THINKING,
-        "logprobs": ModelOption.LOGPROBS,
-        "tools": ModelOption.TOOLS,
-        "num_retries": ModelOption.MAX_RETRIES,
-    },
+_CHAT_TABLE = chat_option_table()
+_TABLE = evolve(
+    _CHAT_TABLE,
+    names={**_CHAT_TABLE.names, ModelOption.THINKING: _thinking_options},
+    spellings={**_CHAT_TABLE.spellings, "num_retries": ModelOption.MAX_RETRIES},
     native=CHAT_OPTIONS | _OWN,
 )
 _OLLAMA_TABLE = evolve(
