@@ -65,7 +65,11 @@ def start_chat(
     action = blockify(action)
     request, options = _check_request(backend, action, config)
     writer = _writer(backend, action, request, config)
-    call = _begun_here() if listens("generation") else None
+    call: GenerationCall | None = None
+    if listens("generation"):
+        from mellea.core.generation_hooks import begun_here  # noqa: PLC0415  only where somebody listens
+
+        call = begun_here()
     writer.start(_fill(backend, writer, action, ctx, request, options, config, call))
     if call is not None:
         writer.thunk.watch(call)
@@ -300,12 +304,6 @@ async def _answer(
         _note_answers(backend, log, [writer])
     _check_prompt_read(backend, request, writer)
     _settle(backend, writer, started, options)
-
-
-def _begun_here() -> GenerationCall | None:
-    from mellea.core.generation_hooks import begun_here  # noqa: PLC0415  only where somebody listens
-
-    return begun_here()
 
 
 def _settle(backend: ModelAPI, writer: ThunkWriter, started: float, options: Mapping[str, Any]) -> None:
