@@ -1,6 +1,7 @@
 """Small programs of the 0.8 line, one line each, that belong to no larger one."""
 
 from collections import defaultdict
+from contextvars import Context
 
 import pytest
 
@@ -175,7 +176,7 @@ REFUSED = {
         ValueError,
         "context_type",
     ),
-    "no session": (get_session, RuntimeError, "No session"),
+    "no session": (lambda: Context().run(get_session), RuntimeError, "No session"),
     "closed session": (closed, RuntimeError, "closed"),
     "budget": (lambda: RejectionSamplingStrategy(loop_budget=0), ValueError, "loop_budget"),
     "preset": (lambda: python_code_generation_sampling(loop_budget=0), ValueError, "0"),

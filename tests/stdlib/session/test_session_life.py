@@ -7,6 +7,7 @@ import pytest
 
 from mellea.core import ClosedError, GenerationCancelledError, UsageError
 from mellea.core.event_loop import Closeable, run_sync
+from mellea.plugins import hook
 from mellea.stdlib.context import ChatContext
 from mellea.stdlib.session import MelleaSession, get_session
 from mellea.testing import ScriptedBackend
@@ -224,6 +225,32 @@ def test_current_session_is_the_innermost_block():
         assert isinstance(caught.value, RuntimeError)
 
     Context().run(enter_two)  # a fixture may hold a session open around the test
+
+
+def test_sessions_may_be_left_in_the_order_in_which_they_were_entered():
+    heard = []
+
+    @hook("generation_pre_call")
+    async def note(payload, ctx):
+        heard.append(payload.session_id)
+
+    def overlap():
+        first, second, third = owning(), owning(), MelleaSession(ScriptedBackend("x"), plugins=[note])
+        with third:
+            first.__enter__()
+            second.__enter__()
+            first.__exit__(None, None, None)
+            assert get_session() is second
+            second.__exit__(None, None, None)
+            assert get_session() is third
+            third.chat("hi")
+        with pytest.raises(UsageError, match="No session"):
+            get_session()
+        with owning() as m:
+            m.chat("hi")
+        assert heard == [third.id]
+
+    Context().run(overlap)
 
 
 def test_one_session_may_be_entered_twice():

@@ -44,14 +44,15 @@ from mellea.stdlib.session._ownership import Ownership
 if TYPE_CHECKING:
     from mellea.stdlib.frameworks.agent_run import AgentRun
 
-__all__ = ["SessionState", "current_session"]
+__all__ = ["SessionState", "open_blocks"]
 
 S = TypeVar("S")
 K = TypeVar("K", bound=Closeable)
 
 _SWITCHES = ("MELLEA_TRACES_ENABLED", "MELLEA_METRICS_ENABLED")
 _NO_TABLE = OptionTable({}, {})
-current_session: ContextVar[SessionState | None] = ContextVar("mellea_session", default=None)
+open_blocks: ContextVar[tuple[tuple[SessionState, HookScope], ...]] = ContextVar("mellea_session", default=())
+"""The sessions whose ``with`` blocks this code is in, the innermost last, each with who listened outside."""
 
 
 def _check_context(ctx: object) -> Context:
@@ -95,7 +96,6 @@ class SessionState:
         self._ownership.add(self)
         self._closed = False
         self._ended_by: BaseException | None = None
-        self._outer: list[tuple[SessionState | None, HookScope]] = []
         if attached:
             self._start_plugins(attached)
         self._tell_opened()
@@ -141,7 +141,6 @@ class SessionState:
         own = {
             "id": name,
             "_history": History(self.ctx),
-            "_outer": [],
             "_hooks": hooks,
             "_scope": HookScope(name, hooks),
         }
@@ -245,15 +244,22 @@ class SessionState:
 
     def __enter__(self) -> Self:
         self._check_open()
-        self._outer.append((current_session.get(), current_scope()))
-        current_session.set(self)
+        open_blocks.set((*open_blocks.get(), (self, current_scope())))
         enter_scope(self._told_scope)
         return self
 
     def _leave(self) -> None:
-        session, scope = self._outer.pop()
-        current_session.set(session)
-        enter_scope(scope)
+        """Leave the innermost block of this session, around which others may still be open."""
+        blocks = open_blocks.get()
+        at = max((at for at, (session, _) in enumerate(blocks) if session is self), default=None)
+        if at is None:  # another task entered it
+            return
+        outside, within = blocks[at][1], blocks[at + 1 :]
+        if within:
+            within = ((within[0][0], outside), *within[1:])
+        else:
+            enter_scope(outside)
+        open_blocks.set((*blocks[:at], *within))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

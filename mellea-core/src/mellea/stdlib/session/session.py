@@ -31,7 +31,7 @@ from mellea.stdlib._signatures import (
 )
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY
 from mellea.stdlib.sampling._steering import SteeringReport
-from mellea.stdlib.session._state import SessionState, current_session
+from mellea.stdlib.session._state import SessionState, open_blocks
 
 if TYPE_CHECKING:
     from mellea.stdlib.frameworks.agent_run import AgentRun
@@ -48,10 +48,10 @@ def get_session() -> MelleaSession:
     Raises:
         UsageError: (also a RuntimeError) There is none.
     """
-    session = current_session.get()
-    if session is None:
+    blocks = open_blocks.get()
+    if not blocks:
         raise _NoSessionError("No session is open here.", hint="Call it inside `with start_session(...):`.")
-    return cast("MelleaSession", session)
+    return cast("MelleaSession", blocks[-1][0])
 
 
 class _NoSessionError(UsageError, RuntimeError):
