@@ -4,7 +4,7 @@ import json
 import re
 
 from mellea import MelleaSession
-from mellea.core import ChatRequest, Message, OutputSchema, SchemaDialect
+from mellea.core import CBlock, ChatRequest, Message, OutputSchema, SchemaDialect
 from mellea.core.chat_completions import chat_body
 from mellea.core.steering import Bullets, steer
 from mellea.core.text_pattern import TextPattern
@@ -40,6 +40,17 @@ def test_llama_cpp_is_sent_a_grammar_of_the_text_before_and_after_it_is_known(fa
     assert (first.value, second.value) == (TEXT, TEXT)
     assert set(second.steering.values()) == {"steered"}
     assert faults.requests[1]["repeat_penalty"] == 1.1
+
+
+def test_pattern_of_a_programs_own_is_sent_as_requirements_are(faulty, faults):
+    faults.answers(models("llamacpp"), Reply(completion('"Tea."')))
+
+    answer = faulty.act(
+        CBlock("Drinks."), strategy=None, format=TextPattern('^\\\\"[A-Za-z.]{0,40}\\\\"$', 20)
+    )
+
+    assert faults.requests[1]["grammar"].startswith('root ::= "\\""')
+    assert answer.value == '"Tea."'
 
 
 def test_ollama_is_sent_the_pattern_of_a_json_string(faulty, faults):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mellea.core import generation
 from mellea.core._chunk_stream import make_ready
+from mellea.core.capabilities import Capability
 from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hooks import around, listens
@@ -17,7 +18,6 @@ from mellea.core.text_pattern import TextPattern
 from mellea.core.time_limits import check_retries
 
 if TYPE_CHECKING:
-    from mellea.core.capabilities import Capability
     from mellea.core.component import Span
     from mellea.core.context import Context
     from mellea.core.embedding import Embeddings
@@ -145,6 +145,8 @@ class Backend(ModelAPI):
         Programs written before ``stream_chat`` existed override this one instead.
         """
         await make_ready(self)
+        if isinstance(format, TextPattern):
+            await self.supports(Capability.REGEX)  # a server may have to be asked how it takes one
         thunk = generation.start_chat(self, action, ctx, GenerateConfig(format, model_options, tool_calls))
         return thunk, ctx.add(action).add(thunk)
 
