@@ -35,7 +35,11 @@ HERE = {
         "Backend CBlock ChatContext Component Context Document Instruction MelleaLogger MelleaSession "
         "Message ModelOption ModelOutputThunk RejectionSamplingStrategy Requirement SamplingResult "
         "SimpleComponent SimpleContext TemplateRepresentation ValidationResult __version__ check generative "
-        "mfuncs mify model_ids req simple_validate start_backend start_session"
+        "mfuncs mify model_ids req serve simple_validate start_backend start_session"
+    ),
+    "mellea.serve": "ChatMessage ImageUrlContent InputAudioContent InputAudioData MessageContent TextContent",
+    "mellea.serve.models": (
+        "ChatMessage ImageUrlContent InputAudioContent InputAudioData MessageContent TextContent"
     ),
     "mellea.backends": (
         "Backend BaseModelSubclass FormatterBackend MelleaTool ModelIdentifier ModelOption SimpleLRUCache "
@@ -203,13 +207,11 @@ HERE = {
 }
 
 ABSENT = [
-    "from mellea import serve",
     "from mellea import Intrinsic",
     "from mellea.backends.adapters import IntrinsicAdapter",
     "from mellea.backends.adapters.adapter import AdapterType",
     "from mellea.backends.bedrock import create_bedrock_mantle_backend",
     "from mellea.backends.watsonx import WatsonxAIBackend",
-    "from mellea.serve.models import ChatMessage",
     "from mellea.stdlib.components.docs.richdocument import RichDocument",
     "from mellea.stdlib.components.intrinsic import rag",
     "from mellea.stdlib.requirements import ALoraRequirement",

@@ -17,6 +17,7 @@ PACKAGES = [
     "mellea.evaluation",
     "mellea.formatters",
     "mellea.plugins",
+    "mellea.serve",
     "mellea.stdlib.components",
     "mellea.stdlib.components.docs",
     "mellea.stdlib.context",
@@ -24,7 +25,7 @@ PACKAGES = [
 ]
 MODULES = [
     name
-    for package in ("mellea.core", "mellea.stdlib", "mellea.plugins", "mellea.evaluation")
+    for package in ("mellea.core", "mellea.stdlib", "mellea.plugins", "mellea.evaluation", "mellea.serve")
     for _, name, _ in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
     if name != "mellea.stdlib.components.genslot"  # a former name, which warns when it is imported
 ]

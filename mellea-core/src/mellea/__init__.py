@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mellea._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from mellea import serve
     from mellea.backends import model_ids
     from mellea.core.backend import Backend
     from mellea.core.blocks import CBlock
@@ -71,6 +72,7 @@ __getattr__, __dir__ = lazy_names(
         "mify": "mellea.stdlib.components.mify",
         "model_ids": "mellea.backends.model_ids:",
         "req": "mellea.stdlib.requirements.requirement",
+        "serve": "mellea.serve:",
         "simple_validate": "mellea.stdlib.requirements.requirement",
         "start_backend": "mellea.stdlib.session.start",
         "start_session": "mellea.stdlib.session.start",
@@ -106,6 +108,7 @@ __all__ = [
     "mify",
     "model_ids",
     "req",
+    "serve",
     "simple_validate",
     "start_backend",
     "start_session",

@@ -14,17 +14,15 @@ class PlannedNameError(ImportError):
 
 
 _ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
-_SERVING = "serving is planned since 0.9.0. Meanwhile call the program from a web framework of your own"
 
 _MODULES = {
     "mellea.backends.adapters": _ADAPTERS,
-    "mellea.serve": _SERVING,
     "mellea.stdlib.components.intrinsic": _ADAPTERS,
     "mellea.stdlib.requirements.safety": _ADAPTERS,
 }
 
 _NAMES = {
-    "mellea": {"Intrinsic": _ADAPTERS, "serve": _SERVING},
+    "mellea": {"Intrinsic": _ADAPTERS},
     "mellea.backends.bedrock": {
         "create_bedrock_mantle_backend": "retired. Use create_bedrock_openai_backend, which takes the same"
     },

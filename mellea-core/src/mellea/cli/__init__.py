@@ -1,7 +1,7 @@
 """The command line.
 
 ``mellea backends``, ``contexts``, ``strategies``, ``hooks``, ``doctor``, ``run``, ``chat``, ``show``,
-``history`` and ``new-plugin``.
+``history``, ``eval``, ``compare``, ``serve``, ``mcp`` and ``new-plugin``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
 backend.
@@ -143,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_history(commands, json)
     _add_evaluation(command)
+    _add_serving(command)
     listing = (json, check)
     command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
@@ -213,6 +214,51 @@ def _add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     pair.add_argument("--at-most", metavar="N", type=_positive, help="give up after so many tasks")
     pair.add_argument(
         "--by", choices=("success", "share"), default="success", help="what counts of the requirements"
+    )
+
+
+def _add_serving(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add ``mellea serve`` and ``mellea mcp``."""
+    both = argparse.ArgumentParser(add_help=False)
+    both.add_argument(
+        "-b", "--backend", metavar="NAME", help="of typed functions (default: $MELLEA_BACKEND, else ollama)"
+    )
+    both.add_argument("-m", "--model", metavar="ID", help="the model (default: the backend's own)")
+
+    serve = command(
+        "serve", "mellea.cli.serving:serve", "serve a program to clients of OpenAI's chat completions", both
+    )
+    serve.add_argument(
+        "program", metavar="PROGRAM", help="program.py, with serve() or typed functions; or program.py:NAME"
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8080, help="the port; 0 for a free one (8080)")
+    serve.add_argument(
+        "--api-key", metavar="KEY", help="what clients must send (default: $MELLEA_SERVE_API_KEY)"
+    )
+    serve.add_argument("--insecure", action="store_true", help="listen beyond this machine without a key")
+    serve.add_argument(
+        "--allow-host", metavar="NAME", action="append", default=[], help="a name it is reached under"
+    )
+    numbers: tuple[tuple[str, str, Any, Any, str], ...] = (
+        ("--concurrency", "N", _positive, 64, "how many requests run at a time"),
+        ("--queue", "N", _positive, 256, "how many may wait"),
+        ("--timeout", "SECONDS", _seconds, 600, "how long a request may take"),
+        ("--max-body", "MIB", _seconds, 16, "how large a request may be"),
+        ("--grace", "SECONDS", _seconds, 10, "how long requests may go on when it is stopped"),
+    )
+    for option, metavar, kind, default, text in numbers:
+        serve.add_argument(option, metavar=metavar, type=kind, default=default, help=f"{text} ({default})")
+
+    tools = command("mcp", "mellea.cli.serving:mcp", "serve typed functions as MCP tools", both)
+    tools.add_argument("program", metavar="PROGRAM", help="program.py, or program.py:NAME")
+    tools.add_argument(
+        "--http",
+        metavar="PORT",
+        type=int,
+        nargs="?",
+        const=8081,
+        help="over HTTP on this machine (8081), in place of standard input and output",
     )
 
 
@@ -291,6 +337,14 @@ def _positive(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return number
+
+
+_seconds.__name__ = "number"
 _positive.__name__ = "number"  # argparse names the type in "invalid number value: 'x'"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mellea.core.errors import UsageError
 
-__all__ = ["is_program_name", "load_program"]
+__all__ = ["is_program_name", "load_module", "load_program"]
 
 
 def is_program_name(text: str) -> bool:
@@ -37,7 +37,7 @@ def load_program(name: str) -> Callable[..., Any]:
     place, separator, function = name.rpartition(":")
     if not separator:
         place, function = name, ""
-    module = _of_file(Path(place)) if place.endswith(".py") else _of_name(place)
+    module = load_module(place)
     found = getattr(module, function, None) if function else None
     if not callable(found):
         known = ", ".join(_functions(module)) or "none"
@@ -47,6 +47,18 @@ def load_program(name: str) -> Callable[..., Any]:
         )
     made: Callable[..., Any] = found
     return made
+
+
+def load_module(place: str) -> ModuleType:
+    """Return the module of a program; its file is run once.
+
+    Args:
+        place: ``program.py`` or ``package.module``.
+
+    Raises:
+        UsageError: There is no such file or module.
+    """
+    return _of_file(Path(place)) if place.endswith(".py") else _of_name(place)
 
 
 def _of_file(path: Path) -> ModuleType:

@@ -63,6 +63,7 @@ from mellea.stdlib.sampling._request import requirements_of
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
     from mellea.core.context import Context
+    from mellea.core.schema import OutputSchema
 
 __all__ = [
     "ArgPreconditionRequirement",
@@ -204,6 +205,20 @@ class GenerativeStub(ABC, Generic[P, R, C]):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Carry out a call; see the class."""
         return self._run_call(self._call(args, kwargs))
+
+    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Carry out a call, and wait for it, whether or not the function is a coroutine function."""
+        return await self._call(args, kwargs)
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What the value must respect, as the function was declared."""
+        return self._settings.requirements
+
+    @property
+    def output_schema(self) -> OutputSchema:
+        """What the model's answer has to look like: an object whose ``result`` is the value."""
+        return self._declared.types[2]
 
     @abstractmethod
     def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
