@@ -80,7 +80,7 @@ class Chat:
             if kind != "application/json":
                 more = "Send the header Content-Type: application/json."
                 raise RequestError(f"The body is not declared as JSON. {more}", status=415, code="no_json")
-            body = await read_body(receive, headers.get("content-length"), self._limits.body_bytes)
+            body = await read_body(receive, headers.get("content-length"), self._limits)
             call.ask(read_request(body))
             self._find(call)
         except GoneError:

@@ -23,6 +23,7 @@ class Limits:
         seconds: How long a request may take, its wait for its turn included.
         concurrency: How many programs run at a time.
         queue: How many requests may wait for their turn.
+        receive_seconds: How long the head of a request may take to come, and its body.
         grace_seconds: How long requests may go on after the server was told to stop.
     """
 
@@ -30,6 +31,7 @@ class Limits:
     seconds: float = field(default=600.0, validator=validators.gt(0))
     concurrency: int = field(default=64, validator=validators.ge(1))
     queue: int = field(default=256, validator=validators.ge(0))
+    receive_seconds: float = field(default=30.0, validator=validators.gt(0))
     grace_seconds: float = field(default=10.0, validator=validators.ge(0))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 from mellea.serve.failures import Failure, RequestError
+from mellea.serve.limits import Limits
 
 __all__ = ["GoneError", "Receive", "Reply", "Scope", "Send", "read_body"]
 
@@ -16,7 +17,6 @@ Scope: TypeAlias = "MutableMapping[str, Any]"
 Receive: TypeAlias = "Callable[[], Awaitable[MutableMapping[str, Any]]]"
 Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
 
-_BODY_SECONDS = 60.0
 _LAST_WORD_SECONDS = 1.0
 """How long a client that reads slowly gets for the error that ends its stream."""
 
@@ -25,24 +25,25 @@ class GoneError(Exception):
     """The client has gone away."""
 
 
-async def read_body(receive: Receive, declared: str | None, most: int) -> bytes:
+async def read_body(receive: Receive, declared: str | None, limits: Limits) -> bytes:
     """Return the body of a request.
 
     Args:
         receive: Gives its pieces.
         declared: Its size, as the client says.
-        most: The bytes that it may have.
+        limits: How large it may be, and how long it may take.
 
     Raises:
         RequestError: It is too large, or does not come in time.
         GoneError: The client went away.
     """
+    most = limits.body_bytes
     too_large = RequestError(f"The body has more than {most} bytes.", status=413, code="body_too_large")
     if declared is not None and declared.isdigit() and int(declared[:20]) > most:
         raise too_large
     pieces, size = [], 0
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(limits.receive_seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

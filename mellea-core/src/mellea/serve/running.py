@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 from types import FrameType
@@ -14,13 +15,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mellea.core.errors import UsageError
 from mellea.serve.app import App
+from mellea.serve.limits import Limits
 
 __all__ = ["Server", "listen", "run", "server_of"]
 
 _log = logging.getLogger("mellea.serve")
 
-_HEAD_SECONDS = 20.0
-"""How long the head of a request may take to come."""
 _BACKLOG = 1024
 
 
@@ -38,7 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        why = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
         raise UsageError(
             f"Nothing can listen at {host}:{port}: {why.lower()}.", hint="Pass another --host or --port."
         ) from error
@@ -60,18 +60,18 @@ async def run(app: Any, listening: socket.socket) -> int | None:
 
 def server_of(app: Any) -> Server:
     """Return what serves an application; it ends when its ``should_exit`` is set."""
-    grace = app.limits.grace_seconds if isinstance(app, App) else 5.0
+    limits = app.limits if isinstance(app, App) else Limits()
     return Server(
         uvicorn.Config(
             app,
-            http=_Connection,
+            http=functools.partial(_Connection, limits.receive_seconds),  # type: ignore[arg-type]  # it makes one
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=int(grace) + 3,
+            timeout_graceful_shutdown=int(limits.grace_seconds) + 3,
         )
     )
 
@@ -98,10 +98,13 @@ class Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection that is given up where no whole head of a request comes in time."""
+    """A connection that is given up where no head of a request comes, or nobody reads the answer."""
 
-    def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+    def __init__(
+        self, seconds: float, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None
+    ) -> None:
         super().__init__(config, server_state, {**app_state, "abort": self._abort}, _loop)
+        self._seconds = seconds
         self._waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -119,8 +122,21 @@ class _Connection(H11Protocol):
         self._wait_no_more()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if left := self.transport.get_write_buffer_size():
+            self.loop.call_later(self._seconds, self._look, left)
+
+    def _look(self, before: int) -> None:
+        """Give the connection up if nothing of an answer was read for a while."""
+        left = self.transport.get_write_buffer_size()
+        if left >= before:
+            self._abort()
+        elif left:
+            self.loop.call_later(self._seconds, self._look, left)
+
     def _wait(self) -> None:
-        self._waiting = self.loop.call_later(_HEAD_SECONDS, self._abort)
+        self._waiting = self.loop.call_later(self._seconds, self._abort)
 
     def _wait_no_more(self) -> None:
         if self._waiting is not None:
