@@ -85,6 +85,7 @@ PRINTED = {
         "quantity=3 after 6 calls",
         "RateLimitError, to be tried again after 3 s",
     ],
+    "serve_a_program": ["Answer: ", "Tokens: ", "It is one word. True"],
     "strict_mode": [
         "success: False, the best meets ",
         "RequirementsNotMetError: The best of 2",

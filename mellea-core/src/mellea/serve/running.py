@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import socket
 from types import FrameType
 from typing import Any
@@ -35,13 +36,20 @@ def listen(host: str, port: int) -> socket.socket:
         UsageError: The address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With its protocol named: asyncio sends small pieces at once on such sockets alone.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
+        if os.name == "posix":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host.strip("[]"), port))
+        made.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
+        made.close()
         why = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
         raise UsageError(
             f"Nothing can listen at {host}:{port}: {why.lower()}.", hint="Pass another --host or --port."
         ) from error
+    return made
 
 
 async def run(app: Any, listening: socket.socket) -> int | None:
