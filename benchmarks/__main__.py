@@ -27,6 +27,7 @@ PARTS = {
     "steering": "tasks with rules on a real server, free and steered",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
     "peers": "local engines beside each other: the plugin for llama.cpp, and hf",
+    "serving": "a served program with 500 clients, some of which do not behave",
     "local": "streaming on the embedded model against bare model.generate",
 }
 
