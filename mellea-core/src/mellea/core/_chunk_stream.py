@@ -13,6 +13,7 @@ from types import AsyncGeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mellea.core.errors import MalformedResponseError, MelleaError
+from mellea.core.journal import asking_chat
 from mellea.core.model_api import ModelAPI
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
@@ -99,10 +100,11 @@ async def take_chunks(
     """
     tries: Tries | None = None
     some = False
+    ask = asking_chat(backend, request)
     with InTime(backend, limits) as clock:
         while not some:
             try:
-                async with aclosing(_closeable(backend, backend.stream_chat(request))) as chunks:
+                async with aclosing(_closeable(backend, ask())) as chunks:
                     async for chunk in chunks:
                         some = True
                         if not isinstance(chunk, Chunk):

@@ -27,6 +27,7 @@ from mellea.core.errors import MalformedResponseError, ProviderError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.half_characters import refuse_half_characters, without_half_characters
 from mellea.core.hooks import around, listens
+from mellea.core.journal import asking_completions
 from mellea.core.logprobs import with_alternatives
 from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
@@ -464,7 +465,7 @@ async def complete(
         note_request(request)
     with RequestLog(backend, request) as log:
         with InTime(backend, TimeLimits.of(options, stream=False)):
-            completions = await answer_of(backend, lambda: backend.complete(request))
+            completions = await answer_of(backend, asking_completions(backend, request))
         spent = total_usage([completion.usage for completion in completions])
         if log.notes_answers:
             log.answered([completion.text for completion in completions], spent, None)

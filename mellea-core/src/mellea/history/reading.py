@@ -11,8 +11,15 @@ from attrs import asdict
 
 from mellea.core.answer_json import answer_to_json, chunk_from_json, completion_from_json
 from mellea.core.errors import UsageError
-from mellea.core.response import Usage
-from mellea.history.records import FoundText, RecordedCall, RecordedRequest, RecordedSession
+from mellea.core.response import Chunk, Completion, Usage
+from mellea.history.records import (
+    FoundText,
+    RecordedCall,
+    RecordedDraw,
+    RecordedRequest,
+    RecordedRow,
+    RecordedSession,
+)
 from mellea.history.schema import make_searchable
 
 __all__ = [
@@ -21,8 +28,11 @@ __all__ = [
     "find_call",
     "find_session",
     "find_texts",
+    "has_mapped",
     "read_answer",
     "read_calls",
+    "read_draws",
+    "read_mapped",
     "read_requests",
     "read_sessions",
 ]
@@ -166,22 +176,53 @@ def read_answer(file: sqlite3.Connection, key: str, sample: int) -> RecordedRequ
 
 def _request(file: sqlite3.Connection, row: Sequence[Any]) -> RecordedRequest:
     key, sample, call, kind, provider, model, request, answer, started, seconds, error, *tokens = row
-    read = chunk_from_json if kind == "chat" else completion_from_json
-    answers = None
-    if answer is not None:
-        kept = json.loads(answer)
-        texts = _texts(file, [each["text"] for each in kept if each.get("text")])
-        answers = tuple(
-            read(
-                {**each, "text": texts[each["text"]]["content"]} if each.get("text") else {"text": "", **each}
-            )
-            for each in kept
-        )
+    answers = None if answer is None else _answers(file, kind, answer)
     asked = _asked(file, json.loads(request))
     told = None if error is None else json.loads(error)
     return RecordedRequest(
         key, sample, call, kind, provider, model, asked, answers, Usage(*tokens), started, seconds, told
     )
+
+
+def _answers(file: sqlite3.Connection, kind: str, answer: str) -> tuple[Chunk | Completion, ...]:
+    read = chunk_from_json if kind == "chat" else completion_from_json
+    kept = json.loads(answer)
+    texts = _texts(file, [each["text"] for each in kept if each.get("text")])
+    return tuple(
+        read({**each, "text": texts[each["text"]]["content"]} if each.get("text") else {"text": "", **each})
+        for each in kept
+    )
+
+
+_DRAWS = """
+SELECT key, draw, kind, answer, cost, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens
+FROM requests WHERE of_row = ? AND answer IS NOT NULL ORDER BY id
+"""
+
+
+def has_mapped(file: sqlite3.Connection) -> bool:
+    """Tell whether rows of data were mapped with this file."""
+    found = file.execute("SELECT 1 FROM requests WHERE of_row IS NOT NULL LIMIT 1").fetchone()
+    return found is not None or file.execute("SELECT 1 FROM mapped LIMIT 1").fetchone() is not None
+
+
+def read_draws(file: sqlite3.Connection, row: bytes) -> list[RecordedDraw]:
+    """Return what a row of data was answered, in the order in which it was."""
+    return [
+        RecordedDraw(key, draw, _answers(file, kind, answer), Usage(*tokens), cost)
+        for key, draw, kind, answer, cost, *tokens in file.execute(_DRAWS, (row,)).fetchall()
+    ]
+
+
+def read_mapped(file: sqlite3.Connection, row: bytes, version: bytes) -> RecordedRow | None:
+    """Return what came of a row of data with a version of its program; None if it never went through it."""
+    found = file.execute(
+        "SELECT trial, success, result FROM mapped WHERE of_row = ? AND version = ?", (row, version)
+    ).fetchone()
+    if found is None:
+        return None
+    trial, success, result = found
+    return RecordedRow(trial, None if success is None else bool(success), json.loads(result or "null"))
 
 
 def _asked(file: sqlite3.Connection, kept: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -20,7 +19,7 @@ from mellea.core.answer_json import answer_to_json
 from mellea.core.attempt import Attempt
 from mellea.core.errors import GenerationCancelledError, UsageError
 from mellea.core.message import Message
-from mellea.core.redaction import redacted, secrets_within
+from mellea.core.redaction import redacted
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_key import canonical, draws_the_same, key_of, named_request, without_secrets
 from mellea.core.response import Chunk, Completion, Usage, as_usage
@@ -28,6 +27,7 @@ from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.tool_call import ToolCallFragment
 from mellea.history.tables import ANSWER, TOKENS, Tables
+from mellea.history.telling import begun_of, chosen_of, is_outermost, seconds_of, secrets_behind
 from mellea.plugins import HookContext, HookType, Plugin, PluginMode, hook
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 _LONGEST_WAIT = 120.0
-_ASKED = ("description", "content", "declaration", "value", "query", "transformation")
-"""The attributes in which components hold what they ask."""
 
 
 @define(eq=False)
@@ -86,7 +84,7 @@ class Recorder(Plugin, name="history"):
     @_looks_on(HookType.COMPONENT_PRE_EXECUTE)
     def begin_call(self, payload: Any, ctx: HookContext) -> None:
         """Take note that a verb has begun; of a verb within a verb, nothing."""
-        if _is_outermost(payload):
+        if is_outermost(payload):
             self._calls[payload.request_id] = _Call(payload)
 
     @_looks_on(HookType.GENERATION_PRE_CALL)
@@ -99,7 +97,7 @@ class Recorder(Plugin, name="history"):
 
             def write(tables: Tables) -> None:
                 tables.hide(self._secrets_of(backend))
-                tables.call(begun.request_id, session, _begun(begun, tables))
+                tables.call(begun.request_id, session, _blanked(begun_of(begun), tables))
 
             self.writer().defer(write)
 
@@ -107,7 +105,7 @@ class Recorder(Plugin, name="history"):
     async def end_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep what came of a verb, and wait until all of it is written."""
         uid, session, output = payload.request_id, payload.session_id, payload.result
-        if not _is_outermost(payload):
+        if not is_outermost(payload):
             return
         result = None if output is None else output.sampling
         known = self._calls.pop(uid, _Call())
@@ -115,14 +113,14 @@ class Recorder(Plugin, name="history"):
         def write(tables: Tables) -> None:
             call = tables.number_of_call(uid)
             if call is None:
-                call = tables.call(uid, session, _begun(known.begun or payload, tables))
-            ended: dict[str, Any] = {"seconds": _seconds(payload), "outcome": "answered"}
+                call = tables.call(uid, session, _blanked(begun_of(known.begun or payload), tables))
+            ended: dict[str, Any] = {"seconds": seconds_of(payload), "outcome": "answered"}
             if result is not None:
                 if known.outputs != [id(attempt.output) for attempt in result.attempts]:
                     tables.drop_attempts(call)
                     for place, attempt in enumerate(result.attempts):
                         tables.attempt(call, place, attempt.told())
-                ended |= _chosen(result, tables)
+                ended |= _blanked(chosen_of(result), tables)
             if output is not None:
                 ended["answer"] = tables.text(ANSWER, output.text, call=call)
             tables.call(uid, session, ended)
@@ -134,7 +132,7 @@ class Recorder(Plugin, name="history"):
     async def fail_call(self, payload: Any, ctx: HookContext) -> None:
         """Keep why a verb has failed, and wait until all of it is written."""
         uid, session, error = payload.request_id, payload.session_id, payload.error
-        if not _is_outermost(payload):
+        if not is_outermost(payload):
             return
         known = self._calls.pop(uid, _Call())
         cancelled = isinstance(error, asyncio.CancelledError | GenerationCancelledError)
@@ -142,9 +140,9 @@ class Recorder(Plugin, name="history"):
 
         def write(tables: Tables) -> None:
             if tables.number_of_call(uid) is None:
-                tables.call(uid, session, _begun(known.begun or payload, tables))
-            ended = {"outcome": "cancelled" if cancelled else "error", "seconds": _seconds(payload)}
-            ended |= _chosen(result, tables) if isinstance(result, SamplingResult) else {}
+                tables.call(uid, session, _blanked(begun_of(known.begun or payload), tables))
+            ended = {"outcome": "cancelled" if cancelled else "error", "seconds": seconds_of(payload)}
+            ended |= _blanked(chosen_of(result), tables) if isinstance(result, SamplingResult) else {}
             ended["error"] = tables.blank(f"{type(error).__name__}: {error}")
             tables.call(uid, session, ended)
             tables.leave_call(uid)
@@ -164,7 +162,7 @@ class Recorder(Plugin, name="history"):
         def write(tables: Tables) -> None:
             number = tables.number_of_call(uid)
             if number is None:
-                number = tables.call(uid, session, _begun(call.begun, tables))
+                number = tables.call(uid, session, _blanked(begun_of(call.begun), tables))
             tables.attempt(number, place, attempt.told())
 
         if attempt.success:
@@ -208,7 +206,7 @@ class Recorder(Plugin, name="history"):
         usage: Usage | None,
     ) -> None:
         backend = payload.backend
-        seconds = _seconds(payload)
+        seconds = seconds_of(payload)
         error = None if answers is not None else payload.exception
         about = {
             "started": payload.timestamp.timestamp() - seconds,
@@ -238,39 +236,13 @@ class Recorder(Plugin, name="history"):
         """Return the secrets of the environment and of a backend, with those that it stands in front of."""
         known = self._secrets.get(backend)
         if known is None:
-            within = [secret for each in _all_of(backend) for secret in secrets_within(vars(each))]
-            known = self._secrets[backend] = (*secrets_within(os.environ), *within)
+            known = self._secrets[backend] = secrets_behind(backend)
         return known
 
 
-def _is_outermost(payload: Any) -> bool:
-    """Tell whether a verb is no part of another one, whose call it then belongs to."""
-    return bool(payload.action_id == payload.request_id)
-
-
-def _begun(payload: Any, tables: Tables) -> dict[str, Any]:
-    """Return how a call began, by column."""
-    strategy = getattr(payload, "strategy", None)
-    return {
-        "started": payload.timestamp.timestamp(),
-        "kind": payload.component_type,
-        "asked": tables.blank(_asked(payload.action)),
-        "strategy": None if strategy is None else repr(strategy),
-    }
-
-
-def _seconds(payload: Any) -> float:
-    return float(round(payload.latency_ms / 1000, 6))
-
-
-def _asked(action: object) -> str:
-    """Return in words what a call asks."""
-    for name in _ASKED:
-        held = getattr(action, name, None)
-        words = getattr(held, "value", held)
-        if isinstance(words, str) and words.strip():
-            return words
-    return type(action).__name__
+def _blanked(about: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
+    """Return what is known of a call, by column, without the secrets in it."""
+    return {name: tables.blank(value) for name, value in about.items()}
 
 
 def _sent(payload: Any) -> ChatRequest | None:
@@ -317,22 +289,3 @@ def _completion(output: ModelOutputThunk[Any]) -> Completion:
 def _told(error: BaseException) -> dict[str, Any]:
     known = {name: value for name in ("status", "retry_after") if (value := getattr(error, name, None))}
     return {"type": type(error).__name__, "message": str(error), **known}
-
-
-def _chosen(result: Any, tables: Tables) -> dict[str, Any]:
-    """Return what a strategy says of its choice, by column."""
-    checked = any(attempt.results for attempt in result.attempts) or not result.success
-    met = "met" if result.success else "not met"
-    steering = getattr(result, "steering", None)
-    return {
-        "outcome": met if checked else "answered",
-        "why": tables.blank(result.why),
-        "chosen": getattr(result, "result_index", None),
-        "steering": canonical(tables.blank(dict(steering))) if steering else None,
-    }
-
-
-def _all_of(backend: object) -> Iterator[object]:
-    yield backend
-    for inner in getattr(backend, "inner_backends", ()):
-        yield from _all_of(inner)

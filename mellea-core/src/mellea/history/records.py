@@ -9,7 +9,14 @@ from attrs import frozen
 
 from mellea.core.response import Chunk, Completion, Usage
 
-__all__ = ["FoundText", "RecordedCall", "RecordedRequest", "RecordedSession"]
+__all__ = [
+    "FoundText",
+    "RecordedCall",
+    "RecordedDraw",
+    "RecordedRequest",
+    "RecordedRow",
+    "RecordedSession",
+]
 
 
 @frozen
@@ -119,6 +126,40 @@ class RecordedRequest:
     started: float
     seconds: float
     error: Mapping[str, Any] | None
+
+
+@frozen
+class RecordedDraw:
+    """An answer that was paid for a row of data.
+
+    Args:
+        key: What names its request; see ``mellea.core.request_key``.
+        draw: Which of the row's answers to that it is, from 0; None once the row draws anew.
+        answer: The answer.
+        usage: Tokens that it took.
+        cost: US dollars that it took; None if nobody knows.
+    """
+
+    key: str
+    draw: int | None
+    answer: tuple[Chunk | Completion, ...]
+    usage: Usage
+    cost: float | None
+
+
+@frozen
+class RecordedRow:
+    """What came of a row of data.
+
+    Args:
+        trial: Which trial it was, from 0.
+        success: Whether it has a result, and no error; None where it is under way.
+        result: What came of it, as JSON values.
+    """
+
+    trial: int
+    success: bool | None
+    result: Any
 
 
 @frozen

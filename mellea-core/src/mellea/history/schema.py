@@ -49,7 +49,18 @@ CREATE INDEX requests_by_key ON requests (key, session, sample);
 CREATE INDEX requests_of_call ON requests (call);
 CREATE VIEW said AS SELECT id, text FROM texts WHERE role NOT IN ('schema', 'tool offered');
 """
-STEPS: tuple[str, ...] = (_FIRST,)
+_MAPPED = """
+ALTER TABLE requests ADD COLUMN of_row BLOB;
+ALTER TABLE requests ADD COLUMN draw INTEGER;
+ALTER TABLE requests ADD COLUMN cost REAL;
+CREATE INDEX requests_of_row ON requests (of_row) WHERE of_row IS NOT NULL;
+CREATE TABLE mapped (
+    id INTEGER PRIMARY KEY, of_row BLOB NOT NULL, version BLOB NOT NULL, program TEXT NOT NULL,
+    session INTEGER REFERENCES sessions, place INTEGER NOT NULL, trial INTEGER NOT NULL, ended REAL,
+    success INTEGER, result TEXT, UNIQUE (of_row, version)
+);
+"""
+STEPS: tuple[str, ...] = (_FIRST, _MAPPED)
 """The script at place n makes version n + 1 of version n; version 0 is an empty file."""
 
 _SEARCH = (

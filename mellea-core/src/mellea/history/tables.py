@@ -192,6 +192,7 @@ class Tables:
         session: str | None,
         about: Mapping[str, Any],
         sample: int | None,
+        of: tuple[bytes, int] | None = None,
     ) -> None:
         """Keep a request with its answer or its error.
 
@@ -203,21 +204,57 @@ class Tables:
             session: The id of the session.
             about: What else is known, by column.
             sample: Which answer it is of a request that has the same ones each time; None for the next one.
+            of: The row of data that it was made for, and which of the row's answers to it this is.
         """
-        number, of = self.number_of_call(call or ""), self.number_of_session(session)
+        number, within = self.number_of_call(call or ""), self.number_of_session(session)
         if sample is None and answers is not None:
-            sample = self._next_sample(key, of)
+            sample = self._next_sample(key, within) if of is None else of[1]
         row = {
             **about,
             "key": key,
             "sample": None if answers is None else sample,
             "call": number,
-            "session": of,
+            "session": within,
             **{name: asked.get(name, "") for name in _NAMED},
-            "request": canonical(self._asked(asked, number, of)),
-            "answer": None if answers is None else canonical(self._answers(answers, number, of)),
+            "request": canonical(self._asked(asked, number, within)),
+            "answer": None if answers is None else canonical(self._answers(answers, number, within)),
         }
+        if of is not None:
+            row |= {"of_row": of[0], "draw": None if answers is None else of[1]}
         self._insert("requests", row)
+
+    def mapped(self, row: bytes, version: bytes, session: str, about: Mapping[str, Any]) -> None:
+        """Keep what came of a row of data.
+
+        Args:
+            row: What names it.
+            version: What names the program that it went through, with its options.
+            session: The id of the session.
+            about: What is known of it, by column; ``result`` as JSON values.
+        """
+        result = json.dumps(self.blank(about["result"]), ensure_ascii=False)
+        known = {**about, "result": result, "session": self.number_of_session(session)}
+        changed = ", ".join(f"{name} = excluded.{name}" for name in known)
+        named = {"of_row": row, "version": version, **known}
+        self._file.execute(
+            f"INSERT INTO mapped ({', '.join(named)}) VALUES ({', '.join('?' * len(named))}) "  # noqa: S608  names of ours alone
+            f"ON CONFLICT (of_row, version) DO UPDATE SET {changed}",
+            _sound(named.values()),
+        )
+
+    def draw_anew(self, row: bytes, version: bytes, trial: int) -> None:
+        """Take note that a row is tried once more, and what it was answered is not given to it again.
+
+        Args:
+            row: What names it.
+            version: What names its program.
+            trial: Which trial begins, from 0.
+        """
+        self._file.execute("UPDATE requests SET draw = NULL WHERE of_row = ?", (row,))
+        self._file.execute(
+            "UPDATE mapped SET trial = ?, success = NULL, result = NULL WHERE of_row = ? AND version = ?",
+            (trial, row, version),
+        )
 
     def _next_sample(self, key: str, session: int | None) -> int:
         """Return how many answers to a request a session has had."""
