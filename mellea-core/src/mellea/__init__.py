@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mellea.core.requirement import Requirement, ValidationResult
     from mellea.core.sampling import SamplingResult
     from mellea.core.thunk import ModelOutputThunk
+    from mellea.mapping.mapping import amap, map  # noqa: A004  it is read as mellea.map
     from mellea.stdlib import functional as mfuncs
     from mellea.stdlib.components.docs.document import Document
     from mellea.stdlib.components.genstub import generative
@@ -66,8 +67,10 @@ __getattr__, __dir__ = lazy_names(
         "TemplateRepresentation": "mellea.core.component",
         "ValidationResult": "mellea.core.requirement",
         "check": "mellea.stdlib.requirements.requirement",
+        "amap": "mellea.mapping.mapping",
         "generative": "mellea.stdlib.components.genstub",
         "get_session": "mellea.stdlib.session",
+        "map": "mellea.mapping.mapping",
         "mfuncs": "mellea.stdlib.functional:",
         "mify": "mellea.stdlib.components.mify",
         "model_ids": "mellea.backends.model_ids:",
@@ -101,9 +104,11 @@ __all__ = [
     "TemplateRepresentation",
     "ValidationResult",
     "__version__",
+    "amap",
     "check",
     "generative",
     "get_session",
+    "map",
     "mfuncs",
     "mify",
     "model_ids",

@@ -1,7 +1,7 @@
 """The command line.
 
-``mellea backends``, ``contexts``, ``strategies``, ``hooks``, ``doctor``, ``run``, ``chat``, ``show``,
-``history``, ``eval``, ``compare``, ``serve``, ``mcp`` and ``new-plugin``.
+``mellea backends``, ``contexts``, ``strategies``, ``hooks``, ``doctor``, ``run``, ``chat``, ``map``,
+``eval``, ``compare``, ``serve``, ``mcp``, ``show``, ``history`` and ``new-plugin``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
 backend.
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.handler is None:
         parser.print_help(sys.stderr)
         return 2
+    arguments.asked = sys.argv[1:] if argv is None else list(argv)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         return _carry_out(arguments)
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_history(commands, json)
     _add_evaluation(command)
     _add_serving(command)
+    _add_map(command)
     listing = (json, check)
     command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
@@ -260,6 +262,37 @@ def _add_serving(command: Callable[..., argparse.ArgumentParser]) -> None:
         const=8081,
         help="over HTTP on this machine (8081), in place of standard input and output",
     )
+
+
+def _add_map(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add ``mellea map``."""
+    rows = command("map", "mellea.cli.mapping:map_file", "take the rows of a file through a program")
+    rows.add_argument("program", metavar="PROGRAM", help="program.py, or program.py:function")
+    rows.add_argument(
+        "--input", metavar="FILE", required=True, help="the rows: .jsonl, .json, .csv, .tsv or .parquet"
+    )
+    rows.add_argument("--output", metavar="FILE", help="write the results there, one JSON object a line")
+    rows.add_argument("--failed", metavar="FILE", help="and those of rows that failed there")
+    rows.add_argument("--journal", metavar="FILE", help="what is done by now ($MELLEA_HISTORY, else runs.db)")
+    rows.add_argument("--no-journal", action="store_true", help="keep none: all is paid for again next time")
+    rows.add_argument(
+        "--estimate", metavar="N", type=_positive, nargs="?", const=20,
+        help="try a sample (20), say what all would take, and write nothing",
+    )  # fmt: skip
+    rows.add_argument("--limit", metavar="N", type=_positive, help="take the first N rows alone")
+    rows.add_argument(
+        "--passes", metavar="N", type=_positive, default=2, help="how often a row that fails is tried (2)"
+    )
+    rows.add_argument("--as-they-come", action="store_true", help="write results in no order, none waits")
+    rows.add_argument("-j", "--concurrency", metavar="N", type=_positive, help="the most at a time (32)")
+    rows.add_argument("-b", "--backend", metavar="NAME", help="an installed backend")
+    rows.add_argument("-m", "--model", metavar="ID", help="the model (default: the backend's own)")
+    rows.add_argument("--max-tokens", metavar="N", type=_positive, help="the most tokens of an answer")
+    rows.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
+    rows.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
+    rows.add_argument("--engine", choices=("local", "ray"), default="local", help="where rows run (local)")
+    rows.add_argument("--workers", metavar="N", type=_positive, help="how many actors of Ray")
+    rows.add_argument("--num-gpus", metavar="X", type=float, help="GPUs of each actor of Ray")
 
 
 def _add_history(commands: Any, json: argparse.ArgumentParser) -> None:

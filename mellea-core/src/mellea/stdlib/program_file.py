@@ -29,7 +29,8 @@ def load_program(name: str) -> Callable[..., Any]:
     module.
 
     Args:
-        name: ``program.py:function`` or ``package.module:function``.
+        name: ``program.py:function`` or ``package.module:function``; ``program.py`` alone where one function
+            is defined in it.
 
     Raises:
         UsageError: There is no such file, module or function; or it is no function.
@@ -38,6 +39,8 @@ def load_program(name: str) -> Callable[..., Any]:
     if not separator:
         place, function = name, ""
     module = load_module(place)
+    if not function and len(only := _functions(module)) == 1:
+        (function,) = only
     found = getattr(module, function, None) if function else None
     if not callable(found):
         known = ", ".join(_functions(module)) or "none"

@@ -224,6 +224,10 @@ class GenerativeStub(ABC, Generic[P, R, C]):
     def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return what a call comes to, or the call on its way."""
 
+    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Carry out a call that is awaited, whether the function is asynchronous or waits; see the class."""
+        return await self._call(args, kwargs)
+
     def bind_backend(self, backend: Backend | None) -> Callable[..., Coroutine[Any, Any, Any]]:
         """Return the function as a tool: it asks a backend, in a conversation of its own.
 
