@@ -8,6 +8,7 @@ import json
 import pytest
 
 from mellea.core import UsageError
+from mellea.core.price import Price
 from mellea.evaluation import Candidate, Task, compare
 from mellea.testing import Fault, ScriptedBackend
 
@@ -165,3 +166,16 @@ def test_comparison_is_written_as_json_and_as_a_page(tmp_path):
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(UsageError):
         compare(right, wrong, TASKS, **settings)
+
+
+def test_price_of_a_point_is_told_where_the_prices_are_known():
+    backend = ScriptedBackend("right")
+    backend.price = Price(1_000.0, 1_000.0)
+
+    found = compare(wrong, Candidate(backend=backend, name="paid"), TASKS)
+
+    assert found.winner == "paid"
+    assert found.money_per_point == pytest.approx(0.00003)
+    assert "and $0.000030." in found.table()
+    assert "$ a task" in found.table()
+    assert found.to_dict()["money_per_point"] == found.money_per_point

@@ -6,14 +6,16 @@ import asyncio
 import html.parser
 import io
 import json
+import threading
 
 import pytest
 from pydantic import BaseModel
 
 from mellea import MelleaSession, generative, start_session
-from mellea.core import RateLimitError, UsageError
+from mellea.core import RateLimitError, Usage, UsageError
+from mellea.core.price import Price
 from mellea.evaluation import Candidate, Task, aevaluate, evaluate
-from mellea.testing import Fault, ScriptedBackend
+from mellea.testing import Fault, Reply, ScriptedBackend
 
 SHORT = {"words": {"at_most": 2}}
 
@@ -183,6 +185,7 @@ def test_sessions_are_apart_and_the_backend_stays_open():
         ([7], {}, "nothing that answers tasks"),
         (["none.py:f"], {}, "There is no file none.py"),
         ([without_session], {"concurrency": 0}, "concurrency is 0"),
+        ([without_session], {"time_limit": 0}, "time_limit is 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(candidates, settings, said):
@@ -257,3 +260,36 @@ def test_session_is_not_needed_where_nothing_asks_for_one(monkeypatch):
     assert evaluate([Task("a", requirements=[SHORT])], without_session).outcomes[0].success
     with pytest.raises(Exception, match="none-such"):
         start_session()
+
+
+@pytest.mark.parametrize(
+    ("price", "money", "shown"),
+    [(Price(1.0, 2.0), 0.004, "$0.0040"), (None, None, "unknown"), (Price(0.0, 0.0), 0.0, "")],
+)
+def test_answers_are_reported_with_what_they_cost(price, money, shown):
+    backend = ScriptedBackend(Reply("a lamp", usage=Usage(2_000, 1_000)))
+    backend.price = price
+
+    report = evaluate([Task("Name a thing.", requirements=[SHORT])], backend)
+
+    spent = report.summaries[0].spent
+    assert (spent.to_dict()["money"], spent.price) == (money, shown)
+    assert ("cost" in report.table().splitlines()[0]) == bool(shown)
+    assert shown in report.table()
+    assert shown in report.to_html()
+
+
+@pytest.mark.parametrize("kind", ["waits", "blocks"])
+def test_program_that_hangs_ends_with_its_time_limit(kind):
+    released = threading.Event()
+
+    async def waits(prompt):
+        await asyncio.Event().wait()
+
+    def blocks(prompt):
+        released.wait()
+
+    report = evaluate([Task("Hi.")], Candidate(locals()[kind]), time_limit=0.01)
+    released.set()
+
+    assert report.outcomes[0].error == "TimeoutError: It took longer than the time limit of 0.01 s."

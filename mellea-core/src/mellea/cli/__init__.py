@@ -184,6 +184,13 @@ def _add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     both.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
     both.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
+    both.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=_seconds,
+        default=600.0,
+        help="the longest that an answer may take (600)",
+    )
     both.add_argument("--json", action="store_true", help="print JSON")
     both.add_argument("--html", metavar="FILE", help="write a page to this file, too")
 

@@ -41,6 +41,7 @@ def evaluate(arguments: Namespace) -> int:
             judge=_judge(arguments),
             judge_options=_limited(arguments.max_judge_tokens),
             concurrency=arguments.concurrency or 8,
+            time_limit=arguments.time_limit,
             on_outcome=_progress(done, planned),
         )
     except KeyboardInterrupt:
@@ -81,6 +82,7 @@ def compare(arguments: Namespace) -> int:
             at_most=arguments.at_most,
             judge=arguments.judge,
             concurrency=arguments.concurrency or 4,
+            time_limit=arguments.time_limit,
             on_pair=_progress(done, planned),
         )
     except KeyboardInterrupt:

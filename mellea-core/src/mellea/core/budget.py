@@ -153,6 +153,12 @@ class Spending:
             return
         for backend in backends:
             self.check_price(backend)
+        with self.counting_money():
+            yield
+
+    @contextmanager
+    def counting_money(self) -> Iterator[None]:
+        """Count what every generation costs that begins in a block."""
         token = _purses.set((*_purses.get(), self))
         try:
             yield

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import field, frozen
 
 from mellea.core._error_words import words_of
 from mellea.core.backend import Backend
+from mellea.core.billing import cost_of
 from mellea.core.budget import Budget, Spending, is_being_cancelled
 from mellea.core.errors import UsageError
 from mellea.core.message import Message
@@ -26,7 +27,12 @@ from mellea.stdlib.program_file import is_program_name, load_program
 from mellea.stdlib.session import MelleaSession
 from mellea.stdlib.session._open import open_backend
 
+if TYPE_CHECKING:
+    from mellea.core.model_api import ModelAPI
+
 __all__ = ["Candidate", "Contestant", "needs_judge", "opened", "tally"]
+
+T = TypeVar("T")
 
 
 @frozen
@@ -98,28 +104,37 @@ class Candidate:
 
 
 class _Tally(Spending):
-    """Counts requests and tokens."""
+    """Counts requests, tokens and money."""
 
     def __init__(self) -> None:
         super().__init__(Budget())
         self.calls = 0
         self.seconds = 0.0
+        self.is_priced = True
 
     def pay(self, usage: Usage | None) -> None:
         self.calls += 1
         super().pay(usage)
 
+    def charge(self, backend: ModelAPI, usage: Usage | None, model: str | None) -> None:
+        cost = cost_of(usage, backend, model)
+        self.is_priced = self.is_priced and cost is not None
+        self.money += cost or 0.0
+
+    def check_price(self, backend: ModelAPI) -> None:
+        """A price that nobody knows is told, and refuses nothing."""
+
     @property
     def spent(self) -> Spent:
-        return Spent(self.calls, self.tokens, self.seconds)
+        return Spent(self.calls, self.tokens, self.seconds, self.money if self.is_priced else None)
 
 
 @contextmanager
 def tally() -> Iterator[_Tally]:
-    """Count the requests, tokens and seconds of a block, and of what is started in it."""
+    """Count the requests, tokens, money and seconds of a block, and of what is started in it."""
     counting, started = _Tally(), time.perf_counter()
     try:
-        with counting.paying():
+        with counting.paying(), counting.counting_money():
             yield counting
     finally:
         counting.seconds = time.perf_counter() - started
@@ -134,12 +149,14 @@ class Contestant:
         backend: What its sessions generate with; None where it has none.
         judge: What judges requirements in words; None where nothing does.
         judge_options: Model options of its calls.
+        time_limit: Seconds that an answer may take, and its verdicts; None for no limit.
     """
 
     candidate: Candidate
     backend: Backend | None
     judge: Backend | None
     judge_options: Mapping[str, Any] | None = None
+    time_limit: float | None = None
 
     async def run(self, task: Task) -> Outcome:
         """Return what comes of a task; an error of the program or a provider is told in it."""
@@ -147,19 +164,29 @@ class Contestant:
         verdicts: tuple[Verdict, ...] = ()
         with tally() as answering:
             try:
-                output = await self._answer(task)
+                output = await self._in_time(self._answer(task))
                 text = str(output)
             except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  the others go on
                 error = _told(raised)
         with tally() as judging:
             if error is None and task.requirements:
                 try:
-                    verdicts = await self._verdicts(task, output)
+                    verdicts = await self._in_time(self._verdicts(task, output))
                 except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  the others go on
                     error = f"It could not be judged: {_told(raised)}"
         return Outcome(
             task.id, self.candidate.name, text, verdicts, error, answering.spent, judging.spent, task.question
         )
+
+    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what some work comes to; a program that hangs is left to itself."""
+        try:
+            async with asyncio.timeout(self.time_limit) as clock:
+                return await work
+        except TimeoutError as error:
+            if not clock.expired():
+                raise
+            raise TimeoutError(f"It took longer than the time limit of {self.time_limit:g} s.") from error
 
     async def _answer(self, task: Task) -> ModelOutputThunk[Any]:
         program = self.candidate.program
@@ -201,6 +228,7 @@ async def opened(
     judge: str | Backend | None,
     tasks: list[Task],
     judge_options: Mapping[str, Any] | None = None,
+    time_limit: float | None = None,
 ) -> AsyncIterator[tuple[Contestant, ...]]:
     """Open the backends of candidates and of their judge, and close with the block those opened here.
 
@@ -209,6 +237,7 @@ async def opened(
         judge: What judges: a backend, its name, or ``backend/model``; by default each candidate's own.
         tasks: What is asked; judges are opened only if one has requirements in words.
         judge_options: Model options of the judge's calls.
+        time_limit: Seconds that an answer may take, and its verdicts.
     """
     own: dict[tuple[str | None, Any], Backend] = {}
 
@@ -230,5 +259,5 @@ async def opened(
         for candidate in candidates:
             needs = candidate.needs_backend or (is_judged and judging is None)
             backend = open_once(candidate.backend, candidate.model) if needs else None
-            ready.append(Contestant(candidate, backend, judging or backend, judge_options))
+            ready.append(Contestant(candidate, backend, judging or backend, judge_options, time_limit))
         yield tuple(ready)

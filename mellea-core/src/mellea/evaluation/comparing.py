@@ -19,7 +19,7 @@ from mellea.evaluation.candidates import Candidate, Contestant, opened, tally
 from mellea.evaluation.comparison import Comparison, compared
 from mellea.evaluation.findings import failing_sides
 from mellea.evaluation.outcomes import Pair, Scoring
-from mellea.evaluation.running import check_concurrency, check_one_judge
+from mellea.evaluation.running import TIME_LIMIT, check_concurrency, check_one_judge, check_time_limit
 from mellea.evaluation.sequential import PairedTest
 from mellea.evaluation.tasks import Task, tasks_of
 
@@ -39,6 +39,7 @@ async def acompare(
     concurrency: int = 4,
     seed: int = 0,
     judge_options: Mapping[str, Any] | None = None,
+    time_limit: float | None = TIME_LIMIT,
     on_pair: Callable[[Pair], object] | None = None,
 ) -> Comparison:
     """Return which of two candidates is better, as soon as it is known.
@@ -60,6 +61,8 @@ async def acompare(
         concurrency: How many tasks run at the same time, some of them ahead of the test.
         seed: Seed of the order of the tasks.
         judge_options: Model options of the judges' calls.
+        time_limit: Seconds that an answer may take, and its verdicts, before it counts as an error; None for
+            no limit.
         on_pair: Is told each pair as it is counted, for whoever may be interrupted.
 
     Raises:
@@ -69,6 +72,7 @@ async def acompare(
         ProviderError: A backend cannot be opened, because its server or weights are not there.
     """
     check_concurrency(concurrency)
+    check_time_limit(time_limit)
     sides = (Candidate.of(a), Candidate.of(b))
     if (one := sides[0]) == sides[1]:
         raise UsageError(
@@ -86,7 +90,7 @@ async def acompare(
     counted: list[Pair] = []
     with tally() as counting:
         async with (
-            opened(sides, judge, known, judge_options) as (first, second),
+            opened(sides, judge, known, judge_options, time_limit) as (first, second),
             aclosing(_pairs(first, second, known, concurrency)) as pairs,
         ):
             async for pair in pairs:

@@ -81,10 +81,16 @@ class Comparison:
         """Calls that the better side makes more for a task, for each point that it is better by."""
         return self._per_point("calls")
 
+    @property
+    def money_per_point(self) -> float | None:
+        """US dollars that the better side costs more on a task, for each point that it is better by."""
+        return self._per_point("money")
+
     def _per_point(self, what: str) -> float | None:
-        if self.finding not in ("a", "b") or not self.difference:
+        spent = [getattr(side.spent, what) for side in self.sides]
+        if self.finding not in ("a", "b") or not self.difference or None in spent:
             return None
-        a, b = (getattr(side.spent, what) / side.success.total for side in self.sides)
+        a, b = (all_of / side.success.total for all_of, side in zip(spent, self.sides, strict=True))
         return float(a - b) / (100 * self.difference)
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,6 +108,7 @@ class Comparison:
             "pairs": len(self.pairs),
             "tokens_per_point": self.tokens_per_point,
             "calls_per_point": self.calls_per_point,
+            "money_per_point": self.money_per_point,
             "spent": self.spent.to_dict(),
             "sides": [side.to_dict() for side in self.sides],
             "results": [outcome.to_dict() for outcome in self.report.outcomes],
@@ -125,9 +132,12 @@ class Comparison:
 
     def table(self) -> str:
         """Return what was found, and what it cost, as text."""
-        head = ("", "passed", "rate", "calls a task", "tokens a task", "s a task")
-        rows = [_row(side) for side in self.sides if side.success.total]
-        return "\n".join([visible(self.why), "", *table_of(head, rows), *self._notes()])
+        sides = [side for side in self.sides if side.success.total]
+        is_free = not any(side.spent.price for side in sides)
+        head = ("", "passed", "rate", "calls a task", "tokens a task", "s a task", "$ a task")
+        shown = len(head) - is_free
+        rows = [_row(side)[:shown] for side in sides]
+        return "\n".join([visible(self.why), "", *table_of(head[:shown], rows), *self._notes()])
 
     def _notes(self) -> Iterator[str]:
         alone = [
@@ -141,15 +151,20 @@ class Comparison:
         )
         tokens, calls = self.tokens_per_point, self.calls_per_point
         if tokens is not None and calls is not None:
+            money = f", and ${self.money_per_point:.6f}" if self.money_per_point else ""
             yield (
-                f"Each point costs {tokens:.1f} tokens and {calls:.3f} calls a task."
+                f"Each point costs {tokens:.1f} tokens and {calls:.3f} calls a task{money}."
                 if tokens > 0 or calls > 0
                 else f"{self.winner} costs no more than the other."
             )
         yield (
             f"It took {counted(self.spent.calls, 'call')} and {self.spent.tokens:,} tokens in "
-            f"{self.spent.seconds:.1f} s."
+            f"{self.spent.seconds:.1f} s{self._price()}."
         )
+
+    def _price(self) -> str:
+        price = self.spent.price
+        return ", at a price that nobody knows" if price == "unknown" else f", for {price}" if price else ""
 
     def show(self, file: Writable | None = None) -> None:
         """Print what was found.
@@ -170,6 +185,7 @@ def _row(side: Summary) -> tuple[str, ...]:
         f"{side.spent.calls / total:.1f}",
         f"{side.spent.tokens / total:,.0f}",
         f"{side.seconds_each:.2f}",
+        "unknown" if side.spent.money is None else f"{side.spent.money / total:.6f}",
     )
 
 

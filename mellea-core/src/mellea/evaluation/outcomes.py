@@ -43,18 +43,38 @@ class Spent:
         calls: Requests that a model has answered.
         tokens: Tokens read and written.
         seconds: Time, of which tasks that run side by side each take their own.
+        money: US dollars; None where nobody knows what a model costs.
     """
 
     calls: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    money: float | None = 0.0
 
     def __add__(self, other: Spent) -> Spent:
-        return Spent(self.calls + other.calls, self.tokens + other.tokens, self.seconds + other.seconds)
+        known = self.money is not None and other.money is not None
+        return Spent(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.seconds + other.seconds,
+            self.money + other.money if known else None,  # type: ignore[operator]  # both are numbers
+        )
+
+    @property
+    def price(self) -> str:
+        """The money in words: nothing for what costs nothing, ``unknown`` where nobody knows."""
+        if self.money is None:
+            return "unknown"
+        return f"${self.money:,.4f}" if self.money else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"calls": self.calls, "tokens": self.tokens, "seconds": round(self.seconds, 6)}
+        return {
+            "calls": self.calls,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 6),
+            "money": None if self.money is None else round(self.money, 9),
+        }
 
 
 @frozen

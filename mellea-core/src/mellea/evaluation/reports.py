@@ -14,7 +14,7 @@ from attrs import field, frozen
 from mellea.core.pages import page_template
 from mellea.core.terminal import Writable, in_signs_of, visible
 from mellea.core.trace import write_text
-from mellea.evaluation.outcomes import Outcome, Rate, Summary, summarised
+from mellea.evaluation.outcomes import Outcome, Rate, Spent, Summary, summarised
 
 __all__ = ["Report", "as_percent", "spent_each", "table_of"]
 
@@ -101,20 +101,23 @@ class Report:
 
     def table(self) -> str:
         """Return the rates of each candidate as a table, and the errors below it."""
-        head = ("", "passed", "rate", "95%", "calls", "tokens", "s each")
+        head: tuple[str, ...] = ("", "passed", "rate", "95%", "calls", "tokens", "s each")
+        is_free = not any(summary.spent.price for summary in self.summaries)
+        if not is_free:
+            head = (*head, "cost")
         rows: list[Sequence[str]] = []
         for summary in self.summaries:
-            spent = spent_each(summary)
-            rows.append(
-                (*_cells(summary.success, summary.name), spent["calls"], spent["tokens"], spent["seconds"])
-            )
-            rows += [(*_cells(rate, f"  {rate.name}"), "", "", "") for rate in summary.requirements]
+            spent = tuple(spent_each(summary).values())[: 3 if is_free else 4]
+            rows.append((*_cells(summary.success, summary.name), *spent))
+            rows += [(*_cells(rate, f"  {rate.name}"), *[""] * len(spent)) for rate in summary.requirements]
         return "\n".join([*table_of(head, rows), *self._notes()])
 
     def _notes(self) -> Iterator[str]:
         judged = sum(summary.judged.tokens for summary in self.summaries)
         if judged:
-            yield f"The judges read and wrote {judged:,} more tokens."
+            price = sum((summary.judged for summary in self.summaries), Spent()).price
+            known = price and price != "unknown"
+            yield f"The judges read and wrote {judged:,} more tokens{f', for {price}' if known else ''}."
         if not self.is_complete:
             yield f"Interrupted: {len(self.outcomes)} of {self.planned} tasks were run."
         failed = [outcome for outcome in self.outcomes if outcome.error is not None]
@@ -141,12 +144,13 @@ def as_percent(rate: float) -> str:
 
 
 def spent_each(summary: Summary) -> dict[str, str]:
-    """Return what a candidate's answers took, in words: calls and tokens in all, seconds each."""
+    """Return what a candidate's answers took, in words: calls, tokens and money in all, seconds each."""
     spent = summary.spent
     return {
         "calls": f"{spent.calls:,}",
         "tokens": f"{spent.tokens:,}",
         "seconds": f"{summary.seconds_each:.2f}",
+        "price": spent.price,
     }
 
 

@@ -16,7 +16,17 @@ from mellea.evaluation.outcomes import Outcome
 from mellea.evaluation.reports import Report
 from mellea.evaluation.tasks import Task, tasks_of
 
-__all__ = ["aevaluate", "check_concurrency", "check_one_judge", "evaluate"]
+__all__ = [
+    "TIME_LIMIT",
+    "aevaluate",
+    "check_concurrency",
+    "check_one_judge",
+    "check_time_limit",
+    "evaluate",
+]
+
+TIME_LIMIT = 600.0
+"""Seconds that an answer may take, unless somebody says otherwise."""
 
 
 async def aevaluate(
@@ -25,6 +35,7 @@ async def aevaluate(
     judge: str | Backend | None = None,
     concurrency: int = 8,
     judge_options: Mapping[str, Any] | None = None,
+    time_limit: float | None = TIME_LIMIT,
     on_outcome: Callable[[Outcome], object] | None = None,
 ) -> Report:
     """Return what comes of tasks with each of some candidates.
@@ -39,6 +50,8 @@ async def aevaluate(
             candidate's own.
         concurrency: How many tasks run at the same time.
         judge_options: Model options of the judges' calls.
+        time_limit: Seconds that an answer may take, and its verdicts, before it counts as an error; None for
+            no limit.
         on_outcome: Is told each outcome as it comes, for whoever may be interrupted.
 
     Raises:
@@ -48,6 +61,7 @@ async def aevaluate(
         ProviderError: A backend cannot be opened, because its server or weights are not there.
     """
     check_concurrency(concurrency)
+    check_time_limit(time_limit)
     known = tasks_of(tasks)
     answering = tuple(map(Candidate.of, candidates)) or (Candidate(),)
     _check_names(answering)
@@ -62,7 +76,7 @@ async def aevaluate(
             on_outcome(outcome)
         return outcome
 
-    async with opened(answering, judge, known, judge_options) as ready:
+    async with opened(answering, judge, known, judge_options, time_limit) as ready:
         outcomes = await gather_or_cancel(run(contestant, task) for task in known for contestant in ready)
     return Report(tuple(outcomes), len(outcomes), time.perf_counter() - started)
 
@@ -78,6 +92,19 @@ def check_concurrency(concurrency: object) -> None:
     """
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
         raise UsageError(f"concurrency is {concurrency!r}.", hint="Pass a whole number, 1 or more.")
+
+
+def check_time_limit(seconds: object) -> None:
+    """Refuse what is no time.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if seconds is None or (
+        isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    ):
+        return
+    raise UsageError(f"time_limit is {seconds!r}.", hint="Pass seconds above zero, or None for no limit.")
 
 
 def check_one_judge(candidates: Sequence[Candidate], judge: object, tasks: Iterable[Task]) -> None:
