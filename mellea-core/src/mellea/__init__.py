@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mellea.stdlib.components.simple import SimpleComponent
     from mellea.stdlib.context.chat import ChatContext
     from mellea.stdlib.context.simple import SimpleContext
+    from mellea.stdlib.prompts import load_prompts
     from mellea.stdlib.requirements.requirement import check, req, simple_validate
     from mellea.stdlib.sampling.repair import RejectionSamplingStrategy
     from mellea.stdlib.session import MelleaSession, get_session, start_backend, start_session
@@ -71,6 +72,7 @@ __getattr__, __dir__ = lazy_names(
         "generative": "mellea.stdlib.components.genstub",
         "get_session": "mellea.stdlib.session",
         "map": "mellea.mapping.mapping",
+        "load_prompts": "mellea.stdlib.prompts",
         "mfuncs": "mellea.stdlib.functional:",
         "mify": "mellea.stdlib.components.mify",
         "model_ids": "mellea.backends.model_ids:",
@@ -109,6 +111,7 @@ __all__ = [
     "generative",
     "get_session",
     "map",
+    "load_prompts",
     "mfuncs",
     "mify",
     "model_ids",

@@ -18,8 +18,9 @@ __all__ = [
     "UnresolvedNameError",
     "captured_names",
     "format_annotation",
-    "format_declaration",
+    "format_head",
     "resolve_annotations",
+    "with_docstring",
 ]
 
 
@@ -66,13 +67,10 @@ def captured_names(function: Callable[..., Any], frame: types.FrameType | None) 
     return {name: value for name, value in frame.f_locals.items() if name in spoken}
 
 
-def format_declaration(
+def format_head(
     function: Callable[..., Any], parameters: list[inspect.Parameter], hints: Mapping[str, Any]
 ) -> str:
-    """Return the head of a function and its docstring.
-
-    The head is written as it would be without ``from __future__ import annotations``.
-    """
+    """Return the head of a function, as it would be without ``from __future__ import annotations``."""
     signature = inspect.Signature(
         [
             parameter.replace(annotation=_Shown.of(parameter.name, hints), default=_default(parameter))
@@ -81,8 +79,12 @@ def format_declaration(
         return_annotation=_Shown.of("return", hints),
     )
     head = "async def" if inspect.iscoroutinefunction(function) else "def"
-    doc = inspect.getdoc(function)
-    lines = [f"{head} {function.__name__}{signature}:"]
+    return f"{head} {function.__name__}{signature}:"
+
+
+def with_docstring(head: str, doc: str | None) -> str:
+    """Return the head of a function with a docstring below it."""
+    lines = [head]
     if doc and "\n" in doc:
         lines += ['    """', *(f"    {line}".rstrip() for line in doc.split("\n")), '    """']
     else:

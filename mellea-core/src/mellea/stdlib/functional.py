@@ -50,6 +50,7 @@ from mellea.stdlib._signatures import (
     with_options,
 )
 from mellea.stdlib._told import told
+from mellea.stdlib._wording import Wording, reworded, reworded_requirement, words_in_force
 from mellea.stdlib.components.instruction import Instruction
 from mellea.stdlib.requirements.validate import validate_all
 from mellea.stdlib.sampling._default_strategy import DEFAULT_STRATEGY, needed_strategy
@@ -246,11 +247,29 @@ def _task(description: str | Span, parts: InstructionParts) -> Instruction:
     Raises:
         UsageError: It asks for nothing.
     """
+    if words := words_in_force():
+        description, parts = _reworded(description, parts, words)
     made = Instruction(description, **parts)
     asked = (made.description, made.prefix, *made.images, *made.audio)
     if not any(str(part).strip() if type(part) is CBlock else part is not None for part in asked):
         raise UsageError("The task is empty.", hint="Say what the model is to do.")
     return made
+
+
+def _reworded(
+    description: str | Span, parts: InstructionParts, words: tuple[Wording, ...]
+) -> tuple[str | Span, InstructionParts]:
+    """Return the texts of a task in the words that are in force; what fills them comes later."""
+    if isinstance(description, str):
+        description = reworded("task", description, words=words)
+    given: InstructionParts = {**parts}
+    if isinstance(prefix := parts.get("prefix"), str):
+        given["prefix"] = reworded("prefix", prefix, words=words)
+    if isinstance(requirements := parts.get("requirements"), list | tuple):
+        given["requirements"] = [
+            reworded_requirement(one, words) if isinstance(one, Requirement) else one for one in requirements
+        ]
+    return description, given
 
 
 async def send_message(

@@ -44,12 +44,14 @@ from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._annotations import UnresolvedNameError, captured_names, format_annotation
 from mellea.stdlib._asked import Asked
 from mellea.stdlib._told import told
+from mellea.stdlib._wording import Wording, words_in_force
 from mellea.stdlib.components._generative.call import (
     ArgPreconditionRequirement,
     GenerativeCall,
     PreconditionException,
     check_arguments,
     on_value,
+    reworded_call,
 )
 from mellea.stdlib.components._generative.call import Argument as _Argument
 from mellea.stdlib.components._generative.declaration import Declaration
@@ -122,6 +124,7 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         self._declared = Declaration(function, names)
         self._settings = settings
         self._receiver: tuple[Any, ...] = ()
+        self._wording: tuple[Wording, ...] = ()
         with contextlib.suppress(
             UnresolvedNameError
         ):  # names that are defined further down exist at the first call
@@ -228,6 +231,26 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         """Carry out a call that is awaited, whether the function is asynchronous or waits; see the class."""
         return await self._call(args, kwargs)
 
+    @property
+    def head(self) -> str:
+        """The head of the function, as the prompt shows it."""
+        return self._declared.types[0]
+
+    @property
+    def declaration(self) -> str:
+        """The head and the docstring of the function, as its prompt shows them in its own words."""
+        return self._declared.text
+
+    def with_wording(self, words: Wording) -> Self:
+        """Return the function with other words than its own.
+
+        Args:
+            words: What gives them, such as ``load_prompts("prompts.json")``.
+        """
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self), _wording=(*self._wording, words))
+        return twin
+
     def bind_backend(self, backend: Backend | None) -> Callable[..., Coroutine[Any, Any, Any]]:
         """Return the function as a tool: it asks a backend, in a conversation of its own.
 
@@ -274,7 +297,8 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         strategy: SamplingStrategy,
     ) -> SamplingResult[Any]:
         """Make the attempts; a result has a value of the return type."""
-        declaration, hints, schema = self._declared.types
+        head, hints, schema = self._declared.types
+        words = words_in_force(*self._wording)
         named = {name: format_annotation(hint) for name, hint in hints.items()}
         arguments = [
             _Argument.of("self", type(one).__name__, _describe_receiver(one))
@@ -283,7 +307,11 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         ]
         arguments += [_Argument.of(name, named.get(name), value) for name, value in values.items()]
         wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
-        call: GenerativeCall[Any] = GenerativeCall(declaration, tuple(arguments), wanted, schema)
+        call: GenerativeCall[Any] = GenerativeCall(
+            self._declared.text, tuple(arguments), wanted, schema, head=head
+        )
+        if words:
+            call = reworded_call(call, self.__name__, head, self._declared.docstring, words)
         await check_arguments(call, values, settings.precondition_requirements, backend)
         config = settings.config(schema, options, backend)
         required = [on_value(requirement, schema) for requirement in settings.requirements]
@@ -317,11 +345,10 @@ class GenerativeStub(ABC, Generic[P, R, C]):
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return what the function says of itself; ``arguments`` is None, as it is not called."""
-        declaration, _, _ = self._declared.types
         function = {
             "name": self.__name__,
             "signature": str(inspect.signature(self._declared.function)),
-            "docstring": inspect.getdoc(self._declared.function) or "",
+            "docstring": self._declared.docstring,
         }
         return TemplateRepresentation(
             self,
@@ -329,7 +356,7 @@ class GenerativeStub(ABC, Generic[P, R, C]):
                 "function": function,
                 "arguments": None,
                 "requirements": [one.description for one in self._shown()],
-                "declaration": declaration,
+                "declaration": self._declared.text,
             },
             template_order=[type(self).__name__, "GenerativeStub"],
         )

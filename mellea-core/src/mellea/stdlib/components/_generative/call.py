@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,10 @@ from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import MelleaError, OutputParseError, UsageError
 from mellea.core.generation import resolve_all
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
+from mellea.core.sources import Sources
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib._annotations import with_docstring
+from mellea.stdlib._wording import Wording, reworded, reworded_requirement, shown_examples
 from mellea.stdlib.components._generative.envelope import unwrap_value, wrap_value
 from mellea.stdlib.components.mobject import is_span
 from mellea.stdlib.context.simple import SimpleContext
@@ -31,6 +35,7 @@ __all__ = [
     "PreconditionException",
     "check_arguments",
     "on_value",
+    "reworded_call",
 ]
 
 T = TypeVar("T")
@@ -119,16 +124,34 @@ class GenerativeCall(Component[T]):
         arguments: The arguments.
         requirements: What the result must respect, as the prompt shows it.
         schema: Reads the answer.
+        examples: Calls that went well: the arguments, and the answer to them.
+        head: The function's head alone.
     """
 
     declaration: str
     arguments: tuple[Argument, ...]
     requirements: tuple[Requirement, ...]
     schema: OutputSchema = field(repr=False)
+    examples: tuple[tuple[CBlock, CBlock], ...] = ()
+    head: str = ""
 
     def parts(self) -> list[Span]:
-        """Return the arguments' spans and the requirements."""
-        return [*(span for argument in self.arguments for span in argument.spans), *self.requirements]
+        """Return the arguments' spans, the requirements and the examples."""
+        spans = [span for argument in self.arguments for span in argument.spans]
+        return [*spans, *self.requirements, *(block for pair in self.examples for block in pair)]
+
+    def arguments_text(self) -> str | None:
+        """Return the arguments as the prompt shows them; None if they are not all text."""
+        spans = [span for argument in self.arguments for span in argument.spans]
+        if not all(type(span) is CBlock for span in spans):
+            return None
+        return "\n".join(
+            one.name
+            + (f" ({one.annotation})" if one.annotation else "")
+            + ": "
+            + "\n".join(map(str, one.spans))
+            for one in self.arguments
+        )
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return declaration, requirements and arguments for the template."""
@@ -138,6 +161,7 @@ class GenerativeCall(Component[T]):
             {
                 "declaration": self.declaration,
                 "requirements": self.requirements,
+                "examples": self.examples,
                 "arguments": [
                     {"name": one.name, "annotation": one.annotation, "values": one.shown_spans()}
                     for one in self.arguments
@@ -151,6 +175,33 @@ class GenerativeCall(Component[T]):
     def _parse(self, computed: ModelOutputThunk[Any]) -> T:
         value: T = self.schema.parse(str(computed))
         return value
+
+
+def reworded_call(
+    call: GenerativeCall[T], name: str, head: str, docstring: str, words: tuple[Wording, ...]
+) -> GenerativeCall[T]:
+    """Return a call in the words that are in force.
+
+    Args:
+        call: The call.
+        name: The name of the function.
+        head: Its head.
+        docstring: What it says of itself.
+        words: What is in force.
+    """
+    shown = tuple(reworded_requirement(one, words, name) for one in call.requirements)
+    examples = tuple(
+        (
+            CBlock(one.arguments, sources=_EXAMPLES),
+            CBlock(json.dumps({"result": one.result}, ensure_ascii=False), sources=_EXAMPLES),
+        )
+        for one in shown_examples(head, words)
+    )
+    text = with_docstring(head, reworded("docstring", docstring, name, words))
+    return attrs.evolve(call, declaration=text, requirements=shown, examples=examples)
+
+
+_EXAMPLES = Sources.of("document", "examples")
 
 
 class ArgPreconditionRequirement(Requirement):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
-from mellea.stdlib._annotations import format_declaration, resolve_annotations
+from mellea.stdlib._annotations import format_head, resolve_annotations, with_docstring
 from mellea.stdlib.components._generative.envelope import answer_schema
 from mellea.stdlib.components._generative.target import CallError
 
@@ -59,10 +59,20 @@ class Declaration:
 
     @functools.cached_property
     def types(self) -> tuple[str, Mapping[str, Any], OutputSchema]:
-        """The declaration for the prompt, the annotations, and the schema of the answer."""
+        """The head for the prompt, the annotations, and the schema of the answer."""
         hints = resolve_annotations(self.function, self._names)
         schema = answer_schema(self.function.__name__, hints.get("return", Any))
-        return format_declaration(self.function, self.parameters, hints), hints, schema
+        return format_head(self.function, self.parameters, hints), hints, schema
+
+    @property
+    def docstring(self) -> str:
+        """What the function says of itself; nothing if it says nothing."""
+        return inspect.getdoc(self.function) or ""
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The head with the docstring below it, as the prompt shows them."""
+        return with_docstring(self.types[0], self.docstring)
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by parameter, defaults included.
