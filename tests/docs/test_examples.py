@@ -53,6 +53,11 @@ PRINTED = {
         " tokens under the key ",
     ],
     "how_sure": ["The capital of France is: '", "% sure"],
+    "improve_program": [
+        "city_of, improved is better than city_of: 100% to 0% of 9 tasks",
+        "+ Name the city of the address, in capitals.",
+        "Loaded: OSLO",
+    ],
     "judged_requirement": ["✓ Use at most 40 words", "The answer is about the sea: ", "met: ", " tokens, "],
     "majority": ["Votes: {", "Elected: ", "of 5 answers agree on it"],
     "mcp_tools": [

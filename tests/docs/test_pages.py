@@ -208,6 +208,7 @@ def test_command_line_page_names_every_command_and_option(capsys):
         "mellea",
         "mellea.core",
         "mellea.evaluation",
+        "mellea.improving",
         "mellea.plugins",
         "mellea.stdlib.components",
         "mellea.stdlib.context",

@@ -16,6 +16,7 @@ PACKAGES = [
     "mellea.core.base",
     "mellea.evaluation",
     "mellea.formatters",
+    "mellea.improving",
     "mellea.plugins",
     "mellea.serve",
     "mellea.stdlib.components",
@@ -25,7 +26,14 @@ PACKAGES = [
 ]
 MODULES = [
     name
-    for package in ("mellea.core", "mellea.stdlib", "mellea.plugins", "mellea.evaluation", "mellea.serve")
+    for package in (
+        "mellea.core",
+        "mellea.stdlib",
+        "mellea.plugins",
+        "mellea.evaluation",
+        "mellea.improving",
+        "mellea.serve",
+    )
     for _, name, _ in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
     if name != "mellea.stdlib.components.genslot"  # a former name, which warns when it is imported
 ]

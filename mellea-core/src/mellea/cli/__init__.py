@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add ``mellea eval`` and ``mellea compare``."""
+    """Add ``mellea eval``, ``mellea optimise`` and ``mellea compare``."""
     both = argparse.ArgumentParser(add_help=False)
     both.add_argument(
         "-b", "--backend", metavar="NAME", help="an installed backend (default: $MELLEA_BACKEND, else ollama)"
@@ -187,7 +187,7 @@ def _add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     both.add_argument(
         "--time-limit",
         metavar="SECONDS",
-        type=_seconds,
+        type=_above_zero,
         default=600.0,
         help="the longest that an answer may take (600)",
     )
@@ -209,19 +209,48 @@ def _add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     ask.add_argument("--max-judge-tokens", metavar="N", type=_positive, help="the most tokens of a verdict")
     ask.add_argument("--continue-on-error", action="store_true", help="what it always does")
 
+    better = command("optimise", "mellea.cli.improving:optimise", "find better prompts for a program", both)
+    better.add_argument("program", metavar="FILE:NAME", help="the program, as program.py:function")
+    better.add_argument("--tasks", metavar="FILE", help="tasks, one JSON object in each line")
+    better.add_argument(
+        "--history", metavar="FILE", help="without tasks: where to take a typed function's examples from"
+    )
+    better.add_argument(
+        "-o", "--output-path", metavar="FILE", default="prompts.json", help="write it to this (prompts.json)"
+    )
+    better.add_argument(
+        "--reflector", metavar="NAME/ID", help="what proposes other words (default: the model)"
+    )
+    better.add_argument(
+        "--attempts", metavar="N", type=_positive, default=400, help="the most runs of the program (400)"
+    )
+    better.add_argument("--tokens", metavar="N", type=_positive, help="the most tokens read and written")
+    better.add_argument("--money", metavar="X", type=_above_zero, help="the most US dollars to spend")
+    better.add_argument("--seconds", metavar="X", type=_above_zero, help="the longest that it may take")
+    better.add_argument("--rounds", metavar="N", type=_positive, default=20, help="the most proposals (20)")
+    better.add_argument(
+        "--examples", metavar="N", type=int, default=4, help="the most examples of a function (4)"
+    )
+    _add_test(better)
+
     pair = command("compare", "mellea.cli.evaluating:compare", "say which of two is better", both)
     pair.add_argument("a", metavar="A", help="program.py:function, a backend, or backend/model")
     pair.add_argument("b", metavar="B", help="the same")
     pair.add_argument("--tasks", metavar="FILE", required=True, help="tasks, one JSON object in each line")
     pair.add_argument("--program", metavar="FILE:NAME", help="what runs on both, where A and B are backends")
-    pair.add_argument(
+    pair.add_argument("--at-most", metavar="N", type=_positive, help="give up after so many tasks")
+    _add_test(pair)
+
+
+def _add_test(parser: argparse.ArgumentParser) -> None:
+    """Add how sure a comparison has to be."""
+    parser.add_argument(
         "--least", metavar="POINTS", type=float, default=15, help="the least difference worth finding (15)"
     )
-    pair.add_argument(
+    parser.add_argument(
         "--error", metavar="PERCENT", type=float, default=5, help="how often it may be wrong (5)"
     )
-    pair.add_argument("--at-most", metavar="N", type=_positive, help="give up after so many tasks")
-    pair.add_argument(
+    parser.add_argument(
         "--by", choices=("success", "share"), default="success", help="what counts of the requirements"
     )
 
@@ -252,9 +281,9 @@ def _add_serving(command: Callable[..., argparse.ArgumentParser]) -> None:
     numbers: tuple[tuple[str, str, Any, Any, str], ...] = (
         ("--concurrency", "N", _positive, 64, "how many requests run at a time"),
         ("--queue", "N", _positive, 256, "how many may wait"),
-        ("--timeout", "SECONDS", _seconds, 600, "how long a request may take"),
-        ("--max-body", "MIB", _seconds, 16, "how large a request may be"),
-        ("--grace", "SECONDS", _seconds, 10, "how long requests may go on when it is stopped"),
+        ("--timeout", "SECONDS", _above_zero, 600, "how long a request may take"),
+        ("--max-body", "MIB", _above_zero, 16, "how large a request may be"),
+        ("--grace", "SECONDS", _above_zero, 10, "how long requests may go on when it is stopped"),
     )
     for option, metavar, kind, default, text in numbers:
         serve.add_argument(option, metavar=metavar, type=kind, default=default, help=f"{text} ({default})")
@@ -377,14 +406,14 @@ def _positive(text: str) -> int:
     return number
 
 
-def _seconds(text: str) -> float:
+def _above_zero(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no positive number")
     return number
 
 
-_seconds.__name__ = "number"
+_above_zero.__name__ = "number"
 _positive.__name__ = "number"  # argparse names the type in "invalid number value: 'x'"
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import field, frozen
@@ -22,6 +28,7 @@ from mellea.evaluation.calling import answer_of, takes_session
 from mellea.evaluation.outcomes import Outcome, Spent, Verdict
 from mellea.evaluation.tasks import Task
 from mellea.stdlib import functional
+from mellea.stdlib._wording import Wording, wording
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.program_file import is_program_name, load_program
 from mellea.stdlib.session import MelleaSession
@@ -47,6 +54,7 @@ class Candidate:
         model: The model; by default the backend's own.
         name: What reports call it.
         model_options: Options of every call.
+        prompts: Words that are tried in place of the program's own, also of those that it loads.
     """
 
     program: Callable[..., Any] | None = None
@@ -54,6 +62,7 @@ class Candidate:
     model: Any = None
     name: str = field(default="")
     model_options: Mapping[str, Any] = field(factory=dict)
+    prompts: Wording | None = None
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or " ".join(filter(None, self._words())))
@@ -164,7 +173,8 @@ class Contestant:
         verdicts: tuple[Verdict, ...] = ()
         with tally() as answering:
             try:
-                output = await self._in_time(self._answer(task))
+                with self._worded():
+                    output = await self._in_time(self._answer(task))
                 text = str(output)
             except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  the others go on
                 error = _told(raised)
@@ -177,6 +187,10 @@ class Contestant:
         return Outcome(
             task.id, self.candidate.name, text, verdicts, error, answering.spent, judging.spent, task.question
         )
+
+    def _worded(self) -> AbstractContextManager[None]:
+        words = self.candidate.prompts
+        return nullcontext() if words is None else wording(words, over_all=True)
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what some work comes to; a program that hangs is left to itself."""
