@@ -34,6 +34,12 @@ PRINTED = {
         "checked on scripted/script is better than once on scripted/script: ",
         "Each point costs ",
     ],
+    "decompose_task": [
+        "1. points (needs letter): List the points of the letter.",
+        "2. answer (needs points): Write a kind answer to the points.",
+        "   checked by word_count(at_most=30)",
+        "We have twelve lamps. Kind regards.",
+    ],
     "document_query": ["Who joins the design team? ", "On which day does Olivia join? "],
     "evaluate_tasks": ["as it is", "repaired on hf", "  Use at most 20 words.", " of 2 succeed with "],
     "first_program": [

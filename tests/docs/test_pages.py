@@ -207,6 +207,7 @@ def test_command_line_page_names_every_command_and_option(capsys):
     [
         "mellea",
         "mellea.core",
+        "mellea.decompose",
         "mellea.evaluation",
         "mellea.improving",
         "mellea.plugins",

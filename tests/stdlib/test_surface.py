@@ -14,6 +14,7 @@ PACKAGES = [
     "mellea.backends",
     "mellea.core",
     "mellea.core.base",
+    "mellea.decompose",
     "mellea.evaluation",
     "mellea.formatters",
     "mellea.improving",
@@ -24,6 +25,14 @@ PACKAGES = [
     "mellea.stdlib.context",
     "mellea.testing",
 ]
+WHOLE = (
+    "mellea.core",
+    "mellea.stdlib",
+    "mellea.plugins",
+    "mellea.evaluation",
+    "mellea.improving",
+    "mellea.decompose",
+)
 MODULES = [
     name
     for package in (
@@ -33,6 +42,7 @@ MODULES = [
         "mellea.evaluation",
         "mellea.improving",
         "mellea.serve",
+        "mellea.decompose",
     )
     for _, name, _ in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
     if name != "mellea.stdlib.components.genslot"  # a former name, which warns when it is imported

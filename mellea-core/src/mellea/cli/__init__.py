@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluation(command)
     _add_serving(command)
     _add_map(command)
+    _add_decompose(command, talking)
     listing = (json, check)
     command("backends", "mellea.cli.listing:backends", "list the installed backends", *listing)
     command("contexts", "mellea.cli.listing:contexts", "list the installed context types", *listing)
@@ -329,6 +330,26 @@ def _add_map(command: Callable[..., argparse.ArgumentParser]) -> None:
     rows.add_argument("--engine", choices=("local", "ray"), default="local", help="where rows run (local)")
     rows.add_argument("--workers", metavar="N", type=_positive, help="how many actors of Ray")
     rows.add_argument("--num-gpus", metavar="X", type=float, help="GPUs of each actor of Ray")
+
+
+def _add_decompose(command: Callable[..., argparse.ArgumentParser], talking: argparse.ArgumentParser) -> None:
+    """Add ``mellea decompose``."""
+    apart = command("decompose", "mellea.cli.decomposing:decompose", "take a task apart", talking)
+    apart.add_argument("task", metavar="TASK", nargs="*", help="what is to be done")
+    apart.add_argument("--input-file", metavar="FILE", help="the file that the task is in")
+    apart.add_argument(
+        "--input-var",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="what is given along with it; may be repeated (default: the model finds it)",
+    )
+    apart.add_argument("--out-dir", metavar="DIR", help="write the program and its JSON to this folder")
+    apart.add_argument(
+        "--out-name", metavar="NAME", default="m_decomp_result", help="what they are called there"
+    )
+    apart.add_argument("--model-id", metavar="ID", dest="model", help="another way to say --model")
+    apart.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_history(commands: Any, json: argparse.ArgumentParser) -> None:

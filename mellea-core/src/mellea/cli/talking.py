@@ -23,7 +23,7 @@ from mellea.stdlib.context.chat import ChatContext
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.session import MelleaSession, start_session
 
-__all__ = ["chat", "run"]
+__all__ = ["chat", "open_session", "run"]
 
 _STEERING = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What steers a terminal and may stand in JSON as it is."""
@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     if not prompt.strip():
         raise UsageError("The prompt is empty.", hint='Pass it as an argument, or pipe it in and pass "-".')
-    with _session(arguments, SimpleContext()) as m, looking_after_answers():
+    with open_session(arguments, SimpleContext()) as m, looking_after_answers():
         output: ModelOutputThunk[Any]
         if arguments.stream:
             output = m.stream_chat(prompt)
@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> int:
 def chat(arguments: Namespace) -> int:
     """Talk, line by line, until the input ends."""
     interactive = sys.stdin.isatty()
-    with _session(arguments, ChatContext()) as m:
+    with open_session(arguments, ChatContext()) as m:
         if interactive:
             print(f"Talking with {m.backend.model_id} ({m.backend.provider}). /help shows the commands.")
         for line in _typed_lines() if interactive else iter(sys.stdin.readline, ""):
@@ -72,7 +72,7 @@ def chat(arguments: Namespace) -> int:
     return 0
 
 
-def _session(arguments: Namespace, ctx: Context) -> MelleaSession:
+def open_session(arguments: Namespace, ctx: Context) -> MelleaSession:
     """Return a session with the backend and the options of the command line."""
     options = {
         getattr(ModelOption, key, key) if key.isupper() else key: value for key, value in arguments.option
