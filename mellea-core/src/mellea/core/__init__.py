@@ -63,9 +63,11 @@ if TYPE_CHECKING:
         WordChunking,
     )
     from mellea.core.embedding import Embeddings
+    from mellea.core.judges import Judge
     from mellea.core.logs import MelleaLogger, clear_log_context, log_context, set_log_context
     from mellea.core.policy import Policy
     from mellea.core.scoring import Score, ScoreRequest, ScoringAPI, score
+    from mellea.core.scoring_judge import ScoringJudge
     from mellea.core.sources import CallSources, Source, Sources
     from mellea.core.tool_message import ToolMessage
 
@@ -76,12 +78,14 @@ _seldom_used, _ = lazy_names(
         "Chunker": "mellea.core.chunking",
         "ChunkingStrategy": "mellea.core.chunking",
         "Embeddings": "mellea.core.embedding",
+        "Judge": "mellea.core.judges",
         "MelleaLogger": "mellea.core.logs",
         "ParagraphChunking": "mellea.core.chunking",
         "Policy": "mellea.core.policy",
         "Score": "mellea.core.scoring",
         "ScoreRequest": "mellea.core.scoring",
         "ScoringAPI": "mellea.core.scoring",
+        "ScoringJudge": "mellea.core.scoring_judge",
         "SentenceChunking": "mellea.core.chunking",
         "Source": "mellea.core.sources",
         "Sources": "mellea.core.sources",
@@ -129,6 +133,7 @@ __all__ = [
     "GenerationMetadata",
     "ImageBlock",
     "ImageUrlBlock",
+    "Judge",
     "MelleaLogger",
     "Message",
     "ModelIdentifier",
@@ -156,6 +161,7 @@ __all__ = [
     "Score",
     "ScoreRequest",
     "ScoringAPI",
+    "ScoringJudge",
     "SentenceChunking",
     "Source",
     "Sources",

@@ -179,7 +179,10 @@ def _told(message: SentMessage) -> dict[str, str]:
 
 
 def _verdict(requirement: Requirement, result: ValidationResult, fate: str | None) -> dict[str, Any]:
-    steered = {} if fate is None else {"steering": fate}
+    more: dict[str, Any] = {} if fate is None else {"steering": fate}
+    for name in ("probability", "basis", "trust"):
+        if (value := getattr(result, name, None)) is not None:
+            more[name] = value
     return {
         "requirement": requirement.name,
         "met": result.result,
@@ -188,7 +191,7 @@ def _verdict(requirement: Requirement, result: ValidationResult, fate: str | Non
         "skipped": result.skipped,
         "seconds": round(result.seconds, 6),
         "tokens": result.usage.total_tokens if result.usage is not None else 0,
-        **steered,
+        **more,
     }
 
 

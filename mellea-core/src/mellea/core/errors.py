@@ -16,6 +16,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   ├── RepetitionError
     │   ├── ToolArgumentsError (ValueError)
     │   ├── RequirementsNotMetError
+    │   ├── PoorJudgeError
     │   └── StreamRestartedError (RuntimeError)
     ├── ProviderError                               the provider, or the way to it
     │   ├── ProviderConnectionError (ConnectionError)
@@ -76,6 +77,7 @@ __all__ = [
     "PluginError",
     "PluginLoadError",
     "PluginViolationError",
+    "PoorJudgeError",
     "ProviderConnectionError",
     "ProviderError",
     "ProviderTimeoutError",
@@ -243,6 +245,10 @@ class RequirementsNotMetError(ModelError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), {**self.__dict__, "result": None}, self.args)
+
+
+class PoorJudgeError(ModelError):
+    """A judge is no better than a constant answer."""
 
 
 class StreamRestartedError(ModelError, RuntimeError):

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from mellea.core.backend import Backend
 
 __all__ = [
+    "JudgeReply",
     "Question",
     "Questionnaire",
     "ask_all",
     "asks_together",
     "fence",
+    "one_reply",
     "schema_with_reason",
     "transcript_and_answer",
 ]
@@ -170,7 +172,7 @@ async def _ask_one(
 ) -> ValidationResult:
     in_words = Capability.JSON_SCHEMA not in backend.capabilities
     prompt = questionnaire.prompt(question, in_words=in_words)
-    reply = await _ask(prompt, backend, options, None if in_words else question.schema)
+    reply = await one_reply(prompt, backend, options, None if in_words else question.schema)
     thunk = reply.thunk
     if thunk.no_answer is not None:
         verdict = _no_verdict(thunk.no_answer)
@@ -193,7 +195,7 @@ async def _ask_together(
         _object_schema({name: question.schema.json_schema for name, question in named.items()}),
         parser=json.loads,
     )
-    reply = await _ask(questionnaire.prompt_for_all(named), backend, options, schema, answers=len(named))
+    reply = await one_reply(questionnaire.prompt_for_all(named), backend, options, schema, answers=len(named))
     thunk = reply.thunk
     value = _value(thunk)
     values = value if isinstance(value, Mapping) else {}
@@ -213,7 +215,7 @@ def _no_verdict(why: str) -> ValidationResult:
 
 
 @frozen
-class _Reply:
+class JudgeReply:
     """What a judge replied, and what all requests for it took."""
 
     context: Context
@@ -226,14 +228,14 @@ class _Reply:
         return cast("ModelOutputThunk[Any]", self.context.node_data)
 
 
-async def _ask(
+async def one_reply(
     prompt: str,
     backend: Backend,
     options: Mapping[str, Any],
-    schema: OutputSchema | None,
+    schema: OutputSchema | None = None,
     *,
     answers: int = 1,
-) -> _Reply:
+) -> JudgeReply:
     """Return a judge's complete reply, with room for so many answers.
 
     A judge that gave no answer is asked once more: without reasoning, if that was all, and with another seed,
@@ -248,14 +250,14 @@ async def _ask(
     context = await _replied(prompt, backend, config)
     first = cast("ModelOutputThunk[Any]", context.node_data)
     if first.no_answer is None:
-        return _Reply(context, as_usage(first.generation.usage), time.perf_counter() - started)
+        return JudgeReply(context, as_usage(first.generation.usage), time.perf_counter() - started)
     again = without_reasoning(config, backend) if first.thinking else config.under({ModelOption.SEED: 1})
     if again is config:  # reasoning was asked for
-        return _Reply(context, as_usage(first.generation.usage), time.perf_counter() - started)
+        return JudgeReply(context, as_usage(first.generation.usage), time.perf_counter() - started)
     context = await _replied(prompt, backend, again)
     second = cast("ModelOutputThunk[Any]", context.node_data)
     usages = [first.generation.usage, second.generation.usage]
-    return _Reply(context, total_usage(usages), time.perf_counter() - started)
+    return JudgeReply(context, total_usage(usages), time.perf_counter() - started)
 
 
 async def _replied(prompt: str, backend: Backend, config: GenerateConfig) -> Context:

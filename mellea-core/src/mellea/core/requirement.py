@@ -29,6 +29,7 @@ from mellea.core.validation import (
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
+    from mellea.core.judges import Judge
     from mellea.core.steering.forms import Form
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ValidationResult",
     "Verdict",
     "default_output_to_bool",
+    "judge_of",
     "reqify",
 ]
 
@@ -69,7 +71,8 @@ class Requirement(Component[str]):
         output_to_bool: Reads a judge's words when its output cannot be constrained.
         check_only: Whether to keep the description out of the prompt.
         repair: Mends a text that fails the check, without a model; tried before the model is asked again.
-        judge: The backend that judges; by default the one that wrote.
+        judge: The backend that judges, or a ``Judge`` such as ``ScoringJudge``, whose word is ``score``; by
+            default the backend that wrote.
         chunking: The chunks that ``_stream_validate`` looks at, by name or strategy, whatever a stream's own
             are; by default those of the stream.
         form: What language of texts the requirement admits, so that it can steer the decoding; several where
@@ -77,7 +80,7 @@ class Requirement(Component[str]):
         steer: Whether it may; otherwise the form is only known.
 
     Raises:
-        UsageError: The check takes other arguments than one context, or there is nothing to check.
+        UsageError: The check takes other arguments than one context, or no judge has this word.
     """
 
     def __init__(
@@ -88,7 +91,7 @@ class Requirement(Component[str]):
         output_to_bool: Callable[[Any], bool] | None = default_output_to_bool,
         check_only: bool = False,
         repair: Callable[[str], str] | None = None,
-        judge: Backend | None = None,
+        judge: Backend | Judge | str | None = None,
         chunking: str | ChunkingStrategy | None = None,
         form: Form | Sequence[Form] = (),
         steer: bool = True,
@@ -103,7 +106,7 @@ class Requirement(Component[str]):
         self.output_to_bool = output_to_bool or default_output_to_bool
         self.check_only = check_only
         self.repair = repair
-        self.judge = judge
+        self.judge = judge_of(judge)
         self.chunking = resolve_chunking_strategy(chunking)
         self._chunker: Chunker | None = None
         self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
@@ -148,10 +151,9 @@ class Requirement(Component[str]):
         """
         if self.validation_fn is not None:
             return await self._run_check(ctx)
-        from mellea.core.foreign_backend import as_backend  # noqa: PLC0415  it knows backends, which know us
-        from mellea.core.judge import judge  # noqa: PLC0415  many programs never judge
+        from mellea.core.judges import ask_judge  # noqa: PLC0415  it knows backends, which know us
 
-        return (await judge([self], as_backend(self.judge or backend), ctx, model_options))[0]
+        return (await ask_judge(self.judge, [self], backend, ctx, model_options))[0]
 
     async def stream_validate(
         self, chunk: str, *, backend: Backend, ctx: Context, flush: bool = False
@@ -262,6 +264,19 @@ class _LostCheck:
             reason=f"The check {self.__name__!r} was lost when it was pickled: it is a lambda, or a function "
             "within another one. Define it at the top level of a module",
         )
+
+
+def judge_of(given: Backend | Judge | str | None) -> Backend | Judge | None:
+    """Return who judges: a word becomes the judge that it names.
+
+    Raises:
+        UsageError: It names none.
+    """
+    if not isinstance(given, str):
+        return given
+    from mellea.core.scoring_judge import judge_named  # noqa: PLC0415  few programs judge by score
+
+    return judge_named(given)
 
 
 def reqify(requirement: str | Requirement) -> Requirement:

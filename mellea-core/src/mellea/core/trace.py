@@ -62,6 +62,7 @@ _REQUIREMENT: dict[str, Any] = {
     "seconds": _NUMBER,
     "tokens": int,
 }
+_TOLD_OF_JUDGES: dict[str, Any] = {"probability": _NUMBER, "basis": str, "trust": str}
 _COLOURS = {
     re.compile(r"^([├└│─ ]*)(✓)(?= )"): "32",
     re.compile(r"^([├└│─ ]*)(✗)(?= )"): "31",
@@ -172,8 +173,19 @@ def _check_line(requirement: Mapping[str, Any]) -> str:
     score = f"score {requirement['score']:g}, " if requirement["score"] is not None else ""
     tokens = f", {requirement['tokens']} tokens" if requirement["tokens"] else ""
     steered = "steered, " if requirement.get("steering") == "steered" else ""
-    spent = "" if requirement["skipped"] else f" [{steered}{score}{duration(requirement['seconds'])}{tokens}]"
+    trust = _trust_line(requirement)
+    score = score if not trust else ""
+    spent = f" [{steered}{trust}{score}{duration(requirement['seconds'])}{tokens}]"
+    spent = "" if requirement["skipped"] else spent
     return f"{_mark(requirement['met'], requirement['skipped'])} {said}{spent}"
+
+
+def _trust_line(requirement: Mapping[str, Any]) -> str:
+    """Return how a judge's verdict was had, and what it is worth; nothing where nobody asked for that."""
+    told = [requirement.get("basis"), requirement.get("trust")]
+    if (probability := requirement.get("probability")) is not None:
+        told.insert(1, f"yes {probability:.2f}")
+    return "".join(f"{one}, " for one in told if one)
 
 
 def _wrap(text: str, width: int, max_lines: int | None = None) -> list[str]:
@@ -238,8 +250,9 @@ def _wrong_parts(trace: Any) -> Iterator[str]:
         for position, call in enumerate(attempt.get("calls") or ()):
             yield from _wrong_fields(f"{where}.calls[{position}]", call, _CALL)
         for position, requirement in enumerate(attempt["requirements"]):
+            there = {key: kinds for key, kinds in _TOLD_OF_JUDGES.items() if key in requirement}
             yield from _wrong_fields(
-                f"attempts[{number}].requirements[{position}]", requirement, _REQUIREMENT
+                f"attempts[{number}].requirements[{position}]", requirement, {**_REQUIREMENT, **there}
             )
     if not 0 <= trace["result_index"] < len(trace["attempts"]):
         yield f"there is no attempt number {trace['result_index']}"

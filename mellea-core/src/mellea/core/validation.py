@@ -89,6 +89,11 @@ class ValidationResult:
         undecided: Whether a judge was asked and gave no verdict, so that the result is no verdict of no.
         error: What reading the judge's words raised; it is then no verdict of yes.
         looks_like_bug: Whether the check raised what a mistake in its code raises, such as a ``NameError``.
+        probability: How likely the judge holds it that the requirement is met, from 0 to 1.
+        basis: How a judge's verdict was had: ``scored``, from ``log-probabilities``, ``written``, or by
+            ``votes``; None where nobody asked for more than the verdict.
+        trust: What the probability is worth: ``calibrated`` on known cases, ``uncalibrated``, or
+            ``abstained`` where the judge knows that it does not know.
 
     Raises:
         UsageError: (also a TypeError) The result is no bool, or the score no number.
@@ -105,6 +110,9 @@ class ValidationResult:
     undecided: bool = field(default=False, kw_only=True)
     looks_like_bug: bool = field(default=False, kw_only=True, eq=False, repr=False)
     error: Exception | None = field(default=None, kw_only=True, eq=False, repr=False)
+    probability: float | None = field(default=None, kw_only=True)
+    basis: str | None = field(default=None, kw_only=True)
+    trust: Literal["calibrated", "uncalibrated", "abstained"] | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if self.error is not None:

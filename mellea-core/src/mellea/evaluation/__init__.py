@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from mellea._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from mellea.evaluation.agreement import Agreement
+    from mellea.evaluation.calibration import Calibration, Labelled, TrustedJudge, acalibrate, calibrate
     from mellea.evaluation.candidates import Candidate
     from mellea.evaluation.comparing import acompare, compare
     from mellea.evaluation.comparison import Comparison
-    from mellea.evaluation.intervals import mcnemar_pairs, wilson_interval
+    from mellea.evaluation.intervals import mcnemar_pairs, most_errors, wilson_interval
     from mellea.evaluation.outcomes import Outcome, Pair, Rate, Spent, Summary, Verdict
     from mellea.evaluation.reports import Report
     from mellea.evaluation.running import aevaluate, evaluate
@@ -22,8 +24,11 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "Agreement": "mellea.evaluation.agreement",
+            "Calibration": "mellea.evaluation.calibration",
             "Candidate": "mellea.evaluation.candidates",
             "Comparison": "mellea.evaluation.comparison",
+            "Labelled": "mellea.evaluation.calibration",
             "Outcome": "mellea.evaluation.outcomes",
             "Pair": "mellea.evaluation.outcomes",
             "PairedTest": "mellea.evaluation.sequential",
@@ -32,20 +37,27 @@ else:
             "Spent": "mellea.evaluation.outcomes",
             "Summary": "mellea.evaluation.outcomes",
             "Task": "mellea.evaluation.tasks",
+            "TrustedJudge": "mellea.evaluation.calibration",
             "Verdict": "mellea.evaluation.outcomes",
+            "acalibrate": "mellea.evaluation.calibration",
             "acompare": "mellea.evaluation.comparing",
             "aevaluate": "mellea.evaluation.running",
+            "calibrate": "mellea.evaluation.calibration",
             "compare": "mellea.evaluation.comparing",
             "evaluate": "mellea.evaluation.running",
             "mcnemar_pairs": "mellea.evaluation.intervals",
+            "most_errors": "mellea.evaluation.intervals",
             "read_tasks": "mellea.evaluation.tasks",
             "wilson_interval": "mellea.evaluation.intervals",
         },
     )
 
 __all__ = [
+    "Agreement",
+    "Calibration",
     "Candidate",
     "Comparison",
+    "Labelled",
     "Outcome",
     "Pair",
     "PairedTest",
@@ -54,12 +66,16 @@ __all__ = [
     "Spent",
     "Summary",
     "Task",
+    "TrustedJudge",
     "Verdict",
+    "acalibrate",
     "acompare",
     "aevaluate",
+    "calibrate",
     "compare",
     "evaluate",
     "mcnemar_pairs",
+    "most_errors",
     "read_tasks",
     "wilson_interval",
 ]

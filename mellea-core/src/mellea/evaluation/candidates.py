@@ -21,6 +21,7 @@ from mellea.core.backend import Backend
 from mellea.core.billing import cost_of
 from mellea.core.budget import Budget, Spending, is_being_cancelled
 from mellea.core.errors import UsageError
+from mellea.core.judges import Judge
 from mellea.core.message import Message
 from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
@@ -226,7 +227,11 @@ class Contestant:
 
 def needs_judge(task: Task) -> bool:
     """Tell whether a requirement of a task has to be judged by a model, and names none."""
-    return any(not requirement.is_free and requirement.judge is None for requirement in task.requirements)
+    return any(
+        not requirement.is_free
+        and (requirement.judge.backend if isinstance(requirement.judge, Judge) else requirement.judge) is None
+        for requirement in task.requirements
+    )
 
 
 def _told(error: BaseException) -> str:

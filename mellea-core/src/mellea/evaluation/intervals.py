@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 from mellea.core.errors import UsageError
 
-__all__ = ["mcnemar_pairs", "wilson_interval"]
+__all__ = ["binomial_tail", "mcnemar_pairs", "most_errors", "wilson_interval"]
 
 
 def wilson_interval(passed: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -33,6 +33,51 @@ def wilson_interval(passed: int, total: int, confidence: float = 0.95) -> tuple[
     half = z * math.sqrt(rate * (1 - rate) / total + spread / total / 4)
     low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
     return (0.0 if not passed else low), (1.0 if passed == total else high)
+
+
+def binomial_tail(errors: int, total: int, rate: float) -> float:
+    """Return how likely so few errors are, or fewer, where each of a number of trials errs at a rate.
+
+    Args:
+        errors: The errors.
+        total: The trials.
+        rate: The rate, between 0 and 1.
+    """
+    if not 0 <= errors <= total:
+        raise UsageError(f"{errors} of {total} trials cannot fail.", hint="Count both again.")
+    logs = (
+        math.lgamma(total + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(total - k + 1)
+        + k * math.log(rate)
+        + (total - k) * math.log1p(-rate)
+        for k in range(errors + 1)
+    )
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
+def most_errors(errors: int, total: int, confidence: float = 0.95) -> float:
+    """Return the rate that errors hardly exceed, of which some trials are known (Clopper and Pearson 1934).
+
+    It is exact: whatever the rate is, it is above this for at most 1 - ``confidence`` of such counts.
+
+    Args:
+        errors: How many trials failed.
+        total: How many there were; of none, nothing is known.
+        confidence: How often the bound holds.
+
+    Raises:
+        UsageError: There are more errors than trials, or the confidence is no probability.
+    """
+    if not 0 < confidence < 1:
+        raise UsageError(f"A confidence of {confidence!r} is none.", hint="Pass a number between 0 and 1.")
+    if errors == total:
+        return 1.0
+    low, high = errors / total, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if binomial_tail(errors, total, middle) > 1 - confidence else (low, middle)
+    return high
 
 
 def mcnemar_pairs(difference: float, discordance: float, error: float = 0.05, power: float = 0.9) -> int:

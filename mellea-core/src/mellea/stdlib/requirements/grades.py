@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
 from mellea.core.event_loop import gather_or_cancel
+from mellea.core.judges import backend_of
 from mellea.core.questions import (
     Question,
     Questionnaire,
@@ -98,7 +99,7 @@ class GradedRequirement(Requirement):
             UsageError: There is no output in a context.
             ProviderError: The judge could not be asked.
         """
-        judge = self.judge or backend
+        judge = backend_of(self.judge, backend)
         by_conversation: dict[str, dict[int, str]] = {}
         for index, ctx in enumerate(contexts):
             said, answer = transcript_and_answer(judge, ctx)
@@ -119,7 +120,7 @@ class GradedRequirement(Requirement):
 
     def grades_together(self, backend: Backend) -> bool:
         """Tell whether ``backend``, where it judges, grades all answers to a conversation in one request."""
-        return asks_together(self.judge or backend)
+        return asks_together(backend_of(self.judge, backend))
 
     def _questionnaire(self, said: str) -> Questionnaire:
         score = f"the score from 1 (worst) to {self.scale} (best)"

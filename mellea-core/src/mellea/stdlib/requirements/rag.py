@@ -9,7 +9,7 @@ from mellea.core.chunking import Chunker, SentenceChunking
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
-from mellea.core.judge import judge
+from mellea.core.judges import ask_judge, backend_of
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.requirement import Requirement, ValidationResult
@@ -76,8 +76,8 @@ class GroundednessRequirement(Requirement):
             raise UsageError("There is no output to check in this context.", hint="Generate something first.")
         if not documents:
             raise UsageError("There are no documents to check against.", hint="Pass documents=[...].")
-        judging = self.judge or backend
-        shown = "\n\n".join(judging.formatter.print(document) for document in documents)
+        formatter = backend_of(self.judge, backend).formatter
+        shown = "\n\n".join(formatter.print(document) for document in documents)
         chunker = Chunker(SentenceChunking())
         sentences = [
             sentence.strip()
@@ -90,7 +90,7 @@ class GroundednessRequirement(Requirement):
         ]
         conversation = SimpleContext().add(Message("user", f"Documents:\n{shown}")).add(output)
         options = merge_options({ModelOption.MAX_NEW_TOKENS: self.max_new_tokens}, model_options)
-        verdicts = await judge(questions, judging, conversation, options)
+        verdicts = await ask_judge(self.judge, questions, backend, conversation, options)
         unsupported = [sentence for sentence, verdict in zip(sentences, verdicts, strict=True) if not verdict]
         enough = len(unsupported) < len(sentences) if self.allow_partial_support else not unsupported
         return ValidationResult(

@@ -11,6 +11,7 @@ from mellea.core.context import Context
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.foreign_backend import as_backend
 from mellea.core.hooks import listens
+from mellea.core.judges import ask_judge
 from mellea.core.requirement import Requirement, ValidationResult
 
 __all__ = ["SPARED", "validate_all", "validated"]
@@ -131,8 +132,6 @@ async def _ask_judges(
 
     Requirements that judge in a way of their own do so alone.
     """
-    from mellea.core.judge import judge  # noqa: PLC0415  many programs never judge
-
     groups: dict[Any, list[int]] = {}
     for index, requirement in enumerate(requirements):
         plain = type(requirement).validate is Requirement.validate
@@ -142,8 +141,8 @@ async def _ask_judges(
         first = requirements[indices[0]]
         if type(first).validate is not Requirement.validate:
             return [await first.validate(backend, ctx, model_options=model_options)]
-        return await judge(
-            [requirements[index] for index in indices], as_backend(first.judge or backend), ctx, model_options
+        return await ask_judge(
+            first.judge, [requirements[index] for index in indices], backend, ctx, model_options
         )
 
     answers = await gather_or_cancel(verdicts(indices) for indices in groups.values())

@@ -23,8 +23,9 @@ from mellea.core.errors import MelleaError, ProviderError, RepetitionError, Usag
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hooks import around, listens
+from mellea.core.judges import Judge, backend_of
 from mellea.core.reasoning import looking_after_answers
-from mellea.core.requirement import Requirement
+from mellea.core.requirement import Requirement, judge_of
 from mellea.core.response import as_usage
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
@@ -39,7 +40,7 @@ from mellea.stdlib.sampling._attempt import (
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
 from mellea.stdlib.sampling._repair_conversation import RepairConversation
-from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
+from mellea.stdlib.sampling._request import SamplingRequest, check_count, judged_by, requirements_of
 from mellea.stdlib.sampling._steering import as_it_went, fates_of, steer_request
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class BaseSamplingStrategy(SamplingStrategy):
         concurrency_budget: Lanes, all of which run side by side.
         requirements: Requirements of every call, checked before the call's own.
         budget: What a call may spend in all.
-        judge: The backend that judges; by default the one that writes.
+        judge: The backend that judges, or a ``Judge`` such as ``ScoringJudge``, whose word is ``score``; by
+            default the backend that writes.
         spare_judges: Whether no model judges an output that a free check has failed.
 
     Raises:
@@ -82,7 +84,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         concurrency_budget: int = 1,
         requirements: Iterable[Requirement | str] | None = None,
         budget: Budget | None = None,
-        judge: Backend | None = None,
+        judge: Backend | Judge | str | None = None,
         spare_judges: bool = True,
     ) -> None:
         check_count("loop_budget", loop_budget)
@@ -94,7 +96,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         requirements_of(requirements)  # what is no requirement is told here
         self.requirements = requirements
         self.budget = budget
-        self.judge = judge
+        self.judge = judge_of(judge)
         self.spare_judges = spare_judges
 
     def __repr__(self) -> str:
@@ -222,8 +224,8 @@ class BaseSamplingStrategy(SamplingStrategy):
             blockify(action),
             context,
             backend,
-            backend if self.judge is None else as_backend(self.judge),
-            requirements_of(requirements, requirements_of(self.requirements)),
+            backend_of(self.judge, backend),
+            judged_by(self.judge, requirements_of(requirements, requirements_of(self.requirements))),
             GenerateConfig(format, model_options, tool_calls),
             self.loop_budget,
             self._lane_count(),
@@ -268,7 +270,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         yield call.backend
         for requirement in call.requirements:
             if not requirement.is_free:
-                yield as_backend(requirement.judge or call.judge)
+                yield backend_of(requirement.judge, call.judge)
 
     def _lane_count(self) -> int:
         return self.concurrency_budget

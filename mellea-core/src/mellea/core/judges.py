@@ -1,0 +1,82 @@
+"""Judges: who decides whether an output meets a requirement, where that is more than asking a backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mellea.core.foreign_backend import as_backend
+
+if TYPE_CHECKING:
+    from mellea.core.backend import Backend
+    from mellea.core.context import Context
+    from mellea.core.judge import Criterion
+    from mellea.core.validation import ValidationResult
+
+__all__ = ["Judge", "ask_judge", "backend_of"]
+
+
+class Judge(ABC):
+    """What judges in a way of its own.
+
+    It stands where a backend may: ``Requirement(..., judge=...)``, and ``judge=`` of a strategy.
+    """
+
+    backend: Backend | None = None
+    """The backend that is asked; None for the one that would judge without this."""
+
+    @abstractmethod
+    async def verdicts(
+        self,
+        criteria: Sequence[Criterion],
+        backend: Backend,
+        ctx: Context,
+        model_options: Mapping[str, Any] | None = None,
+    ) -> list[ValidationResult]:
+        """Return the verdict on each requirement, in order.
+
+        Args:
+            criteria: What the last output in ``ctx`` must respect.
+            backend: What is asked: the judge's own backend, where it has one.
+            ctx: The conversation, up to and with the output.
+            model_options: Options of the judging calls.
+
+        Raises:
+            UsageError: There is no output, or a requirement has no description.
+            ProviderError: The judge could not be asked.
+        """
+
+
+def backend_of(judge: Any, default: Any) -> Backend:
+    """Return the backend that is asked where ``judge`` judges, and ``default`` would without one."""
+    own = judge.backend if isinstance(judge, Judge) else judge
+    return as_backend(default if own is None else own)
+
+
+async def ask_judge(
+    judge: Any,
+    criteria: Sequence[Criterion],
+    default: Any,
+    ctx: Context,
+    model_options: Mapping[str, Any] | None = None,
+) -> list[ValidationResult]:
+    """Return a judge's verdict on each requirement, in order.
+
+    Args:
+        judge: A judge, a backend, or None.
+        criteria: What the last output in ``ctx`` must respect.
+        default: The backend that is asked where the judge names none.
+        ctx: The conversation, up to and with the output.
+        model_options: Options of the judging calls.
+
+    Raises:
+        UsageError: There is no output, or a requirement has no description.
+        ProviderError: The judge could not be asked.
+    """
+    backend = backend_of(judge, default)
+    if isinstance(judge, Judge):
+        return await judge.verdicts(criteria, backend, ctx, model_options)
+    from mellea.core.judge import judge as written  # noqa: PLC0415  many programs never judge
+
+    return await written(criteria, backend, ctx, model_options)
