@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from mellea.core.scoring_judge import ScoringJudge
     from mellea.core.sources import CallSources, Source, Sources
     from mellea.core.tool_message import ToolMessage
+    from mellea.core.voting_judge import VotingJudge
 
 _seldom_used, _ = lazy_names(
     __name__,
@@ -90,6 +91,7 @@ _seldom_used, _ = lazy_names(
         "Source": "mellea.core.sources",
         "Sources": "mellea.core.sources",
         "ToolMessage": "mellea.core.tool_message",
+        "VotingJudge": "mellea.core.voting_judge",
         "WordChunking": "mellea.core.chunking",
         "clear_log_context": "mellea.core.logs",
         "log_context": "mellea.core.logs",
@@ -173,6 +175,7 @@ __all__ = [
     "UnknownOptionWarning",
     "Usage",
     "ValidationResult",
+    "VotingJudge",
     "WordChunking",
     "blockify",
     "clear_log_context",

@@ -1,8 +1,8 @@
 """Calibrating a judge: what its probabilities are worth, on cases whose verdict is known.
 
-The known cases are split by chance. Three tenths fit the curve that makes probabilities of what the judge says
-(Platt 1999, with the targets of Lin, Lin and Weng 2007) and order the places from which verdicts could be
-trusted; the others test them in that order, by the exact binomial test, until one fails. That is
+The known cases are split by chance. Three tenths fit the curve that makes probabilities of what the judge
+says (Platt 1999, with the targets of Lin, Lin and Weng 2007) and order the places from which verdicts could
+be trusted; the others test them in that order, by the exact binomial test, until one fails. That is
 fixed-sequence testing as in "Learn then test" (Angelopoulos, Bates, Candes, Jordan and Lei 2021): the
 chance that a place passes whose error is above the bound is at most one less the confidence, for any judge
 and any number of cases. It speaks of cases like the known ones, drawn as they were.

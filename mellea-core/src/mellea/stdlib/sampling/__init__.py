@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mellea.stdlib.sampling.best_of_n import BestOfNSamplingStrategy
     from mellea.stdlib.sampling.budget_forcing import BudgetForcingSamplingStrategy
     from mellea.stdlib.sampling.cascade import CascadeSamplingStrategy
+    from mellea.stdlib.sampling.draw_pool import DrawPool
     from mellea.stdlib.sampling.majority_voting import MajorityVotingStrategyForMath
     from mellea.stdlib.sampling.presets import (
         SamplingPreset,
@@ -41,6 +42,7 @@ else:
             "Budget": "mellea.core.sampling",
             "BudgetForcingSamplingStrategy": "mellea.stdlib.sampling.budget_forcing",
             "CascadeSamplingStrategy": "mellea.stdlib.sampling.cascade",
+            "DrawPool": "mellea.stdlib.sampling.draw_pool",
             "MBRDRougeLStrategy": "mellea.stdlib.sampling.voting",
             "MBRSamplingStrategy": "mellea.stdlib.sampling.voting",
             "MajorityVotingStrategy": "mellea.stdlib.sampling.voting",
@@ -69,6 +71,7 @@ __all__ = [
     "Budget",
     "BudgetForcingSamplingStrategy",
     "CascadeSamplingStrategy",
+    "DrawPool",
     "MBRDRougeLStrategy",
     "MBRSamplingStrategy",
     "MajorityVotingStrategy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeAlias, TypeGuard
 
 from attrs import evolve
@@ -75,13 +76,17 @@ class ParallelSamplingStrategy(BaseSamplingStrategy):
         """Return False: every answer is drawn."""
         return False
 
+    def _grades_last(self) -> bool:
+        """Tell whether grades can wait until all answers are drawn."""
+        return True
+
     async def _attempts(self, call: SamplingRequest) -> tuple[list[Attempt[Any]], MelleaError | None]:
         """Return every attempt.
 
         Grades that cost least when one request asks for all of them are asked for at the end.
         """
         last = [requirement for requirement in call.requirements if _is_graded_last(requirement, call)]
-        if not last or call.lanes * call.rounds == 1:
+        if not last or not self._grades_last() or call.lanes * call.rounds == 1:
             return await super()._attempts(call)
         before = tuple(requirement for requirement in call.requirements if requirement not in last)
         attempts, error = await super()._attempts(evolve(call, requirements=before))
@@ -102,6 +107,8 @@ class BestOfNSamplingStrategy(ParallelSamplingStrategy):
         n: How many answers to draw.
         reward: How good a text is, the higher the better; may be asynchronous. Or a requirement that scores,
             such as ``graded("How helpful is it?", judge=backend)``, with which a model grades each answer.
+        enough: The score from which an answer that meets every requirement is taken at once; one answer is
+            then drawn after the other, unless ``concurrency_budget`` says otherwise. Without it all are.
         options: What ``BaseSamplingStrategy`` takes; ``concurrency_budget`` says how many are drawn at the
             same time, and is ``n`` by default.
 
@@ -109,8 +116,31 @@ class BestOfNSamplingStrategy(ParallelSamplingStrategy):
         UsageError: ``n`` is below one.
     """
 
-    def __init__(self, n: int = 4, *, reward: Reward | None = None, **options: Any) -> None:
+    def __init__(
+        self, n: int = 4, *, reward: Reward | None = None, enough: float | None = None, **options: Any
+    ) -> None:
+        if enough is not None:
+            options.setdefault("concurrency_budget", 1)
         super().__init__(n, "n", reward=reward, **options)
+        self.enough = enough
+
+    def stops_at(self, attempt: Attempt[Any]) -> bool:
+        """Tell whether an answer is good enough."""
+        return self.enough is not None and attempt.success and attempt.score >= self.enough
+
+    def _grades_last(self) -> bool:
+        return self.enough is None
+
+    async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
+        """Append what the lanes bring; one by one, no lane begins before the last one was looked at."""
+        if self.enough is None or call.at_once > 1:
+            await super()._collect(call, arrived)
+            return
+        for number in range(call.lanes):
+            async with aclosing(self._lane(call, number)) as lane:
+                await self._take(lane, arrived)
+            if arrived and isinstance(arrived[-1], Attempt) and self.stops_at(arrived[-1]):
+                return
 
     async def choose(
         self, call: SamplingRequest, attempts: Sequence[Attempt[Any]], error: MelleaError | None

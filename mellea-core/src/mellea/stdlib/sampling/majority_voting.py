@@ -58,6 +58,8 @@ class MajorityVotingStrategyForMath(VotingStrategy):
         UsageError: A number is out of bounds, or a setting needs the extra ``math`` and it is not installed.
     """
 
+    is_majority = True
+
     def __init__(
         self,
         *,

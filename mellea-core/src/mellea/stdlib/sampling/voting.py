@@ -3,6 +3,9 @@
 With exact agreement this is self-consistency (Wang et al., 2022): the most frequent answer wins. With a
 graded similarity it is minimum Bayes risk decoding: the answer with the highest expected similarity to the
 others.
+
+With ``stop_at`` a majority is drawn in waves, each the least that could settle it, until it is settled; see
+``mellea.core.stopping``.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from typing import Any, TypeAlias
 
 from mellea.core.errors import MelleaError, UsageError
 from mellea.core.sampling import Attempt
+from mellea.core.stopping import StoppingRule, leads_surely
+from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._loop import best_attempt
 from mellea.stdlib.sampling._request import SamplingRequest
 from mellea.stdlib.sampling._rouge import rouge_l
 from mellea.stdlib.sampling.best_of_n import ParallelSamplingStrategy, explain_missing
+from mellea.stdlib.sampling.draw_pool import DrawPool
 
 __all__ = [
     "BaseMBRDSampling",
@@ -52,20 +58,87 @@ class VotingStrategy(ParallelSamplingStrategy):
         weighted: Whether an answer's vote weighs as much as its score (of the reward and of the requirements
             that give one); a score of zero or below weighs nothing, and if no answer has a weight then each
             counts one.
+        stop_at: How often, at most, the answer may be another one than all answers would elect; drawing then
+            stops as soon as that is known, and equal votes go to the answer that came first. For majorities
+            only. By default every answer is drawn.
+        pool: Where answers go that a settled vote did not need, and come from for one that is still open when
+            all are drawn; with ``stop_at`` only.
         loop_budget: Rounds of each lane.
         options: ``requirements``, ``reward``, ``budget``, ``judge``, ``spare_judges``, and
             ``concurrency_budget``, which says how many answers are drawn at the same time (all by default).
 
     Raises:
-        UsageError: A number is below one.
+        UsageError: A number is below one, or votes that are weighed or graded are to stop early.
     """
 
+    is_majority = False
+    """Whether two answers agree or do not, so that a vote can be settled before all are drawn."""
+
     def __init__(
-        self, *, number_of_samples: int = 8, weighted: bool = False, loop_budget: int = 1, **options: Any
+        self,
+        *,
+        number_of_samples: int = 8,
+        weighted: bool = False,
+        stop_at: float | None = None,
+        pool: DrawPool | None = None,
+        loop_budget: int = 1,
+        **options: Any,
     ) -> None:
         super().__init__(number_of_samples, "number_of_samples", loop_budget=loop_budget, **options)
+        if (stop_at is not None and (weighted or not self.is_majority)) or (pool and stop_at is None):
+            raise UsageError(
+                "Only a majority of equal votes can stop early, and only one that stops early has a pool.",
+                hint="Pass stop_at=0.05 to a majority, without weighted=True; or neither stop_at nor pool.",
+            )
         self.number_of_samples = number_of_samples
         self.weighted = weighted
+        self.stop_at = stop_at
+        self.pool = pool
+        self._rule = None if stop_at is None else StoppingRule(number_of_samples, stop_at)
+
+    async def _collect(self, call: SamplingRequest, arrived: list[Attempt[Any] | MelleaError]) -> None:
+        """Append what the lanes bring; where it may stop early, in waves of the least that settles it."""
+        if self._rule is None:
+            await super()._collect(call, arrived)
+            return
+        begun = 0
+        while more := await self._wanted(self._rule, arrived, begun):
+            first, before = begun, len(arrived)
+            begun += more
+            lanes = Lanes(
+                lambda number, first=first: self._lane(call, first + number),  # type: ignore[misc]  # bound now
+                more,
+                min(more, call.at_once),
+            )
+            try:
+                async with lanes:
+                    await self._take(lanes, arrived)
+            finally:
+                arrived += lanes.unread()
+            if len(arrived) == before or call.spending.reached_bound():
+                break
+        if self.pool is not None:
+            self.pool.give(call.lanes - begun)
+
+    async def _wanted(
+        self, rule: StoppingRule, arrived: Sequence[Attempt[Any] | MelleaError], begun: int
+    ) -> int:
+        """Return how many more answers to draw; 0 where the vote is settled, or nothing is left."""
+        counts = await self._counts([entry for entry in arrived if isinstance(entry, Attempt)])
+        if begun < rule.votes:
+            return min(rule.missing(counts, begun - sum(counts) if counts else 0), rule.votes - begun)
+        is_open = self.pool is not None and not leads_surely(counts, rule.error)
+        return int(is_open and self.pool is not None and self.pool.take())
+
+    async def _counts(self, attempts: Sequence[Attempt[Any]]) -> list[int]:
+        """Return the votes of each answer; none before an answer meets every requirement."""
+        voters = [attempts[index] for index in _candidates(attempts)] if attempts else []
+        if not voters or not voters[0].success:
+            return []
+        agreement, _ = await self.similarities(voters)
+        return [
+            sum(map(bool, row)) for place, row in enumerate(agreement) if any(row) and _first(row) == place
+        ]
 
     @abstractmethod
     async def similarities(self, voters: Sequence[Attempt[Any]]) -> tuple[Similarities, str]:
@@ -84,14 +157,26 @@ class VotingStrategy(ParallelSamplingStrategy):
         ]
         elected = max(
             range(len(voters)),
-            key=lambda place: (round(votes[place], 9), voters[place].score, -voters[place].lane),
+            key=lambda place: (
+                round(votes[place], 9),
+                -_first(agreement[place]) if self._rule is not None else 0,
+                voters[place].score,
+                -voters[place].lane,
+            ),
         )
         won = f"{votes[elected]:.3g} of {math.fsum(weights):.3g} votes"
         left = len({attempt.lane for attempt in attempts}) - len(voters)
         out = f"; {left} that meet fewer requirements did not vote" if left else ""
         agreed = _describe_agreement(agreement[elected])
-        why = f"{agreed}, which makes {won}{out}{weighed}{remark}{explain_missing(error)}"
+        early = self._explain_stop(attempts)
+        why = f"{agreed}, which makes {won}{out}{weighed}{remark}{early}{explain_missing(error)}"
         return indices[elected], why
+
+    def _explain_stop(self, attempts: Sequence[Attempt[Any]]) -> str:
+        drawn = len({attempt.lane for attempt in attempts})
+        if self._rule is None or drawn >= self.number_of_samples:
+            return ""
+        return f"; {drawn} of {self.number_of_samples} answers were drawn, at an error of {self.stop_at:g}"
 
     def _weights(self, voters: Sequence[Attempt[Any]]) -> tuple[list[float], str]:
         equal = [1.0] * len(voters)
@@ -118,6 +203,11 @@ def _candidates(attempts: Sequence[Attempt[Any]]) -> list[int]:
     ]
     top = max(attempts[index].rank[:2] for index in best)
     return [index for index in best if attempts[index].rank[:2] == top]
+
+
+def _first(row: Sequence[float]) -> int:
+    """Return the first answer that one agrees with."""
+    return next((place for place, alike in enumerate(row) if alike), len(row))
 
 
 def _describe_agreement(row: Sequence[float]) -> str:
@@ -202,12 +292,16 @@ class MBRDRougeLStrategy(MBRSamplingStrategy):
 class MajorityVotingStrategy(VotingStrategy):
     """The most frequent answer, after normalisation. For short answers.
 
+    ``MajorityVotingStrategy(stop_at=0.05)`` draws until at most one vote in twenty would end differently.
+
     Args:
         key: What two texts must have in common to be the same answer; by default case, white space and
             punctuation at the ends do not matter, and JSON counts by its value. A text for which it returns
             None, or raises, gets no vote.
         options: What ``VotingStrategy`` takes.
     """
+
+    is_majority = True
 
     def __init__(self, *, key: Callable[[str], Hashable] | None = None, **options: Any) -> None:
         super().__init__(**options)
