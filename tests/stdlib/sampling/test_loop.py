@@ -24,6 +24,7 @@ from mellea.stdlib.context import ChatContext, SimpleContext
 from mellea.stdlib.requirements import check, req, simple_validate
 from mellea.stdlib.sampling import (
     BestOfNSamplingStrategy,
+    ModelFriendlyRepairStrategy,
     MultiTurnStrategy,
     RejectionSamplingStrategy,
     RepairTemplateStrategy,
@@ -149,27 +150,20 @@ async def test_validators_see_the_conversation():
     assert str(seen[0][2]) == "x"
 
 
-async def test_repair_shows_the_answer_and_the_reasons():
-    result, backend = await sample(RepairTemplateStrategy(loop_budget=2), ["too long" * 30, "ok"], [SHORT])
+@pytest.mark.parametrize("answer", ["far too long", "too long" * 30])
+async def test_repair_tells_the_reasons_and_shows_no_answer_that_would_be_repeated(answer):
+    result, backend = await sample(RepairTemplateStrategy(loop_budget=2), [answer, "ok"], [SHORT])
 
     prompt = backend.requests[1].messages[-1].content
     assert result.success
     assert prompt.startswith("Say something.")
-    assert "too long" in prompt
-    assert "240 characters" in prompt
-
-
-async def test_repair_does_not_show_a_short_answer_that_would_be_repeated():
-    _, backend = await sample(RepairTemplateStrategy(loop_budget=2), ["far too long", "ok"], [SHORT])
-
-    prompt = backend.requests[1].messages[-1].content
-    assert "12 characters" in prompt
-    assert "far too long" not in prompt
+    assert f"{len(answer)} characters" in prompt
+    assert "too long" not in prompt
 
 
 async def test_repeated_repair_shows_the_last_answer_only():
     _, backend = await sample(
-        RepairTemplateStrategy(loop_budget=3), ["first answer" * 20, "second answer" * 20, "ok"], [SHORT]
+        ModelFriendlyRepairStrategy(loop_budget=3), ["first answer", "second answer", "ok"], [SHORT]
     )
 
     prompt = backend.requests[2].messages[-1].content

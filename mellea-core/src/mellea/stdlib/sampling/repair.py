@@ -30,15 +30,6 @@ __all__ = [
 ]
 
 
-_MENDED_FROM = 200
-"""The length, in characters, from which a failed answer is shown to be corrected.
-
-A shorter one is written anew: a small model that is shown its answer mostly repeats it. Of 60 requirements on
-eight small tasks, SmolLM2 met 33 when it was shown its answers and what was wrong with them, 46 by plain
-rejection, and 45 when it was told only what was wrong.
-"""
-
-
 class RejectionSamplingStrategy(BaseSamplingStrategy):
     """Asks the same again until an answer meets every requirement."""
 
@@ -124,7 +115,12 @@ def failed_reasons(validations: Validations) -> list[str]:
 
 
 class RepairTemplateStrategy(BaseSamplingStrategy):
-    """Asks again with a list of what was wrong with the last answer, and with that answer if it is long.
+    """Asks again with a list of what was wrong with the last answer, and without that answer.
+
+    A small model that is shown its answer mostly repeats it, and reads three times as much: on 9 tasks with
+    rules at four calls, SmolLM2 met 13 rules by rejection and 13 when it was told what was wrong, with 1.2
+    times the tokens; and 12 when it was shown its answers too, with 1.9 times the tokens. A larger model that
+    corrects what it is shown is better served by ``ModelFriendlyRepairStrategy`` or ``MultiTurnStrategy``.
 
     Works over any action.
     """
@@ -138,8 +134,7 @@ class RepairTemplateStrategy(BaseSamplingStrategy):
         past_val: list[Validations],
     ) -> tuple[Span, Context]:
         """Return the action with feedback on the last answer."""
-        answer = past_results[-1] if len(str(past_results[-1])) >= _MENDED_FROM else None
-        return with_feedback(past_actions[-1], answer, failed_reasons(past_val[-1])), old_ctx
+        return with_feedback(past_actions[-1], None, failed_reasons(past_val[-1])), old_ctx
 
 
 class ModelFriendlyRepairStrategy(RepairTemplateStrategy):
