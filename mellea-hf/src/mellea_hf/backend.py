@@ -18,6 +18,7 @@ from mellea.core import (
     Completion,
     CompletionRequest,
     GenerationCancelledError,
+    LimitTooSmallError,
     MelleaError,
     Message,
     ModelIdentifier,
@@ -326,6 +327,7 @@ class LocalHFBackend(Backend, ScoringAPI):
             constraints = await asyncio.to_thread(
                 lambda: loaded.constraints().for_rows(schema, self.schema_dialect, len(prompts))
             )
+            self._check_room(schema, constraints[0].home if constraints else None, room)
         vocabulary = None
         if settings.logprobs is not None:
             vocabulary = await asyncio.to_thread(lambda: loaded.constraints().vocabulary)
@@ -359,6 +361,23 @@ class LocalHFBackend(Backend, ScoringAPI):
         self._jobs.add(job)
         job.follow(future, pieces)
         return job
+
+    def _check_room(self, schema: OutputSchema, shortest: Sequence[int] | None, room: int) -> None:
+        """Refuse a limit into which not even the shortest output known fits.
+
+        Raises:
+            LimitTooSmallError: It does not.
+        """
+        if shortest is not None and len(shortest) > room:
+            raise LimitTooSmallError(
+                f"The shortest {schema.name} known takes {len(shortest)} tokens, and the answer may have "
+                f"{room}.",
+                least=len(shortest),
+                hint=f"Set MAX_NEW_TOKENS to {len(shortest)} or more; if the context window is full, shorten "
+                "the prompt.",
+                backend="hf",
+                model_id=self.model_id,
+            )
 
     async def _end(self, job: Job, *answers: Answer) -> None:
         """Wait until the answers are complete."""

@@ -1,6 +1,7 @@
 """Constrained decoding: only tokens with which the output can still fit, by llguidance.
 
-An output fits a JSON schema, or, where it is a plain text, a regular expression.
+An output fits a JSON schema, or, where it is a plain text, a regular expression. It is never cut: see
+``way_home``.
 """
 
 from __future__ import annotations
@@ -9,23 +10,37 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from attrs import frozen
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
-from transformers import LogitsProcessor
 
 from mellea.core import OutputSchema, ProviderError, RequestRejectedError, SchemaDialect
-from mellea_hf.answer import Answer
+from mellea_hf.least_text import least_match, least_texts
+from mellea_hf.way_home import Exits, WayHome
 
-__all__ = ["Automaton", "Constraints", "GrammarAutomaton", "MaskProcessor", "RowConstraint"]
+__all__ = ["Automaton", "Constraints", "GrammarAutomaton", "HomingAutomaton", "RowConstraint"]
 
 _KEPT = 64
 """Compiled schemas kept for each model."""
+
+
+@frozen(eq=False)
+class _Compiled:
+    """A schema, compiled.
+
+    Args:
+        matcher: A matcher that has taken nothing.
+        home: Knows how the shortest output is written; None where no way was found.
+    """
+
+    matcher: Any
+    home: WayHome | None
 
 
 class Constraints:
@@ -41,7 +56,9 @@ class Constraints:
         self._tokenizer = from_tokenizer(
             tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=sorted(end_tokens)
         )
-        self._compiled: OrderedDict[str, Any] = OrderedDict()
+        self._end_tokens = end_tokens
+        self._compiled: OrderedDict[str, _Compiled] = OrderedDict()
+        self._exits: Exits | None = None
         self._lock = threading.Lock()
 
     @property
@@ -60,24 +77,42 @@ class Constraints:
         Raises:
             RequestRejectedError: llguidance does not understand the schema.
         """
-        try:
-            key = schema.plain_pattern or json.dumps(schema.in_dialect(dialect).schema)
-        except (TypeError, ValueError) as error:
-            raise _rejection(error) from error
-        with self._lock:
-            matcher = self._compiled.get(key)
-            if matcher is None:
-                matcher = self._compiled[key] = self._compile(
-                    key, is_pattern=schema.plain_pattern is not None
-                )
-            self._compiled.move_to_end(key)
-            while len(self._compiled) > _KEPT:
-                self._compiled.popitem(last=False)
-            return [matcher.deep_copy() for _ in range(rows)]
+        compiled = self._get(schema, dialect)
+        return [compiled.matcher.deep_copy() for _ in range(rows)]
 
     def for_rows(self, schema: OutputSchema, dialect: SchemaDialect, rows: int) -> list[RowConstraint]:
         """Return what holds each row to the schema. See ``matchers``."""
-        return [RowConstraint([GrammarAutomaton(each)]) for each in self.matchers(schema, dialect, rows)]
+        compiled = self._get(schema, dialect)
+        return [
+            RowConstraint(
+                [GrammarAutomaton(compiled.matcher.deep_copy(), compiled.home and compiled.home.copy())]
+            )
+            for _ in range(rows)
+        ]
+
+    def _get(self, schema: OutputSchema, dialect: SchemaDialect) -> _Compiled:
+        try:
+            said = None if schema.plain_pattern else schema.in_dialect(dialect).schema
+            key = schema.plain_pattern or json.dumps(said)
+        except (TypeError, ValueError) as error:
+            raise _rejection(error) from error
+        with self._lock:
+            compiled = self._compiled.get(key)
+            if compiled is None:
+                matcher = self._compile(key, is_pattern=said is None)
+                compiled = self._compiled[key] = _Compiled(matcher, self._home(matcher, key, said))
+            self._compiled.move_to_end(key)
+            while len(self._compiled) > _KEPT:
+                self._compiled.popitem(last=False)
+            return compiled
+
+    def _home(self, matcher: Any, key: str, said: Mapping[str, Any] | None) -> WayHome | None:
+        """Return what knows how an output is completed, or None where it does not see a way."""
+        if self._exits is None:
+            self._exits = Exits.of(self._tokenizer, self._end_tokens)
+        texts = least_texts(said) if said is not None else filter(None, [least_match(key)])
+        home = WayHome(self._exits, list(texts))
+        return home if home.find(matcher.deep_copy()) else None
 
     def _compile(self, schema: str, *, is_pattern: bool) -> Any:
         try:
@@ -126,20 +161,60 @@ class Automaton(Protocol):
         """Return the tokens that have to come next, as far as they are known; they are not sampled."""
 
 
+@runtime_checkable
+class HomingAutomaton(Automaton, Protocol):
+    """An automaton that knows how its text can be completed from where it is."""
+
+    @property
+    def home(self) -> Sequence[int] | None:
+        """Tokens that complete the text; none where it is complete, and None where no way is known."""
+
+    def leads_home(self, token: int, tokens_left: int) -> bool:
+        """Tell whether the text can be completed behind a token that the mask allows.
+
+        Args:
+            token: The token.
+            tokens_left: How many tokens the answer may still have behind it.
+        """
+
+
 class GrammarAutomaton:
     """A schema or a pattern, by llguidance.
 
     Args:
         matcher: A fresh matcher.
+        home: Knows how its text can be completed.
     """
 
-    def __init__(self, matcher: Any) -> None:
+    def __init__(self, matcher: Any, home: WayHome | None = None) -> None:
         self._matcher = matcher
+        self._home = home
+        self._seen: tuple[int, Any, list[int]] | None = None
+
+    @property
+    def home(self) -> Sequence[int] | None:
+        """Tokens that complete the text; None where no way is known."""
+        return None if self._home is None else self._home.tokens
 
     def mask(self, tokens_left: int) -> bytes:
         """Return one byte for each token: 0 where it may not come next."""
         mask: bytes = self._matcher.compute_logit_bias()
         return mask
+
+    def leads_home(self, token: int, tokens_left: int) -> bool:
+        """Tell whether a way home is known behind a token that the mask allows."""
+        if self._home is None:
+            return True
+        after = self._matcher.deep_copy()
+        if not after.consume_token(token):
+            return True  # taking it says what is wrong
+        if after.is_stopped():
+            self._seen = token, after, []
+            return True
+        way = self._home.after(after, token, tokens_left)
+        if way is not None:
+            self._seen = token, after, way
+        return way is not None
 
     def advance(self, token: int) -> None:
         """Take the token that came.
@@ -147,12 +222,17 @@ class GrammarAutomaton:
         Raises:
             ProviderError: It cannot come here.
         """
-        if not self._matcher.consume_token(token):
+        seen, self._seen = self._seen, None
+        if self._home is not None and seen is not None and seen[0] == token:
+            _, self._matcher, self._home.tokens = seen
+        elif not self._matcher.consume_token(token):
             raise ProviderError(
                 f"Constrained decoding failed: {self._matcher.get_error()}.",
                 hint="Simplify the schema.",
                 backend="hf",
             )
+        elif self._home is not None and self._home.tokens[:1] == [token]:
+            del self._home.tokens[0]
 
     def forced(self) -> Sequence[int]:
         """Return the tokens that have to come next."""
@@ -169,7 +249,28 @@ class RowConstraint:
 
     def __init__(self, automata: Sequence[Automaton]) -> None:
         self._automata = automata
+        only = automata[0] if len(automata) == 1 else None
+        self._homing = only if isinstance(only, HomingAutomaton) and only.home is not None else None
         self._masks: Future[list[bytes]] | None = None
+
+    @property
+    def home(self) -> Sequence[int] | None:
+        """Tokens that complete the output; None where no way is known that all automata would take."""
+        return None if self._homing is None else self._homing.home
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the output may end where it is."""
+        return self.home is not None and not self.home
+
+    def leads_home(self, token: int, tokens_left: int) -> bool:
+        """Tell whether a token may be taken without the output being cut later.
+
+        Args:
+            token: A token that the mask allows.
+            tokens_left: How many tokens the answer may still have behind it.
+        """
+        return self._homing is None or self._homing.leads_home(token, tokens_left)
 
     def prepare(self, tokens_left: int) -> None:
         """Let the mask of the next token be computed, while the model computes its scores."""
@@ -231,27 +332,3 @@ class _Workers:
 
 _workers = _Workers()
 os.register_at_fork(after_in_child=_workers.reset)
-
-
-class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
-    """Rules out, in transformers' own loop, the tokens that a row's constraint does not allow next.
-
-    Args:
-        constraints: What each row is held to.
-        answers: The rows' answers, which know whether they have ended.
-        limit: The most tokens of an answer.
-    """
-
-    def __init__(self, constraints: Sequence[RowConstraint], answers: Sequence[Answer], limit: int) -> None:
-        self._rows = list(zip(constraints, answers, strict=True))
-        self._limit = limit
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Return the scores with those of forbidden tokens at minus infinity."""
-        for index, (constraint, answer) in enumerate(self._rows):
-            if answer.finish_reason is None:
-                if answer.tokens:
-                    constraint.advance(answer.tokens[-1])
-                constraint.prepare(self._limit - len(answer.tokens))
-                constraint.apply(scores[index])
-        return scores

@@ -12,8 +12,9 @@ import torch
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from mellea_hf.answer import Answer
-from mellea_hf.constraint import MaskProcessor, RowConstraint
+from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import generation_config, options_named
+from mellea_hf.homeward import HomewardProcessor, MaskProcessor
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
@@ -94,8 +95,12 @@ def generate(
     ids, mask = _pad(prompts, loaded.pad_token, device)
     recorder = None if settings.logprobs is None else LogprobRecorder(answers, settings.logprobs, vocabulary)
     processors = LogitsProcessorList([recorder] if recorder else [])
-    processors += [MaskProcessor(constraints, answers, max_new_tokens)] if constraints else []
-    processors += sampling_processors(settings, len(prompts), device)
+    if constraints:
+        draws = [sampling_processors(settings, 1, device) for _ in prompts]
+        processors.append(MaskProcessor(constraints, answers, max_new_tokens))
+        processors.append(HomewardProcessor(constraints, answers, max_new_tokens, draws))
+    else:
+        processors += sampling_processors(settings, len(prompts), device)
     config = generation_config(loaded, settings, ids.shape[1], max_new_tokens)
     title = "Generating" if len(prompts) == 1 else f"Generating {len(prompts)} answers"
     shape = "{desc}: {n} tokens, {elapsed}"
@@ -120,7 +125,10 @@ def generate(
     finally:
         bar.close()
     if not must_stop():
-        for answer in answers:
+        for index, answer in enumerate(answers):
+            if answer.finish_reason is None and constraints is not None:
+                constraints[index].advance(answer.tokens[-1])
+                answer.finish("stop" if constraints[index].is_complete else "length")
             answer.finish("length")
 
 

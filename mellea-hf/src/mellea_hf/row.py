@@ -143,17 +143,24 @@ class Row:
             return True
         if self.constraint is None or not self.request.may_skip:
             return False
-        return any(map(self._push, self.constraint.forced()))
+        for follower in self.constraint.forced():
+            if not self.constraint.leads_home(follower, self.tokens_left - 1):
+                return False  # the way home has other tokens, fewer ones
+            if self._push(follower):
+                return True
+        return False
 
     def _push(self, token: int) -> bool:
         self.waiting.append(token)
         self.request.bar.update()
-        if not self.answer.push(token) and not self.tokens_left:
-            self.answer.finish("length")
-        if self.answer.finish_reason is not None:
+        if self.answer.push(token):
             return True
         if self.constraint is not None:
             self.constraint.advance(token)
+        if not self.tokens_left:
+            is_complete = self.constraint is not None and self.constraint.is_complete
+            self.answer.finish("stop" if is_complete else "length")
+            return True
         return False
 
     @property

@@ -10,6 +10,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import config_processors
+from mellea_hf.homeward import draw_homeward
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.row import Row
@@ -34,33 +35,39 @@ class RowSampler:
     """Takes the next token of one row.
 
     Args:
-        processors: What changes the scores, one after the other; the likeliest token of the outcome is taken.
+        row: The row.
+        shapers: What changes the scores, one after the other, before a token is drawn.
+        draw: What then leaves one token that is possible; where it is empty, the likeliest is taken.
         recorder: Notes how likely it was.
-        prompt: The row's prompt.
-        tokens: The tokens of its answer, which grow.
         device: Where the scores are.
     """
 
     def __init__(
         self,
-        processors: Sequence[Any],
+        row: Row,
+        shapers: Sequence[Any],
+        draw: LogitsProcessorList,
         recorder: LogprobRecorder | None,
-        prompt: Sequence[int],
-        tokens: Sequence[int],
         device: Any,
     ) -> None:
-        self._processors = LogitsProcessorList(processors)
+        self._row = row
+        self._shapers = LogitsProcessorList(shapers)
+        self._draw = draw
         self._recorder = recorder
-        self._tokens = tokens
-        self._start = self._length = len(prompt)
-        self._ids = torch.tensor([*prompt, *[0] * len(prompt)], device=device)[None]
+        self._tokens = row.answer.tokens
+        self._start = self._length = len(row.prompt)
+        self._ids = torch.tensor([*row.prompt, *[0] * len(row.prompt)], device=device)[None]
 
     def __call__(self, scores: torch.Tensor) -> int:
         """Return the token that comes next, by scores of shape (vocabulary)."""
         ids, scores = self._history(), scores[None]
         if self._recorder is not None:
             self._recorder(ids, scores)
-        token = int(self._processors(ids, scores)[0].argmax())
+        scores, constraint = self._shapers(ids, scores), self._row.constraint
+        if constraint is None:
+            token = int(self._draw(ids, scores)[0].argmax())
+        else:
+            token = draw_homeward(self._draw, ids, scores, constraint, self._row.tokens_left - 1)
         if self._recorder is not None:
             self._recorder.note(0, token)
         return token
@@ -88,11 +95,11 @@ def row_sampler(loaded: LoadedModel, row: Row) -> RowSampler | None:
     recorder = None
     if settings.logprobs is not None:
         recorder = LogprobRecorder([row.answer], settings.logprobs, request.vocabulary)
-    processors = [
+    shapers = [
         *config_processors(loaded, settings, row.prompt, request.limit),
         *([_ConstraintProcessor(row.constraint)] if row.constraint is not None else ()),
-        *sampling_processors(settings, 1, device),
     ]
-    if recorder is None and not processors:
+    draw = sampling_processors(settings, 1, device)
+    if recorder is None and not shapers and not draw:
         return None
-    return RowSampler(processors, recorder, row.prompt, row.answer.tokens, device)
+    return RowSampler(row, shapers, draw, recorder, device)

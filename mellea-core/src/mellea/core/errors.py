@@ -6,6 +6,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     ├── UsageError (ValueError)                     the caller
     │   ├── UnsupportedOptionError
     │   ├── CapabilityError
+    │   ├── LimitTooSmallError
     │   ├── TemplateError
     │   ├── ContextTypeMismatchError (TypeError)
     │   └── ClosedError (RuntimeError)
@@ -67,6 +68,7 @@ __all__ = [
     "ContextWindowError",
     "GenerationCancelledError",
     "HookFailedError",
+    "LimitTooSmallError",
     "MalformedResponseError",
     "MelleaError",
     "ModelError",
@@ -168,6 +170,18 @@ class CapabilityError(UsageError):
     def __init__(self, message: str, *, missing: str, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.missing = missing
+
+
+class LimitTooSmallError(UsageError):
+    """No output that the format asks for is known to fit into the limit on tokens; nothing was generated.
+
+    Args:
+        least: A limit that is enough for the shortest one known.
+    """
+
+    def __init__(self, message: str, *, least: int, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.least = least
 
 
 class TemplateError(UsageError):

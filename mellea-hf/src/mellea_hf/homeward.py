@@ -1,0 +1,100 @@
+"""Draws that lead home: what one row takes next, so that its output can still be completed.
+
+In the engine's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from mellea_hf.answer import Answer
+from mellea_hf.constraint import RowConstraint
+
+__all__ = ["HomewardProcessor", "MaskProcessor", "draw_homeward"]
+
+_DRAWS = 6
+"""How often a token is drawn before the way home is followed."""
+
+
+def draw_homeward(
+    draw: LogitsProcessorList, ids: torch.Tensor, scores: torch.Tensor, constraint: RowConstraint, left: int
+) -> int:
+    """Return a token for one row behind which its output can be completed.
+
+    Args:
+        draw: Leaves only the score of the token drawn, or all scores where the likeliest is taken.
+        ids: The tokens so far, of shape (1, length).
+        scores: Scores in which what may not come is ruled out, of shape (1, vocabulary).
+        constraint: What the row is held to.
+        left: How many tokens the answer may still have behind this one.
+    """
+    for _ in range(_DRAWS):
+        token = int(draw(ids, scores.clone())[0].argmax())
+        if constraint.leads_home(token, left):
+            return token
+        scores[0, token] = float("-inf")
+        if not bool((scores[0] > float("-inf")).any()):
+            break
+    home = constraint.home
+    return home[0] if home else token
+
+
+class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
+    """Rules out, in transformers' own loop, the tokens that a row's constraint does not allow next.
+
+    Args:
+        constraints: What each row is held to.
+        answers: The rows' answers, which know whether they have ended.
+        limit: The most tokens of an answer.
+    """
+
+    def __init__(self, constraints: Sequence[RowConstraint], answers: Sequence[Answer], limit: int) -> None:
+        self._rows = list(zip(constraints, answers, strict=True))
+        self._limit = limit
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores with those of forbidden tokens at minus infinity."""
+        for index, (constraint, answer) in enumerate(self._rows):
+            if answer.finish_reason is None:
+                if answer.tokens:
+                    constraint.advance(answer.tokens[-1])
+                constraint.prepare(self._limit - len(answer.tokens))
+                constraint.apply(scores[index])
+        return scores
+
+
+class HomewardProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
+    """Draws, in transformers' own loop, tokens that lead home, and leaves only their scores.
+
+    Args:
+        constraints: What each row is held to.
+        answers: The rows' answers.
+        limit: The most tokens of an answer.
+        draws: For each row what draws its tokens.
+    """
+
+    def __init__(
+        self,
+        constraints: Sequence[RowConstraint],
+        answers: Sequence[Answer],
+        limit: int,
+        draws: Sequence[LogitsProcessorList],
+    ) -> None:
+        self._rows = list(zip(constraints, answers, draws, strict=True))
+        self._limit = limit
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return scores in which one token of each row that goes on is possible."""
+        only = torch.full_like(scores, float("-inf"))
+        for index, (constraint, answer, draw) in enumerate(self._rows):
+            ids, own = input_ids[index : index + 1], scores[index : index + 1]
+            if answer.finish_reason is None:
+                left = self._limit - len(answer.tokens) - 1
+                token = draw_homeward(draw, ids, own, constraint, left)
+            else:
+                token = int(own[0].argmax())
+            only[index, token] = 0.0
+        return only
