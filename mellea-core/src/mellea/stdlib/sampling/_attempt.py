@@ -19,6 +19,7 @@ from mellea.core.response import Usage, total_usage
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.requirements.validate import validated
+from mellea.stdlib.sampling._cut_answers import told_cut
 from mellea.stdlib.sampling._request import SamplingRequest
 
 __all__ = [
@@ -61,6 +62,8 @@ async def judge_attempt(
         spent: Tokens spent on the attempt so far.
     """
     error = _parse_error(output)
+    if error is not None:
+        error += told_cut(call, output)
     results = await validated(
         call.requirements,
         call.seen_by_validators(begun.action, after, output),

@@ -21,6 +21,7 @@ from mellea.core.reasoning import without_reasoning
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.sampling import Attempt
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.sampling._cut_answers import next_limit
 
 if TYPE_CHECKING:
     from mellea.core.steering import Guards
@@ -60,6 +61,7 @@ class SamplingRequest:
         reseeds: Whether the next attempt draws with a seed of its own even where a temperature is given.
         steering: What became of each requirement that has a form, by its name.
         guards: What a steered text is looked at for, beside its requirements; None where nothing steers.
+        limit_raised: Whether the limit on tokens is no longer the caller's.
         told: Tells the handlers of hooks what happens; None where nobody listens.
         first: Gives a lane its first answer, where one request draws those of all lanes; None where too few
             came.
@@ -82,6 +84,7 @@ class SamplingRequest:
     reseeds: bool = False
     steering: Mapping[str, str] = field(factory=dict, hash=False)
     guards: Guards | None = None
+    limit_raised: bool = False
     told: Told | None = field(default=None, repr=False, eq=False)
     first: Callable[[int], Awaitable[ModelOutputThunk[Any] | None]] | None = field(
         default=None, repr=False, eq=False
@@ -147,13 +150,20 @@ class SamplingRequest:
         """Return how to go on after an output: as before, unless it is no answer.
 
         A model that only reasoned is asked without reasoning, unless the caller asked for that; one that
-        repeated itself draws anew.
+        repeated itself draws anew. After a structured answer that was cut the next may be longer.
         """
         if output.no_answer is None:
-            return self
+            return self._after_cut(output)
         if output.thinking:
             return evolve(self, config=without_reasoning(self.config, self.backend))
         return evolve(self, reseeds=True)
+
+    def _after_cut(self, output: ModelOutputThunk[Any]) -> SamplingRequest:
+        limit = next_limit(self, output)
+        if limit is None:
+            return self
+        config = self.config.under({ModelOption.MAX_NEW_TOKENS: limit}, table=self.backend.options)
+        return evolve(self, config=config, limit_raised=True)
 
     def seen_by_validators(self, action: Span, after: Context, output: Span) -> Context:
         """Return the conversation that the validators of an output see."""

@@ -123,6 +123,7 @@ class StreamAttempts:
                 if last.success or self.number == self.plan.call.rounds:
                     break
                 yield RetryEvent(self.number, reason_of(last))
+                self.plan = evolve(self.plan, call=self.plan.call.after(last.output))
                 await self.begin(*self._repair(last))
             yield CompletedEvent(last.success, self.text, self.number)
         finally:
