@@ -75,7 +75,7 @@ def run(page: Path, replacing: Mapping[str, str] | None = None) -> int:
         for old, new in (replacing or {}).items():
             source = source.replace(old, new)
         # The empty lines make a traceback show the page's own line numbers.
-        exec(compile("\n" * block.line + source, str(page), "exec"), namespace)
+        exec(compile("\n" * block.line + source, str(page), "exec", dont_inherit=True), namespace)
     return len(program)
 
 

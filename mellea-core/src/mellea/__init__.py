@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mellea.core.logs import MelleaLogger
     from mellea.core.message import Message
     from mellea.core.options import ModelOption
+    from mellea.core.quote import Quote
     from mellea.core.requirement import Requirement, ValidationResult
     from mellea.core.sampling import SamplingResult
     from mellea.core.thunk import ModelOutputThunk
@@ -60,6 +61,7 @@ __getattr__, __dir__ = lazy_names(
         "Message": "mellea.core.message",
         "ModelOption": "mellea.core.options",
         "ModelOutputThunk": "mellea.core.thunk",
+        "Quote": "mellea.core.quote",
         "RejectionSamplingStrategy": "mellea.stdlib.sampling.repair",
         "Requirement": "mellea.core.requirement",
         "SamplingResult": "mellea.core.sampling",
@@ -98,6 +100,7 @@ __all__ = [
     "Message",
     "ModelOption",
     "ModelOutputThunk",
+    "Quote",
     "RejectionSamplingStrategy",
     "Requirement",
     "SamplingResult",

@@ -21,7 +21,9 @@ from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 
 from mellea.core import OutputSchema, ProviderError, RequestRejectedError, SchemaDialect
+from mellea.core.quote import QUOTE_OF
 from mellea_hf.least_text import least_match, least_texts
+from mellea_hf.quote_grammar import quote_grammar, without_quotes
 from mellea_hf.way_home import Exits, WayHome
 
 __all__ = ["Automaton", "Constraints", "GrammarAutomaton", "HomingAutomaton", "RowConstraint"]
@@ -119,7 +121,11 @@ class Constraints:
             if is_pattern:  # which llguidance anchors by itself
                 grammar = LLMatcher.grammar_from_regex(schema.removeprefix("^").removesuffix("$"))
                 return self._matcher(grammar)
+            quoting = quote_grammar(json.loads(schema)) if QUOTE_OF in schema else None
+            if quoting is not None:
+                return self._matcher(LLMatcher.grammar_from_lark(quoting))
             # Free whitespace lets small models write nothing else.
+            schema = json.dumps(without_quotes(json.loads(schema))) if QUOTE_OF in schema else schema
             grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
         except ValueError as error:
             raise _rejection(error) from error

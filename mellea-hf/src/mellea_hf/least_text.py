@@ -14,6 +14,7 @@ from mellea.core.schema_parts import merged, pointed_at, types_of
 from mellea.core.steering.expressions import node_of
 from mellea.core.steering.pattern import Choice, Letters, Literal, Node, Repeat
 from mellea.core.steering.plan import NotSteerableError
+from mellea_hf.quote_grammar import passages
 
 __all__ = ["least_match", "least_texts"]
 
@@ -112,6 +113,8 @@ class _Reader:
         return self.known.get(id(part)) if isinstance(part, Mapping) and part else "0"
 
     def _least(self, node: Mapping[str, Any]) -> str | None:
+        if words := passages(node):
+            return _json(min(words, key=len))
         if "const" in node:
             return _json(node["const"])
         if node.get("enum"):

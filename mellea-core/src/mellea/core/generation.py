@@ -38,7 +38,7 @@ from mellea.core.reading import Reading, read_from
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog
 from mellea.core.response import Chunk, as_usage, total_usage
-from mellea.core.schema import OutputSchema
+from mellea.core.schema import OutputSchema, with_bound_quotes
 from mellea.core.sources import Sources
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
@@ -181,6 +181,7 @@ def _check_request(
     wanted = config.stream or options.get(ModelOption.STREAM, False)
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
     schema = _schema_of(config)
+    schema = schema and with_bound_quotes(schema, [action])
     return ChatRequest(backend.model_id, (), native, schema, stream), options
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -17,7 +18,7 @@ from mellea.core.pickling import picklable_or_none
 if TYPE_CHECKING:
     from mellea.core.schema_dialects import DialectSchema
 
-__all__ = ["OutputSchema", "misfits"]
+__all__ = ["OutputSchema", "misfits", "with_bound_quotes"]
 
 _MOST_MISFITS = 5
 """How many things that are wrong with an answer are told at once."""
@@ -148,6 +149,13 @@ class OutputSchema:
 
         types = types_of(with_own_root(self.json_schema))
         return dict if types == {"object"} else list if types == {"array"} else None
+
+
+def with_bound_quotes(schema: OutputSchema, spans: Sequence[Any]) -> OutputSchema:
+    """Return a schema whose unbound quotes are from the documents among some spans. See ``bind_quotes``."""
+    quote = sys.modules.get("mellea.core.quote")  # without it there are none
+    bound: OutputSchema = schema if quote is None else quote.bind_quotes(schema, spans)
+    return bound
 
 
 def _reason(error: Exception) -> str:

@@ -293,7 +293,7 @@ _WORDS = {
             **dict.fromkeys(
                 ("multipleOf", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"), kept
             ),
-            **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), kept),
+            **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength", "x-quote-of"), kept),
         },
     ),
 }

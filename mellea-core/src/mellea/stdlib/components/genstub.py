@@ -40,6 +40,7 @@ from mellea.core.errors import NoAnswerError, OutputParseError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import SamplingResult, SamplingStrategy
+from mellea.core.schema import with_bound_quotes
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib._annotations import UnresolvedNameError, captured_names, format_annotation
 from mellea.stdlib._asked import Asked
@@ -306,6 +307,7 @@ class GenerativeStub(ABC, Generic[P, R, C]):
             if _describe_receiver(one) is not None
         ]
         arguments += [_Argument.of(name, named.get(name), value) for name, value in values.items()]
+        schema = with_bound_quotes(schema, [span for one in arguments for span in one.spans])
         wanted = tuple(requirement for requirement in settings.requirements if not requirement.check_only)
         call: GenerativeCall[Any] = GenerativeCall(
             self._declared.text, tuple(arguments), wanted, schema, head=head

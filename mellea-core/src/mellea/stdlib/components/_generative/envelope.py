@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.json_text import read_json
@@ -52,14 +53,21 @@ def answer_schema(function: str, annotation: Any) -> OutputSchema:
             f"{function} returns {format_annotation(annotation)}, which cannot be written as JSON: {why}",
             hint="Return a type that pydantic knows, an attrs class, or a composition of them.",
         ) from error
-    return OutputSchema(title[-64:], schema, parser=_parser(model))
+    return OutputSchema(title[-64:], schema, parser=_Reader(model))
 
 
-def _parser(model: type[BaseModel]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        return model.model_validate_json(text).result  # type: ignore[attr-defined]  # the envelope's only field
+@frozen
+class _Reader:
+    """Reads an envelope.
 
-    return parse
+    Args:
+        model: Its class.
+    """
+
+    model: type[BaseModel]
+
+    def __call__(self, text: str) -> Any:
+        return self.model.model_validate_json(text).result  # type: ignore[attr-defined]  # the envelope's only field
 
 
 def unwrap_value(answer: str) -> str:
