@@ -228,10 +228,6 @@ class GenerativeStub(ABC, Generic[P, R, C]):
     def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return what a call comes to, or the call on its way."""
 
-    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Carry out a call that is awaited, whether the function is asynchronous or waits; see the class."""
-        return await self._call(args, kwargs)
-
     @property
     def head(self) -> str:
         """The head of the function, as the prompt shows it."""

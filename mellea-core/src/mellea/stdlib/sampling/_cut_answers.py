@@ -7,20 +7,41 @@ which then bounds it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mellea.core.options import ModelOption
 from mellea.core.response import as_usage
 from mellea.core.text_pattern import TextPattern
 
 if TYPE_CHECKING:
+    from mellea.core.budget import Spending
     from mellea.core.thunk import ModelOutputThunk
-    from mellea.stdlib.sampling._request import SamplingRequest
 
 __all__ = ["next_limit", "told_cut"]
 
 
-def next_limit(call: SamplingRequest, output: ModelOutputThunk[Any]) -> int | None:
+class Limited(Protocol):
+    """A call, as far as its limits are concerned."""
+
+    @property
+    def format(self) -> Any:
+        """What an answer must look like."""
+
+    @property
+    def merged(self) -> Mapping[str, Any]:
+        """The options of the call, over those of the backend."""
+
+    @property
+    def limit_raised(self) -> bool:
+        """Whether the limit on tokens is no longer the caller's."""
+
+    @property
+    def spending(self) -> Spending:
+        """What was spent of its budget."""
+
+
+def next_limit(call: Limited, output: ModelOutputThunk[Any]) -> int | None:
     """Return how many tokens the attempt after an output may have; None where that stays as it is.
 
     Args:
@@ -39,7 +60,7 @@ def next_limit(call: SamplingRequest, output: ModelOutputThunk[Any]) -> int | No
     return min(2 * written, left) if left > written else None
 
 
-def told_cut(call: SamplingRequest, output: ModelOutputThunk[Any]) -> str:
+def told_cut(call: Limited, output: ModelOutputThunk[Any]) -> str:
     """Return what to say of an answer that cannot be read beside that: where it was cut, and what follows."""
     written = _cut_at(call, output)
     if not written:
@@ -49,7 +70,7 @@ def told_cut(call: SamplingRequest, output: ModelOutputThunk[Any]) -> str:
     return f" It was cut after {written} tokens; {follows}."
 
 
-def _cut_at(call: SamplingRequest, output: ModelOutputThunk[Any]) -> int:
+def _cut_at(call: Limited, output: ModelOutputThunk[Any]) -> int:
     """Return after how many tokens a structured answer was cut; 0 where it was not, or nobody knows."""
     reasons = output.generation.finish_reasons
     if not reasons or reasons[-1] != "length" or call.format is None or isinstance(call.format, TextPattern):
