@@ -25,14 +25,6 @@ PACKAGES = [
     "mellea.stdlib.context",
     "mellea.testing",
 ]
-WHOLE = (
-    "mellea.core",
-    "mellea.stdlib",
-    "mellea.plugins",
-    "mellea.evaluation",
-    "mellea.improving",
-    "mellea.decompose",
-)
 MODULES = [
     name
     for package in (
