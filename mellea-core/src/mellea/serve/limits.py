@@ -48,6 +48,7 @@ class Slot:
     def hold(self, work: asyncio.Future[Any]) -> None:
         """Let the turn last until some work ends, even if nobody waits for that any more."""
         self._work.add(work)
+        work.add_done_callback(_looked_at)  # its error is nobody's any more if its client has left
 
     def when_free(self, callback: Any) -> None:
         """Call back as soon as all work has ended."""
@@ -61,6 +62,11 @@ class Slot:
         if all(work.done() for work in self._work) and self._work:
             self._work.clear()
             callback()
+
+
+def _looked_at(work: asyncio.Future[Any]) -> None:
+    if not work.cancelled():
+        work.exception()
 
 
 class Gate:
