@@ -20,6 +20,7 @@ PARTS = {
     "conversation": "long conversations, and what the framework adds to a call",
     "sampling": "instructions with requirements: judges, lanes, repeated attempts",
     "history": "what keeping a history adds to a call",
+    "mapping": "many rows through a program, with their journal, against a bare HTTP client and the SDK",
     "tools": "rounds of tools, calls of MCP servers, schemas of functions, checks of arguments",
     "hooks": "hook points that nobody, and that somebody listens to",
     "telemetry": "what traces, metrics and costs add to a call",

@@ -53,6 +53,9 @@ class NoJournal:
     async def end(self, error: str | None = None) -> None:
         """End nothing."""
 
+    def discard(self) -> None:
+        """Discard nothing."""
+
 
 class Journal:
     """Keeps in a history what happens to rows. Several processes may write one.
@@ -87,8 +90,12 @@ class Journal:
 
     async def close(self) -> None:
         """Close the file, once all is written."""
+        await in_thread(self.discard)
+
+    def discard(self) -> None:
+        """Close the file."""
         self._reader.close()
-        await in_thread(self._history.close)
+        self._history.close()
 
     def flush(self) -> None:
         """Return once all is written."""

@@ -61,11 +61,16 @@ def plan_of(
     opening = Opening(backend, model, backend_kwargs, options, tuple(plugins))
     source = source_of(rows)
     kept = journal_of(journal)
+    try:
+        taking = _engine(engine, given, opening, kept, concurrency or CONCURRENCY, workers, resources)
+    except UsageError:
+        kept.discard()
+        raise
     return Plan(
         given.name,
         _version(given, opening, seed),
         source,
-        _engine(engine, given, opening, kept, concurrency or CONCURRENCY, workers, resources),
+        taking,
         kept,
         seed,
         passes,
