@@ -26,6 +26,7 @@ PARTS = {
     "telemetry": "what traces, metrics and costs add to a call",
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "steering": "tasks with rules on a real server, free and steered",
+    "guarantees": "the local engine: output that is never cut, quotes word for word",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
     "peers": "local engines beside each other: the plugin for llama.cpp, and hf",
     "serving": "a served program with 500 clients, some of which do not behave",
