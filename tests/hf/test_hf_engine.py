@@ -288,6 +288,24 @@ async def test_option_of_generate_runs_beside_the_engine(make, options):
     assert (said[0].usage.completion_tokens, ours[0].usage.completion_tokens) == (6, 6)
 
 
+async def test_engine_goes_on_while_generate_runs(make, passes):
+    client = make()
+    endless = {"min_new_tokens": 3000, "max_new_tokens": 3000, "max_time": 600.0}
+    others = [asyncio.ensure_future(client.complete("x", **endless)) for _ in range(2)]
+    while len(passes) < 3:
+        await asyncio.sleep(0)
+
+    [said] = await client.complete("y", **GREEDY)
+    running = [other.done() for other in others]
+    for other in others:
+        other.cancel()
+    await asyncio.wait(others)
+
+    assert said.usage.completion_tokens == 6
+    assert running == [False, False]
+    assert len(await client.complete("z", max_time=600.0, **GREEDY)) == 1
+
+
 async def test_tokens_that_have_to_come_are_not_computed_one_by_one(make, passes):
     client = make()
 

@@ -1,8 +1,21 @@
 """Scores of the local backend: those of the model's own passes."""
 
+import asyncio
+import itertools
+
 import pytest
 
-from mellea.core import CapabilityError, ContextWindowError, Message, UsageError, score
+from mellea.core import (
+    CapabilityError,
+    ChatRequest,
+    ClosedError,
+    CompletionRequest,
+    ContextWindowError,
+    Message,
+    RequestRejectedError,
+    UsageError,
+    score,
+)
 from mellea.testing import ScriptedBackend
 from mellea_hf import LocalHFBackend
 from tests.hf import tiny
@@ -71,3 +84,109 @@ async def test_empty_and_too_long_texts_are_errors(tiny_backend):
     with pytest.raises(ContextWindowError):
         await score(tiny_backend, "prefix", ["a" * 200])
     assert await score(tiny_backend, "prefix", []) == []
+
+
+class Watched(list):
+    """The tokens that each pass of a model computes; with a token in it that fails, it fails."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.fatal = -1
+        model.register_forward_pre_hook(self.note, with_kwargs=True)
+
+    def note(self, _module, _args, named):
+        self.append(named["input_ids"].shape[1])
+        if (named["input_ids"] == self.fatal).any():
+            raise RuntimeError("can't allocate memory")
+
+
+@pytest.fixture
+def wide():
+    """The parts of a tiny model with a large window, and its passes."""
+    tokenizer, model = on_engine(lambda: (tiny.tokenizer(), tiny.model(window=8192)))
+    return (tokenizer, model, "cpu"), Watched(model)
+
+
+ENDLESS = ChatRequest(
+    "m", (Message("user", "x"),), {"min_new_tokens": 8000, "max_new_tokens": 8000}, stream=True
+)
+
+
+async def test_those_who_write_go_on_while_others_score(wide):
+    parts, passes = wide
+    with LocalHFBackend("tiny", custom_config=parts) as backend:
+        writing = backend.stream_chat(ENDLESS)
+        await anext(writing)
+        passes.clear()
+
+        scores = await score(backend, "long " * 100, ["yes", "no" * 150, "never"])
+
+        between = passes.copy()
+        await writing.aclose()
+
+    assert [len(one.logprobs) for one in scores] == [3, 300, 5]
+    assert max(between) <= 64
+    assert all(1 in pair for pair in itertools.pairwise(between))
+
+
+async def test_scorings_that_arrive_together_compute_their_prefix_once(wide):
+    parts, passes = wide
+    with LocalHFBackend("tiny", custom_config=parts) as backend:
+        passes.clear()
+
+        await asyncio.gather(*(score(backend, "a prefix of some length", ["a", "b"]) for _ in range(3)))
+
+    assert sum(passes) == len("a prefix of some length") - 1 + 3 * 2
+
+
+async def test_memory_that_does_not_suffice_for_a_scoring_harms_nobody_else(wide):
+    parts, passes = wide
+    with LocalHFBackend("tiny", custom_config=parts) as backend:
+        before = await score(backend, "prefix", ["a"])
+        passes.fatal = parts[0]("?").input_ids[0]
+        asked = CompletionRequest("m", ("hello",), {"min_new_tokens": 9, "max_new_tokens": 9})
+
+        failed, written, after = await asyncio.gather(
+            score(backend, "prefix", ["a", "?b"]),
+            backend.complete(asked),
+            score(backend, "prefix", ["a"]),
+            return_exceptions=True,
+        )
+
+    assert isinstance(failed, RequestRejectedError)
+    assert written[0].usage.completion_tokens == 9
+    assert after[0].logprobs == pytest.approx(before[0].logprobs)
+
+
+async def test_scoring_ends_when_nobody_waits_for_it(wide):
+    parts, passes = wide
+    backend = LocalHFBackend("tiny", custom_config=parts)
+    passes.clear()
+    given_up, closed, waiting = (
+        asyncio.ensure_future(score(backend, f"{name} " * 1000, ["a"])) for name in ("one", "two", "six")
+    )
+    while not passes:
+        await asyncio.sleep(0)
+
+    given_up.cancel()
+    waiting.cancel()
+    await asyncio.wait([given_up, waiting])
+    await backend.aclose()
+
+    with pytest.raises(ClosedError):
+        await closed
+    assert sum(passes) < 4000
+
+
+async def test_reproducible_scores_depend_on_nothing_else(wide):
+    parts, _ = wide
+    with LocalHFBackend("tiny", custom_config=parts, reproducible=True, max_batch=4) as backend:
+        alone = await score(backend, "prefix " * 20, ["yes", "no " * 30])
+        writing = backend.stream_chat(ENDLESS)
+        await anext(writing)
+
+        among = await score(backend, "prefix " * 20, ["yes", "no " * 30])
+
+        await writing.aclose()
+
+    assert among == alone

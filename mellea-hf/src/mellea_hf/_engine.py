@@ -13,6 +13,7 @@ import os
 import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from mellea.core.errors import ClosedError, ProviderError
 __all__ = ["Engine", "engine"]
 
 T = TypeVar("T")
-_Job = tuple[Future[Any], Callable[[], Any]]
+_Job = tuple[Future[Any], Callable[[], Any], bool]
 
 
 class Engine:
@@ -36,10 +37,16 @@ class Engine:
         """Whether the process ends; a running generation looks at it after each token."""
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._postponed: deque[_Job | None] = deque()
+        """What a long job has found in the queue and not done in its midst."""
         self._thread: threading.Thread | None = None
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
+    def submit(self, work: Callable[[], T], *, is_long: bool = False) -> Future[T]:
         """Let the engine's thread do some work, after all work handed in before.
+
+        Args:
+            work: What to do.
+            is_long: Whether it calls ``give_way`` in its midst. Of such work, one is done at a time.
 
         Raises:
             ClosedError: The process is ending.
@@ -51,8 +58,17 @@ class Engine:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="mellea-hf-engine", daemon=True)
                 self._thread.start()
-            self._jobs.put((future, work))
+            self._jobs.put((future, work, is_long))
         return future
+
+    def give_way(self) -> None:
+        """Do what was handed in meanwhile, in the midst of long work in the engine's thread."""
+        for _ in range(self._jobs.qsize()):
+            job = self._jobs.get()
+            if job is None or job[2]:
+                self._postponed.append(job)
+            else:
+                self._do(job)
 
     def stop(self) -> None:
         """Stop after the token that is being computed, cancel what waits, and join the thread."""
@@ -64,14 +80,17 @@ class Engine:
             thread.join()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            future, work = job
-            if self.stopping:
-                future.cancel()
-            elif future.set_running_or_notify_cancel():
-                _carry_out(future, work)
+        while (job := self._postponed.popleft() if self._postponed else self._jobs.get()) is not None:
+            self._do(job)
             # Waiting for the next job, the thread must not keep the last one's model alive.
-            del job, future, work
+            del job
+
+    def _do(self, job: _Job) -> None:
+        future, work, _ = job
+        if self.stopping:
+            future.cancel()
+        elif future.set_running_or_notify_cancel():
+            _carry_out(future, work)
 
 
 def _import_torch() -> None:

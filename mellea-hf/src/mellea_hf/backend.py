@@ -207,7 +207,7 @@ class LocalHFBackend(Backend, ScoringAPI):
         ]
 
     async def score(self, request: ScoreRequest) -> Sequence[Score]:
-        """Return how likely continuations are, in one pass behind their prefix.
+        """Return how likely continuations are behind their prefix.
 
         A continuation is encoded by itself: begin it with the blank that the model would write.
 
@@ -234,18 +234,19 @@ class LocalHFBackend(Backend, ScoringAPI):
             tokens = await off_loop(size, lambda: encode.chat(prefix, settings.template))
         ids = [loaded.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
         encode.room(len(tokens), max(map(len, ids), default=0))
-        job, logprobs = Job(), []
-
-        def work() -> None:
-            logprobs.extend(scheduler.score(tokens, ids, job.must_stop))
-
+        job = Job()
+        future = scheduler.score(tokens, ids, job.must_stop)
         self._jobs.add(job)
-        job.follow(engine.submit(work))
+        job.follow(future)
         try:
             await job.result()
+        except GenerationCancelledError:
+            if self._holder.is_closed:
+                raise self._holder.closed_error() from None
+            raise
         finally:
             await self._stop(job)
-        return [Score(text, tuple(values)) for text, values in zip(texts, logprobs, strict=True)]
+        return [Score(text, tuple(values)) for text, values in zip(texts, future.result(), strict=True)]
 
     def draws_for_patterns(self, temperature: float, repetition_penalty: float) -> Mapping[str, Any]:
         """Return the options of a call that is held to a pattern and says nothing else."""
@@ -350,7 +351,7 @@ class LocalHFBackend(Backend, ScoringAPI):
                 )
 
             self._holder.check()
-            future = engine.submit(work)
+            future = engine.submit(work, is_long=True)
         else:
             may_skip = settings.logprobs is None and not scheduler.settings.reproducible
             request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)

@@ -1,6 +1,7 @@
 """Generation by transformers' own ``generate``, for what the engine's loop does not run.
 
-In the engine's thread: one padded batch of prompts, one answer each, while everything else waits.
+In the engine's thread: one padded batch of prompts, one answer each. What else the thread has to do comes in
+between its tokens.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
+from mellea_hf._engine import engine
 from mellea_hf.answer import Answer
 from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import generation_config, options_named
@@ -48,6 +50,7 @@ class _Watcher(StoppingCriteria):  # type: ignore[misc]  # transformers is not t
         self._ended = torch.zeros(len(answers), dtype=torch.bool, device=device)
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        engine.give_way()
         if self._must_stop():
             return torch.ones_like(self._ended)
         self._advance()

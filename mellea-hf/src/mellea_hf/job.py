@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mellea_hf._engine import engine
 
@@ -40,13 +40,13 @@ class Job:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._future: Future[None] | None = None
+        self._future: Future[Any] | None = None
 
     def must_stop(self) -> bool:
         """Tell, in the engine's thread, whether to give up."""
         return self._stop.is_set() or engine.stopping
 
-    def follow(self, future: Future[None], pieces: Pieces | None = None) -> None:
+    def follow(self, future: Future[Any], pieces: Pieces | None = None) -> None:
         """Take over work that was handed in; its end ends the pieces."""
         self._future = future
         self._done = asyncio.wrap_future(self._future)

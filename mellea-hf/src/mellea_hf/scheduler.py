@@ -24,7 +24,7 @@ from mellea_hf.prefix_cache import PrefixCache
 from mellea_hf.prefix_tree import common_length
 from mellea_hf.row import Request, Row
 from mellea_hf.row_sampler import row_sampler
-from mellea_hf.scoring import score_continuations
+from mellea_hf.scoring import Passes, Scoring, Scorings
 from mellea_hf.settings import EngineSettings
 from mellea_hf.stats import Counts, EngineStats
 from mellea_hf.weights import is_out_of_memory
@@ -76,6 +76,8 @@ class Scheduler:
         self._rows: list[Row] = []
         self._is_running = False
         self._wrote = False
+        width = self._pace.beside if settings.reproducible else 0
+        self._scorings = Scorings(Passes(packed, self.cache, settings.max_batch, self._room, width))
         self._counts = Counts()
 
     def stats(self) -> EngineStats:
@@ -108,33 +110,36 @@ class Scheduler:
                     hint="Send fewer at once, or raise max_queue.",
                     backend="hf",
                 )
-            if not self._is_running:
-                engine.submit(self._step).add_done_callback(self._go_on)
-                self._is_running = True
+            self._run()
             self._waiting.extend(request.rows)
         return request.future
 
     def score(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], must_stop: Callable[[], bool]
-    ) -> list[list[float]]:
-        """Return the log-probabilities of continuations, by token. See ``score_continuations``."""
-        return score_continuations(
-            self._packed,
-            self.cache,
-            prefix,
-            continuations,
-            at_once=self.settings.max_batch,
-            must_stop=must_stop,
-        )
+    ) -> Future[list[list[float]]]:
+        """Take a scoring in, from any thread. See ``Scoring``.
+
+        Returns:
+            The log-probabilities of each continuation's tokens; it can be cancelled until it begins.
+
+        Raises:
+            ClosedError: The process is ending.
+        """
+        scoring = Scoring(prefix, continuations, must_stop)
+        with self._lock:
+            self._run()
+            self._scorings.add(scoring)
+        return scoring.future
 
     def sweep(self) -> None:
         """Let go of rows that nobody waits for."""
         for row in [row for row in self._rows if row.request.is_over]:
             self._release(row)
         with self._lock:
-            over = [row for row in self._waiting if row.request.is_over]
-            for row in over:
-                self._waiting.remove(row)
+            over, kept = deque[Row](), deque[Row]()
+            for row in self._waiting:
+                (over if row.request.is_over else kept).append(row)
+            self._waiting = kept
         for row in over:
             _leave(row)
 
@@ -145,9 +150,15 @@ class Scheduler:
         elif (error := done.exception()) is not None:
             self._abandon(error)
         with self._lock:
-            self._is_running = bool(self._waiting or self._rows) and not engine.stopping
-            if self._is_running:
-                engine.submit(self._step).add_done_callback(self._go_on)
+            self._is_running = False
+            if (self._waiting or self._rows or self._scorings) and not engine.stopping:
+                self._run()
+
+    def _run(self) -> None:
+        """Let steps follow until nothing is left to do. Whoever calls it holds the lock."""
+        if not self._is_running:
+            engine.submit(self._step).add_done_callback(self._go_on)
+            self._is_running = True
 
     def _abandon(self, error: BaseException | None) -> None:
         """End everything, with an error or unfinished."""
@@ -155,6 +166,7 @@ class Scheduler:
             rows = [*self._rows, *self._waiting]
             self._rows.clear()
             self._waiting.clear()
+            self._scorings.abandon(error)
         for row in rows:
             if row.pinned is not None:
                 self.cache.release(row.pinned)
@@ -175,6 +187,7 @@ class Scheduler:
         )
         for (row, scores), best in zip(done, likeliest, strict=True):
             self._write(row, scores, best)
+        self._scorings.step()
 
     def _admit(self) -> None:
         """Let waiting rows join while there is room."""
@@ -228,6 +241,10 @@ class Scheduler:
         for row in readers:
             room -= row.take(room)
         return [row for row in self._rows if row.stretch_length]
+
+    def _room(self) -> int:
+        """Return how many tokens a pass of a scoring computes."""
+        return self._pace.beside if self._rows or self.settings.reproducible else self._pace.alone
 
     def _choose_apart(self, writers: Sequence[Row], readers: Sequence[Row]) -> list[Row]:
         """Choose so that passes have two shapes alone: one piece of a prompt, or one token of each writer."""

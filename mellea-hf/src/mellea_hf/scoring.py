@@ -1,81 +1,206 @@
-"""How likely given continuations are: one packed pass behind a prefix. Runs in the engine's thread."""
+"""How likely given continuations are, in packed passes behind a prefix. Runs in the engine's thread.
+
+One scoring at a time, in pieces as a prompt is read, so that those who write wait for a piece and not for all
+of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
 
 import torch
+from attrs import define, field, frozen
 
-from mellea.core import GenerationCancelledError
+from mellea.core import ClosedError, GenerationCancelledError
 from mellea_hf.keys_values import KeysValues
 from mellea_hf.packed import PackedModel
 from mellea_hf.prefix_cache import PrefixCache
 from mellea_hf.row import Stretch
+from mellea_hf.weights import is_out_of_memory
 
-__all__ = ["score_continuations"]
+__all__ = ["Passes", "Scoring", "Scorings"]
 
-_READ = 256
-"""Tokens of a prefix in one pass; a cancelled request ends between two."""
+Scores = list[list[float]]
 
 
-@torch.inference_mode()
-def score_continuations(
-    packed: PackedModel,
-    cache: PrefixCache,
-    prefix: Sequence[int],
-    continuations: Sequence[Sequence[int]],
-    *,
-    at_once: int,
-    must_stop: Callable[[], bool],
-) -> list[list[float]]:
-    """Return the log-probabilities of the tokens of each continuation.
+@frozen(eq=False)
+class Passes:
+    """The passes of an engine, as scorings use them.
 
     Args:
         packed: The model.
-        cache: What is known of the prefix is taken from there, and what is computed of it is kept there.
+        cache: What is known of a prefix is taken from there, and what is computed of it is kept there.
+        together: How many continuations one pass computes at most.
+        room: Says how many tokens the next pass may compute.
+        width: Of how many tokens every pass is; 0 where they may differ.
+    """
+
+    packed: PackedModel
+    cache: PrefixCache
+    together: int
+    room: Callable[[], int]
+    width: int = 0
+
+    def read(self, stretch: Stretch) -> None:
+        """Compute the keys and values of a piece of a prefix."""
+        if self.width:
+            self.packed.run_padded([stretch], self.width, one=True)
+        else:
+            self.packed.run([stretch])
+
+    def scored(self, stretches: Sequence[Stretch]) -> torch.Tensor:
+        """Return the scores after every token of stretches, of shape (tokens, vocabulary)."""
+        if not self.width:
+            return self.packed.run(stretches, every=True)
+        count = sum(len(stretch.tokens) for stretch in stretches)
+        return self.packed.run_padded(stretches, self.width)[:count]
+
+
+@define(eq=False)
+class Scoring:
+    """What is asked of the engine in one call.
+
+    Args:
         prefix: Token ids, one at least.
         continuations: Token ids of each, one at least.
-        at_once: How many continuations one pass computes at most.
         must_stop: Asked between passes whether to give up.
+    """
+
+    prefix: Sequence[int]
+    continuations: Sequence[Sequence[int]]
+    must_stop: Callable[[], bool]
+    future: Future[Scores] = field(factory=Future, init=False)
+
+
+class Scorings:
+    """The scorings of an engine, one after the other, so that each finds kept what the one before has read.
+
+    Args:
+        passes: The engine's passes.
+    """
+
+    def __init__(self, passes: Passes) -> None:
+        self._passes = passes
+        self._waiting: deque[Scoring] = deque()
+        self._pieces: Generator[None, None, Scores] | None = None
+        self._is_again = False
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, scoring: Scoring) -> None:
+        """Take a scoring in, from any thread."""
+        self._waiting.append(scoring)
+
+    def step(self) -> None:
+        """Compute a piece of the first one."""
+        if not self._waiting:
+            return
+        scoring = self._waiting[0]
+        if self._pieces is None:
+            if not scoring.future.set_running_or_notify_cancel():
+                self._waiting.popleft()
+                return
+            self._is_again = False
+            self._pieces = _scored(self._passes, scoring, keeps=True)
+        try:
+            next(self._pieces)
+        except StopIteration as end:
+            self._leave().set_result(end.value)
+        except Exception as error:  # noqa: BLE001  whoever waits for the scores gets it
+            if not self._is_again and is_out_of_memory(error) and self._passes.cache.clear():
+                self._is_again = True
+                self._pieces = _scored(self._passes, scoring, keeps=False)
+            else:
+                self._leave().set_exception(error)
+
+    def abandon(self, error: BaseException | None) -> None:
+        """End all of them, with an error or because the process ends."""
+        ending = ClosedError("The process is ending: no model runs any more.", backend="hf")
+        while self._waiting:
+            running = self._pieces is not None
+            future = self._leave()
+            if running or future.set_running_or_notify_cancel():
+                future.set_exception(error or ending)
+
+    def _leave(self) -> Future[Scores]:
+        self._pieces = None
+        return self._waiting.popleft().future
+
+
+@define(eq=False)
+class _Rest:
+    """What of a continuation is not computed yet."""
+
+    number: int
+    tokens: Sequence[int]
+    """The token before each of those that are scored."""
+    wanted: Sequence[int]
+    past: KeysValues
+
+
+def _scored(passes: Passes, scoring: Scoring, *, keeps: bool) -> Generator[None, None, Scores]:
+    """Score continuations pass by pass, and return the log-probabilities of the tokens of each.
 
     Raises:
-        GenerationCancelledError: It was.
+        GenerationCancelledError: The scoring was given up.
     """
-    past = KeysValues(packed.shape, len(prefix))
-    pinned = cache.load(prefix, past)
-    try:
-        while past.length < len(prefix) - 1:
-            _check(must_stop)
-            tokens = prefix[past.length : min(past.length + _READ, len(prefix) - 1)]
-            packed.run([Stretch(tokens, past)])
-            past.length += len(tokens)
-        cache.store(prefix[: past.length], past)
-    finally:
-        if pinned is not None:
-            cache.release(pinned)
-    scores: list[list[float]] = []
-    for start in range(0, len(continuations), at_once):
-        _check(must_stop)
-        scores += _scored(packed, past, prefix[-1], continuations[start : start + at_once])
+    prefix, continuations = scoring.prefix, scoring.continuations
+    shape = passes.packed.shape
+    past = KeysValues(shape, len(prefix))
+    pinned = passes.cache.load(prefix, past)
+    if pinned is not None:  # a row has copies of its own
+        passes.cache.release(pinned)
+    while past.length < len(prefix) - 1:
+        _check(scoring)
+        tokens = prefix[past.length : min(past.length + passes.room(), len(prefix) - 1)]
+        passes.read(Stretch(tokens, past))
+        past.length += len(tokens)
+        yield
+    if keeps:
+        passes.cache.store(prefix[: past.length], past)
+    known = past.copy(0, past.length)
+    waiting = deque(enumerate(continuations))
+    rests: list[_Rest] = []
+    scores: Scores = [[] for _ in continuations]
+    while waiting or rests:
+        _check(scoring)
+        while waiting and len(rests) < passes.together:
+            number, wanted = waiting.popleft()
+            row = KeysValues(shape, past.length + len(wanted))
+            row.append(known, past.length)
+            rests.append(_Rest(number, [prefix[-1], *wanted[:-1]], wanted, row))
+        for rest, values in _pass(passes, rests):
+            scores[rest.number] += values
+        rests = [rest for rest in rests if rest.tokens]
+        if waiting or rests:
+            yield
     return scores
 
 
-def _scored(
-    packed: PackedModel, past: KeysValues, last: int, continuations: Sequence[Sequence[int]]
-) -> list[list[float]]:
-    """Score continuations in one pass, each in a row that begins with the prefix."""
-    known = past.copy(0, past.length)
-    stretches = []
-    for continuation in continuations:
-        row = KeysValues(packed.shape, past.length + len(continuation))
-        row.append(known, past.length)
-        stretches.append(Stretch([last, *continuation[:-1]], row))
-    logprobs = torch.log_softmax(packed.run(stretches, every=True), dim=-1)
-    wanted = torch.tensor([token for one in continuations for token in one], device=logprobs.device)
-    values = iter(logprobs.gather(1, wanted[:, None])[:, 0].tolist())
-    return [[next(values) for _ in continuation] for continuation in continuations]
+def _pass(passes: Passes, rests: Sequence[_Rest]) -> list[tuple[_Rest, list[float]]]:
+    """Compute as much of continuations as one pass may, and return what each has got."""
+    room, taken = passes.room(), []
+    for rest in rests:
+        count = min(room, len(rest.tokens))
+        if count:
+            taken.append((rest, Stretch(rest.tokens[:count], rest.past)))
+        room -= count
+    logprobs = torch.log_softmax(passes.scored([stretch for _, stretch in taken]), dim=-1)
+    wanted = [token for rest, stretch in taken for token in rest.wanted[: len(stretch.tokens)]]
+    values = logprobs.gather(1, torch.tensor(wanted, device=logprobs.device)[:, None])[:, 0].tolist()
+    found = []
+    for rest, stretch in taken:
+        count = len(stretch.tokens)
+        found.append((rest, values[:count]))
+        values = values[count:]
+        rest.past.length += count
+        rest.tokens, rest.wanted = rest.tokens[count:], rest.wanted[count:]
+    return found
 
 
-def _check(must_stop: Callable[[], bool]) -> None:
-    if must_stop():
+def _check(scoring: Scoring) -> None:
+    if scoring.must_stop():
         raise GenerationCancelledError("The scoring was cancelled.", backend="hf")

@@ -76,6 +76,7 @@ async def score(
     Raises:
         CapabilityError: The backend cannot score.
         UsageError: A continuation is empty.
+        MelleaError: The backend failed.
     """
     if not isinstance(backend, ScoringAPI):
         raise CapabilityError(
@@ -89,4 +90,11 @@ async def score(
     if not all(continuations):
         raise UsageError("An empty text continues nothing.", hint="Leave it out.", backend=backend.provider)
     asked = prefix if isinstance(prefix, str) else tuple(prefix)
-    return await backend.score(ScoreRequest(backend.model_id, asked, tuple(continuations), options))
+    try:
+        return await backend.score(ScoreRequest(backend.model_id, asked, tuple(continuations), options))
+    except Exception as error:
+        from mellea.core._failures import in_our_words  # noqa: PLC0415  only failures need it
+
+        if (ours := in_our_words(backend, error)) is error:
+            raise
+        raise ours from error
