@@ -42,6 +42,7 @@ from mellea_hf.job import Job, Pieces, off_loop
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DEFAULT_MAX_NEW_TOKENS, OPTIONS, DecodingSettings, served_by_generate
 from mellea_hf.plugin import MANIFEST
+from mellea_hf.precision import Precision
 from mellea_hf.row import Request, Row
 from mellea_hf.settings import DEFAULT_CACHE_BYTES, EngineSettings
 from mellea_hf.sharing import shared_model
@@ -71,6 +72,11 @@ class LocalHFBackend(Backend, ScoringAPI):
         device: A torch device; by default CUDA, else MPS, else the CPU.
         custom_config: Tokenizer, model and device that are already there, in place of loading them.
         strict_options: Whether an option that cannot be honoured is an error instead of a warning.
+        max_retries: How often a request is sent again after a failure that may pass, which is a full queue
+            alone; 2 for None.
+        dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for the weights as they were saved; by
+            default float32 on the CPU and ``auto`` elsewhere.
+        quantization: ``int8`` for weights of 8 bits, on the CPU.
         cache_bytes: The most bytes of prefixes that are kept, beside the weights; 0 keeps none.
         max_batch: The most answers that are computed together.
         max_queue: The most answers that wait for their turn; one more is an error.
@@ -85,7 +91,7 @@ class LocalHFBackend(Backend, ScoringAPI):
     Raises:
         ModelNotFoundError: There is no such model, or no way to the hub.
         ProviderError: The model cannot be loaded.
-        UsageError: The model id is empty, or there is no such device.
+        UsageError: The model id is empty, there is no such device, or it has no such dtype or quantization.
     """
 
     provider = "hf"
@@ -105,6 +111,9 @@ class LocalHFBackend(Backend, ScoringAPI):
         device: str | None = None,
         custom_config: tuple[Any, Any, Any] | None = None,
         strict_options: bool = False,
+        max_retries: int | None = None,
+        dtype: str | None = None,
+        quantization: str | None = None,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         max_batch: int = 16,
         max_queue: int = 4096,
@@ -120,18 +129,27 @@ class LocalHFBackend(Backend, ScoringAPI):
             model_id = DEFAULT_MODEL_ID
         name = model_name(model_id, "hf_model_name", backend="hf")
         tokenizer_id = model_id.hf_tokenizer_name if isinstance(model_id, ModelIdentifier) else None
-        super().__init__(name, formatter, model_options=model_options, strict_options=strict_options)
+        super().__init__(
+            name,
+            formatter,
+            model_options=model_options,
+            strict_options=strict_options,
+            max_retries=max_retries,
+        )
         if cache is not None:
             what = "Backend 'hf' has a cache of its own: cache has no effect; cache_bytes bounds it."
             warnings.warn(what, OptionNotSupportedWarning, stacklevel=2)
         knobs = EngineSettings(0 if use_caches is False else cache_bytes, max_batch, max_queue, reproducible)
         parts = custom_config
+        precision = Precision(dtype, quantization)
+        if parts is not None:
+            precision.refuse(name)
 
         def load(interrupt: Interrupt) -> ServedModel:
             from mellea_hf.engines import serve  # noqa: PLC0415  heavy
 
             if parts is None:
-                return serve(shared_model(name, device, tokenizer_id, interrupt), knobs)
+                return serve(shared_model(name, device, tokenizer_id, interrupt, precision), knobs)
             return serve(LoadedModel.of(*parts[:2], name), knobs)
 
         def let_go(served: ServedModel) -> bool:
@@ -145,8 +163,11 @@ class LocalHFBackend(Backend, ScoringAPI):
         if served.scheduler is None:  # a class variable, because hardly any model runs alone
             vars(self).update(concurrent=False)
         self.options = table_for(served.loaded.switches)
-        if not served.loaded.switches:
-            self.capabilities = type(self).capabilities - {Capability.THINKING}
+        missing = set() if served.loaded.switches else {Capability.THINKING}
+        if served.scheduler is None or not knobs.cache_bytes:
+            missing.add(Capability.PREFIX_CACHE)
+        if missing:
+            self.capabilities = type(self).capabilities - missing
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
         """Return False: what a model calls is held to the tools' schemas, whatever its template knows."""

@@ -20,6 +20,7 @@ MANIFEST = BackendManifest(
         Capability.THINKING,
         Capability.BATCH,
         Capability.TOKEN_COUNT,
+        Capability.PREFIX_CACHE,
     ),
     default_model_id="HuggingFaceTB/SmolLM2-135M-Instruct",
 )

@@ -15,6 +15,7 @@ from typing import Any
 from mellea.core import AuthenticationError, MelleaError, ModelNotFoundError, ProviderError, UsageError
 from mellea_hf.conversion import convert, discard, first_line, is_conversion, unwritable
 from mellea_hf.interrupt import Interrupt
+from mellea_hf.precision import DEFAULT_PRECISION, Precision
 from mellea_hf.progress import progress_bar, quiet_bars, terminal_bar
 
 __all__ = ["DEFAULT_MODEL_ID", "is_out_of_memory", "load", "locate"]
@@ -133,8 +134,9 @@ def load(
     interrupt: Interrupt | None = None,
     *,
     head: str = "AutoModelForCausalLM",
+    precision: Precision = DEFAULT_PRECISION,
 ) -> tuple[Any, Any, Any]:
-    """Load a model, in float32 on the CPU and as it was saved elsewhere.
+    """Load a model, by default in float32 on the CPU and as it was saved elsewhere.
 
     A conversion in the cache that cannot be loaded is made anew, once.
 
@@ -144,6 +146,7 @@ def load(
         tokenizer_id: Where the tokenizer is, when it is elsewhere.
         interrupt: Ends the work early.
         head: The class of transformers that loads it.
+        precision: In what its weights are held.
 
     Returns:
         Tokenizer, model and torch device.
@@ -151,29 +154,31 @@ def load(
     Raises:
         ModelNotFoundError: There is no such model, or no way to the hub.
         ProviderError: What is there cannot be loaded.
-        UsageError: There is no such device.
+        UsageError: There is no such device, or it has no such precision.
     """
+    target = _device(device)
+    precision.check(target.type, model_id)
     with progress_bar(4, f"Loading {model_id}", shape="{desc}: {bar} {n}/{total}") as bar:
-        return _load(model_id, device, tokenizer_id, interrupt or Interrupt(), bar.update, head)
+        return _load(model_id, target, tokenizer_id, interrupt or Interrupt(), bar.update, head, precision)
 
 
 def _load(
     model_id: str,
-    device: str | None,
+    target: Any,
     tokenizer_id: str | None,
     interrupt: Interrupt,
     advance: Callable[[], object],
     head: str,
+    precision: Precision,
 ) -> tuple[Any, Any, Any]:
     """Load a model, and tell of each step."""
-    target = _device(device)
     advance()
     names = dict.fromkeys((model_id, tokenizer_id or model_id))
     folders = {name: locate(name, interrupt) for name in names}
     advance()
     inodes = {name: folder.stat().st_ino for name, folder in folders.items() if is_conversion(folder)}
     try:
-        return _loaded(folders, model_id, target, interrupt, advance, head)
+        return _loaded(folders, model_id, target, interrupt, advance, head, precision)
     except MelleaError:
         raise
     except Exception as error:
@@ -183,7 +188,7 @@ def _load(
         discard(folders[name], inode)
         folders[name] = locate(name, interrupt)
     try:
-        return _loaded(folders, model_id, target, interrupt, lambda: None, head)
+        return _loaded(folders, model_id, target, interrupt, lambda: None, head, precision)
     except MelleaError:
         raise
     except Exception as error:
@@ -197,8 +202,8 @@ def _loaded(
     interrupt: Interrupt,
     advance: Callable[[], object],
     head: str,
+    precision: Precision,
 ) -> tuple[Any, Any, Any]:
-    import torch  # noqa: PLC0415  heavy
     import transformers  # noqa: PLC0415  heavy
 
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -209,11 +214,15 @@ def _loaded(
         advance()
         model = getattr(transformers, head).from_pretrained(
             folders[model_id],
-            dtype=torch.float32 if target.type == "cpu" else "auto",
+            dtype=precision.dtype or ("float32" if target.type == "cpu" else "auto"),
             use_safetensors=True,
             **place,
             **safe,
         )
+        if precision.quantization is not None:
+            from mellea_hf.int8 import quantize  # noqa: PLC0415  heavy
+
+            quantize(model)
         advance()
     return tokenizer, model, target
 

@@ -204,3 +204,20 @@ class LiveTests(BackendUnderTest):
                 return await m.backend.count_tokens([Message("user", prompt)])
 
         assert asyncio.run(count()) == thunk.generation.usage.prompt_tokens
+
+    @term("live", shows=Capability.PREFIX_CACHE, tries=False)
+    def test_what_prompts_share_is_read_once(self) -> None:
+        """Of a prompt that begins as an earlier one did, most tokens are told to be cached."""
+        story = "A keeper of a lighthouse counts the ships that pass, and writes each of them down. " * 4
+
+        async def ask() -> Any:
+            async with self.open() as m:
+                for question in ("Who counts?", "What passes?"):
+                    thunk = await m.aact(
+                        story + question, strategy=None, model_options=SHORT, await_result=True
+                    )
+                return thunk.generation.usage
+
+        usage = asyncio.run(ask())
+
+        assert usage.prompt_tokens / 2 < usage.cached_tokens < usage.prompt_tokens
