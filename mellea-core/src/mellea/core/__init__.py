@@ -55,6 +55,7 @@ from mellea.core.tool import AbstractMelleaTool
 from mellea.core.tool_call import ModelToolCall, ToolCallFragment
 
 if TYPE_CHECKING:
+    from mellea.core.adapter import Adapter, AdapterMixin
     from mellea.core.chunking import (
         Chunker,
         ChunkingStrategy,
@@ -75,6 +76,8 @@ if TYPE_CHECKING:
 _seldom_used, _ = lazy_names(
     __name__,
     {
+        "Adapter": "mellea.core.adapter",
+        "AdapterMixin": "mellea.core.adapter",
         "CallSources": "mellea.core.sources",
         "Chunker": "mellea.core.chunking",
         "ChunkingStrategy": "mellea.core.chunking",
@@ -103,6 +106,8 @@ _seldom_used, _ = lazy_names(
 __all__ = [
     "FREE",
     "AbstractMelleaTool",
+    "Adapter",
+    "AdapterMixin",
     "Attempt",
     "AudioBlock",
     "AudioUrlBlock",

@@ -18,6 +18,7 @@ from attrs import evolve
 
 from mellea.core._chunk_stream import InTime, answer_of, make_ready, take_chunks
 from mellea.core._thunk_writer import ThunkWriter
+from mellea.core.adapter import adapter_of
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
 from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller, warner_from_here
@@ -182,7 +183,9 @@ def _check_request(
     stream = bool(wanted) and Capability.STREAMING in backend.capabilities
     schema = _schema_of(config)
     schema = schema and with_bound_quotes(schema, [action])
-    return ChatRequest(backend.model_id, (), native, schema, stream), options
+    return ChatRequest(
+        backend.model_id, (), native, schema, stream, adapter=adapter_of(backend, options)
+    ), options
 
 
 def _check_logprobs(backend: ModelAPI, options: Mapping[str, Any]) -> None:
@@ -457,7 +460,7 @@ async def complete(
         return []
     await resolve_all(spans)
     prompts = tuple(backend.formatter.print(span) for span in spans)
-    request = CompletionRequest(backend.model_id, prompts, native, schema)
+    request = CompletionRequest(backend.model_id, prompts, native, schema, adapter_of(backend, options))
     check_affordable(backend)
     refuse_half_characters(request)
     if listens("generation"):

@@ -70,6 +70,8 @@ class ModelOption:
     """Whether to keep the processed scores of the vocabulary."""
     RAW_LOGITS: ClassVar[str] = "@@@raw_logits@@@"
     """Whether to keep the unprocessed scores of the vocabulary."""
+    ADAPTER: ClassVar[str] = "@@@adapter@@@"
+    """The name of the adapter that answers; None for the model alone."""
 
     @staticmethod
     def replace_keys(options: Mapping[str, Any], from_to: Mapping[str, str]) -> dict[str, Any]:
@@ -113,6 +115,7 @@ CORE_OPTIONS = frozenset(
         ModelOption.TOOLS,
         ModelOption.TOOL_CHOICE,
         ModelOption.TOOL_LOOP,
+        ModelOption.ADAPTER,
     }
 )
 """Options that the core carries out itself, so that no backend translates them."""

@@ -27,6 +27,7 @@ class ChatRequest:
         n: How many answers to draw; more than one only for a backend that declares ``N_SAMPLES``.
         tools: What the model may call; only for a backend that declares ``TOOLS``.
         tool_choice: ``auto``, ``required``, ``none``, or the name of the tool that has to be called.
+        adapter: The adapter that answers; only for a backend that declares ``ADAPTERS``.
     """
 
     model_id: str
@@ -37,6 +38,7 @@ class ChatRequest:
     n: int = 1
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
+    adapter: str | None = None
 
     def with_messages(self, messages: Iterable[Message]) -> Self:
         """Return the request with another conversation."""
@@ -49,6 +51,7 @@ class ChatRequest:
             self.n,
             self.tools,
             self.tool_choice,
+            self.adapter,
         )
 
 
@@ -61,12 +64,14 @@ class CompletionRequest:
         prompts: The texts.
         options: Provider options, already translated.
         schema: What each output must look like.
+        adapter: The adapter that completes; only for a backend that declares ``ADAPTERS``.
     """
 
     model_id: str
     prompts: tuple[str, ...]
     options: Mapping[str, Any] = field(factory=dict)
     schema: OutputSchema | None = None
+    adapter: str | None = None
 
 
 @frozen
