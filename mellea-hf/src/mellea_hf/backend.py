@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mellea.core import (
     FREE,
+    Adapter,
+    AdapterMixin,
     Backend,
     Capability,
     CapabilityError,
@@ -31,8 +35,8 @@ from mellea.core import (
     ScoringAPI,
     Usage,
 )
+from mellea.core.adapter import refuse_embedded_adapters
 from mellea.core.event_loop import run_sync
-from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
 from mellea_hf._engine import engine
 from mellea_hf.answer import Answer
@@ -53,11 +57,12 @@ from mellea_hf.weights import DEFAULT_MODEL_ID
 if TYPE_CHECKING:
     from mellea_hf.constraint import RowConstraint
     from mellea_hf.engines import ServedModel
+    from mellea_hf.lora import LoraWeights
 
 __all__ = ["LocalHFBackend"]
 
 
-class LocalHFBackend(Backend, ScoringAPI):
+class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
     """Runs a causal language model in this process.
 
     The constructor loads the model, or shares it with another backend of this process that has it open; the
@@ -84,14 +89,16 @@ class LocalHFBackend(Backend, ScoringAPI):
             the last bit; every pass then has one of two fixed shapes, which costs speed.
         use_caches: False is ``cache_bytes=0``, as in programs of the 0.8 line.
         cache: Accepted for such programs, with a warning: the cache is the engine's own.
-        load_embedded_adapters: Refused: adapters are in no release yet.
-        adapter_source: Refused: adapters are in no release yet.
+        adapters: Folders of adapters to take in at once; ``add_adapter`` takes in others later.
+        load_embedded_adapters: Refused: it is about models that have adapters inside.
+        adapter_source: Refused, as well.
         default_to_constraint_checking_alora: Kept for programs that pass it.
 
     Raises:
         ModelNotFoundError: There is no such model, or no way to the hub.
         ProviderError: The model cannot be loaded.
-        UsageError: The model id is empty, there is no such device, or it has no such dtype or quantization.
+        UsageError: The model id is empty, there is no such device, it has no such dtype or
+            quantization, or an adapter is none for the model.
     """
 
     provider = "hf"
@@ -118,13 +125,16 @@ class LocalHFBackend(Backend, ScoringAPI):
         max_batch: int = 16,
         max_queue: int = 4096,
         reproducible: bool = False,
+        adapters: Sequence[Adapter | str | Path] = (),
         use_caches: bool | None = None,
         cache: Any = None,
         default_to_constraint_checking_alora: bool = True,
         load_embedded_adapters: bool = False,
         adapter_source: str | None = None,
     ) -> None:
-        refuse_adapters("hf", load_embedded_adapters=load_embedded_adapters, adapter_source=adapter_source)
+        refuse_embedded_adapters(
+            "hf", load_embedded_adapters=load_embedded_adapters, adapter_source=adapter_source
+        )
         if model_id is None:
             model_id = DEFAULT_MODEL_ID
         name = model_name(model_id, "hf_model_name", backend="hf")
@@ -158,6 +168,7 @@ class LocalHFBackend(Backend, ScoringAPI):
             return let_go(served)
 
         self._jobs: set[Job] = set()
+        self._loras: dict[str, LoraWeights] = {}
         self._holder = Holder("hf", name, load, let_go)
         served = self._holder.now()
         if served.scheduler is None:  # a class variable, because hardly any model runs alone
@@ -168,6 +179,43 @@ class LocalHFBackend(Backend, ScoringAPI):
             missing.add(Capability.PREFIX_CACHE)
         if missing:
             self.capabilities = type(self).capabilities - missing
+        self._take_in(adapters)
+
+    def _take_in(self, adapters: Sequence[Adapter | str | Path]) -> None:
+        """Take in adapters, or close again."""
+        try:
+            for adapter in adapters:
+                self.add_adapter(adapter)
+        except BaseException:
+            run_sync(self.aclose())
+            raise
+
+    async def load_adapter(self, adapter: Adapter) -> None:
+        """Read the weights of an adapter. What runs goes on meanwhile.
+
+        Raises:
+            UsageError: They are for another model, or no LoRA.
+        """
+        served = await self._holder.get()
+
+        def read() -> LoraWeights:
+            from mellea_hf.lora_loading import shared_lora  # noqa: PLC0415  heavy
+
+            return shared_lora(adapter, served.loaded, self.model_id)
+
+        await asyncio.to_thread(import_module, "peft")
+        self._loras[adapter.name] = await asyncio.wrap_future(engine.submit(read))
+
+    async def unload_adapter(self, adapter: Adapter) -> None:
+        """Free the weights of an adapter, once no request runs with them."""
+        self._loras.pop(adapter.name, None)
+
+    def _invoked(self, adapter: str | None, prompt: list[int]) -> tuple[LoraWeights | None, list[int]]:
+        """Return the weights of an adapter, and a prompt from which they act."""
+        if adapter is None:
+            return None, prompt
+        lora = self._loras[self.adapter(adapter).name]
+        return lora, lora.invoked(prompt)[0]
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
         """Return False: what a model calls is held to the tools' schemas, whatever its template knows."""
@@ -184,12 +232,15 @@ class LocalHFBackend(Backend, ScoringAPI):
         settings = loaded.settings(options, loaded.encoder.template)
         size = sum(len(message.content) for message in request.messages)
         prompt = await off_loop(size, lambda: loaded.encoder.chat(request.messages, settings.template))
+        lora, prompt = self._invoked(request.adapter, prompt)
         pieces = Pieces() if request.stream else None
         opening = opening_of(loaded.tokenizer, prompt) if request.schema is None else ""
         answer = self._answer(
             loaded, settings, emit=pieces.put if pieces else None, marks=loaded.marks, opening=opening
         )
-        job = await self._start(served, [prompt], [answer], settings, schema=request.schema, pieces=pieces)
+        job = await self._start(
+            served, [prompt], [answer], settings, schema=request.schema, lora=lora, pieces=pieces
+        )
         try:
             if pieces is not None:
                 async for piece in pieces:
@@ -216,8 +267,11 @@ class LocalHFBackend(Backend, ScoringAPI):
         prompts = await off_loop(
             sum(map(len, request.prompts)), lambda: [encode(prompt) for prompt in request.prompts]
         )
+        lora = None
+        for index, prompt in enumerate(prompts):
+            lora, prompts[index] = self._invoked(request.adapter, prompt)
         answers = [self._answer(loaded, settings, continued=prompt) for prompt in prompts]
-        job = await self._start(served, prompts, answers, settings, schema=request.schema)
+        job = await self._start(served, prompts, answers, settings, schema=request.schema, lora=lora)
         try:
             await self._end(job, *answers)
         finally:
@@ -253,10 +307,12 @@ class LocalHFBackend(Backend, ScoringAPI):
             settings = loaded.settings(request.options, encode.template)
             size = sum(len(message.content) for message in prefix)
             tokens = await off_loop(size, lambda: encode.chat(prefix, settings.template))
+        lora, tokens = self._invoked(request.adapter, tokens)
+        acts_from = 0 if lora is None else lora.invoked(tokens)[1]
         ids = [loaded.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
         encode.room(len(tokens), max(map(len, ids), default=0))
         job = Job()
-        future = scheduler.score(tokens, ids, job.must_stop)
+        future = scheduler.score(tokens, ids, job.must_stop, lora, acts_from)
         self._jobs.add(job)
         job.follow(future)
         try:
@@ -339,6 +395,7 @@ class LocalHFBackend(Backend, ScoringAPI):
         settings: DecodingSettings,
         *,
         schema: OutputSchema | None,
+        lora: LoraWeights | None = None,
         pieces: Pieces | None = None,
     ) -> Job:
         """Check what can be checked beforehand, and queue the generation."""
@@ -369,6 +426,7 @@ class LocalHFBackend(Backend, ScoringAPI):
                     vocabulary=vocabulary,
                     must_stop=job.must_stop,
                     shows_progress=pieces is None,
+                    lora=lora,
                 )
 
             self._holder.check()
@@ -377,7 +435,9 @@ class LocalHFBackend(Backend, ScoringAPI):
             may_skip = settings.logprobs is None and not scheduler.settings.reproducible
             request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)
             for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-                Row(request, prompt, answer, constraint=None if constraints is None else constraints[index])
+                held = None if constraints is None else constraints[index]
+                start = 0 if lora is None else lora.invoked(prompt)[1]
+                Row(request, prompt, answer, held, lora, start)
             self._holder.check()
             future = scheduler.submit(request)
         self._jobs.add(job)

@@ -18,6 +18,7 @@ from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import generation_config, options_named
 from mellea_hf.homeward import HomewardProcessor, MaskProcessor
 from mellea_hf.logprobs import LogprobRecorder
+from mellea_hf.lora import LoraHooks, LoraWeights, Padded
 from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
 from mellea_hf.progress import progress_bar
@@ -75,6 +76,7 @@ def generate(
     vocabulary: Any = None,
     must_stop: Callable[[], bool],
     shows_progress: bool = False,
+    lora: LoraWeights | None = None,
 ) -> None:
     """Generate the answers to prompts.
 
@@ -88,6 +90,7 @@ def generate(
         vocabulary: llguidance's tokenizer, for log-probabilities.
         must_stop: Asked after each token whether to give up.
         shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
+        lora: The weights of the adapter that answers; the prompts hold its invocation.
 
     Raises:
         UsageError: transformers refuses an option.
@@ -109,9 +112,11 @@ def generate(
     shape = "{desc}: {n} tokens, {elapsed}"
     bar = progress_bar(max_new_tokens, title, shape=shape, delay=_PATIENCE, wanted=shows_progress)
     watcher = StoppingCriteriaList([_Watcher(answers, device, must_stop, bar.update, recorder)])
+    hooks = LoraHooks(loaded.model)
+    acting = None if lora is None else _acting(lora, prompts, device)
     try:
         # Cheaper for each of the many small operations than the no_grad mode in which transformers generates.
-        with torch.inference_mode():
+        with torch.inference_mode(), hooks.acting(acting):
             loaded.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -127,12 +132,19 @@ def generate(
             raise error from None
     finally:
         bar.close()
+        with hooks.acting(None):  # which takes the hooks off
+            pass
     if not must_stop():
         for index, answer in enumerate(answers):
             if answer.finish_reason is None and constraints is not None:
                 constraints[index].advance(answer.tokens[-1])
                 answer.finish("stop" if constraints[index].is_complete else "length")
             answer.finish("length")
+
+
+def _acting(lora: LoraWeights, prompts: Sequence[Sequence[int]], device: Any) -> Padded:
+    lengths = [len(prompt) - lora.invoked(prompt)[1] for prompt in prompts]
+    return Padded(lora, torch.tensor(lengths, device=device))
 
 
 def _pad(prompts: Sequence[Sequence[int]], pad_token: int, device: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from attrs import define, field
 
@@ -54,6 +55,8 @@ class LoadedModel:
     """The model as its engines run it."""
     engines: dict[Any, Any] = field(factory=dict, init=False)
     """Its engines, by their settings."""
+    loras: WeakValueDictionary[Any, Any] = field(factory=WeakValueDictionary, init=False)
+    """The weights of adapters that backends hold, by their files."""
     _constraints: Constraints | None = field(default=None, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 

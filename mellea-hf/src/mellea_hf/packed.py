@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from mellea_hf.keys_values import KeysValues, KeysValuesShape
+from mellea_hf.lora import LoraHooks, Packed, spans_of
 from mellea_hf.row import Stretch
 
 __all__ = ["PackedModel"]
@@ -67,6 +68,7 @@ class PackedModel:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._configs = _configs_of(model)
+        self._lora = LoraHooks(model)
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.shape = self._shape()
         self._check()
@@ -88,10 +90,15 @@ class PackedModel:
         if missing:
             stretches = [*stretches, Stretch([0] * missing, KeysValues(self.shape, missing))]
         last = len(stretches[0].tokens) - 1
-        return self.run(stretches, only=[last] if one else list(range(width)))
+        return self.run(stretches, only=[last] if one else list(range(width)), whole=True)
 
     def run(
-        self, stretches: Sequence[Stretch], *, every: bool = False, only: Sequence[int] = ()
+        self,
+        stretches: Sequence[Stretch],
+        *,
+        every: bool = False,
+        only: Sequence[int] = (),
+        whole: bool = False,
     ) -> torch.Tensor:
         """Return the scores after the last token of each stretch, or after each token.
 
@@ -102,6 +109,7 @@ class PackedModel:
             stretches: What to compute, of different rows.
             every: Whether the scores after every token are wanted.
             only: The places of the tokens whose scores are wanted, if they are neither.
+            whole: Whether adapters compute the whole pass, so that it has the same shapes whatever they are.
 
         Returns:
             Scores of shape (stretches or tokens, vocabulary), in single precision.
@@ -117,10 +125,12 @@ class PackedModel:
             stretch.past.reserve(len(stretch.tokens))
         masks = [self._mask(stretch) for stretch in stretches]
         last = None
+        kept = list(only or _ends(stretches))
         if not every and (only or len(ids) > len(stretches)):
-            last = torch.tensor(only or _ends(stretches), device=device)
+            last = torch.tensor(kept, device=device)
         keep = {} if last is None or not self._keeps else {"logits_to_keep": last}
-        with torch.inference_mode(), _packed(self._configs, stretches, masks) as passage:
+        acting = self._lora.acting(_acting(stretches, kept, whole=whole))
+        with torch.inference_mode(), _packed(self._configs, stretches, masks) as passage, acting:
             logits: torch.Tensor = self._model(
                 input_ids=torch.tensor([ids], device=device),
                 position_ids=torch.tensor([places], device=device),
@@ -266,6 +276,15 @@ _CHANGES = ("position_bias", "softcap", "s_aux")
 """What some models hand to their attention that is more than queries, keys and values."""
 
 AttentionInterface.register(_ATTENTION, _attend)
+
+
+def _acting(stretches: Sequence[Stretch], kept: Sequence[int], *, whole: bool) -> Packed | None:
+    """Return which weights act where; None where none do."""
+    if all(stretch.lora is None for stretch in stretches):
+        return None
+    acting = [lora for stretch in stretches for lora in stretch.acting()]
+    spans = spans_of(acting)
+    return Packed(len(acting), spans, spans_of([acting[place] for place in kept]), whole) if spans else None
 
 
 def _ends(stretches: Sequence[Stretch]) -> list[int]:

@@ -19,6 +19,7 @@ MANIFEST = BackendManifest(
         Capability.LOGPROBS,
         Capability.THINKING,
         Capability.BATCH,
+        Capability.ADAPTERS,
         Capability.TOKEN_COUNT,
         Capability.PREFIX_CACHE,
     ),

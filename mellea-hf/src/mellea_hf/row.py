@@ -16,6 +16,7 @@ from mellea_hf.progress import progress_bar
 if TYPE_CHECKING:
     from mellea_hf.constraint import RowConstraint
     from mellea_hf.keys_values import KeysValues
+    from mellea_hf.lora import LoraWeights
     from mellea_hf.prefix_tree import Node
 
 __all__ = ["Request", "Row", "Stretch"]
@@ -31,10 +32,19 @@ class Stretch:
     Args:
         tokens: Their ids.
         past: The row's keys and values before them; those of the tokens are written behind.
+        lora: The weights of the row's adapter.
+        acts_from: The place in the row from which they act.
     """
 
     tokens: Sequence[int]
     past: KeysValues
+    lora: LoraWeights | None = None
+    acts_from: int = 0
+
+    def acting(self) -> list[LoraWeights | None]:
+        """Return the weights that act on each token."""
+        before = min(max(self.acts_from - self.past.length, 0), len(self.tokens))
+        return [None] * before + [self.lora] * (len(self.tokens) - before)
 
 
 @define(eq=False)
@@ -102,12 +112,16 @@ class Row:
         prompt: Token ids.
         answer: What it fills; one that was stopped keeps no finish reason.
         constraint: What its tokens are held to.
+        lora: The weights of the adapter that answers.
+        acts_from: The place in the prompt from which they act.
     """
 
     request: Request
     prompt: Sequence[int]
     answer: Answer
     constraint: RowConstraint | None = None
+    lora: LoraWeights | None = None
+    acts_from: int = 0
     queued_at: float = field(factory=perf_counter, init=False)
     past: KeysValues | None = field(default=None, init=False)
     choose: Callable[[Any], int] | None = field(default=None, init=False)
@@ -125,7 +139,7 @@ class Row:
         """Let the next step compute some of the tokens that wait; return how many."""
         if self.past is None:
             return 0
-        self.stretch = Stretch(self.waiting[:most], self.past)
+        self.stretch = Stretch(self.waiting[:most], self.past, self.lora, self.acts_from)
         return len(self.stretch.tokens)
 
     def has_computed(self) -> bool:
@@ -164,10 +178,18 @@ class Row:
         return False
 
     @property
-    def tokens(self) -> list[int]:
-        """All tokens whose keys and values are there."""
+    def tokens(self) -> Sequence[int]:
+        """All tokens whose keys and values are there, as the cache names them."""
         length = self.past.length if self.past is not None else 0
-        return [*self.prompt, *self.answer.tokens][:length]
+        return self._named([*self.prompt, *self.answer.tokens][:length])
+
+    @property
+    def named_prompt(self) -> Sequence[int]:
+        """Its prompt, as the cache names it."""
+        return self._named(self.prompt)
+
+    def _named(self, tokens: Sequence[int]) -> Sequence[int]:
+        return tokens if self.lora is None else self.lora.key(tokens, self.acts_from)
 
     @property
     def reads(self) -> bool:

@@ -18,6 +18,7 @@ from attrs import asdict, define
 from mellea.core import RateLimitError
 from mellea_hf._engine import engine
 from mellea_hf.keys_values import KeysValues
+from mellea_hf.lora import LoraWeights
 from mellea_hf.model import LoadedModel
 from mellea_hf.packed import PackedModel
 from mellea_hf.prefix_cache import PrefixCache
@@ -115,7 +116,12 @@ class Scheduler:
         return request.future
 
     def score(
-        self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], must_stop: Callable[[], bool]
+        self,
+        prefix: Sequence[int],
+        continuations: Sequence[Sequence[int]],
+        must_stop: Callable[[], bool],
+        lora: LoraWeights | None = None,
+        acts_from: int = 0,
     ) -> Future[list[list[float]]]:
         """Take a scoring in, from any thread. See ``Scoring``.
 
@@ -125,7 +131,7 @@ class Scheduler:
         Raises:
             ClosedError: The process is ending.
         """
-        scoring = Scoring(prefix, continuations, must_stop)
+        scoring = Scoring(prefix, continuations, must_stop, lora, acts_from)
         with self._lock:
             self._run()
             self._scorings.add(scoring)
@@ -211,15 +217,16 @@ class Scheduler:
         readers = [other for other in self._rows if other.reads]
         if not readers or not self.cache.is_on:
             return False
-        worth = self.cache.known(row.prompt) + _WORTH_WAITING
-        return any(common_length(other.prompt, row.prompt) >= worth for other in readers)
+        prompt = row.named_prompt
+        worth = self.cache.known(prompt) + _WORTH_WAITING
+        return any(common_length(other.named_prompt, prompt) >= worth for other in readers)
 
     def _join(self, row: Row) -> None:
         request = row.request
         try:
             row.choose = row_sampler(self._loaded, row)
             row.past = KeysValues(self._packed.shape, len(row.prompt) + min(request.limit, _EXPECTED))
-            row.pinned = self.cache.load(row.prompt, row.past)
+            row.pinned = self.cache.load(row.named_prompt, row.past)
         except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
             request.error = error
             _leave(row)
@@ -240,7 +247,7 @@ class Scheduler:
             row.take(len(row.waiting))
         for row in readers:
             room -= row.take(room)
-        return [row for row in self._rows if row.stretch_length]
+        return self._chosen()
 
     def _room(self) -> int:
         """Return how many tokens a pass of a scoring computes."""
@@ -254,7 +261,12 @@ class Scheduler:
             for row in writers:
                 row.take(1)
         self._wrote = not any(row.stretch_length for row in readers)
-        return [row for row in self._rows if row.stretch_length]
+        return self._chosen()
+
+    def _chosen(self) -> list[Row]:
+        """Return the rows that this step computes, those of one adapter side by side."""
+        rows = [row for row in self._rows if row.stretch_length]
+        return sorted(rows, key=lambda row: row.lora.serial if row.lora is not None else 0)
 
     def _scores(self, rows: Sequence[Row]) -> torch.Tensor:
         stretches = [row.stretch for row in rows if row.stretch is not None]

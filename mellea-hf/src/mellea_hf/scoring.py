@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from mellea.core import ClosedError, GenerationCancelledError
 from mellea_hf.keys_values import KeysValues
+from mellea_hf.lora import LoraWeights
 from mellea_hf.packed import PackedModel
 from mellea_hf.prefix_cache import PrefixCache
 from mellea_hf.row import Stretch
@@ -66,12 +67,25 @@ class Scoring:
         prefix: Token ids, one at least.
         continuations: Token ids of each, one at least.
         must_stop: Asked between passes whether to give up.
+        lora: The weights of the adapter that scores.
+        acts_from: The place in the prefix from which they act.
     """
 
     prefix: Sequence[int]
     continuations: Sequence[Sequence[int]]
     must_stop: Callable[[], bool]
+    lora: LoraWeights | None = None
+    acts_from: int = 0
     future: Future[Scores] = field(factory=Future, init=False)
+
+    @property
+    def key(self) -> Sequence[int]:
+        """The prefix as it is kept."""
+        return self.prefix if self.lora is None else self.lora.key(self.prefix, self.acts_from)
+
+    def stretch(self, tokens: Sequence[int], past: KeysValues) -> Stretch:
+        """Return the next tokens of a row, computed with the adapter."""
+        return Stretch(tokens, past, self.lora, self.acts_from)
 
 
 class Scorings:
@@ -150,17 +164,18 @@ def _scored(passes: Passes, scoring: Scoring, *, keeps: bool) -> Generator[None,
     prefix, continuations = scoring.prefix, scoring.continuations
     shape = passes.packed.shape
     past = KeysValues(shape, len(prefix))
-    pinned = passes.cache.load(prefix, past)
+    key = scoring.key
+    pinned = passes.cache.load(key, past)
     if pinned is not None:  # a row has copies of its own
         passes.cache.release(pinned)
     while past.length < len(prefix) - 1:
         _check(scoring)
         tokens = prefix[past.length : min(past.length + passes.room(), len(prefix) - 1)]
-        passes.read(Stretch(tokens, past))
+        passes.read(scoring.stretch(tokens, past))
         past.length += len(tokens)
         yield
     if keeps:
-        passes.cache.store(prefix[: past.length], past)
+        passes.cache.store(key[: past.length], past)
     known = past.copy(0, past.length)
     waiting = deque(enumerate(continuations))
     rests: list[_Rest] = []
@@ -172,7 +187,7 @@ def _scored(passes: Passes, scoring: Scoring, *, keeps: bool) -> Generator[None,
             row = KeysValues(shape, past.length + len(wanted))
             row.append(known, past.length)
             rests.append(_Rest(number, [prefix[-1], *wanted[:-1]], wanted, row))
-        for rest, values in _pass(passes, rests):
+        for rest, values in _pass(passes, scoring, rests):
             scores[rest.number] += values
         rests = [rest for rest in rests if rest.tokens]
         if waiting or rests:
@@ -180,13 +195,13 @@ def _scored(passes: Passes, scoring: Scoring, *, keeps: bool) -> Generator[None,
     return scores
 
 
-def _pass(passes: Passes, rests: Sequence[_Rest]) -> list[tuple[_Rest, list[float]]]:
+def _pass(passes: Passes, scoring: Scoring, rests: Sequence[_Rest]) -> list[tuple[_Rest, list[float]]]:
     """Compute as much of continuations as one pass may, and return what each has got."""
     room, taken = passes.room(), []
     for rest in rests:
         count = min(room, len(rest.tokens))
         if count:
-            taken.append((rest, Stretch(rest.tokens[:count], rest.past)))
+            taken.append((rest, scoring.stretch(rest.tokens[:count], rest.past)))
         room -= count
     logprobs = torch.log_softmax(passes.scored([stretch for _, stretch in taken]), dim=-1)
     wanted = [token for rest, stretch in taken for token in rest.wanted[: len(stretch.tokens)]]

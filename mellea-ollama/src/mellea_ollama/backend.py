@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from mellea.core.adapter import refuse_embedded_adapters
 from mellea.core.backend import Backend
 from mellea.core.blocks import ImageBlock
 from mellea.core.capabilities import Capability, SchemaDialect
@@ -23,7 +24,6 @@ from mellea.core.event_loop import LoopLocal, run_sync
 from mellea.core.formatter import ChatFormatter
 from mellea.core.inlining import inlined
 from mellea.core.message import Message, merge_provider_fields
-from mellea.core.model_api import refuse_adapters
 from mellea.core.model_identifier import ModelIdentifier
 from mellea.core.options import ModelOption
 from mellea.core.price import FREE
@@ -109,7 +109,7 @@ class OllamaModelBackend(Backend):
         adapter_base_model_name: str | None = None,
         default_to_constraint_checking_alora: bool = True,
     ) -> None:
-        refuse_adapters(
+        refuse_embedded_adapters(
             BACKEND, adapter_models=adapter_models, adapter_base_model_name=adapter_base_model_name
         )
         super().__init__(

@@ -37,6 +37,7 @@ from mellea.core import (
     OptionTable,
     SchemaDialect,
 )
+from mellea.core.adapter import refuse_embedded_adapters
 from mellea.core.addresses import (
     check_address,
     is_this_machine,
@@ -64,7 +65,6 @@ from mellea.core.event_loop import LoopLocal
 from mellea.core.event_reader import EventReader
 from mellea.core.formatter import ChatFormatter
 from mellea.core.logprobs import completion_logprobs
-from mellea.core.model_api import refuse_adapters
 from mellea.core.model_names import model_name
 from mellea.core.openai_servers import RENDERING, VLLM, can_force, knows_tools, owner
 from mellea.core.options import merge_nested
@@ -109,8 +109,8 @@ class OpenAIBackend(Backend):
             itself sends each once.
         client_options: Passed on to ``openai.AsyncOpenAI``: ``timeout`` (seconds, 600 by default),
             ``organization``, ``default_headers``, ...
-        load_embedded_adapters: Refused: adapters are in no release yet.
-        adapter_source: Refused: adapters are in no release yet.
+        load_embedded_adapters: Refused: it is about models that have adapters inside.
+        adapter_source: Refused, as well.
         default_to_constraint_checking_alora: Kept for programs that pass it.
 
     Raises:
@@ -140,7 +140,7 @@ class OpenAIBackend(Backend):
         adapter_source: str | None = None,
         **client_options: Any,
     ) -> None:
-        refuse_adapters(
+        refuse_embedded_adapters(
             self.provider, load_embedded_adapters=load_embedded_adapters, adapter_source=adapter_source
         )
         name = model_name(model_id, "openai_name", backend=self.provider, fallback="hf_model_name")

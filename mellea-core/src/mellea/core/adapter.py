@@ -23,7 +23,7 @@ from mellea.core.options import ModelOption
 if TYPE_CHECKING:
     from mellea.core.model_api import ModelAPI
 
-__all__ = ["ADAPTER_MANIFEST", "Adapter", "AdapterMixin", "adapter_of"]
+__all__ = ["ADAPTER_MANIFEST", "Adapter", "AdapterMixin", "adapter_of", "refuse_embedded_adapters"]
 
 ADAPTER_MANIFEST = "mellea-adapter.json"
 """The file of an adapter's folder that is ours."""
@@ -236,6 +236,20 @@ def adapter_of(backend: ModelAPI, options: Mapping[str, Any]) -> str | None:
     if Capability.ADAPTERS not in backend.capabilities:
         raise missing_capability(backend, Capability.ADAPTERS, f", and ADAPTER asks for {named!r}", hint=None)
     return backend.adapter(named).name if isinstance(backend, AdapterMixin) else named
+
+
+def refuse_embedded_adapters(backend: str, **asked: object) -> None:
+    """Refuse what programs of the 0.8 line ask of adapters inside a model, if they ask for anything.
+
+    Raises:
+        UsageError: They do.
+    """
+    if named := sorted(name for name, value in asked.items() if value):
+        raise UsageError(
+            f"{', '.join(named)}: backend {backend!r} knows no adapters inside a model.",
+            hint="Take each adapter in by its folder or name: backend.add_adapter(...).",
+            backend=backend,
+        )
 
 
 def _plain(name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mellea.core.capabilities import Capabilities, Capability, SchemaDialect
-from mellea.core.errors import CapabilityError, MelleaError, UsageError
+from mellea.core.errors import CapabilityError, MelleaError
 from mellea.core.event_loop import Closeable
 from mellea.core.options import ModelOption, OptionTable
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
     from mellea.core.response import Chunk, Completion, EmbeddingResponse
 
-__all__ = ["LIST_CAPABILITIES", "ModelAPI", "missing_capability", "refuse_adapters"]
+__all__ = ["LIST_CAPABILITIES", "ModelAPI", "missing_capability"]
 
 LIST_CAPABILITIES = "See what the installed backends declare with: mellea backends"
 """The remedy where nobody is there to name the backends that could."""
@@ -185,20 +185,6 @@ class ModelAPI(Closeable):
         if self._reported is None:  # made here, because a subclass need not call __init__
             self._reported = set()
         return self._reported
-
-
-def refuse_adapters(backend: str, **asked: object) -> None:
-    """Refuse what programs of the 0.8 line ask of a backend's adapters, if they ask for anything.
-
-    Raises:
-        UsageError: They do.
-    """
-    if named := sorted(name for name, value in asked.items() if value):
-        raise UsageError(
-            f"{', '.join(named)}: backend {backend!r} takes no adapters in this release.",
-            hint="Leave it out.",
-            backend=backend,
-        )
 
 
 def missing_capability(

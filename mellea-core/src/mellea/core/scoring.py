@@ -12,9 +12,11 @@ from typing import Any
 
 from attrs import field, frozen
 
+from mellea.core.adapter import adapter_of
 from mellea.core.errors import CapabilityError, UsageError
 from mellea.core.message import Message
 from mellea.core.model_api import ModelAPI
+from mellea.core.options import ModelOption
 
 __all__ = ["Score", "ScoreRequest", "ScoringAPI", "score"]
 
@@ -28,12 +30,14 @@ class ScoreRequest:
         prefix: A conversation that the model is about to answer, or a plain text.
         continuations: The texts, none of them empty.
         options: Provider options, already translated.
+        adapter: The adapter that scores; only for a backend that declares ``ADAPTERS``.
     """
 
     model_id: str
     prefix: tuple[Message, ...] | str
     continuations: tuple[str, ...]
     options: Mapping[str, Any] = field(factory=dict)
+    adapter: str | None = None
 
 
 @frozen
@@ -63,7 +67,12 @@ class ScoringAPI(ABC):
 
 
 async def score(
-    backend: ModelAPI, prefix: Sequence[Message] | str, continuations: Sequence[str], **options: Any
+    backend: ModelAPI,
+    prefix: Sequence[Message] | str,
+    continuations: Sequence[str],
+    *,
+    adapter: str | None = None,
+    **options: Any,
 ) -> Sequence[Score]:
     """Return how likely continuations of a prefix are to a model.
 
@@ -71,11 +80,12 @@ async def score(
         backend: The model.
         prefix: A conversation that the model is about to answer, or a plain text.
         continuations: What may come.
+        adapter: The adapter that scores; None for the model alone.
         options: Options of the provider, such as variables of a chat template.
 
     Raises:
         CapabilityError: The backend cannot score.
-        UsageError: A continuation is empty.
+        UsageError: A continuation is empty, or there is no such adapter.
         MelleaError: The backend failed.
     """
     if not isinstance(backend, ScoringAPI):
@@ -90,8 +100,10 @@ async def score(
     if not all(continuations):
         raise UsageError("An empty text continues nothing.", hint="Leave it out.", backend=backend.provider)
     asked = prefix if isinstance(prefix, str) else tuple(prefix)
+    named = adapter_of(backend, {ModelOption.ADAPTER: adapter})
+    request = ScoreRequest(backend.model_id, asked, tuple(continuations), options, named)
     try:
-        return await backend.score(ScoreRequest(backend.model_id, asked, tuple(continuations), options))
+        return await backend.score(request)
     except Exception as error:
         from mellea.core._failures import in_our_words  # noqa: PLC0415  only failures need it
 

@@ -10,7 +10,7 @@ import pytest
 
 from mellea.core.blocks import AudioBlock
 from mellea.core.capabilities import Capability
-from mellea.core.errors import UnsupportedOptionError
+from mellea.core.errors import UnsupportedOptionError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.message import Message
 from mellea.core.options import ModelOption, OptionNotSupportedWarning
@@ -212,6 +212,15 @@ class ContractTests(BackendUnderTest):
 
         assert [thunk.value for thunk in drawn] == ["one", "two", "three"]
         assert len(provider.requests) == 1
+
+    @term("contract", shows=Capability.ADAPTERS)
+    def test_adapter_that_is_not_there_is_refused(self, provider: Provider) -> None:
+        """A request that names an adapter the backend does not have is refused before anything is sent."""
+        provider.play(Answer(HELLO))
+
+        with pytest.raises(UsageError, match="no-such-adapter"):
+            self.open().chat("Hi.", model_options={ModelOption.ADAPTER: "no-such-adapter"})
+        assert provider.requests == []
 
     @term("contract", shows=Capability.IMAGES, plays=["options"])
     def test_image_is_sent(self, provider: Provider) -> None:
