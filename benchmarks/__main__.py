@@ -25,6 +25,7 @@ PARTS = {
     "hooks": "hook points that nobody, and that somebody listens to",
     "telemetry": "what traces, metrics and costs add to a call",
     "sandboxes": "code in the sandboxes against a plain subprocess",
+    "verdicts": "judges with a number, and votes that stop when they are settled",
     "steering": "tasks with rules on a real server, free and steered",
     "guarantees": "the local engine: output that is never cut, quotes word for word",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
