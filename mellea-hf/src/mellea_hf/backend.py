@@ -55,9 +55,11 @@ from mellea_hf.thinking import opening_of, table_for, without_thinking
 from mellea_hf.weights import DEFAULT_MODEL_ID
 
 if TYPE_CHECKING:
+    from mellea.core.steering import Form
     from mellea_hf.constraint import RowConstraint
     from mellea_hf.engines import ServedModel
     from mellea_hf.lora import LoraWeights
+    from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["LocalHFBackend"]
 
@@ -329,6 +331,11 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
         """Return the options of a call that is held to a pattern and says nothing else."""
         return {ModelOption.TEMPERATURE: temperature, "repetition_penalty": repetition_penalty}
 
+    async def holds(self, forms: Sequence[Form]) -> Sequence[str] | None:
+        """Return for each form why no automaton holds a text to it beside those before."""
+        loaded = (await self._holder.get()).loaded
+        return await asyncio.to_thread(lambda: loaded.forms().outcomes(forms))
+
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the tokens of the prompt that a conversation makes.
 
@@ -402,7 +409,12 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
         loaded, scheduler = served.loaded, served.scheduler
         room = loaded.encoder.room(max(map(len, prompts)), settings.max_new_tokens)
         constraints: Sequence[RowConstraint] | None = None
-        if schema is not None:
+        steered: Sequence[SteeredRow] | None = None
+        alone = scheduler is None or bool(served_by_generate(settings, loaded.defaults))
+        if schema is not None and schema.forms:
+            forms, count = schema.forms, len(prompts)
+            steered = await asyncio.to_thread(lambda: loaded.forms().rows(forms, room, count, proven=alone))
+        elif schema is not None:
             constraints = await asyncio.to_thread(
                 lambda: loaded.constraints().for_rows(schema, self.schema_dialect, len(prompts))
             )
@@ -411,7 +423,7 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
         if settings.logprobs is not None:
             vocabulary = await asyncio.to_thread(lambda: loaded.constraints().vocabulary)
         job = Job()
-        if scheduler is None or served_by_generate(settings, loaded.defaults):
+        if scheduler is None or alone:
 
             def work() -> None:
                 from mellea_hf.decoding import generate  # noqa: PLC0415  heavy
@@ -423,6 +435,7 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
                     settings,
                     max_new_tokens=room,
                     constraints=constraints,
+                    steered=steered,
                     vocabulary=vocabulary,
                     must_stop=job.must_stop,
                     shows_progress=pieces is None,
@@ -435,9 +448,10 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
             may_skip = settings.logprobs is None and not scheduler.settings.reproducible
             request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)
             for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-                held = None if constraints is None else constraints[index]
-                start = 0 if lora is None else lora.invoked(prompt)[1]
-                Row(request, prompt, answer, held, lora, start)
+                row = Row(request, prompt, answer, lora=lora)
+                row.constraint = None if constraints is None else constraints[index]
+                row.steered = None if steered is None else steered[index]
+                row.acts_from = 0 if lora is None else lora.invoked(prompt)[1]
             self._holder.check()
             future = scheduler.submit(request)
         self._jobs.add(job)

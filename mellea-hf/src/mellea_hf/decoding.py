@@ -7,7 +7,7 @@ between its tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
@@ -23,6 +23,9 @@ from mellea_hf.model import LoadedModel
 from mellea_hf.options import DecodingSettings
 from mellea_hf.progress import progress_bar
 from mellea_hf.sampling import sampling_processors
+
+if TYPE_CHECKING:
+    from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["generate"]
 
@@ -73,6 +76,7 @@ def generate(
     *,
     max_new_tokens: int,
     constraints: Sequence[RowConstraint] | None,
+    steered: Sequence[SteeredRow] | None = None,
     vocabulary: Any = None,
     must_stop: Callable[[], bool],
     shows_progress: bool = False,
@@ -87,6 +91,7 @@ def generate(
         settings: How to generate.
         max_new_tokens: The most tokens of an answer.
         constraints: What each answer is held to, if there is a schema.
+        steered: What each answer is held to, if requirements steer.
         vocabulary: llguidance's tokenizer, for log-probabilities.
         must_stop: Asked after each token whether to give up.
         shows_progress: Whether nobody sees the pieces, so that a bar on a terminal has something to tell.
@@ -101,6 +106,8 @@ def generate(
     ids, mask = _pad(prompts, loaded.pad_token, device)
     recorder = None if settings.logprobs is None else LogprobRecorder(answers, settings.logprobs, vocabulary)
     processors = LogitsProcessorList([recorder] if recorder else [])
+    if steered:
+        processors.append(MaskProcessor(steered, answers, max_new_tokens))
     if constraints:
         draws = [sampling_processors(settings, 1, device) for _ in prompts]
         processors.append(MaskProcessor(constraints, answers, max_new_tokens))
@@ -136,9 +143,10 @@ def generate(
             pass
     if not must_stop():
         for index, answer in enumerate(answers):
-            if answer.finish_reason is None and constraints is not None:
-                constraints[index].advance(answer.tokens[-1])
-                answer.finish("stop" if constraints[index].is_complete else "length")
+            held = constraints or steered
+            if answer.finish_reason is None and held is not None:
+                held[index].advance(answer.tokens[-1])
+                answer.finish("stop" if held[index].is_complete else "length")
             answer.finish("length")
 
 

@@ -6,12 +6,16 @@ In the engine's thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from mellea_hf.answer import Answer
 from mellea_hf.constraint import RowConstraint
+
+if TYPE_CHECKING:
+    from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["HomewardProcessor", "MaskProcessor", "draw_homeward"]
 
@@ -51,7 +55,9 @@ class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         limit: The most tokens of an answer.
     """
 
-    def __init__(self, constraints: Sequence[RowConstraint], answers: Sequence[Answer], limit: int) -> None:
+    def __init__(
+        self, constraints: Sequence[RowConstraint | SteeredRow], answers: Sequence[Answer], limit: int
+    ) -> None:
         self._rows = list(zip(constraints, answers, strict=True))
         self._limit = limit
 

@@ -16,6 +16,7 @@ from mellea_hf.thinking import marks_of, switches_of
 
 if TYPE_CHECKING:
     from mellea_hf.constraint import Constraints
+    from mellea_hf.steering.compiling import FormCompiler
 
 __all__ = ["LoadedModel"]
 
@@ -58,6 +59,7 @@ class LoadedModel:
     loras: WeakValueDictionary[Any, Any] = field(factory=WeakValueDictionary, init=False)
     """The weights of adapters that backends hold, by their files."""
     _constraints: Constraints | None = field(default=None, init=False)
+    _forms: FormCompiler | None = field(default=None, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     @classmethod
@@ -127,3 +129,15 @@ class LoadedModel:
 
                 self._constraints = Constraints(self.tokenizer, self.vocabulary, self.end_tokens)
             return self._constraints
+
+    def forms(self) -> FormCompiler:
+        """Return the compiler of forms; the first call takes some seconds."""
+        vocabulary = self.constraints().vocabulary
+        with self._lock:
+            if self._forms is None:
+                from mellea_hf.steering.compiling import FormCompiler  # noqa: PLC0415  few programs steer
+
+                self._forms = FormCompiler(
+                    self.tokenizer, vocabulary.decode_bytes, self.end_tokens, self.vocabulary
+                )
+            return self._forms

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mellea_hf.keys_values import KeysValues
     from mellea_hf.lora import LoraWeights
     from mellea_hf.prefix_tree import Node
+    from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["Request", "Row", "Stretch"]
 
@@ -111,7 +112,8 @@ class Row:
         request: What it belongs to.
         prompt: Token ids.
         answer: What it fills; one that was stopped keeps no finish reason.
-        constraint: What its tokens are held to.
+        constraint: What its tokens are held to, mask by mask.
+        steered: What they are held to in place of that, token by token.
         lora: The weights of the adapter that answers.
         acts_from: The place in the prompt from which they act.
     """
@@ -120,6 +122,7 @@ class Row:
     prompt: Sequence[int]
     answer: Answer
     constraint: RowConstraint | None = None
+    steered: SteeredRow | None = None
     lora: LoraWeights | None = None
     acts_from: int = 0
     queued_at: float = field(factory=perf_counter, init=False)
@@ -171,9 +174,11 @@ class Row:
             return True
         if self.constraint is not None:
             self.constraint.advance(token)
+        if self.steered is not None:
+            self.steered.advance(token)
         if not self.tokens_left:
-            is_complete = self.constraint is not None and self.constraint.is_complete
-            self.answer.finish("stop" if is_complete else "length")
+            held = self.constraint or self.steered
+            self.answer.finish("stop" if held is not None and held.is_complete else "length")
             return True
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
@@ -15,6 +15,9 @@ from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.row import Row
 from mellea_hf.sampling import sampling_processors
+
+if TYPE_CHECKING:
+    from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["RowSampler", "row_sampler"]
 
@@ -63,14 +66,27 @@ class RowSampler:
         ids, scores = self._history(), scores[None]
         if self._recorder is not None:
             self._recorder(ids, scores)
-        scores, constraint = self._shapers(ids, scores), self._row.constraint
-        if constraint is None:
-            token = int(self._draw(ids, scores)[0].argmax())
+        scores, row = self._shapers(ids, scores), self._row
+        if row.steered is not None:
+            token = self._taken(ids, scores, row.steered)
+        elif row.constraint is not None:
+            token = draw_homeward(self._draw, ids, scores, row.constraint, row.tokens_left - 1)
         else:
-            token = draw_homeward(self._draw, ids, scores, constraint, self._row.tokens_left - 1)
+            token = int(self._draw(ids, scores)[0].argmax())
         if self._recorder is not None:
             self._recorder.note(0, token)
         return token
+
+    def _taken(self, ids: torch.Tensor, scores: torch.Tensor, steered: SteeredRow) -> int:
+        """Return a token behind which there is a way home: others are drawn again, a few times."""
+        steered.apply(scores[0])
+        refused: list[int] = []
+        while True:
+            token = int(self._draw(ids, scores.clone())[0].argmax())
+            if steered.takes(token):
+                return token
+            refused.append(token)
+            steered.redrawn(scores[0], refused)
 
     def _history(self) -> torch.Tensor:
         """Return the ids of all tokens so far."""
@@ -100,6 +116,6 @@ def row_sampler(loaded: LoadedModel, row: Row) -> RowSampler | None:
         *([_ConstraintProcessor(row.constraint)] if row.constraint is not None else ()),
     ]
     draw = sampling_processors(settings, 1, device)
-    if recorder is None and not shapers and not draw:
+    if recorder is None and not shapers and not draw and row.steered is None:
         return None
     return RowSampler(row, shapers, draw, recorder, device)

@@ -187,6 +187,8 @@ class Scheduler:
         for row in rows:
             if row.constraint is not None and row.computes_all:
                 row.constraint.prepare(row.tokens_left)
+            if row.steered is not None:
+                row.steered.prepare(row.tokens_left)
         done = [(row, scores) for row, scores in self._compute(rows) if row.has_computed()]
         likeliest = (
             [int(best) for best in torch.stack([scores for _, scores in done]).argmax(-1)] if done else []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mellea.core.price import Price
     from mellea.core.request import ChatRequest, CompletionRequest, EmbeddingRequest
     from mellea.core.response import Chunk, Completion, EmbeddingResponse
+    from mellea.core.steering.forms import Form
 
 __all__ = ["LIST_CAPABILITIES", "ModelAPI", "missing_capability"]
 
@@ -144,6 +145,17 @@ class ModelAPI(Closeable):
             repetition_penalty: The factor that suits them, over the last 256 tokens.
         """
         return {ModelOption.TEMPERATURE: temperature}
+
+    async def holds(self, forms: Sequence[Form]) -> Sequence[str] | None:
+        """Return for each form why a text cannot be held to it beside those before; nothing where it can.
+
+        None if the backend has no automata for forms: a pattern of all then steers, where it keeps patterns.
+        A call that is held to forms has them in its schema.
+
+        Raises:
+            ContradictionError: No text can have two of the forms.
+        """
+        return None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return the tokens of a conversation, or None if the backend cannot tell."""

@@ -17,6 +17,7 @@ from mellea.core.pickling import picklable_or_none
 
 if TYPE_CHECKING:
     from mellea.core.schema_dialects import DialectSchema
+    from mellea.core.steering.forms import Form
 
 __all__ = ["OutputSchema", "misfits", "with_bound_quotes"]
 
@@ -41,6 +42,7 @@ class OutputSchema:
         parser: Reads the JSON instead of the class; a ValueError that it raises says what is wrong.
         plain_pattern: Of a plain text that is held to a pattern: that pattern, for engines that hold the text
             itself to it. The schema then carries the same for a JSON string, and is sent as it is.
+        forms: Of a plain text that is held to forms instead: those, for engines that have automata for them.
 
     Raises:
         UsageError: The schema is nested too deeply, or no value of it comes to an end.
@@ -51,10 +53,11 @@ class OutputSchema:
     model: type[Any] | None = None
     parser: Callable[[str], Any] | None = field(default=None, eq=False, repr=False)
     plain_pattern: str | None = field(default=None, repr=False)
+    forms: tuple[Form, ...] = field(default=(), repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         model, parser = picklable_or_none(self.model), picklable_or_none(self.parser)
-        return type(self), (self.name, dict(self.json_schema), model, parser, self.plain_pattern)
+        return type(self), (self.name, dict(self.json_schema), model, parser, self.plain_pattern, self.forms)
 
     @classmethod
     def of(cls, format: object) -> OutputSchema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
@@ -10,6 +10,9 @@ from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption
 from mellea.core.schema import OutputSchema
+
+if TYPE_CHECKING:
+    from mellea.core.steering.forms import Form
 
 __all__ = ["TextPattern"]
 
@@ -25,14 +28,20 @@ class TextPattern:
         pattern: The expression, in the dialect of llama.cpp's grammars, with JSON's escapes written out.
         longest: Tokens that the longest text may take.
         said: What the model is told of it, below the prompt: it does not see the pattern.
+        forms: The forms of the text, for a backend that has automata for them (``Backend.holds``); the
+            pattern is then not used.
     """
 
     pattern: str = field(repr=False)
     longest: int
     said: str = ""
+    forms: tuple[Form, ...] = ()
 
     def schema(self) -> OutputSchema:
         """Return the schema that carries the pattern."""
+        if self.forms:
+            said = " ".join(form.describe() for form in self.forms)
+            return OutputSchema("text", {"type": "string", "description": said}, None, None, "", self.forms)
         held: dict[str, Any] = {"type": "string", "pattern": self.pattern}
         from mellea.core.steering.pattern import plain  # noqa: PLC0415  few programs steer
 
@@ -47,7 +56,7 @@ class TextPattern:
         limit = config.options.get(ModelOption.MAX_NEW_TOKENS)
         if limit is None:
             return config.under({ModelOption.MAX_NEW_TOKENS: self.longest})
-        if isinstance(limit, int) and limit < self.longest:
+        if isinstance(limit, int) and limit < self.longest and not self.forms:
             raise UsageError(
                 f"The requirements may take {self.longest} tokens, and MAX_NEW_TOKENS is {limit}; not sent.",
                 hint=f"Allow {self.longest}, ask for less, or set ModelOption.STEER to False.",

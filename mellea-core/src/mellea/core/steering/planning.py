@@ -63,12 +63,31 @@ class Steering:
         outcomes: What became of each form, in the order in which they were given.
         pattern: The pattern to be sent as that of a JSON string; None if no form steers.
         prompt: The prompt that the text answers.
+        held: Forms to which the engine holds the text by automata, in place of the pattern.
     """
 
     plan: TextPlan
     outcomes: tuple[Outcome, ...]
     pattern: str | None = field(repr=False)
     prompt: str = field(default="", repr=False)
+    held: tuple[Form, ...] = field(default=(), repr=False)
+
+    @property
+    def steers(self) -> bool:
+        """Whether anything holds the text."""
+        return self.pattern is not None or bool(self.held)
+
+    def holding(self, whys: Iterable[str]) -> Steering:
+        """Return the same with automata that hold the text to forms, in place of the pattern.
+
+        Args:
+            whys: For each form, why it is left to checking; nothing for one that is held.
+        """
+        outcomes = tuple(
+            Outcome(outcome.form, not why, why) for outcome, why in zip(self.outcomes, whys, strict=True)
+        )
+        held = tuple(outcome.form for outcome in outcomes if outcome.steered)
+        return evolve(self, pattern=None, outcomes=outcomes, held=held)
 
     @property
     def longest(self) -> int:
@@ -96,7 +115,7 @@ class Steering:
     def guards(self) -> Guards | None:
         """What the texts are looked at for beside the rules; None where no form steers prose."""
         plan = self.plan
-        if self.pattern is None or plan.whole is not None:
+        if not self.steers or plan.whole is not None:
             return None
         given = plan.items is not None or plan.end or plan.last_mark
         shortest = min(Guards().shortest, roomed(plan).least) if plan.script.spaced else 0
@@ -112,7 +131,7 @@ class Steering:
 
     def describe(self) -> str:
         """Return the plan in words, for the prompt: what the pattern asks for and no form says."""
-        if self.pattern is None or self.plan.whole is not None:
+        if not self.steers or self.plan.whole is not None:
             return ""
         plan, words = self.plan, roomed(self.plan)
         said = list(filter(None, [_LIKE.get(plan.case or "", "")]))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SteeringReport", "as_it_went", "fates_of", "steer_config", "steer_request", "steering_of"]
 
+_ROOM = 256
+"""Tokens that a text which automata bring home in time has at least, where the call says nothing."""
+
 
 @frozen
 class SteeringReport:
@@ -53,7 +56,8 @@ class SteeringReport:
         fates = {**self.outcomes, **dict.fromkeys(self.unformed, "checked: it has no form")}
         lines = [f"{name.rstrip('.')}: {fate}." for name, fate in fates.items()]
         if self.steering is not None:
-            lines += [self.steering.summary(), f"Pattern: {self.pattern}"]
+            how = f"Pattern: {self.pattern}" if self.pattern else "One automaton for each form, all at once."
+            lines += [self.steering.summary(), how]
         return "\n".join(lines) or "There is nothing to steer by."
 
 
@@ -104,11 +108,13 @@ async def steer_config(
         fate = f"checked: {obstacle}"
         return config, SteeringReport({each.name: fate for each in formed}, None, unformed)
     steering = await steering_of(action, formed, backend)
-    obstacle = await _obstacle_there(backend, merged, steering)
+    steering = await _held(steering, backend)
+    obstacle = "" if steering.held else await _obstacle_there(backend, merged, steering)
     outcomes = _outcomes(formed, steering, obstacle)
-    if obstacle or steering.pattern is None:
+    if obstacle or not steering.steers:
         return config, SteeringReport(outcomes, None, unformed)
-    pattern = TextPattern(steering.pattern, steering.longest, steering.describe())
+    longest = max(steering.longest, _ROOM) if steering.held else steering.longest
+    pattern = TextPattern(steering.pattern or "", longest, steering.describe(), steering.held)
     own = backend.draws_for_patterns(steering.temperature, steering.repetition_penalty)
     unsaid = {name: value for name, value in own.items() if name not in merged}
     held = evolve(config.over(unsaid), format=pattern)
@@ -144,6 +150,15 @@ def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]
         name: fate.replace("checked: ", "repaired: ", 1) if name in repaired else fate
         for name, fate in best.steering.items()
     }
+
+
+async def _held(steering: Steering, backend: Backend) -> Steering:
+    """Return how a text is held by the backend's automata, where it has some."""
+    forms = [outcome.form for outcome in steering.outcomes]
+    whys = await backend.holds(forms) if forms else None
+    if whys is None or all(whys):
+        return steering
+    return steering.holding(whys)
 
 
 async def _steer_fields(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.plan import NotSteerableError, TextPlan
+
+if TYPE_CHECKING:
+    from mellea.core.steering.automata.base import TextAutomaton
 
 __all__ = ["Form", "as_texts", "some_text", "whole_number"]
 
@@ -14,7 +17,8 @@ __all__ = ["Form", "as_texts", "some_text", "whole_number"]
 class Form:
     """What language of texts a requirement admits.
 
-    A form of your own overrides ``describe`` and ``check``, and ``edit`` if a plan can take it.
+    A form of your own overrides ``describe`` and ``check``, ``edit`` if a plan can take it, and
+    ``automaton`` if one can read it.
     """
 
     guides: str = ""
@@ -53,6 +57,16 @@ class Form:
             ContradictionError: A form before says the opposite.
         """
         raise NotSteerableError("no plan can say it.")
+
+    def automaton(self) -> TextAutomaton:
+        """Return what holds a model to the form, character by character, where an engine of ours runs it.
+
+        Raises:
+            NotSteerableError: It has none.
+        """
+        from mellea.core.steering.automata import automaton_of  # noqa: PLC0415  few engines need them
+
+        return automaton_of(self)
 
 
 def some_text(text: object, name: str) -> str:

@@ -1,0 +1,1 @@
+"""Automata over tokens: what holds each row to the forms of its requirements, and brings it home in time."""

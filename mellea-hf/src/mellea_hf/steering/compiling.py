@@ -1,0 +1,231 @@
+"""Forms compiled for one model: lifted automata, kept, and rows that are held to several of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Hashable, Sequence
+from functools import cached_property
+from typing import Any
+
+from mellea.core import MelleaError, UsageError
+from mellea.core.steering import Case, ContradictionError, Form, NotSteerableError
+from mellea.core.steering.automata import CLASSES, Prose, TextAutomaton
+from mellea.core.steering.automata.counting import WordCount
+from mellea.core.steering.automata.wording import Ending
+from mellea_hf.steering.joint import Joint
+from mellea_hf.steering.lifting import Lifted, lift
+from mellea_hf.steering.pacing import Pacing
+from mellea_hf.steering.row import SteeredRow
+from mellea_hf.steering.vocabulary import Vocabulary
+
+__all__ = ["FormCompiler"]
+
+_SECONDS = 0.3
+"""The most time of a processor that making one automaton may take."""
+_KEPT = 128
+_AMPLE = 1500
+"""Tokens within which a text of all forms is looked for."""
+_TRIES = 3000
+_SHORTEST = 20
+"""Words that a steered text has at least, where no form says how long it is."""
+_PAIRS = 20_000
+
+
+class FormCompiler:
+    """Makes automata for one model. Any thread may use it.
+
+    Args:
+        tokenizer: A transformers tokenizer.
+        decode: Gives the bytes of tokens.
+        end_tokens: Tokens that end an answer.
+        size: Number of scores that the model gives.
+    """
+
+    def __init__(
+        self, tokenizer: Any, decode: Callable[[list[int]], bytes], end_tokens: Collection[int], size: int
+    ) -> None:
+        self._parts = tokenizer, decode, end_tokens, size
+        self._lifted: OrderedDict[Hashable, Lifted | NotSteerableError] = OrderedDict()
+        self._lock = threading.RLock()
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens as texts."""
+        return Vocabulary.of(*self._parts)
+
+    @cached_property
+    def _prose(self) -> dict[bool, Lifted]:
+        return {ended: lift(Prose(ended=ended), self.vocabulary) for ended in (True, False)}
+
+    @cached_property
+    def _floor(self) -> Lifted:
+        return lift(WordCount(_SHORTEST, None), self.vocabulary)
+
+    def lifted(self, form: Form) -> Lifted:
+        """Return the automaton of a form.
+
+        Raises:
+            NotSteerableError: It has none, or one that takes too long to make.
+        """
+        with self._lock:
+            found = self._lifted.get(form)
+            if found is None:
+                try:
+                    found = lift(form.automaton(), self.vocabulary, _SECONDS)
+                except NotSteerableError as error:
+                    found = error
+                self._lifted[form] = found
+            self._lifted.move_to_end(form)
+            while len(self._lifted) > _KEPT:
+                self._lifted.popitem(last=False)
+        if isinstance(found, NotSteerableError):
+            raise found
+        return found
+
+    def outcomes(self, forms: Sequence[Form]) -> list[str]:
+        """Return for each form why a text cannot be held to it beside those before; nothing where it can.
+
+        Raises:
+            ContradictionError: No text can have two of the forms.
+        """
+        taken: list[tuple[Form, Lifted]] = []
+        whys = []
+        for form in forms:
+            try:
+                one = self.lifted(form)
+            except NotSteerableError as error:
+                whys.append(error.message.rstrip("."))
+                continue
+            with self._lock:
+                joint = self._joint([*(each for _, each in taken), one])
+                found = joint.way_home(joint.start, _AMPLE, _TRIES)
+            if found is None:
+                for before, other in taken:
+                    _check_pair(before, other.automaton, form, one.automaton)
+                whys.append("no text was found that has it beside the others")
+                continue
+            taken.append((form, one))
+            whys.append("")
+        return whys
+
+    def rows(
+        self, forms: Sequence[Form], limit: int, count: int, *, proven: bool = False
+    ) -> list[SteeredRow]:
+        """Return what holds rows to forms.
+
+        Args:
+            forms: The forms.
+            limit: The most tokens of an answer.
+            count: How many rows.
+            proven: Whether whoever draws does not ask before it takes a token.
+
+        Raises:
+            UsageError: The limit is too small.
+        """
+        automata = [self.lifted(form) for form in forms]
+        with self._lock:
+            joint, prose, witness = self._started(automata, limit)
+        twins = self._twins(forms)
+        return [
+            SteeredRow(joint, self.vocabulary, witness, Pacing(joint, prose, limit), twins, proven=proven)
+            for _ in range(count)
+        ]
+
+    def _started(self, automata: Sequence[Lifted], limit: int) -> tuple[Joint, int | None, list[int]]:
+        """Return the automata with guards, the number of the one for prose, and a way home."""
+        for joint, prose in self._joints(automata):
+            witness = joint.way_home(joint.start, limit - 1, _TRIES)
+            if witness is not None:
+                return joint, prose, witness
+        raise self._too_small(automata, limit)
+
+    def _joints(self, automata: Sequence[Lifted]) -> Sequence[tuple[Joint, int | None]]:
+        """Return the automata with the guards of good texts, with fewer of them, and without."""
+        bare = [(self._joint(automata), None)]
+        if any(each.phase == "whole" for each in automata):
+            return bare
+        ended = all(_is_ended(each.automaton) for each in automata)
+        prose, size = self._prose[ended], len(automata)
+        connectors = self.vocabulary.connectors
+        with_prose = [
+            (Joint(automata, [prose, self._floor], connectors), size),
+            (Joint(automata, [prose], connectors), size),
+        ]
+        return [*with_prose, *bare]
+
+    def _joint(self, automata: Sequence[Lifted]) -> Joint:
+        return Joint(automata, (), self.vocabulary.connectors)
+
+    def _too_small(self, automata: Sequence[Lifted], limit: int) -> MelleaError:
+        joint = self._joint(automata)
+        enough = joint.way_home(joint.start, _AMPLE, _TRIES)
+        said = "" if enough is None else f" {len(enough) + 1} tokens are enough."
+        return UsageError(
+            f"No text that meets the requirements was found within {limit} tokens.{said}",
+            hint="Raise MAX_NEW_TOKENS, ask for less, or set ModelOption.STEER to False.",
+            backend="hf",
+        )
+
+    def _twins(self, forms: Sequence[Form]) -> Any:
+        changes = {"lower": str.lower, "upper": str.upper, "title": str.title}
+        kind = next((form.kind for form in forms if isinstance(form, Case)), None)
+        if kind is None:
+            return None
+        with self._lock:
+            if kind not in self._changed:
+                self._changed[kind] = self.vocabulary.twins(changes[kind])
+            return self._changed[kind]
+
+    @cached_property
+    def _changed(self) -> dict[str, Any]:
+        return {}
+
+
+def _is_ended(automaton: TextAutomaton) -> bool:
+    """Return whether a text may end with the end of a sentence, as far as one automaton says."""
+    return not isinstance(automaton, Ending) or automaton.reads_end(".!?")
+
+
+def _check_pair(first: Form, one: TextAutomaton, second: Form, other: TextAutomaton) -> None:
+    """Raise an error if no text has two forms, as far as their automata take all texts that have them.
+
+    Raises:
+        ContradictionError: There is none.
+    """
+    if not (one.exact and other.exact):
+        return
+    start = (one.start, 0, other.start, 0)
+    seen, waiting = {start}, deque([start])
+    while waiting:
+        if len(seen) > _PAIRS:
+            return
+        left, had, right, got = waiting.popleft()
+        if _met(one, left, had) and _met(other, right, got):
+            return
+        for character in CLASSES:
+            after = one.step(left, character), other.step(right, character)
+            if None in after:
+                continue
+            counts = _counted(one, left, had, character), _counted(other, right, got, character)
+            state = (after[0], counts[0], after[1], counts[1])
+            if None not in counts and state not in seen:
+                seen.add(state)  # type: ignore[arg-type]
+                waiting.append(state)  # type: ignore[arg-type]
+    raise ContradictionError(
+        f"No text can meet both {first.describe()!r} and {second.describe()!r}.",
+        hint="Change one of the two, or leave one out.",
+        first=first,
+        second=second,
+    )
+
+
+def _met(automaton: TextAutomaton, state: Hashable, count: int) -> bool:
+    return count >= automaton.least and automaton.accepts(state)
+
+
+def _counted(automaton: TextAutomaton, state: Hashable, count: int, character: str) -> int | None:
+    after = count + automaton.gains(state, character)
+    if automaton.most is None:
+        return min(after, automaton.least)
+    return after if after <= automaton.most else None
