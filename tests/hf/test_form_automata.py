@@ -11,7 +11,7 @@ import pytest
 
 from mellea.core import UsageError
 from mellea.core.steering import ContradictionError
-from mellea.core.steering.automata import Prose
+from mellea.core.steering.automata import Prose, automaton_of
 from mellea.core.steering.forms import (
     Avoids,
     AvoidsCharacters,
@@ -109,19 +109,19 @@ def drawn(joint, vocabulary, dice, most=60):
 
 @pytest.mark.parametrize("form", FORMS, ids=repr)
 def test_what_an_automaton_takes_the_check_takes(form, vocabulary):
-    joint = Joint([lift(form.automaton(), vocabulary)], (), vocabulary.connectors)
+    joint = Joint([lift(automaton_of(form), vocabulary)], (), vocabulary.connectors)
     dice = random.Random(1)
 
     texts = [drawn(joint, vocabulary, dice) for _ in range(8)]
 
     assert all(accepted for _, accepted in texts)
     assert [text for text, _ in texts if not form.check(text)[0]] == []
-    assert all(form.automaton().reads(text) for text, _ in texts)
+    assert all(automaton_of(form).reads(text) for text, _ in texts)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=repr)
 def test_distances_are_exact(form, vocabulary):
-    one = lift(form.automaton(), vocabulary)
+    one = lift(automaton_of(form), vocabulary)
     tokens = list(vocabulary.texts)
     levels, seen = [{one.start}], {one.start}
 
@@ -148,7 +148,7 @@ PAIRS = [
 @pytest.mark.parametrize("forms", PAIRS, ids=repr)
 def test_texts_of_two_automata_keep_both_and_come_home(forms, vocabulary):
     guard = lift(Prose(ended=True), vocabulary)
-    joint = Joint([lift(form.automaton(), vocabulary) for form in forms], [guard], vocabulary.connectors)
+    joint = Joint([lift(automaton_of(form), vocabulary) for form in forms], [guard], vocabulary.connectors)
     dice = random.Random(2)
 
     texts = [drawn(joint, vocabulary, dice, most=70) for _ in range(3)]

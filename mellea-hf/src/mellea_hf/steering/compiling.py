@@ -10,7 +10,7 @@ from typing import Any
 
 from mellea.core import MelleaError, UsageError
 from mellea.core.steering import Case, ContradictionError, Form, NotSteerableError
-from mellea.core.steering.automata import CLASSES, Prose, TextAutomaton
+from mellea.core.steering.automata import CLASSES, Prose, TextAutomaton, automaton_of
 from mellea.core.steering.automata.counting import WordCount
 from mellea.core.steering.automata.wording import Ending
 from mellea_hf.steering.joint import Joint
@@ -72,7 +72,7 @@ class FormCompiler:
             found = self._lifted.get(form)
             if found is None:
                 try:
-                    found = lift(form.automaton(), self.vocabulary, _SECONDS)
+                    found = lift(automaton_of(form), self.vocabulary, _SECONDS)
                 except NotSteerableError as error:
                     found = error
                 self._lifted[form] = found

@@ -42,15 +42,13 @@ __all__ = ["CLASSES", "Prose", "TextAutomaton", "automaton_of", "class_of"]
 
 
 def automaton_of(form: Form) -> TextAutomaton:
-    """Return the automaton of a form that is known here.
+    """Return the automaton of a form: ours, or that of a form of one's own.
 
     Raises:
         NotSteerableError: There is none, or its text has characters that automata do not take.
     """
     make = _AUTOMATA.get(type(form))
-    if make is None:
-        raise NotSteerableError("it has no automaton.")
-    automaton: TextAutomaton = make(form)
+    automaton: TextAutomaton = form.automaton() if make is None else make(form)
     return automaton
 
 

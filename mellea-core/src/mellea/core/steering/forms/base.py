@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.plan import NotSteerableError, TextPlan
-
-if TYPE_CHECKING:
-    from mellea.core.steering.automata.base import TextAutomaton
 
 __all__ = ["Form", "as_texts", "some_text", "whole_number"]
 
@@ -58,15 +55,13 @@ class Form:
         """
         raise NotSteerableError("no plan can say it.")
 
-    def automaton(self) -> TextAutomaton:
-        """Return what holds a model to the form, character by character, where an engine of ours runs it.
+    def automaton(self) -> Any:
+        """Return a ``TextAutomaton`` of a form of your own, to which an engine of ours holds a text.
 
         Raises:
             NotSteerableError: It has none.
         """
-        from mellea.core.steering.automata import automaton_of  # noqa: PLC0415  few engines need them
-
-        return automaton_of(self)
+        raise NotSteerableError("it has no automaton.")
 
 
 def some_text(text: object, name: str) -> str:
