@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mellea.core.budget import Spending
     from mellea.core.thunk import ModelOutputThunk
 
-__all__ = ["next_limit", "told_cut"]
+__all__ = ["Limited", "next_limit", "told_cut"]
 
 
 class Limited(Protocol):
