@@ -19,12 +19,11 @@ MADE_ALIKE = [
 FIELDS = {"hint": "Do this.", "backend": "b", "model_id": "m", "retry_after": 2.0, "status": 429}
 
 
+OF_ITS_OWN = {errors.CapabilityError: {"missing": "images"}, errors.LimitTooSmallError: {"least": 12}}
+
+
 def made(cls):
-    return (
-        cls("It broke.", missing="images", **FIELDS)
-        if cls is errors.CapabilityError
-        else cls("It broke.", **FIELDS)
-    )
+    return cls("It broke.", **OF_ITS_OWN.get(cls, {}), **FIELDS)
 
 
 def parents():

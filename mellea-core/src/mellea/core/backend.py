@@ -13,6 +13,7 @@ from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hooks import around, listens
 from mellea.core.model_api import ModelAPI
+from mellea.core.prompting import resolve_all
 from mellea.core.schema import OutputSchema
 from mellea.core.text_pattern import TextPattern
 from mellea.core.time_limits import check_retries
@@ -125,11 +126,11 @@ class Backend(ModelAPI):
 
     async def do_generate_walk(self, action: Span) -> None:
         """Await, side by side, every output below an action that is not computed yet."""
-        await generation.resolve_all([action])
+        await resolve_all([action])
 
     async def do_generate_walks(self, actions: Sequence[Span]) -> None:
         """Await, side by side, every output below actions that is not computed yet."""
-        await generation.resolve_all(actions)
+        await resolve_all(actions)
 
     async def _generate_from_context(
         self,

@@ -8,9 +8,8 @@ the prompt depends on, renders it, and feeds the thunk with the backend's chunks
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -19,41 +18,36 @@ from attrs import evolve
 from mellea.core._chunk_stream import InTime, answer_of, make_ready, take_chunks
 from mellea.core._thunk_writer import ThunkWriter
 from mellea.core.adapter import adapter_of
-from mellea.core.blocks import AudioBlock, AudioUrlBlock, ImageBlock, ImageUrlBlock
+from mellea.core.asking import Ask, check_logprobs, options_of, schema_of, unenforced
 from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller, warner_from_here
 from mellea.core.capabilities import Capability
-from mellea.core.component import Component, Span, blockify, generate_walk, is_component
+from mellea.core.component import Component, Span, blockify, is_component
 from mellea.core.errors import MalformedResponseError, ProviderError
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.half_characters import refuse_half_characters, without_half_characters
+from mellea.core.half_characters import refuse_half_characters
 from mellea.core.hooks import around, listens
 from mellea.core.journal import asking_completions
 from mellea.core.logprobs import with_alternatives
-from mellea.core.message import Message, with_system_prompt
 from mellea.core.metadata import GenerationMetadata
 from mellea.core.model_api import ModelAPI, missing_capability
-from mellea.core.options import ModelOption, report_unsupported, translate_options
+from mellea.core.options import ModelOption, report_unsupported
 from mellea.core.prompt_cut import check_prompt_read
-from mellea.core.reading import Reading, read_from
+from mellea.core.prompting import reading_of, render, resolve_all
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog
 from mellea.core.response import Chunk, as_usage, total_usage
-from mellea.core.schema import OutputSchema, with_bound_quotes
-from mellea.core.sources import Sources
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
-from mellea.core.time_limits import TimeLimits, check_retries
-from mellea.core.tool import check_names
+from mellea.core.time_limits import TimeLimits
 from mellea.core.tool_offer import ToolOffer
-from mellea.core.tool_request import with_tools
 
 if TYPE_CHECKING:
     from mellea.core.context import Context
     from mellea.core.generation_hooks import GenerationCall
 
-__all__ = ["complete", "parser_of", "resolve_all", "sample_n", "start_chat"]
+__all__ = ["complete", "parser_of", "sample_n", "start_chat"]
 
 
 def start_chat(
@@ -65,14 +59,14 @@ def start_chat(
         UsageError: The format, an option or a capability is wrong; nothing was sent.
     """
     action = blockify(action)
-    request, options = _check_request(backend, action, config)
-    writer = _writer(backend, action, request, config)
+    ask = Ask.of(backend, action, config)
+    writer = _writer(ask)
     call: GenerationCall | None = None
     if listens("generation"):
         from mellea.core.generation_hooks import begun_here  # noqa: PLC0415  only where somebody listens
 
         call = begun_here()
-    writer.start(_fill(backend, writer, action, ctx, request, options, config, call))
+    writer.start(_fill(ask, ctx, writer, call))
     if call is not None:
         writer.thunk.watch(call)
     return writer.thunk
@@ -134,9 +128,10 @@ async def _samples(
     await make_ready(backend)
     if Capability.N_SAMPLES not in backend.capabilities:
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
-    request, options = _check_request(backend, action, config.under({ModelOption.STREAM: False}))
-    writers = [_writer(backend, action, request, config) for _ in range(n)]
-    request = await _render_request(backend, action, ctx, evolve(request, n=n), options, config, writers)
+    ask = Ask.of(backend, action, config.under({ModelOption.STREAM: False}))
+    ask = evolve(ask, request=evolve(ask.request, n=n))
+    writers = [_writer(ask) for _ in range(n)]
+    request = await render(ask, ctx, writers)
     for call in calls:
         call.request = request
     started, answered = time.perf_counter(), set()
@@ -147,7 +142,7 @@ async def _samples(
             writers[chunk.index].feed(chunk, started)
 
     with RequestLog(backend, request) as log:
-        await take_chunks(backend, request, TimeLimits.of(options, stream=False), take)
+        await take_chunks(backend, request, TimeLimits.of(ask.options, stream=False), take)
         _note_answers(backend, log, writers)
     refused = [(index, refusal) for index in sorted(answered) if (refusal := writers[index].refusal())]
     if refused and len(refused) == len(answered):
@@ -155,42 +150,9 @@ async def _samples(
     _check_prompt_read(backend, request, writers[0])
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
-        _settle(backend, writers[index], started, options)
+        _settle(ask, writers[index], started)
         writers[index].finish()
     return {index: writers[index].thunk for index in given}
-
-
-def _check_request(
-    backend: ModelAPI, action: Span, config: GenerateConfig
-) -> tuple[ChatRequest, dict[str, Any]]:
-    """Return the request, still without messages, and the merged options.
-
-    Everything that can be checked before the messages are known is checked here.
-    """
-    held = config.format if isinstance(config.format, TextPattern) else None
-    if held is not None:
-        config = held.bounded(config.over(backend.model_options, table=backend.options))
-    options, native = _options(backend, config)
-    tools = options.get(ModelOption.TOOLS)
-    check_names(tools)
-    wants_tools = config.tool_calls or tools
-    if wants_tools and not backend.capabilities & {Capability.TOOLS, Capability.JSON_SCHEMA}:
-        raise missing_capability(backend, Capability.TOOLS, hint=None)
-    _check_logprobs(backend, options)
-    check_affordable(backend)
-    _check_blocks(backend, action)
-    wanted = config.stream or options.get(ModelOption.STREAM, False)
-    stream = bool(wanted) and Capability.STREAMING in backend.capabilities
-    schema = _schema_of(config)
-    schema = schema and with_bound_quotes(schema, [action])
-    return ChatRequest(
-        backend.model_id, (), native, schema, stream, adapter=adapter_of(backend, options)
-    ), options
-
-
-def _check_logprobs(backend: ModelAPI, options: Mapping[str, Any]) -> None:
-    if options.get(ModelOption.LOGPROBS) and Capability.LOGPROBS not in backend.capabilities:
-        raise missing_capability(backend, Capability.LOGPROBS, ", and LOGPROBS asks for them", hint=None)
 
 
 def _report_missing_logprobs(backend: ModelAPI, warn: Callable[[Warning], None]) -> None:
@@ -204,74 +166,31 @@ def _report_missing_logprobs(backend: ModelAPI, warn: Callable[[Warning], None])
     )
 
 
-def _told(config: GenerateConfig) -> str:
-    return config.format.said if isinstance(config.format, TextPattern) else ""
-
-
 def parser_of(action: Span) -> Component[Any] | None:
     """Return what reads the answer to an action: the action itself, unless it is plain text."""
     return action if is_component(action) else None
 
 
-def _schema_of(config: GenerateConfig) -> OutputSchema | None:
-    if isinstance(config.format, TextPattern):
-        return config.format.schema()
-    return OutputSchema.of(config.format) if config.format is not None else None
-
-
-def _writer(backend: ModelAPI, action: Span, request: ChatRequest, config: GenerateConfig) -> ThunkWriter:
+def _writer(ask: Ask) -> ThunkWriter:
+    backend, action, request = ask.backend, ask.action, ask.request
     known = GenerationMetadata(
         model=backend.model_id,
         provider=backend.provider,
         streaming=request.stream,
-        unenforced=_unenforced(backend, request.schema),
+        unenforced=unenforced(backend, request.schema),
     )
     warn = warner_from_here()
-    if isinstance(config.format, TextPattern):
+    if isinstance(ask.config.format, TextPattern):
         decoder = None if backend.plain_patterns else TextDecoder()
         return ThunkWriter(parser_of(action), None, known, warn, decoder)
     return ThunkWriter(parser_of(action), request.schema, known, warn)
 
 
-def _unenforced(backend: ModelAPI, schema: OutputSchema | None) -> tuple[str, ...]:
-    """Return what of a schema the backend cannot hold the model to."""
-    if schema is None:
-        return ()
-    if Capability.JSON_SCHEMA not in backend.capabilities:
-        return ("$: the schema as a whole",)
-    return schema.in_dialect(backend.schema_dialect).unsaid
-
-
-def _options(backend: ModelAPI, config: GenerateConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the merged options, under common names and under the provider's own."""
-    if not config.options and not backend.model_options:
-        return {}, {}
-    options = dict(config.over(backend.model_options, table=backend.options).options)
-    check_retries(options.get(ModelOption.MAX_RETRIES))
-    native = translate_options(
-        options,
-        backend.options,
-        backend=backend.provider,
-        strict=backend.strict_options,
-        reported=backend.reported_options(),
-    )
-    return options, native
-
-
-async def _fill(
-    backend: ModelAPI,
-    writer: ThunkWriter,
-    action: Span,
-    ctx: Context,
-    request: ChatRequest,
-    options: dict[str, Any],
-    config: GenerateConfig,
-    call: GenerationCall | None,
-) -> None:
+async def _fill(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCall | None) -> None:
     """Fill the thunk; whoever watches is told how that ends before anybody else knows."""
     try:
         with nullcontext() if call is None else around(call.generation_id):
-            await _answer(backend, writer, action, ctx, request, options, config, call)
+            await _answer(ask, ctx, writer, call)
         if writer.is_watched:
             await writer.tell_end()
     except BaseException as error:
@@ -281,18 +200,9 @@ async def _fill(
     writer.finish()
 
 
-async def _answer(
-    backend: ModelAPI,
-    writer: ThunkWriter,
-    action: Span,
-    ctx: Context,
-    request: ChatRequest,
-    options: dict[str, Any],
-    config: GenerateConfig,
-    call: GenerationCall | None,
-) -> None:
+async def _answer(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCall | None) -> None:
     """Render the prompt, send it, and take the whole answer."""
-    request = await _render_request(backend, action, ctx, request, options, config, [writer])
+    backend, request = ask.backend, await render(ask, ctx, [writer])
     if call is not None:
         call.request = request
     started = time.perf_counter()
@@ -304,17 +214,17 @@ async def _answer(
         writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
 
     with RequestLog(backend, request) as log:
-        limits = TimeLimits.of(options, stream=request.stream)
+        limits = TimeLimits.of(ask.options, stream=request.stream)
         await take_chunks(backend, request, limits, take, None if call is None else call.teller())
         _note_answers(backend, log, [writer])
     _check_prompt_read(backend, request, writer)
-    _settle(backend, writer, started, options)
+    _settle(ask, writer, started)
 
 
-def _settle(backend: ModelAPI, writer: ThunkWriter, started: float, options: Mapping[str, Any]) -> None:
-    logprobs = options.get(ModelOption.LOGPROBS)
+def _settle(ask: Ask, writer: ThunkWriter, started: float) -> None:
+    logprobs = ask.options.get(ModelOption.LOGPROBS)
     if logprobs and writer.is_without_logprobs:
-        _report_missing_logprobs(backend, writer.warn)
+        _report_missing_logprobs(ask.backend, writer.warn)
     writer.settle(started, logprobs)
 
 
@@ -339,109 +249,13 @@ def _note_answers(backend: ModelAPI, log: RequestLog, writers: Sequence[ThunkWri
     pay(usage, backend, known.response_model)
 
 
-async def _render_request(
-    backend: ModelAPI,
-    action: Span,
-    ctx: Context,
-    request: ChatRequest,
-    options: dict[str, Any],
-    config: GenerateConfig,
-    writers: Sequence[ThunkWriter],
-) -> ChatRequest:
-    """Return the request with its messages, once everything they are made of is computed.
-
-    What the model is told of its text stands below the last one. The writers are told what is sent.
-    """
-    spans = [*await ctx.view(backend), action]
-    await resolve_all(spans)
-    messages = backend.formatter.to_chat_messages(spans)
-    if system := options.get(ModelOption.SYSTEM_PROMPT):
-        messages = with_system_prompt(messages, str(system))
-    offer = ToolOffer()
-    if config.tool_calls:
-        offer = ToolOffer.of(options, ctx.actions_for_available_tools() or (), action)
-    request = request.with_messages(messages)
-    request, tools, reader = await with_tools(
-        backend, request, offer, options.get(ModelOption.MAX_NEW_TOKENS, backend.default_max_new_tokens)
-    )
-    sources, reading = _reading(spans, options, offer)
-    for writer in writers:
-        writer.offer(tools, reader, tells=not options.get(ModelOption.TOOL_LOOP))
-        writer.read(sources, reading)
-    if request.schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
-        request = evolve(request, messages=_telling(request.schema.prompt(), request.messages), schema=None)
-    if told := _told(config):
-        request = request.with_messages(_telling(told, request.messages))
-    _check_media(backend, request.messages)
-    request = without_half_characters(request)
-    for writer in writers:
-        writer.send(request)
-    return request
-
-
-def _reading(
-    spans: Sequence[Span], options: Mapping[str, Any], offer: ToolOffer
-) -> tuple[Sources, Reading | None]:
-    """Return what an answer comes from, and what tells it of the arguments of a call, if that matters."""
-    if not offer.tools:
-        return read_from(spans), None
-    tools = tuple(offer.tools.values())
-    sources = read_from(spans, tools)
-    if not any(tool.side_effects or tool.trusted for tool in tools):
-        return sources, None
-    return sources, Reading(spans, str(options.get(ModelOption.SYSTEM_PROMPT) or ""), tools, offer.choice)
-
-
-async def resolve_all(spans: Iterable[Span]) -> None:
-    """Await, concurrently, every thunk in the spans that is not computed yet.
-
-    Raises:
-        MelleaError: The error of a thunk that failed.
-    """
-    pending = [
-        thunk
-        for span in spans
-        if not (type(span) is Message and span.documents is None)  # it holds none, and there may be many
-        for thunk in generate_walk(span)
-    ]
-    if pending:
-        await asyncio.gather(*(thunk.avalue() for thunk in pending))
-
-
-def _check_blocks(backend: ModelAPI, span: Span) -> None:
-    """Refuse at once what the action itself contains; what only rendering shows is refused then."""
-    missing = {Capability.IMAGES, Capability.AUDIO} - backend.capabilities
-    if missing and is_component(span):
-        for part in span.parts():
-            _check_blocks(backend, part)
-    elif Capability.IMAGES in missing and isinstance(span, ImageBlock | ImageUrlBlock):
-        raise missing_capability(backend, Capability.IMAGES, ", and the prompt holds an image", hint=None)
-    elif Capability.AUDIO in missing and isinstance(span, AudioBlock | AudioUrlBlock):
-        raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio", hint=None)
-
-
-def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
-    for message in messages:
-        if message.images and Capability.IMAGES not in backend.capabilities:
-            raise missing_capability(backend, Capability.IMAGES, ", and the prompt holds an image")
-        if message.audio and Capability.AUDIO not in backend.capabilities:
-            raise missing_capability(backend, Capability.AUDIO, ", and the prompt holds audio")
-
-
-def _telling(wanted: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return the messages with what is wanted of the output below the last one."""
-    *before, last = messages
-    content = f"{last.content}\n\n{wanted}" if last.content else wanted
-    return (*before, evolve(last, content=content))
-
-
 async def complete(
     backend: ModelAPI, actions: Sequence[Span], config: GenerateConfig
 ) -> list[ModelOutputThunk[Any]]:
     """Complete the plain texts of the actions in one batch. See ``Backend.generate_from_raw``."""
     if Capability.RAW not in backend.capabilities:
         raise missing_capability(backend, Capability.RAW)
-    options, native = _options(backend, config)
+    options, native = options_of(backend, config)
     if config.tool_calls or options.get(ModelOption.TOOLS):
         raise missing_capability(backend, Capability.TOOLS, " for plain completion")
     if options.get(ModelOption.SYSTEM_PROMPT) is not None:
@@ -451,8 +265,8 @@ async def complete(
             strict=backend.strict_options,
             reported=backend.reported_options(),
         )
-    _check_logprobs(backend, options)
-    schema = _schema_of(config)
+    check_logprobs(backend, options)
+    schema = schema_of(config)
     if schema is not None and Capability.JSON_SCHEMA not in backend.capabilities:
         raise missing_capability(backend, Capability.JSON_SCHEMA, " for plain completion")
     spans = [blockify(action) for action in actions]
@@ -495,12 +309,12 @@ async def complete(
                 model=backend.model_id,
                 provider=backend.provider,
                 finish_reasons=(completion.finish_reason,) if completion.finish_reason else None,
-                unenforced=_unenforced(backend, schema),
+                unenforced=unenforced(backend, schema),
                 logprobs=with_alternatives(completion.logprobs, options.get(ModelOption.LOGPROBS)),
             ),
         )
         for span, completion in zip(spans, completions, strict=True)
     ]
     for span, thunk in zip(spans, thunks, strict=True):
-        thunk.sources, _ = _reading([span], {}, ToolOffer())
+        thunk.sources, _ = reading_of([span], {}, ToolOffer())
     return thunks

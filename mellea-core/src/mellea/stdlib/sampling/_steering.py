@@ -15,8 +15,8 @@ from mellea.core.capabilities import Capability
 from mellea.core.component import Span
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.generation import resolve_all
 from mellea.core.options import ModelOption
+from mellea.core.prompting import resolve_all
 from mellea.core.requirement import Requirement
 from mellea.core.sampling import Attempt
 from mellea.core.schema import OutputSchema

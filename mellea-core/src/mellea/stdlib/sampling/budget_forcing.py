@@ -16,10 +16,11 @@ from mellea.core.capabilities import Capability
 from mellea.core.component import Span, blockify
 from mellea.core.context import Context
 from mellea.core.errors import CapabilityError, UsageError
-from mellea.core.generation import parser_of, resolve_all
+from mellea.core.generation import parser_of
 from mellea.core.message import with_system_prompt
 from mellea.core.model_api import missing_capability
 from mellea.core.options import ModelOption, merge_options
+from mellea.core.prompting import resolve_all
 from mellea.core.reading import read_from
 from mellea.core.response import Usage, as_usage, total_usage
 from mellea.core.schema import OutputSchema

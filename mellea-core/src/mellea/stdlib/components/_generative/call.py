@@ -12,7 +12,7 @@ from attrs import field, frozen
 from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
 from mellea.core.component import Component, Span, TemplateRepresentation
 from mellea.core.errors import MelleaError, OutputParseError, UsageError
-from mellea.core.generation import resolve_all
+from mellea.core.prompting import resolve_all
 from mellea.core.requirement import PartialValidationResult, Requirement, ValidationResult
 from mellea.core.sources import Sources
 from mellea.core.thunk import ModelOutputThunk
