@@ -108,7 +108,7 @@ async def steer_config(
         fate = f"checked: {obstacle}"
         return config, SteeringReport({each.name: fate for each in formed}, None, unformed)
     steering = await steering_of(action, formed, backend)
-    steering = await _held(steering, backend)
+    steering = await _held(steering, backend, merged)
     obstacle = "" if steering.held else await _obstacle_there(backend, merged, steering)
     outcomes = _outcomes(formed, steering, obstacle)
     if obstacle or not steering.steers:
@@ -152,13 +152,21 @@ def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]
     }
 
 
-async def _held(steering: Steering, backend: Backend) -> Steering:
-    """Return how a text is held by the backend's automata, where it has some."""
-    forms = [outcome.form for outcome in steering.outcomes]
-    whys = await backend.holds(forms) if forms else None
-    if whys is None or all(whys):
+async def _held(steering: Steering, backend: Backend, options: Mapping[str, Any]) -> Steering:
+    """Return how a text is held by the backend's automata, where they take more of the forms than a pattern.
+
+    So they do where the limit on tokens is below the longest text of the pattern, since they end in time.
+    They know Latin letters.
+    """
+    if not steering.outcomes or steering.plan.script.name != "Latin":
         return steering
-    return steering.holding(whys)
+    limit = options.get(ModelOption.MAX_NEW_TOKENS)
+    fits = steering.pattern is not None and not (isinstance(limit, int) and limit < steering.longest)
+    taken = sum(outcome.steered for outcome in steering.outcomes) if fits else 0
+    if taken == len(steering.outcomes):
+        return steering
+    whys = await backend.holds([outcome.form for outcome in steering.outcomes])
+    return steering if whys is None or whys.count("") <= taken else steering.holding(whys)
 
 
 async def _steer_fields(
