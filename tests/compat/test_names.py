@@ -32,10 +32,10 @@ HERE = {
     "mellea.stdlib.tools.interpreter": "code_interpreter local_code_interpreter python_tool",
     "mellea.stdlib.tools.shell": "BashEnvironment StaticBashEnvironment bash_executor",
     "mellea": (
-        "Backend CBlock ChatContext Component Context Document Instruction MelleaLogger MelleaSession "
-        "Message ModelOption ModelOutputThunk RejectionSamplingStrategy Requirement SamplingResult "
-        "SimpleComponent SimpleContext TemplateRepresentation ValidationResult __version__ check generative "
-        "mfuncs mify model_ids req serve simple_validate start_backend start_session"
+        "Backend CBlock ChatContext Component Context Document Instruction Intrinsic MelleaLogger "
+        "MelleaSession Message ModelOption ModelOutputThunk RejectionSamplingStrategy Requirement "
+        "SamplingResult SimpleComponent SimpleContext TemplateRepresentation ValidationResult __version__ "
+        "check generative mfuncs mify model_ids req serve simple_validate start_backend start_session"
     ),
     "mellea.serve": "ChatMessage ImageUrlContent InputAudioContent InputAudioData MessageContent TextContent",
     "mellea.serve.models": (
@@ -45,6 +45,20 @@ HERE = {
         "Backend BaseModelSubclass FormatterBackend MelleaTool ModelIdentifier ModelOption SimpleLRUCache "
         "model_ids tool"
     ),
+    "mellea.backends.adapters": (
+        "AdapterMixin AdapterSchemaMismatchError CustomIntrinsicAdapter EmbeddedIntrinsicAdapter "
+        "IntrinsicAdapter"
+    ),
+    "mellea.backends.adapters.adapter": (
+        "AdapterType CustomIntrinsicAdapter EmbeddedIntrinsicAdapter IntrinsicAdapter"
+    ),
+    "mellea.stdlib.components.intrinsic": "Intrinsic core guardian rag",
+    "mellea.stdlib.components.intrinsic.intrinsic": "Intrinsic",
+    "mellea.stdlib.components.intrinsic.guardian": (
+        "CRITERIA_BANK SCORING_SCHEMA_BANK factuality_correction factuality_detection guardian_check "
+        "policy_guardrails"
+    ),
+    "mellea.stdlib.requirements.safety.guardian": "GuardianCheck GuardianRisk",
     "mellea.backends.tools": "MelleaTool tool validate_tool_arguments",
     "mellea.backends.backend": "FormatterBackend",
     "mellea.backends.bedrock": (
@@ -140,9 +154,9 @@ HERE = {
     ),
     "mellea.stdlib.chunking": "Chunker ChunkingStrategy resolve_chunking_strategy",
     "mellea.stdlib.components": (
-        "AudioBlock AudioUrlBlock CBlock Component Document ImageBlock ImageUrlBlock Instruction MObject "
-        "MObjectProtocol Message ModelOutputThunk Query SimpleComponent TemplateRepresentation ToolMessage "
-        "Transform as_chat_history as_generic_chat_history blockify mify"
+        "AudioBlock AudioUrlBlock CBlock Component Document ImageBlock ImageUrlBlock Instruction "
+        "Intrinsic MObject MObjectProtocol Message ModelOutputThunk Query SimpleComponent "
+        "TemplateRepresentation ToolMessage Transform as_chat_history as_generic_chat_history blockify mify"
     ),
     "mellea.stdlib.components.chat": "Message as_chat_history as_generic_chat_history",
     "mellea.stdlib.components.docs.document": "Document",
@@ -207,16 +221,9 @@ HERE = {
 }
 
 ABSENT = [
-    "from mellea import Intrinsic",
-    "from mellea.backends.adapters import IntrinsicAdapter",
-    "from mellea.backends.adapters.adapter import AdapterType",
     "from mellea.backends.bedrock import create_bedrock_mantle_backend",
     "from mellea.backends.watsonx import WatsonxAIBackend",
     "from mellea.stdlib.components.docs.richdocument import RichDocument",
-    "from mellea.stdlib.components.intrinsic import rag",
-    "from mellea.stdlib.requirements import ALoraRequirement",
-    "from mellea.stdlib.requirements.requirement import requirement_check_to_bool",
-    "from mellea.stdlib.requirements.safety.guardian import GuardianCheck",
 ]
 
 

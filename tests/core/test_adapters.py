@@ -7,9 +7,7 @@ import pytest
 from mellea import MelleaSession
 from mellea.core import (
     Adapter,
-    AdapterMixin,
     Backend,
-    Capability,
     CapabilityError,
     ChatRequest,
     Message,
@@ -18,23 +16,9 @@ from mellea.core import (
 )
 from mellea.core.request_key import chat_request
 from mellea.testing import ScriptedBackend
+from tests.adapted import Adapted
 
 SCHEMA = {"type": "object", "properties": {"score": {"type": "number"}}, "required": ["score"]}
-
-
-class Taking(ScriptedBackend, AdapterMixin):
-    capabilities = ScriptedBackend.capabilities | {Capability.ADAPTERS}
-
-    def __init__(self, answers=""):
-        super().__init__(answers)
-        self.freed = []
-
-    async def load_adapter(self, adapter):
-        if adapter.base_model == "org/other":
-            raise UsageError("It is for another model.")
-
-    async def unload_adapter(self, adapter):
-        self.freed.append(adapter.name)
 
 
 @pytest.fixture
@@ -90,7 +74,7 @@ def test_prompt_is_the_template_with_its_arguments():
 
 
 def test_request_carries_the_adapter():
-    backend = Taking("x")
+    backend = Adapted("x")
     backend.add_adapter(Adapter("check-it"))
 
     asking(backend, **{ModelOption.ADAPTER: "check_it"})
@@ -109,7 +93,7 @@ def test_adapter_tells_requests_apart():
 
 @pytest.mark.parametrize("name", ["other", "", 3])
 def test_adapter_that_is_not_there_is_refused_before_anything_is_sent(name):
-    backend = Taking("x")
+    backend = Adapted("x")
     with pytest.raises(UsageError, match="[Nn]othing was sent"):
         asking(backend, **{ModelOption.ADAPTER: name})
     assert not backend.requests
@@ -123,7 +107,7 @@ def test_backend_that_takes_no_adapters_says_so():
 
 
 def test_same_adapter_may_be_taken_in_again_and_no_other_of_its_name(folder):
-    backend = Taking()
+    backend = Adapted()
 
     assert backend.add_adapter(folder) == backend.add_adapter(folder)
     with pytest.raises(UsageError, match="There is an adapter 'tone' already"):
@@ -132,14 +116,14 @@ def test_same_adapter_may_be_taken_in_again_and_no_other_of_its_name(folder):
 
 
 def test_adapter_that_cannot_be_loaded_is_not_there():
-    backend = Taking()
+    backend = Adapted()
     with pytest.raises(UsageError, match="another model"):
         backend.add_adapter(Adapter("tone", base_model="org/other"))
     assert backend.list_adapters() == []
 
 
 def test_removed_adapter_is_freed_and_its_name_is_free():
-    backend = Taking()
+    backend = Adapted()
     backend.add_adapter(Adapter("tone"))
 
     backend.remove_adapter("tone")
@@ -150,7 +134,7 @@ def test_removed_adapter_is_freed_and_its_name_is_free():
 
 
 async def test_judges_are_asked_without_the_adapter_of_the_answer():
-    backend = Taking(["An answer.", "yes"])
+    backend = Adapted(["An answer.", "yes"])
     await backend.aadd_adapter(Adapter("tone"))
     options = {ModelOption.ADAPTER: "tone"}
 

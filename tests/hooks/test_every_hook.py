@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from mellea import ChatContext, MelleaSession, start_session
-from mellea.core import Capability, ServerError
+from mellea import ChatContext, Intrinsic, MelleaSession, start_session
+from mellea.core import Adapter, Capability, ServerError
 from mellea.core.hook_payloads import PAYLOADS
 from mellea.plugins import plugin_scope
 from mellea.stdlib import stream
 from mellea.stdlib.requirements import check, simple_validate
 from mellea.testing import Reply, ScriptedBackend
+from tests.adapted import Adapted
 from tests.hooks.heard import Heard
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -59,6 +60,12 @@ async def streaming():
     await (await stream("Hi", ScriptedBackend("x"), ChatContext())).acomplete()
 
 
+async def adapter():
+    backend = Adapted("x")
+    await backend.aadd_adapter(Adapter("tone"))
+    await MelleaSession(backend).aact(Intrinsic("tone"), strategy=None, await_result=True)
+
+
 FIRED_BY = {
     "session_pre_init": opening,
     "session_post_init": opening,
@@ -82,15 +89,16 @@ FIRED_BY = {
     "sampling_loop_end": repairing,
     "tool_pre_invoke": tools,
     "tool_post_invoke": tools,
+    "adapter_function_invocation_complete": adapter,
+    "adapter_function_phase_complete": adapter,
     "streaming_start": streaming,
     "streaming_event": streaming,
     "streaming_end": streaming,
 }
-NOT_YET = {"adapter_function_invocation_complete", "adapter_function_phase_complete"}
 
 
 def test_every_hook_point_is_tried():
-    assert set(PAYLOADS) == set(FIRED_BY) | NOT_YET
+    assert set(PAYLOADS) == set(FIRED_BY)
 
 
 @pytest.mark.parametrize("name", FIRED_BY)

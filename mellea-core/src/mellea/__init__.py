@@ -17,6 +17,7 @@ from mellea._lazy import lazy_names
 if TYPE_CHECKING:
     from mellea import serve
     from mellea.backends import model_ids
+    from mellea.core.adapter_action import Intrinsic
     from mellea.core.backend import Backend
     from mellea.core.blocks import CBlock
     from mellea.core.component import Component, TemplateRepresentation
@@ -55,6 +56,7 @@ __getattr__, __dir__ = lazy_names(
         "Context": "mellea.core.context",
         "Document": "mellea.stdlib.components.docs.document",
         "Instruction": "mellea.stdlib.components.instruction",
+        "Intrinsic": "mellea.core.adapter_action",
         "MObject": "mellea.stdlib.components.mobject",
         "MelleaLogger": "mellea.core.logs",
         "MelleaSession": "mellea.stdlib.session",
@@ -94,6 +96,7 @@ __all__ = [
     "Context",
     "Document",
     "Instruction",
+    "Intrinsic",
     "MObject",
     "MelleaLogger",
     "MelleaSession",

@@ -13,28 +13,16 @@ class PlannedNameError(ImportError):
     """A name of the 0.8 line that is not here, or not yet."""
 
 
-_ADAPTERS = "adapters are planned since 0.9.0. Meanwhile state a requirement, which a model judges"
-
-_MODULES = {
-    "mellea.backends.adapters": _ADAPTERS,
-    "mellea.stdlib.components.intrinsic": _ADAPTERS,
-    "mellea.stdlib.requirements.safety": _ADAPTERS,
-}
+_MODULES: dict[str, str] = {}
 
 _NAMES = {
-    "mellea": {"Intrinsic": _ADAPTERS},
     "mellea.backends.bedrock": {
         "create_bedrock_mantle_backend": "retired. Use create_bedrock_openai_backend, which takes the same"
     },
     "mellea.backends.watsonx": {
         "WatsonxAIBackend": "retired. Use LiteLLMBackend with a model id that begins with watsonx/"
     },
-    "mellea.stdlib.components": {"Intrinsic": _ADAPTERS},
-    "mellea.stdlib.requirements": {"ALoraRequirement": _ADAPTERS},
-    "mellea.stdlib.requirements.requirement": dict.fromkeys(
-        ("ALoraRequirement", "requirement_check_to_bool"), _ADAPTERS
-    ),
-}  # fmt: skip
+}
 
 
 def refuse_absent(module: str, name: str | None = None) -> None:

@@ -6,6 +6,7 @@ An adapter is a folder: peft's two files (``adapter_config.json``, ``adapter_mod
 
 from __future__ import annotations
 
+import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -21,12 +22,25 @@ from mellea.core.model_api import missing_capability
 from mellea.core.options import ModelOption
 
 if TYPE_CHECKING:
+    from mellea.core.component import Span
+    from mellea.core.generate_config import GenerateConfig
     from mellea.core.model_api import ModelAPI
 
-__all__ = ["ADAPTER_MANIFEST", "Adapter", "AdapterMixin", "adapter_of", "refuse_embedded_adapters"]
+__all__ = [
+    "ADAPTER_MANIFEST",
+    "Adapter",
+    "AdapterMixin",
+    "adapter_of",
+    "for_adapter",
+    "refuse_embedded_adapters",
+]
 
 ADAPTER_MANIFEST = "mellea-adapter.json"
 """The file of an adapter's folder that is ours."""
+_ITS_ARGUMENTS = (
+    "<{{ adapter }}>{% for name, value in arguments.items() %}{{ '\\n' }}"
+    "{{ name }}: {{ value if value is string else value | join('\\n\\n') }}{% endfor %}"
+)
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -99,6 +113,11 @@ class Adapter:
             raise _wrong(path, f"it says {', '.join(unknown)}, which nothing reads", "Put it into notes.")
         return cls(folder=path, **told)
 
+    @property
+    def kind(self) -> str:
+        """``alora`` for one that acts from an invocation on, else ``lora``."""
+        return "alora" if self.invocation else "lora"
+
     def save(self, folder: str | Path | None = None) -> Self:
         """Write ``mellea-adapter.json`` beside the weights, and return the adapter of that folder.
 
@@ -110,7 +129,9 @@ class Adapter:
             raise UsageError(f"Adapter {self.name!r} has no folder.", hint="Pass one.")
         told = {key: value for key, value in asdict(self).items() if key != "folder" and value}
         (target / ADAPTER_MANIFEST).write_text(json.dumps(told, indent=2, ensure_ascii=False), "utf-8")
-        return evolve(self, folder=target)
+        twin = copy.copy(self)
+        object.__setattr__(twin, "folder", target)  # a class of its own may be made of other arguments
+        return twin
 
     def prompt_for(self, arguments: Mapping[str, Any]) -> str:
         """Return the text of what it is asked.
@@ -121,11 +142,17 @@ class Adapter:
         Raises:
             TemplateError: The template does not compile, or names what is not given.
         """
-        if not self.prompt:
-            return "\n".join([f"<{self.name}>", *(f"{name}: {value}" for name, value in arguments.items())])
         from mellea.core.templates import render_text  # noqa: PLC0415  Jinja loads with the first template
 
-        return render_text(self.prompt, arguments)
+        template, variables = self.template_for(arguments)
+        return render_text(template, variables)
+
+    def template_for(self, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Return the template of what it is asked, and its variables."""
+        if self.prompt:
+            return self.prompt, arguments
+        texts = {name: value if _is_many(value) else str(value) for name, value in arguments.items()}
+        return _ITS_ARGUMENTS, {"adapter": self.name, "arguments": texts}
 
 
 class AdapterMixin(ABC):
@@ -238,6 +265,28 @@ def adapter_of(backend: ModelAPI, options: Mapping[str, Any]) -> str | None:
     return backend.adapter(named).name if isinstance(backend, AdapterMixin) else named
 
 
+def for_adapter(
+    backend: ModelAPI, action: Span, config: GenerateConfig
+) -> tuple[Span, GenerateConfig, Adapter | None]:
+    """Return an action that an adapter answers as that is asked it, and how; any other as it is.
+
+    The answer is held to the adapter's schema, at temperature 0, unless the call says otherwise.
+
+    Raises:
+        CapabilityError: The backend takes no adapters.
+        UsageError: The backend has none of that name.
+    """
+    asked = getattr(action, "asked_of", None)
+    if asked is None:
+        return action, config, None
+    name = str(adapter_of(backend, {ModelOption.ADAPTER: getattr(action, "adapter_name", None)}))
+    adapter = backend.adapter(name) if isinstance(backend, AdapterMixin) else Adapter(name)
+    config = config.over({ModelOption.TEMPERATURE: 0}).under({ModelOption.ADAPTER: name})
+    if config.format is None and adapter.schema is not None:
+        config = evolve(config, format=adapter.schema)
+    return asked(adapter), config, adapter
+
+
 def refuse_embedded_adapters(backend: str, **asked: object) -> None:
     """Refuse what programs of the 0.8 line ask of adapters inside a model, if they ask for anything.
 
@@ -250,6 +299,10 @@ def refuse_embedded_adapters(backend: str, **asked: object) -> None:
             hint="Take each adapter in by its folder or name: backend.add_adapter(...).",
             backend=backend,
         )
+
+
+def _is_many(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _plain(name: str) -> str:

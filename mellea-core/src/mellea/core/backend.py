@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mellea.core import generation
 from mellea.core._chunk_stream import make_ready
+from mellea.core.adapter import for_adapter
+from mellea.core.adapter_call import adapter_call
 from mellea.core.capabilities import Capability
 from mellea.core.component import generate_walk
 from mellea.core.generate_config import GenerateConfig
@@ -112,9 +114,18 @@ class Backend(ModelAPI):
         model_options: Mapping[str, Any] | None,
         tool_calls: bool,
     ) -> tuple[ModelOutputThunk[Any], Context]:
+        call = None
+        if hasattr(action, "asked_of"):
+            await make_ready(self)
+            config = GenerateConfig(format, model_options, tool_calls)
+            action, config, adapter = for_adapter(self, action, config)
+            format, model_options = config.format, config.options
+            call = adapter_call(adapter)
         thunk, after = await self._generate_from_context(
             action, ctx, format=format, model_options=model_options or {}, tool_calls=tool_calls
         )
+        if call is not None:
+            thunk.watch(call)
         plain = format is None or isinstance(format, TextPattern)
         thunk.attach_parsers(generation.parser_of(action), None if plain else OutputSchema.of(format))
         return thunk, after

@@ -14,6 +14,7 @@ The class says who is to blame, each one also is the fitting builtin, and the me
     │   ├── OutputParseError (ValueError)
     │   │   ├── ComponentParseError
     │   │   └── NoAnswerError
+    │   ├── AdapterSchemaMismatchError
     │   ├── RepetitionError
     │   ├── ToolArgumentsError (ValueError)
     │   ├── RequirementsNotMetError
@@ -53,10 +54,11 @@ Errors pickle, so that they cross process pools.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 __all__ = [
+    "AdapterSchemaMismatchError",
     "AmbiguousPluginError",
     "AuthenticationError",
     "BackendNotInstalledError",
@@ -228,6 +230,25 @@ class ComponentParseError(OutputParseError):
 
 class NoAnswerError(OutputParseError):
     """There is no answer to read: the model only reasoned, or was stopped while it repeated itself."""
+
+
+class AdapterSchemaMismatchError(ModelError):
+    """An adapter's answer has another shape than what asked for it reads.
+
+    Args:
+        name: The adapter.
+        observed_keys: What is in the answer.
+        expected_keys: What was to be in it.
+    """
+
+    def __init__(
+        self, name: str, observed_keys: Iterable[str] = (), expected_keys: Iterable[str] = (), **fields: Any
+    ) -> None:
+        self.name = name
+        self.observed_keys, self.expected_keys = tuple(observed_keys), tuple(expected_keys)
+        found, wanted = ", ".join(self.observed_keys) or "nothing", ", ".join(self.expected_keys)
+        fields.setdefault("hint", "Give the adapter a schema that says so, or ask another one.")
+        super().__init__(f"The answer of adapter {name!r} holds {found} instead of {wanted}.", **fields)
 
 
 class RepetitionError(ModelError):

@@ -17,7 +17,7 @@ from attrs import evolve
 
 from mellea.core._chunk_stream import InTime, answer_of, make_ready, take_chunks
 from mellea.core._thunk_writer import ThunkWriter
-from mellea.core.adapter import adapter_of
+from mellea.core.adapter import adapter_of, for_adapter
 from mellea.core.asking import Ask, check_logprobs, options_of, schema_of, unenforced
 from mellea.core.budget import check_affordable, pay
 from mellea.core.call_site import warn_caller, warner_from_here
@@ -126,6 +126,7 @@ async def _samples(
 ) -> dict[int, ModelOutputThunk[Any]]:
     """Return the answers by their places."""
     await make_ready(backend)
+    action, config, _ = for_adapter(backend, action, config)
     if Capability.N_SAMPLES not in backend.capabilities:
         raise missing_capability(backend, Capability.N_SAMPLES, hint=None)
     ask = Ask.of(backend, action, config.under({ModelOption.STREAM: False}))

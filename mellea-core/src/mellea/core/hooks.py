@@ -245,12 +245,12 @@ def around(call_id: str) -> Iterator[None]:
         yield
 
 
-async def fire(name: HookName, **fields: Any) -> Mapping[str, Any]:
+async def fire(name: HookName, /, **fields: Any) -> Mapping[str, Any]:
     """Tell everybody who listens here what happens; see ``fire_in``."""
     return await fire_in(_current.get(), name, **fields)
 
 
-async def fire_in(scope: HookScope, name: HookName, **fields: Any) -> Mapping[str, Any]:
+async def fire_in(scope: HookScope, name: HookName, /, **fields: Any) -> Mapping[str, Any]:
     """Tell everybody who listens in a scope what happens.
 
     Args:

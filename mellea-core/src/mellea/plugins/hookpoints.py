@@ -240,9 +240,9 @@ def tool_pre_invoke(payload: hooks.ToolPreInvokePayload, ctx: HookContext) -> Pl
 def adapter_function_invocation_complete(
     payload: hooks.AdapterFunctionInvocationCompletePayload, ctx: HookContext
 ) -> PluginResult | None:
-    """A function of an adapter has ended.
+    """A call that an adapter answers has ended.
 
-    Never yet: there are no functions of adapters.
+    After an ``Intrinsic``, a function of ``mellea.stdlib.components.intrinsic`` or an ``ALoraRequirement``.
     """
 
 
@@ -250,9 +250,9 @@ def adapter_function_invocation_complete(
 def adapter_function_phase_complete(
     payload: hooks.AdapterFunctionPhaseCompletePayload, ctx: HookContext
 ) -> PluginResult | None:
-    """A phase of a function of an adapter has ended.
+    """A phase of a call that an adapter answers has ended.
 
-    Never yet: there are no functions of adapters.
+    When the answer is complete, and when it is read.
     """
 
 

@@ -14,14 +14,14 @@ __all__ = ["AdapterFunctionInvocationCompletePayload", "AdapterFunctionPhaseComp
 
 @frozen(kw_only=True)
 class AdapterFunctionInvocationCompletePayload(MelleaBasePayload):
-    """A function of an adapter has ended. Nothing fires it before there are adapters.
+    """A call that an adapter answers has ended.
 
     Args:
-        name: The function.
-        revision: Its revision.
-        binding_type: How it is bound.
-        adapter_type: The type of adapter.
-        outcome: How it ended.
+        name: The adapter.
+        revision: Its revision, where somebody says so.
+        binding_type: ``folder`` for weights that the backend has read, ``server`` for a server's own.
+        adapter_type: ``lora`` or ``alora``.
+        outcome: ``success``, ``unreadable`` for an answer that does not fit, or ``error``.
         error: Why it failed.
     """
 
@@ -37,11 +37,11 @@ class AdapterFunctionInvocationCompletePayload(MelleaBasePayload):
 
 @frozen(kw_only=True)
 class AdapterFunctionPhaseCompletePayload(MelleaBasePayload):
-    """A phase of a function of an adapter has ended. Nothing fires it before there are adapters.
+    """A phase of a call that an adapter answers has ended.
 
     Args:
-        name: The function.
-        phase: The phase.
+        name: The adapter.
+        phase: ``generate`` or ``parse``.
         duration_ms: Milliseconds that it took.
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mellea._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from mellea.core.adapter_action import Intrinsic
     from mellea.core.blocks import AudioBlock, AudioUrlBlock, CBlock, ImageBlock, ImageUrlBlock
     from mellea.core.component import Component, TemplateRepresentation, blockify
     from mellea.core.message import Message
@@ -33,6 +34,7 @@ else:
             "ImageBlock": "mellea.core.blocks",
             "ImageUrlBlock": "mellea.core.blocks",
             "Instruction": "mellea.stdlib.components.instruction",
+            "Intrinsic": "mellea.core.adapter_action",
             "MObject": "mellea.stdlib.components.mobject",
             "MObjectProtocol": "mellea.stdlib.components.mobject",
             "Message": "mellea.core.message",
@@ -75,6 +77,7 @@ __all__ = [
     "ImageBlock",
     "ImageUrlBlock",
     "Instruction",
+    "Intrinsic",
     "MObject",
     "MObjectProtocol",
     "Message",

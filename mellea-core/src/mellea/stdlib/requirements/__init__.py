@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         ValidationResult,
         default_output_to_bool,
     )
+    from mellea.stdlib.requirements.adapted import ALoraRequirement
     from mellea.stdlib.requirements.grades import GradedRequirement, graded
     from mellea.stdlib.requirements.rag import GroundednessRequirement
     from mellea.stdlib.requirements.requirement import LLMaJRequirement, check, req, reqify, simple_validate
@@ -36,6 +37,7 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "ALoraRequirement": "mellea.stdlib.requirements.adapted",
             "GradedRequirement": "mellea.stdlib.requirements.grades",
             "GroundednessRequirement": "mellea.stdlib.requirements.rag",
             "LLMaJRequirement": "mellea.stdlib.requirements.requirement",
@@ -68,6 +70,7 @@ else:
     )
 
 __all__ = [
+    "ALoraRequirement",
     "GradedRequirement",
     "GroundednessRequirement",
     "LLMaJRequirement",

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mellea._lazy import names_of_old
+from mellea._lazy import lazy_names
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.requirement import (
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LLMaJRequirement", "check", "explained", "req", "reqify", "simple_validate"]
 
-__getattr__ = names_of_old(__name__)
+__getattr__, _ = lazy_names(
+    __name__,
+    dict.fromkeys(("ALoraRequirement", "requirement_check_to_bool"), "mellea.stdlib.requirements.adapted"),
+)
 TextVerdict: TypeAlias = "bool | tuple[bool, str] | ValidationResult"
 
 
