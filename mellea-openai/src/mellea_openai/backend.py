@@ -24,6 +24,8 @@ from attrs import evolve
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from mellea.core import (
+    Adapter,
+    AdapterMixin,
     Backend,
     Capability,
     ChatRequest,
@@ -71,6 +73,7 @@ from mellea.core.options import merge_nested
 from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
+from mellea_openai.adapters import ServedAdapters
 from mellea_openai.failures import translate
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
@@ -84,7 +87,7 @@ _LLAMA_CPP = re.compile(r"fp_ollama|b[0-9]+-[0-9a-f]+")
 """How Ollama, and llama.cpp's own server, sign their answers."""
 
 
-class OpenAIBackend(Backend):
+class OpenAIBackend(Backend, AdapterMixin):
     """OpenAI, or an OpenAI-compatible server.
 
     Making one opens no connection.
@@ -178,6 +181,7 @@ class OpenAIBackend(Backend):
         self._secrets = (key, *secrets_of_address(address))
         self._trust = _trust(self.base_url)
         self._batches = PromptBatches()
+        self._served = ServedAdapters(self._ask, self.base_url, self.model_id)
         self._clients = LoopLocal(self._new_client, _close)
 
     def _key(self, api_key: str | None) -> str:
@@ -220,6 +224,18 @@ class OpenAIBackend(Backend):
             self._owner = "" if self._is_openai else await owner(self._ask)
             self.plain_patterns = self._owner in KEEP_IN_TEXT
         return self._owner
+
+    async def load_adapter(self, adapter: Adapter) -> None:
+        """Find out how the server names an adapter that it has. Its weights stay where they are.
+
+        Raises:
+            UsageError: The server does not have it, or is neither llama.cpp's nor vLLM's.
+        """
+        await self._served.find(adapter, await self._owner_of_models())
+
+    async def unload_adapter(self, adapter: Adapter) -> None:
+        """Forget an adapter; the server keeps it."""
+        self._served.forget(adapter)
 
     async def calls_tools(self, choice: str, *, with_schema: bool) -> bool:
         """Tell whether tools go by the server's own protocol. What it is, and knows, it is asked once."""
@@ -301,7 +317,8 @@ class OpenAIBackend(Backend):
             request, more = as_text(request, pattern, await self._owner_of_models())
         elif pattern is not None and self._is_openai:
             request = as_property(request, pattern)
-        body = sdk.body(merge_nested(self._extra_body, chat_body(request, self.schema_dialect), more))
+        said, named = chat_body(request, self.schema_dialect), self._served.fields(request.adapter)
+        body = sdk.body(merge_nested(self._extra_body, said, more, named))
         options = self._request_options(sdk)
         if not request.stream:
             response = await client.post(
@@ -353,7 +370,7 @@ class OpenAIBackend(Backend):
                 "json_schema": said,
                 "structured_outputs": {"json": said},
             }
-        sent = sdk.body(merge_nested(self._extra_body, body))
+        sent = sdk.body(merge_nested(self._extra_body, body, self._served.fields(request.adapter)))
 
         async def send(prompts: Sequence[str]) -> Sequence[Completion]:
             response = await client.post(

@@ -20,6 +20,7 @@ MANIFEST = BackendManifest(
         Capability.TOOLS,
         Capability.LOGPROBS,
         Capability.EMBEDDINGS,
+        Capability.ADAPTERS,
     ),
     default_model_id="gpt-5.1",
 )
