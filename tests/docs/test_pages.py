@@ -103,7 +103,7 @@ def test_page_on_local_models_runs_on_the_embedded_model(no_settings, embedded_m
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert lines[:2] == ["3 answers", "True True True"]
     assert lines[2].endswith("True True")
-    assert lines[3] == "True 0 True"
+    assert lines[3:5] == ["['polite']", "True 0 True"]
 
 
 def test_every_page_is_in_the_navigation():
