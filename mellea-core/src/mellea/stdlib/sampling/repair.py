@@ -117,10 +117,8 @@ def failed_reasons(validations: Validations) -> list[str]:
 class RepairTemplateStrategy(BaseSamplingStrategy):
     """Asks again with a list of what was wrong with the last answer, and without that answer.
 
-    A small model that is shown its answer mostly repeats it, and reads three times as much: on 9 tasks with
-    rules at four calls, SmolLM2 met 13 rules by rejection and 13 when it was told what was wrong, with 1.2
-    times the tokens; and 12 when it was shown its answers too, with 1.9 times the tokens. A larger model that
-    corrects what it is shown is better served by ``ModelFriendlyRepairStrategy`` or ``MultiTurnStrategy``.
+    A small model that is shown its answer tends to repeat it, and reads more for it. For a model that
+    corrects what it is shown, there are ``ModelFriendlyRepairStrategy`` and ``MultiTurnStrategy``.
 
     Works over any action.
     """
