@@ -44,12 +44,11 @@ class Passes:
     room: Callable[[], int]
     width: int = 0
 
-    def read(self, stretch: Stretch) -> None:
-        """Compute the keys and values of a piece of a prefix."""
+    def read(self, stretch: Stretch) -> torch.Tensor:
+        """Compute a piece of a prefix, and return the scores after its last token."""
         if self.width:
-            self.packed.run_padded([stretch], self.width, one=True)
-        else:
-            self.packed.run([stretch])
+            return self.packed.run_padded([stretch], self.width, one=True)[0]
+        return self.packed.run([stretch])[0]
 
     def scored(self, stretches: Sequence[Stretch]) -> torch.Tensor:
         """Return the scores after every token of stretches, of shape (tokens, vocabulary)."""
@@ -168,25 +167,32 @@ def _scored(passes: Passes, scoring: Scoring, *, keeps: bool) -> Generator[None,
     pinned = passes.cache.load(key, past)
     if pinned is not None:  # a row has copies of its own
         passes.cache.release(pinned)
-    while past.length < len(prefix) - 1:
+    past.length = min(past.length, len(prefix) - 1)  # the scores after its last token are wanted
+    while True:
         _check(scoring)
-        tokens = prefix[past.length : min(past.length + passes.room(), len(prefix) - 1)]
-        passes.read(scoring.stretch(tokens, past))
+        tokens = prefix[past.length : past.length + passes.room()]
+        after = passes.read(scoring.stretch(tokens, past))
         past.length += len(tokens)
+        if past.length == len(prefix):
+            break
         yield
     if keeps:
         passes.cache.store(key[: past.length], past)
+    logprobs = torch.log_softmax(after, dim=-1)
+    scores: Scores = [[float(logprobs[wanted[0]])] for wanted in continuations]
+    waiting = deque((number, wanted) for number, wanted in enumerate(continuations) if len(wanted) > 1)
+    if not waiting:
+        return scores
+    yield
     known = past.copy(0, past.length)
-    waiting = deque(enumerate(continuations))
     rests: list[_Rest] = []
-    scores: Scores = [[] for _ in continuations]
     while waiting or rests:
         _check(scoring)
         while waiting and len(rests) < passes.together:
             number, wanted = waiting.popleft()
             row = KeysValues(shape, past.length + len(wanted))
             row.append(known, past.length)
-            rests.append(_Rest(number, [prefix[-1], *wanted[:-1]], wanted, row))
+            rests.append(_Rest(number, wanted[:-1], wanted[1:], row))
         for rest, values in _pass(passes, scoring, rests):
             scores[rest.number] += values
         rests = [rest for rest in rests if rest.tokens]
