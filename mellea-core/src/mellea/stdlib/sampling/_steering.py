@@ -31,6 +31,8 @@ __all__ = ["SteeringReport", "as_it_went", "fates_of", "steer_config", "steer_re
 _ROOM = 256
 """Tokens that a text which automata bring home in time has at least, where the call says nothing."""
 
+_LATIN = frozenset(["Latin", "accented Latin"])
+
 
 @frozen
 class SteeringReport:
@@ -153,20 +155,27 @@ def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]
 
 
 async def _held(steering: Steering, backend: Backend, options: Mapping[str, Any]) -> Steering:
-    """Return how a text is held by the backend's automata, where they take more of the forms than a pattern.
+    """Return how a text is held by the backend's automata, where they hold it to more than the pattern can.
 
-    So they do where the limit on tokens is below the longest text of the pattern, since they end in time.
-    They know Latin letters.
+    That is where the plan leaves a form to checking, and where the limit is smaller than its longest text.
+    Automata write Latin letters, so whatever is about others keeps the pattern.
     """
-    if not steering.outcomes or steering.plan.script.name != "Latin":
-        return steering
-    limit = options.get(ModelOption.MAX_NEW_TOKENS)
-    fits = steering.pattern is not None and not (isinstance(limit, int) and limit < steering.longest)
-    taken = sum(outcome.steered for outcome in steering.outcomes) if fits else 0
-    if taken == len(steering.outcomes):
+    fits = not _beyond(options, steering)
+    by_pattern = sum(outcome.steered for outcome in steering.outcomes) if fits else 0
+    if by_pattern == len(steering.outcomes) or not _is_latin(steering):
         return steering
     whys = await backend.holds([outcome.form for outcome in steering.outcomes])
-    return steering if whys is None or whys.count("") <= taken else steering.holding(whys)
+    if whys is None or whys.count("") <= by_pattern:
+        return steering
+    return steering.holding(whys)
+
+
+def _is_latin(steering: Steering) -> bool:
+    """Return whether the prompt and the forms have Latin letters alone."""
+    from mellea.core.steering.alphabet import scripts_in  # noqa: PLC0415  few programs steer
+
+    said = " ".join([steering.prompt, *(outcome.form.describe() for outcome in steering.outcomes)])
+    return {steering.plan.script.name, *(each.name for each in scripts_in(said))} <= _LATIN
 
 
 async def _steer_fields(
@@ -214,6 +223,11 @@ async def _obstacle_there(backend: Backend, options: Mapping[str, Any], steering
     """Return why a plan steers no call of a backend; nothing if that is not so."""
     if missing := await _missing(backend):
         return missing
+    return _beyond(options, steering)
+
+
+def _beyond(options: Mapping[str, Any], steering: Steering) -> str:
+    """Return why the limit of a call is too small for the longest text of a plan; nothing if it is not."""
     limit = options.get(ModelOption.MAX_NEW_TOKENS)
     if isinstance(limit, int) and limit < steering.longest:
         return f"the text may take {steering.longest} tokens, and MAX_NEW_TOKENS is {limit}"
