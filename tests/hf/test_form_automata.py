@@ -112,7 +112,7 @@ def test_what_an_automaton_takes_the_check_takes(form, vocabulary):
     joint = Joint([lift(automaton_of(form), vocabulary)], (), vocabulary.connectors)
     dice = random.Random(1)
 
-    texts = [drawn(joint, vocabulary, dice) for _ in range(8)]
+    texts = [drawn(joint, vocabulary, dice) for _ in range(4)]
 
     assert all(accepted for _, accepted in texts)
     assert [text for text, _ in texts if not form.check(text)[0]] == []
@@ -151,7 +151,7 @@ def test_texts_of_two_automata_keep_both_and_come_home(forms, vocabulary):
     joint = Joint([lift(automaton_of(form), vocabulary) for form in forms], [guard], vocabulary.connectors)
     dice = random.Random(2)
 
-    texts = [drawn(joint, vocabulary, dice, most=70) for _ in range(3)]
+    texts = [drawn(joint, vocabulary, dice, most=70) for _ in range(2)]
 
     assert all(accepted for _, accepted in texts)
     assert all(form.check(text)[0] for form in forms for text, _ in texts)
