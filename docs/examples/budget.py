@@ -4,7 +4,7 @@ from mellea import ModelOption, RejectionSamplingStrategy, start_session
 from mellea.core import Budget
 from mellea.stdlib.requirements import matches
 
-NEVER = matches(r"\d+", "Answer with a number alone.")
+NEVER = matches(r"\d+", "Answer with a number alone.").unsteered()
 OPTIONS = {
     ModelOption.TEMPERATURE: 0.7,
     ModelOption.SEED: 1,

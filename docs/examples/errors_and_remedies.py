@@ -6,9 +6,9 @@ from pydantic import BaseModel
 
 from mellea import ModelOption, start_session
 from mellea.core import (
+    LimitTooSmallError,
     MelleaError,
     OptionNotSupportedWarning,
-    OutputParseError,
     ProviderError,
     UsageError,
 )
@@ -48,10 +48,10 @@ with start_session(backend="hf") as m:
         show(error)
     print("The session is as it was:", m.ctx is before)
 
-    try:  # the model's fault: five tokens are too few for a whole City
+    try:  # five tokens are too few for any City: it says how many are enough
         few = {ModelOption.MAX_NEW_TOKENS: 5}
-        print(m.instruct("Name a city.", format=City, model_options=few).parsed)
-    except OutputParseError as error:
+        m.instruct("Name a city.", format=City, model_options=few)
+    except LimitTooSmallError as error:
         show(error)
 
     with warnings.catch_warnings(record=True) as caught:

@@ -4,7 +4,8 @@ from mellea import ModelOption, start_session
 from mellea.core import RequirementsNotMetError
 from mellea.stdlib.requirements import matches, word_count
 
-IMPOSSIBLE = [word_count(at_most=30), matches(r"\d+", "Answer with a number alone.")]
+NUMBER = matches(r"\d+", "Answer with a number alone.").unsteered()
+IMPOSSIBLE = [word_count(at_most=30), NUMBER]
 OPTIONS = {
     ModelOption.TEMPERATURE: 0.7,
     ModelOption.SEED: 1,

@@ -133,7 +133,7 @@ PRINTED = {
         "TemplateError:",
         "ContextWindowError:",
         "The session is as it was: True",
-        "OutputParseError:",
+        "LimitTooSmallError:",
         "Warned: Backend 'hf' cannot honour THINKING.",
         "ClosedError:",
     ],

@@ -243,6 +243,36 @@ async def test_backends_with_the_same_knobs_share_what_is_kept(tiny_folder):
         assert other.stats().cached_tokens == 0
 
 
+async def test_ten_thousand_rows_are_more_than_may_wait_and_those_who_run_go_on(make):
+    client = make(max_batch=2)
+    running = client.backend.stream_chat(client.request("x", min_new_tokens=3000, max_new_tokens=3000))
+    await anext(running)
+
+    with pytest.raises(RateLimitError, match="10000 more would be beyond the 4096"):
+        await client.complete(*["y"] * 10_000, **GREEDY)
+    waiting = asyncio.ensure_future(client.complete(*["y"] * 4_000, **GREEDY))
+    await anext(running)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert (await anext(running)).finish_reason is None
+    await running.aclose()
+    assert len(await client.complete("z", **GREEDY)) == 1
+    assert client.backend.stats().waiting == 0
+
+
+async def test_schema_that_is_refused_is_an_error_and_those_who_run_go_on(make):
+    client = make()
+    running = client.backend.stream_chat(client.request("x", min_new_tokens=3000, max_new_tokens=3000))
+    await anext(running)
+
+    with pytest.raises(RequestRejectedError, match="schema cannot constrain"):
+        await client.complete("y", schema={"type": "string", "pattern": "(?<=a)b"}, **GREEDY)
+
+    assert (await anext(running)).finish_reason is None
+    await running.aclose()
+
+
 async def test_full_queue_is_an_error_of_its_own(make):
     client = make(max_batch=1, max_queue=2)
 
@@ -382,9 +412,9 @@ async def test_failed_schema_of_a_row_leaves_the_others(make, monkeypatch):
 async def test_reproducible_rows_depend_on_nothing_else(make):
     """To the last bit of each log-probability, over random schedules."""
     draw = random.Random(5)
-    options = {"max_new_tokens": 3, "min_new_tokens": 3, "logprobs": 1}
-    root = "".join(draw.choices("ab c", k=150))
-    prompts = [root[: draw.randrange(1, 150)] + draw.choice("xyz") for _ in range(10)]
+    options = {"max_new_tokens": 2, "min_new_tokens": 2, "logprobs": 1}
+    root = "".join(draw.choices("ab c", k=100))
+    prompts = [root[: draw.randrange(1, 100)] + draw.choice("xyz") for _ in range(10)]
     plain = make(cache_bytes=0, max_batch=4, reproducible=True)
     expected = [await plain.complete(prompt, seed=1, **options) for prompt in prompts]
     client = make(cache_bytes=200 * 512, max_batch=4, reproducible=True)
@@ -392,7 +422,7 @@ async def test_reproducible_rows_depend_on_nothing_else(make):
     async def call(index):
         task = asyncio.ensure_future(client.complete(prompts[index], seed=1, **options))
         if draw.random() < 0.2:
-            await asyncio.sleep(draw.random() / 100)
+            await asyncio.sleep(draw.random() / 500)
             task.cancel()
         (outcome,) = await asyncio.gather(task, return_exceptions=True)
         if isinstance(outcome, asyncio.CancelledError):
@@ -401,8 +431,8 @@ async def test_reproducible_rows_depend_on_nothing_else(make):
             outcome[0].text == expected[index][0].text and outcome[0].logprobs == expected[index][0].logprobs
         )
 
-    for _ in range(60):
-        chosen = draw.sample(range(len(prompts)), draw.randrange(1, 5))
+    for _ in range(200):
+        chosen = draw.sample(range(len(prompts)), draw.choice((1, 1, 2, 2, 4)))
         assert all(await asyncio.gather(*map(call, chosen)))
     assert client.backend.stats().reused_tokens
 

@@ -77,7 +77,7 @@ class Requirement(Component[str]):
             are; by default those of the stream.
         form: What language of texts the requirement admits, so that it can steer the decoding; several where
             all must hold.
-        steer: Whether it may; otherwise the form is only known.
+        steer: Whether it may; otherwise the form is only known. One that is only checked never does.
 
     Raises:
         UsageError: The check takes other arguments than one context, or no judge has this word.
@@ -110,7 +110,7 @@ class Requirement(Component[str]):
         self.chunking = resolve_chunking_strategy(chunking)
         self._chunker: Chunker | None = None
         self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
-        self.steer = steer
+        self.steer = steer and not check_only
 
     about: str | None = None
     """The property of a structured output that the requirement is about; None where it is about all of it."""
