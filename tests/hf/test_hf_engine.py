@@ -261,18 +261,6 @@ async def test_ten_thousand_rows_are_more_than_may_wait_and_those_who_run_go_on(
     assert client.backend.stats().waiting == 0
 
 
-async def test_schema_that_is_refused_is_an_error_and_those_who_run_go_on(make):
-    client = make()
-    running = client.backend.stream_chat(client.request("x", min_new_tokens=3000, max_new_tokens=3000))
-    await anext(running)
-
-    with pytest.raises(RequestRejectedError, match="schema cannot constrain"):
-        await client.complete("y", schema={"type": "string", "pattern": "(?<=a)b"}, **GREEDY)
-
-    assert (await anext(running)).finish_reason is None
-    await running.aclose()
-
-
 async def test_full_queue_is_an_error_of_its_own(make):
     client = make(max_batch=1, max_queue=2)
 

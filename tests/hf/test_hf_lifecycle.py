@@ -230,18 +230,12 @@ def test_import_of_the_package_loads_no_torch():
 
 
 FORK = """
-import asyncio, os, sys, threading, time
+import asyncio, os, sys
 from mellea.core import UsageError
 from mellea_hf import LocalHFBackend
 from tests.hf.conftest import Client
 client = Client(LocalHFBackend({folder!r}))
 print(len(asyncio.run(client.complete("x", max_new_tokens=2))), flush=True)
-if {is_busy}:
-    endless = dict(max_new_tokens=100, min_new_tokens=100)
-    rows = lambda: asyncio.run(client.complete(*["x"] * 500, **endless))
-    threading.Thread(target=rows, daemon=True).start()
-    while not client.backend.stats().running:
-        time.sleep(0.001)
 if os.fork() == 0:
     try:
         asyncio.run(client.complete("x", max_new_tokens=2))
@@ -256,11 +250,8 @@ print(len(asyncio.run(client.complete("x", max_new_tokens=2))), flush=True)
 """
 
 
-@pytest.mark.parametrize("is_busy", [False, True])
-def test_backend_from_before_a_fork_is_an_error_in_the_child_and_works_in_the_parent(
-    tiny_folder, warm_torch, is_busy
-):
-    lines = warm_torch.run(FORK.format(folder=str(tiny_folder), is_busy=is_busy)).stdout.splitlines()
+def test_backend_from_before_a_fork_is_an_error_in_the_child_and_works_in_the_parent(tiny_folder, warm_torch):
+    lines = warm_torch.run(FORK.format(folder=str(tiny_folder))).stdout.splitlines()
 
     assert lines[0] == lines[2] == lines[3] == "1"
     assert lines[1].endswith("Make the backend in the child process.")
