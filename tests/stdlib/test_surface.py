@@ -98,7 +98,7 @@ def test_all_is_what_a_package_shows(name):
     module = importlib.import_module(name)
     for public in module.__all__:
         getattr(module, public)
-    hidden = {"lazy_names", "names_of_old", "Any", "Callable", "TypeVar"}
+    hidden = {"lazy_names", "names_of_old", "Any", "Callable", "TypeVar", "map"}
     assert public_names(module) - hidden <= set(module.__all__)
     assert len(module.__all__) == len(set(module.__all__))
 
@@ -125,9 +125,16 @@ def test_names_of_the_reference_are_importable_from_their_paths(path, name):
 
 
 def test_lazy_names_are_the_ones_listed():
-    assert sorted(dir(mellea)) == sorted(set(mellea.__all__) - {"__version__"})
+    assert set(dir(mellea)) == set(mellea.__all__) - {"__version__"} | {"map"}
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = mellea.nonsense
+
+
+def test_star_import_leaves_the_builtin_alone():
+    names = {}
+    exec("from mellea import *", names)
+    assert "map" not in names
+    assert callable(mellea.map)
 
 
 def test_functional_verbs_are_a_module_of_the_package():

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from mellea.core.requirement import Requirement, ValidationResult
     from mellea.core.sampling import SamplingResult
     from mellea.core.thunk import ModelOutputThunk
-    from mellea.mapping.mapping import amap, map  # noqa: A004  it is read as mellea.map
+    from mellea.mapping.mapping import amap
+    from mellea.mapping.mapping import map as map  # noqa: A004  it is read as mellea.map
     from mellea.stdlib import functional as mfuncs
     from mellea.stdlib.components.docs.document import Document
     from mellea.stdlib.components.genstub import generative
@@ -117,7 +118,6 @@ __all__ = [
     "generative",
     "get_session",
     "load_prompts",
-    "map",
     "mfuncs",
     "mify",
     "model_ids",
