@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.measure import Plan, ainterleaved
+from benchmarks.peers import PROMPTS, llama, speed
 from benchmarks.table import Row
 from mellea import ChatContext, MelleaSession, ModelOption
 from mellea.core import ChatRequest, CompletionRequest, Message, OutputSchema, score
@@ -19,7 +20,6 @@ from mellea_hf.weights import DEFAULT_MODEL_ID, load
 
 __all__ = ["rows"]
 
-_SUBJECTS = ("ships", "birds", "fish", "salt", "waves", "storms", "light", "depth")
 _SYSTEM = "You are the keeper of a lighthouse, and you answer in short and plain words. " * 38
 _TURNS = ("Who are you?", "What do you see?", "Is it cold?", "And at night?", "Who visits you?", "Why stay?")
 _RULES = ("It is polite.", "It names the sea.", "It is about a person.", "It tells when.")
@@ -52,10 +52,12 @@ def rows(plan: Plan) -> Iterator[Row]:
         _Recorded(custom_config=parts) as backend,
         LocalHFBackend(custom_config=parts, cache_bytes=0) as bare_cache,
         LocalHFBackend(custom_config=parts, cache_bytes=0, max_batch=8, reproducible=True) as exact,
+        LocalHFBackend(quantization="int8", cache_bytes=0) as small,
     ):
-        measured = _Measured(plan, parts, backend, bare_cache, exact)
+        measured = _Measured(plan, parts, backend, bare_cache, exact, small)
         for part in (
             measured.concurrent,
+            measured.one,
             measured.turn_of_a_chat,
             measured.turns_of_a_chat,
             measured.judged,
@@ -64,6 +66,9 @@ def rows(plan: Plan) -> Iterator[Row]:
             measured.memory,
         ):
             yield from asyncio.run(part())
+    with llama() as peer:
+        [peers] = asyncio.run(ainterleaved(2 if plan.quick else 4, speed(peer, 64, 1)))
+    yield Row("one answer by llama.cpp, the same weights of 4 bits", peers, None, "tokens/s")
 
 
 class _Measured:
@@ -74,10 +79,26 @@ class _Measured:
         cached: _Recorded,
         plain: LocalHFBackend,
         exact: LocalHFBackend,
+        small: LocalHFBackend,
     ) -> None:
-        self._plan = plan
+        self._quick = plan.quick
+        self._tokens = 24 if plan.quick else 64
+        """How long answers are whose speed is measured."""
         self._tokenizer, self._model, _ = parts
-        self._cached, self._plain, self._exact = cached, plain, exact
+        self._cached, self._plain, self._exact, self._small = cached, plain, exact, small
+
+    def _rounds(self, usual: int) -> int:
+        """Return the number of rounds: these take seconds each, and a quick look has few."""
+        return max(1, usual // 3) if self._quick else usual
+
+    def _alone(self, answers: int) -> Callable[[], Awaitable[float]]:
+        """Return a side that gives the tokens of a second of bare ``generate``, by answers in a row."""
+        ids = [self._tokenizer(prompt).input_ids for prompt in PROMPTS[:answers]]
+
+        async def side() -> float:
+            return answers * self._tokens / await self._generate(ids, [self._tokens] * answers)
+
+        return side
 
     async def _generate(self, prompts: Sequence[Sequence[int]], tokens: Sequence[int]) -> float:
         """Return the seconds of bare ``generate`` for prompts in a row, each with so many new tokens."""
@@ -101,31 +122,25 @@ class _Measured:
         return await asyncio.wrap_future(engine.submit(work))
 
     async def concurrent(self) -> list[Row]:
-        """Eight answers at once."""
-        prompts = [f"Tell me about the {subject} of the sea:" for subject in _SUBJECTS]
-        ids = [self._tokenizer(prompt).input_ids for prompt in prompts]
-        options = {"max_new_tokens": 64, "min_new_tokens": 64, "temperature": 0}
-
-        async def alone() -> float:
-            return 8 * 64 / await self._generate(ids, [64] * 8)
-
-        def together(backend: LocalHFBackend) -> Callable[[], Awaitable[float]]:
-            async def side() -> float:
-                start = time.perf_counter()
-                asked = [CompletionRequest("m", (prompt,), options) for prompt in prompts]
-                await asyncio.gather(*map(backend.complete, asked))
-                return 8 * 64 / (time.perf_counter() - start)
-
-            return side
-
-        rounds = self._plan.rounds(4)
-        ours, exact, bare = await ainterleaved(rounds, together(self._plain), together(self._exact), alone)
+        """Eight answers at once; of those in a row, three say how fast they are."""
+        sides = speed(self._plain, self._tokens, 8), speed(self._exact, self._tokens, 8), self._alone(3)
+        ours, exact, bare = await ainterleaved(self._rounds(2), *sides)
         unit = "tokens/s"
         return [
             Row(
                 "eight concurrent answers, against eight in a row", ours, bare, unit, bound=3.3, at_least=True
             ),
             Row("the same with reproducible=True", exact, bare, unit),
+        ]
+
+    async def one(self) -> list[Row]:
+        """One answer, and one by weights of 8 bits."""
+        sides = speed(self._plain, self._tokens, 1), speed(self._small, self._tokens, 1), self._alone(1)
+        ours, small, bare = await ainterleaved(self._rounds(4), *sides)
+        unit = "tokens/s"
+        return [
+            Row("one answer, against bare generate", ours, bare, unit, bound=1.0, at_least=True),
+            Row('the same with quantization="int8"', small, bare, unit, bound=1.8, at_least=True),
         ]
 
     async def turn_of_a_chat(self) -> list[Row]:
@@ -147,8 +162,7 @@ class _Measured:
 
             return side
 
-        rounds = self._plan.rounds(6)
-        ours, bare = await ainterleaved(rounds, first(self._cached), first(self._plain))
+        ours, bare = await ainterleaved(self._rounds(6), first(self._cached), first(self._plain))
         name = "turn 8 behind a system prompt of 600 tokens, first token, against no cache"
         return [Row(name, ours, bare, "s", bound=0.2)]
 
@@ -196,8 +210,9 @@ class _Measured:
             ]
             return await self._generate(prompts, [max(1, tokens) for _, tokens in self._cached.calls])
 
-        await ours()
-        took, alone = await ainterleaved(self._plan.rounds(4), ours, bare)
+        took, alone = await ours(), await bare()
+        if not self._quick:
+            took, alone = await ainterleaved(self._rounds(2), ours, bare)
         name = "an instruction with four judged requirements, against five bare generates"
         return [Row(name, took, alone, "s", bound=0.45, note=f"{len(self._cached.calls)} calls")]
 
@@ -230,7 +245,7 @@ class _Measured:
             await asyncio.gather(*(score(self._cached, messages, ["yes", "no"]) for messages in judges))
             return time.perf_counter() - start
 
-        ours, written = await ainterleaved(self._plan.rounds(4), scored, generated)
+        ours, written = await ainterleaved(self._rounds(3), scored, generated)
         return [Row("four verdicts by scoring, against four written ones", ours, written, "s", bound=0.15)]
 
     async def constrained(self) -> list[Row]:
@@ -249,22 +264,20 @@ class _Measured:
 
             return one
 
-        held, free = await ainterleaved(
-            self._plan.rounds(6), side(OutputSchema("person", _SHAPE)), side(None)
-        )
+        held, free = await ainterleaved(self._rounds(6), side(OutputSchema("person", _SHAPE)), side(None))
         return [Row("a token of constrained JSON, against a free one", held, free, "ms", bound=1.10)]
 
     async def memory(self) -> list[Row]:
         """What the process grows by when a cache fills."""
-        size = 96 * 2**20
+        size = (48 if self._quick else 96) * 2**20
         weights = sum(part.numel() * part.element_size() for part in self._model.parameters())
         parts = (self._tokenizer, self._model, None)
         with LocalHFBackend(custom_config=parts, cache_bytes=size) as backend:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            for number in range(8):
+            for number in range(3 if self._quick else 6):
                 prompt = f"{number} and so on. " + "The sea is wide, and the sky is high. " * 40
                 await backend.complete(CompletionRequest("m", (prompt,), {"max_new_tokens": 2}))
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
         million = 2**20
-        name = "weights and a full cache of 96 MiB, growth of the process"
+        name = f"weights and a full cache of {size // million} MiB, growth of the process"
         return [Row(name, (weights + grown) / million, (weights + size) / million, "MiB", bound=1.1)]
