@@ -90,13 +90,14 @@ async def test_model_is_told_the_reason():
     assert "No bad. (bad came)" in backend.requests[1].messages[-1].content
 
 
-async def test_model_is_shown_a_long_text_up_to_the_chunk_that_failed():
+async def test_model_is_not_shown_the_text_that_it_would_repeat():
     good = "A long and good sentence. " * 10
     streamer, backend = await streamed([[good, "So bad. ", "Never seen."], "Fine."])
     await streamer.acomplete()
 
     prompt = backend.requests[1].messages[-1].content
-    assert f"{good}So bad." in prompt
+    assert "No bad. (bad came)" in prompt
+    assert "sentence" not in prompt
     assert "Never seen." not in prompt
 
 
