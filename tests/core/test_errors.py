@@ -13,9 +13,8 @@ TREE = re.findall(r"^([ │├└─]*)(\w+)((?: \([\w, ]+\))?)", errors.__doc__
 CLASSES = [
     value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, MelleaError)
 ]
-MADE_ALIKE = [
-    cls for cls in CLASSES if cls is not errors.PluginViolationError
-]  # which words a decision itself
+WORDED_THEMSELVES = {errors.PluginViolationError, errors.AdapterSchemaMismatchError}
+MADE_ALIKE = [cls for cls in CLASSES if cls not in WORDED_THEMSELVES]
 FIELDS = {"hint": "Do this.", "backend": "b", "model_id": "m", "retry_after": 2.0, "status": 429}
 
 

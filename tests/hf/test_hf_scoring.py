@@ -170,8 +170,8 @@ async def test_scoring_ends_when_nobody_waits_for_it(wide):
 
     given_up.cancel()
     waiting.cancel()
-    await asyncio.wait([given_up, waiting])
     await backend.aclose()
+    await asyncio.wait([given_up, waiting])
 
     with pytest.raises(ClosedError):
         await closed
