@@ -167,11 +167,13 @@ class Calibration(Judge):
     ) -> list[ValidationResult]:
         """Return the verdict on each requirement: yes where the calibrated probability is 0.5 or more."""
         said = await self.judge.verdicts(criteria, backend, ctx, model_options)
-        return [verdict if verdict.probability is None else self._calibrated(verdict) for verdict in said]
+        return [
+            verdict if verdict.probability is None else self._calibrated(verdict, verdict.probability)
+            for verdict in said
+        ]
 
-    def _calibrated(self, verdict: ValidationResult) -> ValidationResult:
-        assert verdict.probability is not None  # noqa: S101  the caller has looked
-        p = self.probability(verdict.probability)
+    def _calibrated(self, verdict: ValidationResult, probability: float) -> ValidationResult:
+        p = self.probability(probability)
         reason = f"The judge says yes with a calibrated probability of {p:.2f}."
         return evolve(verdict, result=p >= 0.5, reason=reason, score=p, probability=p, trust="calibrated")
 

@@ -190,7 +190,3 @@ class SteeredRow:
         if len(self._tokens) >= 4:
             self._grams.add(tuple(self._tokens[-4:]))
         self._pacing.wrote(self._tokens)
-
-    def forced(self) -> Sequence[int]:
-        """Return no tokens: all are drawn."""
-        return ()
