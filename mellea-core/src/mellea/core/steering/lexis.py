@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from attrs import frozen
 
 from mellea.core.steering.common import COMMON
@@ -234,10 +236,7 @@ class _Words:
         plan = self.plan
         if plan.case != "upper" or not plan.english or plan.script.name != "Latin":
             return None
-        absent = frozenset(plan.absent.lower())
-        words = frozenset((*COMMON, *plan.familiar)) - frozenset(word.lower() for word in avoided)
-        free = frozenset(plan.cased(word) for word in words if absent.isdisjoint(word))
-        return shared(word_among(free)) if len(free) >= _ENOUGH else None
+        return _capitals(plan.familiar, frozenset(plan.absent.lower()), avoided)
 
     @property
     def joints(self) -> str:
@@ -265,6 +264,14 @@ class _Words:
             return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
         lowered = word_without(Spelling(small, small, 2, most), (*plan.left_out, *stops))
         return shared(choice(lowered, word_without(Spelling(upper, small, 2, most), plan.left_out)))
+
+
+@lru_cache(256)
+def _capitals(familiar: tuple[str, ...], absent: frozenset[str], avoided: tuple[str, ...]) -> Node | None:
+    """Return the common words in capitals and those of the prompt, but those to avoid; None for too few."""
+    words = frozenset((*COMMON, *familiar)).difference(word.lower() for word in avoided)
+    free = frozenset(word.upper() for word in words if absent.isdisjoint(word))
+    return shared(word_among(free)) if len(free) >= _ENOUGH else None
 
 
 def _links(plan: TextPlan) -> tuple[str, ...]:

@@ -269,9 +269,14 @@ class TextPlan:
 
     def cased(self, text: str) -> str:
         """Return a text whose case does not count in the case of the plan."""
-        return {"lower": text.lower(), "upper": text.upper(), "title": text.title()}.get(
-            self.case or "", text
-        )
+        match self.case:
+            case "lower":
+                return text.lower()
+            case "upper":
+                return text.upper()
+            case "title":
+                return text.title()
+        return text
 
     def bounded(
         self, form: Settling, name: Literal["words", "sentences", "paragraphs"], bounds: Bounds
