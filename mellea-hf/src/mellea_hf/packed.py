@@ -96,23 +96,21 @@ class PackedModel:
         self,
         stretches: Sequence[Stretch],
         *,
-        every: bool = False,
         only: Sequence[int] = (),
         whole: bool = False,
     ) -> torch.Tensor:
-        """Return the scores after the last token of each stretch, or after each token.
+        """Return the scores after the last tokens of each stretch.
 
         The keys and values of the tokens are written behind those of their rows, and belong to them from the
         moment on that the caller raises ``past.length``.
 
         Args:
             stretches: What to compute, of different rows.
-            every: Whether the scores after every token are wanted.
-            only: The places of the tokens whose scores are wanted, if they are neither.
+            only: The places of the tokens whose scores are wanted, if others than the stretches say.
             whole: Whether adapters compute the whole pass, so that it has the same shapes whatever they are.
 
         Returns:
-            Scores of shape (stretches or tokens, vocabulary), in single precision.
+            Scores of shape (wanted, vocabulary), in single precision.
         """
         device = self.shape.device
         ids = [token for stretch in stretches for token in stretch.tokens]
@@ -125,8 +123,8 @@ class PackedModel:
             stretch.past.reserve(len(stretch.tokens))
         masks = [self._mask(stretch) for stretch in stretches]
         last = None
-        kept = list(only or _ends(stretches))
-        if not every and (only or len(ids) > len(stretches)):
+        kept = list(only or _wanted(stretches))
+        if len(kept) < len(ids):
             last = torch.tensor(kept, device=device)
         keep = {} if last is None or not self._keeps else {"logits_to_keep": last}
         acting = self._lora.acting(_acting(stretches, kept, whole=whole))
@@ -287,10 +285,11 @@ def _acting(stretches: Sequence[Stretch], kept: Sequence[int], *, whole: bool) -
     return Packed(len(acting), spans, spans_of([acting[place] for place in kept]), whole) if spans else None
 
 
-def _ends(stretches: Sequence[Stretch]) -> list[int]:
-    """Return the place of the last token of each stretch in the packed sequence."""
-    ends, at = [], -1
+def _wanted(stretches: Sequence[Stretch]) -> list[int]:
+    """Return the places in the packed sequence after which scores are wanted."""
+    places: list[int] = []
+    end = 0
     for stretch in stretches:
-        at += len(stretch.tokens)
-        ends.append(at)
-    return ends
+        end += len(stretch.tokens)
+        places += range(end - stretch.scored, end)
+    return places

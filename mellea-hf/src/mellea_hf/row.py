@@ -11,6 +11,7 @@ from attrs import define, field
 
 from mellea_hf.answer import Answer
 from mellea_hf.options import DecodingSettings
+from mellea_hf.prefix_tree import common_length
 from mellea_hf.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mellea_hf.keys_values import KeysValues
     from mellea_hf.lora import LoraWeights
     from mellea_hf.prefix_tree import Node
+    from mellea_hf.prompt_lookup import PromptLookup
     from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["Request", "Row", "Stretch"]
@@ -35,12 +37,14 @@ class Stretch:
         past: The row's keys and values before them; those of the tokens are written behind.
         lora: The weights of the row's adapter.
         acts_from: The place in the row from which they act.
+        scored: After how many of the tokens, the last ones, scores are wanted.
     """
 
     tokens: Sequence[int]
     past: KeysValues
     lora: LoraWeights | None = None
     acts_from: int = 0
+    scored: int = 1
 
     def acting(self) -> list[LoraWeights | None]:
         """Return the weights that act on each token."""
@@ -133,7 +137,11 @@ class Row:
     waiting: list[int] = field(factory=list, init=False)
     """Tokens that are known and not computed."""
     stretch: Stretch | None = field(default=None, init=False)
-    """What of them the step that runs computes."""
+    """What of them the step that runs computes, and the guesses behind them."""
+    lookup: PromptLookup | None = field(default=None, init=False)
+    """Guesses how it goes on."""
+    guessed: Sequence[int] = field(default=(), init=False)
+    """Tokens that may follow those that wait, and are computed with them."""
 
     def __attrs_post_init__(self) -> None:
         self.request.rows.append(self)
@@ -143,15 +151,46 @@ class Row:
         if self.past is None:
             return 0
         self.stretch = Stretch(self.waiting[:most], self.past, self.lora, self.acts_from)
+        self.guessed = ()
         return len(self.stretch.tokens)
+
+    def guess(self, most: int, *, alone: bool) -> int:
+        """Let the next step, which computes all that waits, go on to what may follow; return how far.
+
+        Args:
+            most: How many tokens at most.
+            alone: Whether the step computes one token otherwise.
+        """
+        if self.lookup is None or self.stretch is None:
+            return 0
+        self.guessed = self.lookup.guess(min(most, self.tokens_left - 1), alone=alone)
+        self.stretch.tokens = [*self.stretch.tokens, *self.guessed]
+        self.stretch.scored += len(self.guessed)
+        return len(self.guessed)
+
+    def prepare(self) -> None:
+        """Let what holds it make ready for the next token, while the model computes its scores."""
+        if self.constraint is not None:
+            self.constraint.prepare(self.tokens_left)
+        if self.steered is not None:
+            self.steered.prepare(self.tokens_left)
 
     def has_computed(self) -> bool:
         """Note that the step is done; tell whether nothing waits any more."""
         if self.past is not None and self.stretch is not None:
-            self.past.length += len(self.stretch.tokens)
-            self.waiting = self.waiting[len(self.stretch.tokens) :]
+            count = len(self.stretch.tokens) - len(self.guessed)
+            self.past.length += count
+            self.waiting = self.waiting[count:]
         self.stretch = None
         return not self.waiting
+
+    def confirm(self) -> int:
+        """Note which of the tokens that wait were guessed, and thus computed; return how many."""
+        right = common_length(self.guessed, self.waiting)
+        if self.past is not None:
+            self.past.length += right
+        self.guessed, self.waiting = self.guessed[right:], self.waiting[right:]
+        return right
 
     def push(self, token: int) -> bool:
         """Take the next token, and those that have to follow it; tell whether the answer has ended."""
@@ -169,6 +208,8 @@ class Row:
 
     def _push(self, token: int) -> bool:
         self.waiting.append(token)
+        if self.lookup is not None:
+            self.lookup.add([token])
         self.request.bar.update()
         if self.answer.push(token):
             return True
@@ -209,7 +250,7 @@ class Row:
     @property
     def computes_all(self) -> bool:
         """Whether the next token is known after the step that comes."""
-        return self.stretch_length == len(self.waiting)
+        return self.stretch_length >= len(self.waiting)
 
     @property
     def tokens_left(self) -> int:

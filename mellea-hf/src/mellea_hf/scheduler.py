@@ -23,6 +23,7 @@ from mellea_hf.model import LoadedModel
 from mellea_hf.packed import PackedModel
 from mellea_hf.prefix_cache import PrefixCache
 from mellea_hf.prefix_tree import common_length
+from mellea_hf.prompt_lookup import PromptLookup
 from mellea_hf.row import Request, Row
 from mellea_hf.row_sampler import row_sampler
 from mellea_hf.scoring import Passes, Scoring, Scorings
@@ -48,10 +49,13 @@ class _Pace:
     """While no row writes; it bounds how long a cancelled prompt is still read."""
     beside: int
     """While others write, which wait for it."""
+    ahead: int
+    """How many tokens a step of those who write computes, with what it guesses: about as many as take hardly
+    longer than few."""
 
 
-_PACE = {"cpu": _Pace(256, 64)}
-_FAST = _Pace(2048, 512)
+_PACE = {"cpu": _Pace(256, 64, 24)}
+_FAST = _Pace(2048, 512, 64)
 
 
 class Scheduler:
@@ -185,16 +189,14 @@ class Scheduler:
         self._admit()
         rows = self._choose()
         for row in rows:
-            if row.constraint is not None and row.computes_all:
-                row.constraint.prepare(row.tokens_left)
-            if row.steered is not None:
-                row.steered.prepare(row.tokens_left)
+            if row.computes_all:
+                row.prepare()
         done = [(row, scores) for row, scores in self._compute(rows) if row.has_computed()]
-        likeliest = (
-            [int(best) for best in torch.stack([scores for _, scores in done]).argmax(-1)] if done else []
-        )
-        for (row, scores), best in zip(done, likeliest, strict=True):
-            self._write(row, scores, best)
+        likeliest = torch.cat([scores for _, scores in done]).argmax(-1).tolist() if done else []
+        for row, scores in done:
+            count = len(scores)
+            self._write(row, scores, likeliest[:count])
+            likeliest = likeliest[count:]
         self._scorings.step()
 
     def _admit(self) -> None:
@@ -234,6 +236,8 @@ class Scheduler:
             _leave(row)
             return
         row.waiting = list(row.prompt[row.past.length :])
+        if not self.settings.reproducible:
+            row.lookup = PromptLookup(row.prompt)
         self._rows.append(row)
         row.answer.cached_tokens = row.past.length
         self._counts.joined(perf_counter() - row.queued_at, row.past.length)
@@ -245,11 +249,17 @@ class Scheduler:
         if self.settings.reproducible:
             return self._choose_apart(writers, readers)
         room = self._pace.beside if writers else self._pace.alone
-        for row in writers:
-            row.take(len(row.waiting))
+        known = sum(row.take(len(row.waiting)) for row in writers)
         for row in readers:
             room -= row.take(room)
+        if not readers:
+            self._guess(writers, self._pace.ahead - known, alone=known == 1)
         return self._chosen()
+
+    def _guess(self, writers: Sequence[Row], ahead: int, *, alone: bool) -> None:
+        """Let writers share what a step computes ahead."""
+        for number, row in enumerate(writers):
+            ahead -= row.guess(ahead // (len(writers) - number), alone=alone)
 
     def _room(self) -> int:
         """Return how many tokens a pass of a scoring computes."""
@@ -295,21 +305,31 @@ class Scheduler:
         else:
             read = sum(row.stretch_length for row in rows if row.reads)
             self._counts.stepped(len(rows), read)
-            yield from zip(rows, scores, strict=True)
+            scored = [row.stretch.scored for row in rows if row.stretch is not None]
+            yield from zip(rows, torch.split(scores, scored), strict=True)
 
-    def _write(self, row: Row, scores: torch.Tensor, likeliest: int) -> None:
-        """Let a row take its next token."""
+    def _write(self, row: Row, scores: torch.Tensor, likeliest: Sequence[int]) -> None:
+        """Let a row take its next tokens: one, and behind it as many as were guessed."""
+        guessed, right = len(row.guessed), 0
         try:
             if row.reads:
                 self._keep(row)
-            token = likeliest if row.choose is None else row.choose(scores)
-            ended = row.push(token)
-            self._counts.written_tokens += len(row.waiting)
+            while True:
+                token = likeliest[right] if row.choose is None else row.choose(scores[right])
+                ended = row.push(token)
+                self._counts.written_tokens += len(row.waiting)
+                right += row.confirm()
+                if ended or row.waiting:
+                    break
+                row.prepare()
         except Exception as error:  # noqa: BLE001  whoever waits for the row gets it
             row.request.error = error
             ended = True
+        self._counts.guessed(guessed, right)
         if ended:
             self._release(row)
+        elif guessed and row.lookup is not None:
+            row.lookup.learn(guessed, right)
 
     def _keep(self, row: Row) -> None:
         """Store what a row has computed for those that begin alike."""

@@ -51,9 +51,9 @@ class Passes:
         return self.packed.run([stretch])[0]
 
     def scored(self, stretches: Sequence[Stretch]) -> torch.Tensor:
-        """Return the scores after every token of stretches, of shape (tokens, vocabulary)."""
+        """Return the scores after every token of stretches, which want them all."""
         if not self.width:
-            return self.packed.run(stretches, every=True)
+            return self.packed.run(stretches)
         count = sum(len(stretch.tokens) for stretch in stretches)
         return self.packed.run_padded(stretches, self.width)[:count]
 
@@ -82,9 +82,9 @@ class Scoring:
         """The prefix as it is kept."""
         return self.prefix if self.lora is None else self.lora.key(self.prefix, self.acts_from)
 
-    def stretch(self, tokens: Sequence[int], past: KeysValues) -> Stretch:
+    def stretch(self, tokens: Sequence[int], past: KeysValues, scored: int = 1) -> Stretch:
         """Return the next tokens of a row, computed with the adapter."""
-        return Stretch(tokens, past, self.lora, self.acts_from)
+        return Stretch(tokens, past, self.lora, self.acts_from, scored)
 
 
 class Scorings:
@@ -207,7 +207,7 @@ def _pass(passes: Passes, scoring: Scoring, rests: Sequence[_Rest]) -> list[tupl
     for rest in rests:
         count = min(room, len(rest.tokens))
         if count:
-            taken.append((rest, scoring.stretch(rest.tokens[:count], rest.past)))
+            taken.append((rest, scoring.stretch(rest.tokens[:count], rest.past, scored=count)))
         room -= count
     logprobs = torch.log_softmax(passes.scored([stretch for _, stretch in taken]), dim=-1)
     wanted = [token for rest, stretch in taken for token in rest.wanted[: len(stretch.tokens)]]

@@ -15,6 +15,8 @@ class EngineStats:
         read_tokens: Tokens of prompts that were computed.
         reused_tokens: Tokens of prompts that were not, because they were kept.
         written_tokens: Tokens of answers.
+        guessed_tokens: Tokens that were computed ahead, as an earlier place of their row went on.
+        right_tokens: How many of those were taken.
         steps: Passes through the model.
         batches: How many steps computed how many rows.
         queue_seconds: How long rows waited before they joined, all together.
@@ -31,6 +33,8 @@ class EngineStats:
     read_tokens: int = 0
     reused_tokens: int = 0
     written_tokens: int = 0
+    guessed_tokens: int = 0
+    right_tokens: int = 0
     steps: int = 0
     batches: dict[int, int] = field(factory=dict)
     queue_seconds: float = 0.0
@@ -50,6 +54,8 @@ class Counts:
     read_tokens: int = 0
     reused_tokens: int = 0
     written_tokens: int = 0
+    guessed_tokens: int = 0
+    right_tokens: int = 0
     steps: int = 0
     batches: dict[int, int] = field(factory=dict)
     queue_seconds: float = 0.0
@@ -60,6 +66,11 @@ class Counts:
         self.queue_seconds += waited
         self.queue_longest = max(self.queue_longest, waited)
         self.reused_tokens += reused
+
+    def guessed(self, guessed: int, right: int) -> None:
+        """Count tokens that were computed ahead, and how many of them were taken."""
+        self.guessed_tokens += guessed
+        self.right_tokens += right
 
     def stepped(self, rows: int, read: int) -> None:
         """Count a step with so many rows, and the tokens of prompts that it computed."""

@@ -17,6 +17,8 @@ _GAUGES = {
     "read_tokens": ("{token}", "Tokens of prompts that were computed."),
     "reused_tokens": ("{token}", "Tokens of prompts that were kept from before."),
     "written_tokens": ("{token}", "Tokens of answers."),
+    "guessed_tokens": ("{token}", "Tokens that were computed ahead, by what followed the same words before."),
+    "right_tokens": ("{token}", "How many of those were taken."),
     "steps": ("{step}", "Passes through the model."),
     "queue_seconds": ("s", "How long requests waited, all together."),
     "queue_longest": ("s", "How long the request waited that waited longest."),
