@@ -129,14 +129,24 @@ async def test_those_who_write_go_on_while_others_score(wide):
     assert all(1 in pair for pair in itertools.pairwise(between))
 
 
-async def test_scorings_that_arrive_together_compute_their_prefix_once(wide):
+JUDGED = "what was said, and what was answered, is the same for all of them. "
+
+
+async def test_scorings_that_arrive_together_are_computed_together_behind_one_prefix(wide):
     parts, passes = wide
+    asked = [f"{JUDGED}Is it {word}?" for word in ("short", "polite", "right", "new")]
+    with LocalHFBackend("tiny", custom_config=parts, cache_bytes=0) as alone:
+        expected = [await score(alone, prefix, ["yes", "n", "no"]) for prefix in asked]
     with LocalHFBackend("tiny", custom_config=parts) as backend:
         passes.clear()
 
-        await asyncio.gather(*(score(backend, "a prefix of some length", ["a", "b"]) for _ in range(3)))
+        scores = await asyncio.gather(*(score(backend, prefix, ["yes", "n", "no"]) for prefix in asked))
 
-    assert passes == [len("a prefix of some length"), 1, 1]
+    tails = sum(len(prefix) - len(f"{JUDGED}Is it ") for prefix in asked[1:])
+    assert passes == [len(asked[0]), len("ye" + "n") + tails, 3 * len("ye" + "n")]
+    for said, right in zip(scores, expected, strict=True):
+        for one, same in zip(said, right, strict=True):
+            assert one.logprobs == pytest.approx(same.logprobs, abs=1e-4)
 
 
 async def test_memory_that_does_not_suffice_for_a_scoring_harms_nobody_else(wide):
@@ -156,6 +166,24 @@ async def test_memory_that_does_not_suffice_for_a_scoring_harms_nobody_else(wide
     assert isinstance(failed, RequestRejectedError)
     assert written[0].usage.completion_tokens == 9
     assert after[0].logprobs == pytest.approx(before[0].logprobs)
+
+
+async def test_scoring_that_is_given_up_leaves_those_of_its_passes_alone(wide):
+    parts, passes = wide
+    with LocalHFBackend("tiny", custom_config=parts, max_batch=2) as backend:
+        expected = await score(backend, "so " * 20, ["yes", "no"])
+        passes.clear()
+        given_up = asyncio.ensure_future(score(backend, "one " * 1000, ["a"]))
+        kept = asyncio.ensure_future(score(backend, "so " * 20, ["yes", "no"]))
+        while not passes:
+            await asyncio.sleep(0)
+
+        given_up.cancel()
+        [said, other] = await kept
+
+    assert given_up.cancelled()
+    assert said.logprobs == pytest.approx(expected[0].logprobs, abs=1e-4)
+    assert other.logprobs == pytest.approx(expected[1].logprobs, abs=1e-4)
 
 
 async def test_scoring_ends_when_nobody_waits_for_it(wide):

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import torch
 
 from mellea_hf.keys_values import KeysValues, KeysValuesShape, cut_segment
-from mellea_hf.prefix_tree import Node, PrefixTree
+from mellea_hf.prefix_tree import Node, PrefixTree, common_length
 
 __all__ = ["PrefixCache"]
+
+_WORTH_WAITING = 32
+"""Tokens of a prompt that somebody else is about to compute, for which one waits."""
 
 
 class PrefixCache:
@@ -44,6 +47,18 @@ class PrefixCache:
     def known(self, prompt: Sequence[int]) -> int:
         """Return how many of a prompt's first tokens are kept."""
         return sum(shared for _, shared in self._tree.match(prompt))
+
+    def is_worth_waiting(self, prompt: Sequence[int], others: Sequence[Sequence[int]]) -> bool:
+        """Tell whether others are about to compute much of what a prompt begins with, beyond what is kept.
+
+        Args:
+            prompt: Its tokens.
+            others: What is being read.
+        """
+        if not others or not self.is_on:
+            return False
+        worth = self.known(prompt) + _WORTH_WAITING
+        return any(common_length(other, prompt) >= worth for other in others)
 
     def load(self, prompt: Sequence[int], past: KeysValues) -> Node[torch.Tensor] | None:
         """Copy what is known of a prompt to the row that begins with it, all but its last token at most.

@@ -22,7 +22,6 @@ from mellea_hf.lora import LoraWeights
 from mellea_hf.model import LoadedModel
 from mellea_hf.packed import PackedModel
 from mellea_hf.prefix_cache import PrefixCache
-from mellea_hf.prefix_tree import common_length
 from mellea_hf.prompt_lookup import PromptLookup
 from mellea_hf.row import Request, Row
 from mellea_hf.row_sampler import row_sampler
@@ -33,8 +32,6 @@ from mellea_hf.weights import is_out_of_memory
 
 __all__ = ["Scheduler"]
 
-_WORTH_WAITING = 32
-"""Tokens of a prompt that another row is about to compute, for which a row waits."""
 _LOOKS = 32
 """Rows that may wait for another one's prompt while others are looked for that need not."""
 _EXPECTED = 128
@@ -207,7 +204,8 @@ class Scheduler:
                 if not self._waiting:
                     break
                 row = self._waiting.popleft()
-            if self._should_wait(row):
+            readers = [other.named_prompt for other in self._rows if other.reads]
+            if self.cache.is_worth_waiting(row.named_prompt, readers):
                 held.append(row)
             elif row.request.begin():
                 self._join(row)
@@ -215,15 +213,6 @@ class Scheduler:
                 _leave(row)
         with self._lock:
             self._waiting.extendleft(reversed(held))
-
-    def _should_wait(self, row: Row) -> bool:
-        """Tell whether another row is about to compute much of what this one begins with."""
-        readers = [other for other in self._rows if other.reads]
-        if not readers or not self.cache.is_on:
-            return False
-        prompt = row.named_prompt
-        worth = self.cache.known(prompt) + _WORTH_WAITING
-        return any(common_length(other.named_prompt, prompt) >= worth for other in readers)
 
     def _join(self, row: Row) -> None:
         request = row.request
