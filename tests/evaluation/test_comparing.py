@@ -101,12 +101,12 @@ def test_costs_are_told_for_each_point():
     found = compare(Candidate(backend=backend, name="once"), Candidate(twice, backend), TASKS)
 
     assert found.finding == "b"
-    assert found.calls_per_point == pytest.approx(0.01)
+    assert found.requests_per_point == pytest.approx(0.01)
     assert found.tokens_per_point == pytest.approx(0.04)
-    assert found.spent.calls >= 3 * len(found.pairs)
+    assert found.spent.requests >= 3 * len(found.pairs)
     out = io.StringIO()
     found.show(out)
-    assert "Each point costs 0.0 tokens and 0.010 calls a task." in out.getvalue()
+    assert "Each point costs 0.0 tokens and 0.010 requests a task." in out.getvalue()
     assert "once alone 0, " in out.getvalue()
 
 
@@ -175,7 +175,7 @@ def test_price_of_a_point_is_told_where_the_prices_are_known():
     found = compare(wrong, Candidate(backend=backend, name="paid"), TASKS)
 
     assert found.winner == "paid"
-    assert found.money_per_point == pytest.approx(0.00003)
+    assert found.cost_per_point == pytest.approx(0.00003)
     assert "and $0.000030." in found.table()
     assert "$ a task" in found.table()
-    assert found.to_dict()["money_per_point"] == found.money_per_point
+    assert found.to_dict()["cost_per_point"] == found.cost_per_point

@@ -100,8 +100,8 @@ def test_calls_and_tokens_are_counted_apart_from_the_judges():
     report = evaluate([Task("Say it", requirements=["It is kind.", SHORT])], backend)
 
     outcome = report.outcomes[0]
-    assert (outcome.spent.calls, outcome.spent.tokens) == (1, 4)
-    assert (outcome.judged.calls, outcome.judged.tokens > 10) == (1, True)
+    assert (outcome.spent.requests, outcome.spent.tokens) == (1, 4)
+    assert (outcome.judged.requests, outcome.judged.tokens > 10) == (1, True)
     assert [(one.requirement, one.met) for one in outcome.verdicts] == [
         ("It is kind.", False),
         ("Use at most 2 words.", True),
@@ -263,17 +263,17 @@ def test_session_is_not_needed_where_nothing_asks_for_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("price", "money", "shown"),
+    ("price", "cost", "shown"),
     [(Price(1.0, 2.0), 0.004, "$0.0040"), (None, None, "unknown"), (Price(0.0, 0.0), 0.0, "")],
 )
-def test_answers_are_reported_with_what_they_cost(price, money, shown):
+def test_answers_are_reported_with_what_they_cost(price, cost, shown):
     backend = ScriptedBackend(Reply("a lamp", usage=Usage(2_000, 1_000)))
     backend.price = price
 
     report = evaluate([Task("Name a thing.", requirements=[SHORT])], backend)
 
     spent = report.summaries[0].spent
-    assert (spent.to_dict()["money"], spent.price) == (money, shown)
+    assert (spent.to_dict()["cost"], spent.whole_cost) == (cost, cost)
     assert ("cost" in report.table().splitlines()[0]) == bool(shown)
     assert shown in report.table()
     assert shown in report.to_html()

@@ -190,7 +190,7 @@ def test_budget_ends_the_search_and_the_comparison(bound):
 
     spent = found.spent
     runs = sum("better_text" not in prompt for prompt in backend.prompts)
-    assert {"attempts": runs, "tokens": spent.tokens, "money": spent.money}[next(iter(bound))] <= 1.1 * next(
+    assert {"attempts": runs, "tokens": spent.tokens, "money": spent.cost}[next(iter(bound))] <= 1.1 * next(
         iter(bound.values())
     )
 

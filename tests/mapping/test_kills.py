@@ -74,7 +74,9 @@ class Map:
     @property
     def results(self):
         lines = [json.loads(line) for line in (self.folder / "out.jsonl").read_text().splitlines()]
-        return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+        for line in lines:
+            del line["spent"]["seconds"]
+        return lines
 
     @property
     def bill(self) -> int:

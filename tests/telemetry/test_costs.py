@@ -38,12 +38,12 @@ def test_tokens_and_money_add_up_by_model_and_session():
         m.chat("Hello?")
     bill = costs.bill
     assert bill.usage == Usage(3000, 300)
-    assert bill.money == pytest.approx(2 * 0.0035 + 0.002)
+    assert bill.cost == pytest.approx(2 * 0.0035 + 0.002)
     assert {name: spent.requests for name, spent in bill.models.items()} == {
         "openai/gpt-4o": 2,
         "openai/mine": 1,
     }
-    assert bill.sessions[first.id].money == pytest.approx(0.007)
+    assert bill.sessions[first.id].cost == pytest.approx(0.007)
     assert str(bill.models["openai/gpt-4o"]) == "2 requests, 2,000 tokens read, 200 written, $0.007"
 
 
@@ -59,14 +59,14 @@ def test_bill_is_a_value():
 def test_unknown_price_is_said_and_not_counted_as_nothing():
     costs = Costs()
     session(costs, Hosted("a", model_id="nobody-knows")).chat("Hello?")
-    assert (costs.bill.money, costs.bill.total.unpriced) == (None, 1)
+    assert (costs.bill.cost, costs.bill.total.unpriced) == (None, 1)
     assert str(costs).startswith("total: 1 request, 1,000 tokens read, 100 written, 1 at an unknown price")
 
 
 def test_local_models_cost_nothing():
     costs = Costs()
     session(costs, ScriptedBackend("a")).chat("Hello?")
-    assert (costs.bill.money, costs.bill.total.unpriced) == (0.0, 0)
+    assert (costs.bill.cost, costs.bill.total.unpriced) == (0.0, 0)
 
 
 def test_cached_tokens_are_counted_at_their_price():
@@ -75,7 +75,7 @@ def test_cached_tokens_are_counted_at_their_price():
     backend = ScriptedBackend(Reply("a", usage=Usage(1_000_000, 0, cached_tokens=500_000)))
     backend.price = Price(2, 0, cached=0.5)
     session(costs, backend).chat("Hello?")
-    assert costs.bill.money == pytest.approx(1.25)
+    assert costs.bill.cost == pytest.approx(1.25)
     assert "1,000,000 tokens read (500,000 cached)" in str(costs)
 
 
@@ -108,8 +108,8 @@ def test_money_is_told_by_step_and_by_requirement():
     mood(m, text="Hurray!")
     bill = costs.bill
     assert {name: spent.requests for name, spent in bill.steps.items()} == {"Instruction": 2, "mood": 1}
-    assert bill.steps["Instruction"].money == pytest.approx(0.007)
-    assert bill.requirements["It is short."].money == pytest.approx(0.0035)
+    assert bill.steps["Instruction"].cost == pytest.approx(0.007)
+    assert bill.requirements["It is short."].cost == pytest.approx(0.0035)
     assert bill.requirements["It is short."].usage == Usage(1000, 100)
     assert "judging, by requirement:\n  It is short.: 1 request" in str(bill)
 

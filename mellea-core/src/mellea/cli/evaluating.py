@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mellea.core.billing import Spent
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
 from mellea.core.trace import write_text
@@ -17,7 +18,7 @@ from mellea.evaluation import running
 from mellea.evaluation.candidates import Candidate
 from mellea.evaluation.comparing import compare as compare_both
 from mellea.evaluation.comparison import Comparison, compared
-from mellea.evaluation.outcomes import Outcome, Pair, Spent
+from mellea.evaluation.outcomes import Outcome, Pair
 from mellea.evaluation.reports import Report
 from mellea.evaluation.tasks import read_tasks
 from mellea.stdlib.program_file import load_program

@@ -7,6 +7,7 @@ from mellea.core import errors
 from mellea.core.attempt import Attempt
 from mellea.core.backend import Backend, BaseModelSubclass, FormatterBackend
 from mellea.core.base import C, S
+from mellea.core.billing import Spent
 from mellea.core.blocks import (
     AudioBlock,
     AudioUrlBlock,
@@ -173,6 +174,7 @@ __all__ = [
     "Source",
     "Sources",
     "Span",
+    "Spent",
     "TemplateRepresentation",
     "TokenLogprob",
     "ToolCallFragment",

@@ -1,4 +1,4 @@
-"""What answers cost, in US dollars: prices that a program states, and the table of ``genai-prices``.
+"""What requests take, and what they cost in US dollars: by prices that a program states, or a table.
 
 A price that nobody knows is None, never nothing: what costs nothing says so.
 """
@@ -11,17 +11,20 @@ import os
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.price import FREE, Price
-from mellea.core.response import Usage
+from mellea.core.response import Usage, total_usage
 
 if TYPE_CHECKING:
     from mellea.core.model_api import ModelAPI
 
 __all__ = [
+    "Spent",
     "answered_by",
     "cost_in_tables",
     "cost_of",
@@ -33,6 +36,83 @@ __all__ = [
 
 _asked: ContextVar[ModelAPI | None] = ContextVar("mellea_asked_backend", default=None)
 """The backend that a composition has asked last, in this task."""
+
+
+_COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+
+
+@frozen
+class Spent:
+    """What requests took.
+
+    Args:
+        requests: How many were answered.
+        usage: Their tokens.
+        cost: US dollars, of those whose price is known; None if that is none of them.
+        unpriced: How many there were whose price nobody knows, which are not in ``cost``.
+        seconds: Time, where it is counted; what runs side by side takes its own each.
+    """
+
+    requests: int = 0
+    usage: Usage = field(factory=Usage)
+    cost: float | None = None
+    unpriced: int = 0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.usage.total_tokens
+
+    @property
+    def whole_cost(self) -> float | None:
+        """US dollars for all of it; None where nobody knows a price."""
+        return None if self.unpriced else self.cost or 0.0
+
+    def plus(self, usage: Usage | None, cost: float | None) -> Spent:
+        """Return it with one more request.
+
+        Args:
+            usage: Its tokens; None where nobody knows them.
+            cost: US dollars; None where nobody knows the price.
+        """
+        return self + Spent(1, usage or Usage(), cost, int(cost is None))
+
+    def __add__(self, other: Spent) -> Spent:
+        costs = [each.cost for each in (self, other) if each.cost is not None]
+        return Spent(
+            self.requests + other.requests,
+            total_usage([self.usage, other.usage]),
+            sum(costs) if costs else None,
+            self.unpriced + other.unpriced,
+            self.seconds + other.seconds,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "requests": self.requests,
+            **{name: getattr(self.usage, name) for name in _COUNTS},
+            "cost": None if self.cost is None else round(self.cost, 9),
+            "unpriced": self.unpriced,
+            "seconds": round(self.seconds, 6),
+        }
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Spent:
+        """Return what ``to_dict`` tells of."""
+        usage = Usage(**{name: told[name] for name in _COUNTS})
+        return cls(told["requests"], usage, told["cost"], told["unpriced"], told["seconds"])
+
+    def __str__(self) -> str:
+        read, written = self.usage.prompt_tokens, self.usage.completion_tokens
+        cached = f" ({self.usage.cached_tokens:,} cached)" if self.usage.cached_tokens else ""
+        cost = "" if self.cost is None else f", ${self.cost:,.6f}".rstrip("0").rstrip(".")
+        unpriced = f", {self.unpriced:,} at an unknown price" if self.unpriced else ""
+        return (
+            f"{self.requests:,} request{'' if self.requests == 1 else 's'}, {read:,} tokens read{cached}, "
+            f"{written:,} written{cost}{unpriced}"
+        )
 
 
 def cost_of(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mellea.evaluation.comparing import acompare, compare
     from mellea.evaluation.comparison import Comparison
     from mellea.evaluation.intervals import mcnemar_pairs, most_errors, wilson_interval
-    from mellea.evaluation.outcomes import Outcome, Pair, Rate, Spent, Summary, Verdict
+    from mellea.evaluation.outcomes import Outcome, Pair, Rate, Summary, Verdict
     from mellea.evaluation.reports import Report
     from mellea.evaluation.running import aevaluate, evaluate
     from mellea.evaluation.sequential import PairedTest
@@ -34,7 +34,6 @@ else:
             "PairedTest": "mellea.evaluation.sequential",
             "Rate": "mellea.evaluation.outcomes",
             "Report": "mellea.evaluation.reports",
-            "Spent": "mellea.evaluation.outcomes",
             "Summary": "mellea.evaluation.outcomes",
             "Task": "mellea.evaluation.tasks",
             "TrustedJudge": "mellea.evaluation.calibration",
@@ -63,7 +62,6 @@ __all__ = [
     "PairedTest",
     "Rate",
     "Report",
-    "Spent",
     "Summary",
     "Task",
     "TrustedJudge",

@@ -14,11 +14,11 @@ from contextlib import (
 )
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mellea.core._error_words import words_of
 from mellea.core.backend import Backend
-from mellea.core.billing import cost_of
+from mellea.core.billing import Spent, cost_of
 from mellea.core.budget import Budget, Spending, is_being_cancelled
 from mellea.core.errors import UsageError
 from mellea.core.judges import Judge
@@ -26,7 +26,7 @@ from mellea.core.message import Message
 from mellea.core.response import Usage
 from mellea.core.thunk import ModelOutputThunk
 from mellea.evaluation.calling import answer_of, takes_session
-from mellea.evaluation.outcomes import Outcome, Spent, Verdict
+from mellea.evaluation.outcomes import Outcome, Verdict
 from mellea.evaluation.tasks import Task
 from mellea.stdlib import functional
 from mellea.stdlib._wording import Wording, wording
@@ -114,40 +114,28 @@ class Candidate:
 
 
 class _Tally(Spending):
-    """Counts requests, tokens and money."""
+    """Counts what requests take."""
 
     def __init__(self) -> None:
         super().__init__(Budget())
-        self.calls = 0
-        self.seconds = 0.0
-        self.is_priced = True
-
-    def pay(self, usage: Usage | None) -> None:
-        self.calls += 1
-        super().pay(usage)
+        self.spent = Spent()
 
     def charge(self, backend: ModelAPI, usage: Usage | None, model: str | None) -> None:
-        cost = cost_of(usage, backend, model)
-        self.is_priced = self.is_priced and cost is not None
-        self.money += cost or 0.0
+        self.spent = self.spent.plus(usage, cost_of(usage, backend, model))
 
     def check_price(self, backend: ModelAPI) -> None:
         """A price that nobody knows is told, and refuses nothing."""
 
-    @property
-    def spent(self) -> Spent:
-        return Spent(self.calls, self.tokens, self.seconds, self.money if self.is_priced else None)
-
 
 @contextmanager
 def tally() -> Iterator[_Tally]:
-    """Count the requests, tokens, money and seconds of a block, and of what is started in it."""
+    """Count what the requests of a block take, and of what is started in it, and the seconds of it."""
     counting, started = _Tally(), time.perf_counter()
     try:
-        with counting.paying(), counting.counting_money():
+        with counting.counting_money():
             yield counting
     finally:
-        counting.seconds = time.perf_counter() - started
+        counting.spent = evolve(counting.spent, seconds=time.perf_counter() - started)
 
 
 @frozen

@@ -11,11 +11,12 @@ from typing import Any
 
 from attrs import field, frozen
 
+from mellea.core.billing import Spent
 from mellea.core.terminal import Writable, in_signs_of, visible
 from mellea.core.trace import write_text
 from mellea.evaluation.findings import Result, counted, failing_sides, in_words
-from mellea.evaluation.outcomes import Pair, Scoring, Spent, Summary, summarised
-from mellea.evaluation.reports import Report, as_percent, table_of
+from mellea.evaluation.outcomes import Pair, Scoring, Summary, summarised
+from mellea.evaluation.reports import Report, as_percent, price_in_words, table_of
 from mellea.evaluation.sequential import PairedTest
 
 __all__ = ["Comparison", "compared"]
@@ -77,14 +78,14 @@ class Comparison:
         return self._per_point("tokens")
 
     @property
-    def calls_per_point(self) -> float | None:
-        """Calls that the better side makes more for a task, for each point that it is better by."""
-        return self._per_point("calls")
+    def requests_per_point(self) -> float | None:
+        """Requests that the better side makes more for a task, for each point that it is better by."""
+        return self._per_point("requests")
 
     @property
-    def money_per_point(self) -> float | None:
+    def cost_per_point(self) -> float | None:
         """US dollars that the better side costs more on a task, for each point that it is better by."""
-        return self._per_point("money")
+        return self._per_point("whole_cost")
 
     def _per_point(self, what: str) -> float | None:
         spent = [getattr(side.spent, what) for side in self.sides]
@@ -107,8 +108,8 @@ class Comparison:
             "tasks": self.tasks,
             "pairs": len(self.pairs),
             "tokens_per_point": self.tokens_per_point,
-            "calls_per_point": self.calls_per_point,
-            "money_per_point": self.money_per_point,
+            "requests_per_point": self.requests_per_point,
+            "cost_per_point": self.cost_per_point,
             "spent": self.spent.to_dict(),
             "sides": [side.to_dict() for side in self.sides],
             "results": [outcome.to_dict() for outcome in self.report.outcomes],
@@ -133,8 +134,8 @@ class Comparison:
     def table(self) -> str:
         """Return what was found, and what it cost, as text."""
         sides = [side for side in self.sides if side.success.total]
-        is_free = not any(side.spent.price for side in sides)
-        head = ("", "passed", "rate", "calls a task", "tokens a task", "s a task", "$ a task")
+        is_free = not any(price_in_words(side.spent) for side in sides)
+        head = ("", "passed", "rate", "requests a task", "tokens a task", "s a task", "$ a task")
         shown = len(head) - is_free
         rows = [_row(side)[:shown] for side in sides]
         return "\n".join([visible(self.why), "", *table_of(head[:shown], rows), *self._notes()])
@@ -149,21 +150,21 @@ class Comparison:
             f"Of {counted(len(self.pairs), 'task')} both did {both}, {self.names[0]} alone {alone[0]}, "
             f"{self.names[1]} alone {alone[1]}, neither {len(self.pairs) - both - sum(alone)}."
         )
-        tokens, calls = self.tokens_per_point, self.calls_per_point
-        if tokens is not None and calls is not None:
-            money = f", and ${self.money_per_point:.6f}" if self.money_per_point else ""
+        tokens, requests = self.tokens_per_point, self.requests_per_point
+        if tokens is not None and requests is not None:
+            cost = f", and ${self.cost_per_point:.6f}" if self.cost_per_point else ""
             yield (
-                f"Each point costs {tokens:.1f} tokens and {calls:.3f} calls a task{money}."
-                if tokens > 0 or calls > 0
+                f"Each point costs {tokens:.1f} tokens and {requests:.3f} requests a task{cost}."
+                if tokens > 0 or requests > 0
                 else f"{self.winner} costs no more than the other."
             )
         yield (
-            f"It took {counted(self.spent.calls, 'call')} and {self.spent.tokens:,} tokens in "
+            f"It took {counted(self.spent.requests, 'request')} and {self.spent.tokens:,} tokens in "
             f"{self.spent.seconds:.1f} s{self._price()}."
         )
 
     def _price(self) -> str:
-        price = self.spent.price
+        price = price_in_words(self.spent)
         return ", at a price that nobody knows" if price == "unknown" else f", for {price}" if price else ""
 
     def show(self, file: Writable | None = None) -> None:
@@ -182,10 +183,10 @@ def _row(side: Summary) -> tuple[str, ...]:
         side.name,
         f"{side.success.passed}/{total}",
         as_percent(side.success.rate),
-        f"{side.spent.calls / total:.1f}",
+        f"{side.spent.requests / total:.1f}",
         f"{side.spent.tokens / total:,.0f}",
         f"{side.seconds_each:.2f}",
-        "unknown" if side.spent.money is None else f"{side.spent.money / total:.6f}",
+        "unknown" if side.spent.whole_cost is None else f"{side.spent.whole_cost / total:.6f}",
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
+from mellea.core.billing import Spent
 from mellea.core.redaction import redacted
 from mellea.evaluation.intervals import wilson_interval
 
-__all__ = ["SIDES", "Outcome", "Pair", "Rate", "Scoring", "Side", "Spent", "Summary", "Verdict", "summarised"]
+__all__ = ["SIDES", "Outcome", "Pair", "Rate", "Scoring", "Side", "Summary", "Verdict", "summarised"]
 
 Side: TypeAlias = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
@@ -36,48 +37,6 @@ class Verdict:
 
 
 @frozen
-class Spent:
-    """What something took.
-
-    Args:
-        calls: Requests that a model has answered.
-        tokens: Tokens read and written.
-        seconds: Time, of which tasks that run side by side each take their own.
-        money: US dollars; None where nobody knows what a model costs.
-    """
-
-    calls: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    money: float | None = 0.0
-
-    def __add__(self, other: Spent) -> Spent:
-        known = self.money is not None and other.money is not None
-        return Spent(
-            self.calls + other.calls,
-            self.tokens + other.tokens,
-            self.seconds + other.seconds,
-            self.money + other.money if known else None,  # type: ignore[operator]  # both are numbers
-        )
-
-    @property
-    def price(self) -> str:
-        """The money in words: nothing for what costs nothing, ``unknown`` where nobody knows."""
-        if self.money is None:
-            return "unknown"
-        return f"${self.money:,.4f}" if self.money else ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {
-            "calls": self.calls,
-            "tokens": self.tokens,
-            "seconds": round(self.seconds, 6),
-            "money": None if self.money is None else round(self.money, 9),
-        }
-
-
-@frozen
 class Outcome:
     """What came of one task with one candidate.
 
@@ -97,8 +56,8 @@ class Outcome:
     text: str = ""
     verdicts: tuple[Verdict, ...] = ()
     error: str | None = None
-    spent: Spent = Spent()
-    judged: Spent = Spent()
+    spent: Spent = field(factory=Spent)
+    judged: Spent = field(factory=Spent)
     question: str = ""
 
     @property

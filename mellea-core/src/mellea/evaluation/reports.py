@@ -11,12 +11,13 @@ from typing import Any
 
 from attrs import field, frozen
 
+from mellea.core.billing import Spent
 from mellea.core.pages import page_template
 from mellea.core.terminal import Writable, in_signs_of, visible
 from mellea.core.trace import write_text
-from mellea.evaluation.outcomes import Outcome, Rate, Spent, Summary, summarised
+from mellea.evaluation.outcomes import Outcome, Rate, Summary, summarised
 
-__all__ = ["Report", "as_percent", "spent_each", "table_of"]
+__all__ = ["Report", "as_percent", "price_in_words", "spent_each", "table_of"]
 
 _LONGEST = 60
 """The longest name that a table shows whole."""
@@ -101,8 +102,8 @@ class Report:
 
     def table(self) -> str:
         """Return the rates of each candidate as a table, and the errors below it."""
-        head: tuple[str, ...] = ("", "passed", "rate", "95%", "calls", "tokens", "s each")
-        is_free = not any(summary.spent.price for summary in self.summaries)
+        head: tuple[str, ...] = ("", "passed", "rate", "95%", "requests", "tokens", "s each")
+        is_free = not any(price_in_words(summary.spent) for summary in self.summaries)
         if not is_free:
             head = (*head, "cost")
         rows: list[Sequence[str]] = []
@@ -115,7 +116,7 @@ class Report:
     def _notes(self) -> Iterator[str]:
         judged = sum(summary.judged.tokens for summary in self.summaries)
         if judged:
-            price = sum((summary.judged for summary in self.summaries), Spent()).price
+            price = price_in_words(sum((summary.judged for summary in self.summaries), Spent()))
             known = price and price != "unknown"
             yield f"The judges read and wrote {judged:,} more tokens{f', for {price}' if known else ''}."
         if not self.is_complete:
@@ -144,14 +145,21 @@ def as_percent(rate: float) -> str:
 
 
 def spent_each(summary: Summary) -> dict[str, str]:
-    """Return what a candidate's answers took, in words: calls, tokens and money in all, seconds each."""
+    """Return what a candidate's answers took, in words: requests, tokens and price in all, seconds each."""
     spent = summary.spent
     return {
-        "calls": f"{spent.calls:,}",
+        "requests": f"{spent.requests:,}",
         "tokens": f"{spent.tokens:,}",
         "seconds": f"{summary.seconds_each:.2f}",
-        "price": spent.price,
+        "price": price_in_words(spent),
     }
+
+
+def price_in_words(spent: Spent) -> str:
+    """Return what something cost: nothing for what is free, ``unknown`` where nobody knows a price."""
+    if spent.whole_cost is None:
+        return "unknown"
+    return f"${spent.whole_cost:,.4f}" if spent.whole_cost else ""
 
 
 def _interval(rate: Rate) -> str:

@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from mellea.core.billing import Spent
 from mellea.core.errors import UsageError
 from mellea.core.terminal import Writable, in_signs_of, visible
 from mellea.evaluation.comparison import Comparison
-from mellea.evaluation.outcomes import Spent
+from mellea.evaluation.reports import price_in_words
 from mellea.stdlib.prompts import Prompts
 
 __all__ = ["Improvement", "Verdict"]
@@ -98,10 +99,10 @@ class Improvement:
             yield from (f"+ {visible(line)}" for line in shown.splitlines())
         if self.comparison is not None:
             yield self.comparison.table().partition("\n")[2]
-        price = self.spent.price
+        price = price_in_words(self.spent)
         cost = f", for {price}" if price and price != "unknown" else ""
         yield (
-            f"\nIn all it took {self.spent.calls:,} calls and {self.spent.tokens:,} tokens in "
+            f"\nIn all it took {self.spent.requests:,} requests and {self.spent.tokens:,} tokens in "
             f"{self.spent.seconds:.1f} s{cost}."
         )
 

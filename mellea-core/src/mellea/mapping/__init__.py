@@ -3,7 +3,7 @@
 from mellea.mapping.estimating import Estimate, aestimate, estimate
 from mellea.mapping.mapping import amap, map  # noqa: A004  it is read as mellea.map
 from mellea.mapping.progress import Progress
-from mellea.mapping.results import MappedRow, Spent
+from mellea.mapping.results import MappedRow
 from mellea.mapping.running import Results, SyncResults
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "MappedRow",
     "Progress",
     "Results",
-    "Spent",
     "SyncResults",
     "aestimate",
     "amap",

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from mellea.core._failures import translated
 from mellea.core.answer_json import answer_to_json
-from mellea.core.billing import answered_by, cost_of
+from mellea.core.billing import Spent, answered_by, cost_of
 from mellea.core.errors import RateLimitError
 from mellea.core.hooks import current_scope
 from mellea.core.model_api import ModelAPI
@@ -25,7 +25,6 @@ from mellea.core.response import Chunk, Completion, Usage, total_usage
 from mellea.history.records import RecordedDraw
 from mellea.history.telling import secrets_behind
 from mellea.mapping.gate import Gate, StoppedError
-from mellea.mapping.results import Spent
 
 __all__ = ["Draw", "RowAnswers", "Sink"]
 

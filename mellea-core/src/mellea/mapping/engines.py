@@ -141,9 +141,8 @@ class Runner:
             result,
             verdicts=tuple(calls.verdicts),
             attempts=calls.attempts,
-            spent=answers.spent,
+            spent=evolve(answers.spent, seconds=time.perf_counter() - started),
             paid=answers.paid,
-            seconds=time.perf_counter() - started,
         )
         return RowEnded(ended, answers.was_stopped, fatal)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from mellea.core.billing import Spent
 from mellea.core.errors import UsageError
 from mellea.core.event_loop import synchronous
 from mellea.mapping.mapping import plan_of
 from mellea.mapping.progress import duration
-from mellea.mapping.results import MappedRow, Spent
+from mellea.mapping.results import MappedRow
 from mellea.mapping.rows import Rows
 from mellea.mapping.running import Results
 
@@ -63,7 +64,7 @@ class Estimate:
             lines.append(f"  cost      ${self.cost[0]:,.2f} to ${self.cost[1]:,.2f}")
         else:
             lines.append("  cost      nobody knows the price")
-        lines.append(f"The sample took {self.paid}; its rows are in the journal.")
+        lines.append(f"The sample is in the journal: {self.paid}.")
         return "\n".join(lines)
 
 
@@ -104,10 +105,8 @@ estimate = synchronous(aestimate)
 
 
 def _estimated(tried: Sequence[MappedRow], rows: int, paid: Spent, places: int) -> Estimate:
-    costs = [each.spent.cost for each in tried]
-    known = [cost for cost in costs if cost is not None]
-    priced = len(known) == len(costs) and not any(each.spent.unpriced for each in tried)
-    seconds = _total([each.seconds for each in tried], rows)
+    costs = [cost for each in tried if (cost := each.spent.whole_cost) is not None]
+    seconds = _total([each.spent.seconds for each in tried], rows)
     at_once = min(places, rows)
     return Estimate(
         rows,
@@ -115,8 +114,8 @@ def _estimated(tried: Sequence[MappedRow], rows: int, paid: Spent, places: int) 
         sum(each.error is not None for each in tried),
         paid,
         _total([each.spent.requests for each in tried], rows),
-        _total([each.spent.usage.total_tokens for each in tried], rows),
-        _total(known, rows) if priced else None,
+        _total([each.spent.tokens for each in tried], rows),
+        _total(costs, rows) if len(costs) == len(tried) else None,
         (seconds[0] / at_once, seconds[1] / at_once),
     )
 

@@ -8,8 +8,9 @@ from typing import TextIO
 
 from attrs import field, frozen
 
+from mellea.core.billing import Spent
 from mellea.core.terminal import is_terminal, terminal_width
-from mellea.mapping.results import MappedRow, Spent
+from mellea.mapping.results import MappedRow
 
 __all__ = ["Progress", "ProgressLine", "Tally", "duration"]
 
@@ -65,7 +66,7 @@ class Progress:
             parts.append(f"{self.rate:,.1f}/s" if self.rate < 100 else f"{self.rate:,.0f}/s")
         if self.seconds_left:
             parts.append(f"{duration(self.seconds_left)} left")
-        parts.append(f"{self.paid.usage.total_tokens:,} tokens")
+        parts.append(f"{self.paid.tokens:,} tokens")
         if self.paid.cost:
             parts.append(f"${self.paid.cost:,.4f}")
         return " · ".join(parts)

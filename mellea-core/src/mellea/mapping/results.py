@@ -7,60 +7,10 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from mellea.core.response import Usage, total_usage
+from mellea.core.billing import Spent
 from mellea.evaluation.outcomes import Verdict
 
-__all__ = ["MappedRow", "RowTask", "Spent"]
-
-_COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
-
-
-@frozen
-class Spent:
-    """What requests took.
-
-    Args:
-        requests: How many were answered.
-        usage: Their tokens.
-        cost: US dollars, of those whose price is known; None if that is none of them.
-        unpriced: How many there were whose price nobody knows, which are not in ``cost``.
-    """
-
-    requests: int = 0
-    usage: Usage = field(factory=Usage)
-    cost: float | None = None
-    unpriced: int = 0
-
-    def plus(self, usage: Usage, cost: float | None) -> Self:
-        """Return it with one more request."""
-        return self + type(self)(1, usage, cost, int(cost is None))
-
-    def __add__(self, other: Spent) -> Self:
-        costs = [each.cost for each in (self, other) if each.cost is not None]
-        return type(self)(
-            self.requests + other.requests,
-            total_usage([self.usage, other.usage]),
-            sum(costs) if costs else None,
-            self.unpriced + other.unpriced,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        counts = {name: getattr(self.usage, name) for name in _COUNTS}
-        return {"requests": self.requests, **counts, "cost": self.cost, "unpriced": self.unpriced}
-
-    @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
-        """Return what ``to_dict`` tells of."""
-        usage = Usage(**{name: told[name] for name in _COUNTS})
-        return cls(told["requests"], usage, told["cost"], told["unpriced"])
-
-    def __str__(self) -> str:
-        tokens = f"{self.usage.total_tokens:,} tokens"
-        if self.cost is None:
-            return f"{self.requests:,} requests, {tokens}"
-        more = f" and {self.unpriced:,} requests at an unknown price" if self.unpriced else ""
-        return f"{self.requests:,} requests, {tokens}, ${self.cost:,.4f}{more}"
+__all__ = ["MappedRow", "RowTask"]
 
 
 @frozen
@@ -93,9 +43,8 @@ class MappedRow:
         error: Why it returned nothing: the class and the words of the error.
         verdicts: What became of each requirement, of the attempts that were chosen.
         attempts: How many attempts were made.
-        spent: What its answers took, those from the journal included.
+        spent: What its answers took, those from the journal included, and how long the program ran.
         paid: What was paid for it in this run.
-        seconds: How long the program took for it.
         from_journal: Whether the journal had the result, and the program did not run.
         passes: Whether the error may pass by itself, as one of a provider may.
     """
@@ -108,7 +57,6 @@ class MappedRow:
     attempts: int = 0
     spent: Spent = field(factory=Spent)
     paid: Spent = field(factory=Spent)
-    seconds: float = 0.0
     from_journal: bool = False
     passes: bool = False
 
@@ -136,7 +84,6 @@ class MappedRow:
             ],
             "attempts": self.attempts,
             "spent": self.spent.to_dict(),
-            "seconds": round(self.seconds, 6),
         }
 
     def kept(self) -> dict[str, Any]:
@@ -154,7 +101,6 @@ class MappedRow:
             tuple(Verdict(**one) for one in kept["verdicts"]),
             kept["attempts"],
             Spent.of(kept["spent"]),
-            seconds=kept["seconds"],
             from_journal=True,
             passes=kept["passes"],
         )

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mellea.telemetry.costs import (
         Bill,
         Costs,
-        Spent,
     )
     from mellea.telemetry.handler import (
         Telemetry,
@@ -67,7 +66,6 @@ else:
             "Bill": "mellea.telemetry.costs",
             "Costs": "mellea.telemetry.costs",
             "MelleaContextFilter": "mellea.telemetry.context",
-            "Spent": "mellea.telemetry.costs",
             "Telemetry": "mellea.telemetry.handler",
             "async_with_context": "mellea.telemetry.context",
             "classify_error": "mellea.telemetry.metrics",
@@ -108,7 +106,6 @@ __all__ = [
     "Bill",
     "Costs",
     "MelleaContextFilter",
-    "Spent",
     "Telemetry",
     "async_with_context",
     "classify_error",

@@ -1,4 +1,4 @@
-"""What a program spends: tokens and money, by model, step, requirement and session."""
+"""What a program spends: tokens and dollars, by model, step, requirement and session."""
 
 from __future__ import annotations
 
@@ -11,52 +11,16 @@ from weakref import ref
 
 from attrs import evolve, field, frozen
 
-from mellea.core.billing import answered_by, cost_of
+from mellea.core.billing import Spent, answered_by, cost_of
 from mellea.core.hook_handlers import HookType
 from mellea.core.hooks import enter_around, leave_around
 from mellea.core.price import Price
-from mellea.core.response import Usage, as_usage, total_usage
+from mellea.core.response import Usage, as_usage
 from mellea.plugins import Plugin
 from mellea.telemetry.attributes import workflow_name
 from mellea.telemetry.observing import LAST, observes
 
-__all__ = ["Bill", "Costs", "Spent"]
-
-
-@frozen
-class Spent:
-    """What some calls took.
-
-    Args:
-        requests: How many there were.
-        usage: Their tokens.
-        money: US dollars, of those whose price is known; None if that is none of them.
-        unpriced: How many there were whose price nobody knows, which are not in ``money``.
-    """
-
-    requests: int = 0
-    usage: Usage = field(factory=Usage)
-    money: float | None = None
-    unpriced: int = 0
-
-    def plus(self, usage: Usage | None, cost: float | None, requests: int = 1) -> Spent:
-        """Return it with one more."""
-        return Spent(
-            self.requests + requests,
-            total_usage([self.usage, usage]),
-            self.money if cost is None else (self.money or 0.0) + cost,
-            self.unpriced + (cost is None),
-        )
-
-    def __str__(self) -> str:
-        read, written = self.usage.prompt_tokens, self.usage.completion_tokens
-        cached = f" ({self.usage.cached_tokens:,} cached)" if self.usage.cached_tokens else ""
-        money = "" if self.money is None else f", ${self.money:.6f}".rstrip("0").rstrip(".")
-        unpriced = f", {self.unpriced} at an unknown price" if self.unpriced else ""
-        return (
-            f"{self.requests} request{'' if self.requests == 1 else 's'}, {read:,} tokens read{cached}, "
-            f"{written:,} written{money}{unpriced}"
-        )
+__all__ = ["Bill", "Costs"]
 
 
 @frozen
@@ -78,9 +42,9 @@ class Bill:
     sessions: Mapping[str, Spent] = field(factory=dict)
 
     @property
-    def money(self) -> float | None:
+    def cost(self) -> float | None:
         """US dollars, of what has a known price; None if nothing has."""
-        return self.total.money
+        return self.total.cost
 
     @property
     def usage(self) -> Usage:
