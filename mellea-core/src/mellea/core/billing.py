@@ -76,14 +76,15 @@ class Spent:
             usage: Its tokens; None where nobody knows them.
             cost: US dollars; None where nobody knows the price.
         """
-        return self + Spent(1, usage or Usage(), cost, int(cost is None))
+        unpriced = self.unpriced + (cost is None)
+        cost = _sum(self.cost, cost)
+        return Spent(self.requests + 1, total_usage([self.usage, usage]), cost, unpriced, self.seconds)
 
     def __add__(self, other: Spent) -> Spent:
-        costs = [each.cost for each in (self, other) if each.cost is not None]
         return Spent(
             self.requests + other.requests,
             total_usage([self.usage, other.usage]),
-            sum(costs) if costs else None,
+            _sum(self.cost, other.cost),
             self.unpriced + other.unpriced,
             self.seconds + other.seconds,
         )
@@ -113,6 +114,10 @@ class Spent:
             f"{self.requests:,} request{'' if self.requests == 1 else 's'}, {read:,} tokens read{cached}, "
             f"{written:,} written{cost}{unpriced}"
         )
+
+
+def _sum(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else a + b
 
 
 def cost_of(

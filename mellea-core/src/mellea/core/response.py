@@ -69,15 +69,16 @@ def as_usage(said: Usage | Mapping[str, Any] | None) -> Usage | None:
 
 def total_usage(usages: Sequence[Usage | Mapping[str, Any] | None]) -> Usage:
     """Return the sum of the tokens spent."""
-    known = [usage for usage in map(as_usage, usages) if usage is not None]
+    known = [usage for each in usages if (usage := as_usage(each)) is not None]
     if len(known) == 1:
         return known[0]
-    return Usage(
-        sum(usage.prompt_tokens for usage in known),
-        sum(usage.completion_tokens for usage in known),
-        sum(usage.cached_tokens for usage in known),
-        sum(usage.reasoning_tokens for usage in known),
-    )
+    read = written = cached = reasoned = 0
+    for usage in known:  # one walk instead of four sums: this is on the way of every call
+        read += usage.prompt_tokens
+        written += usage.completion_tokens
+        cached += usage.cached_tokens
+        reasoned += usage.reasoning_tokens
+    return Usage(read, written, cached, reasoned)
 
 
 @frozen
