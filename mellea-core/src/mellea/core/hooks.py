@@ -76,15 +76,23 @@ class HookLayer:
         handlers: The handlers.
     """
 
-    __slots__ = ("__weakref__", "handlers")
+    __slots__ = ("__weakref__", "_table", "handlers")
 
     def __init__(self, handlers: Sequence[Listener] = ()) -> None:
         self.handlers = tuple(handlers)
+        self._table: Mapping[str, Sequence[Listener]] | None = None
+
+    @property
+    def table(self) -> Mapping[str, Sequence[Listener]]:
+        """The handlers by what they listen to, where no other layer has any."""
+        if self._table is None:
+            self._table = self.handlers[0].table(self.handlers)
+        return self._table
 
     def replace(self, handlers: Sequence[Listener]) -> None:
         """Attach others instead; calls under way see it at their next hook point."""
         global _changes  # noqa: PLW0603  scopes compare it with what they have seen
-        self.handlers = tuple(handlers)
+        self.handlers, self._table = tuple(handlers), None
         _changes = next(_counter)
 
     def add(self, handlers: Sequence[Listener]) -> None:
@@ -156,12 +164,14 @@ class HookScope:
 
     def _look(self) -> None:
         self._seen = _changes
-        layers = (PROCESS, *([] if self.session is None else [self.session]), *self.blocks)
-        handlers = [handler for layer in layers for handler in layer.handlers]
-        if not handlers:
-            self.table = {}
-            return
-        self.table = handlers[0].table(handlers)
+        layers = [
+            layer for layer in (PROCESS, self.session, *self.blocks) if layer is not None and layer.handlers
+        ]
+        if len(layers) > 1:
+            handlers = [handler for layer in layers for handler in layer.handlers]
+            self.table = handlers[0].table(handlers)
+        else:
+            self.table = layers[0].table if layers else {}
 
     def of_session(self, session_id: str, session: HookLayer) -> HookScope:
         """Return the scope of a session's call within the same blocks."""
