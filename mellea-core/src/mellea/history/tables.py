@@ -34,6 +34,7 @@ _TEXTS = ("messages", "prompts", "schema", "tools")
 _ATTEMPT = ("text", "error", "success", "seconds", "usage", "prompt", "requirements")
 _VERDICT = ("requirement", "met", "skipped", "reason", "score", "seconds", "tokens", "steering")
 _NAMED = ("kind", "provider", "model")
+_COUNTED = ("usage", "spent")
 TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 """The counts of a request, by column."""
 _MOST_KNOWN = 4096
@@ -89,7 +90,7 @@ class Tables:
 
     def _blanked_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return fields whose names are ours, without the secrets in their values."""
-        return {name: value if name == "usage" else self.blank(value) for name, value in fields.items()}
+        return {name: value if name in _COUNTED else self.blank(value) for name, value in fields.items()}
 
     def session(self, uid: str, started: float, model: str | None = None) -> int:
         """Keep a session that begins, and return its number.
@@ -232,7 +233,7 @@ class Tables:
             session: The id of the session.
             about: What is known of it, by column; ``result`` as JSON values.
         """
-        result = json.dumps(self.blank(about["result"]), ensure_ascii=False)
+        result = json.dumps(self._blanked_fields(about["result"]), ensure_ascii=False)
         known = {**about, "result": result, "session": self.number_of_session(session)}
         changed = ", ".join(f"{name} = excluded.{name}" for name in known)
         named = {"of_row": row, "version": version, **known}
