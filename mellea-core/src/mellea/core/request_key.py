@@ -119,9 +119,12 @@ def _all_options(backend: ModelAPI, request: ChatRequest | CompletionRequest) ->
     return merge_options(table.canonical(backend.model_options), asked)
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def canonical(value: object) -> str:
     """Return the one JSON text of a JSON value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _canonical(value)
 
 
 def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:

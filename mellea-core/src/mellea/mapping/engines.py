@@ -125,26 +125,29 @@ class Runner:
         """
         answers = RowAnswers(task.name, known, sink, self.gate)
         calls = RowCalls(sink)
-        result, fatal = MappedRow(task.place, task.row), None
+        came: dict[str, Any] = {}
+        fatal = None
         started = time.perf_counter()
         session = self._session(task)
         with journalled(answers), watched(calls), within(current_scope().with_block(self._layer)):
             try:
-                result = evolve(result, value=await self._program.call(session, task.row))
+                came["value"] = await self._program.call(session, task.row)
             except Exception as error:  # noqa: BLE001  the others go on
                 fatal = error if isinstance(error, MelleaError) and _is_fatal(error) else None
-                said = f"{type(error).__name__}: {words_of(error)}"
-                result = evolve(result, error=said, passes=isinstance(error, ProviderError))
+                came["error"] = f"{type(error).__name__}: {words_of(error)}"
+                came["passes"] = isinstance(error, ProviderError)
         if session is not None:
             await session.aclose()
-        ended = evolve(
-            result,
+        result = MappedRow(
+            task.place,
+            task.row,
+            **came,
             verdicts=tuple(calls.verdicts),
             attempts=calls.attempts,
             spent=evolve(answers.spent, seconds=time.perf_counter() - started),
             paid=answers.paid,
         )
-        return RowEnded(ended, answers.was_stopped, fatal)
+        return RowEnded(result, answers.was_stopped, fatal)
 
     def _session(self, task: RowTask) -> MelleaSession | None:
         if self._backend is None:
