@@ -66,6 +66,13 @@ PRINTED = {
     ],
     "judged_requirement": ["✓ Use at most 40 words", "The answer is about the sea: ", "met: ", " tokens, "],
     "majority": ["Votes: {", "Elected: ", "of 5 answers agree on it"],
+    "many_rows": [
+        "200 rows, from a sample of 20",
+        "I love lamp 1. -> positive",
+        "133 of 200 are positive.",
+        "All of it took 200 requests, 24,000 tokens read",
+        " of these rows were done before.",
+    ],
     "mcp_tools": [
         "The server has: count_stock",
         "count_stock({'item': 'lamp'}) -> 12",
