@@ -73,6 +73,9 @@ def test_better_prompts_are_written(folder, capsys):
     assert "is better than" in (folder / "page.html").read_text()
     assert load_prompts("prompts.json").texts[0].now == "Name it in capitals."
 
+    asked = ["eval", "tasks.jsonl", "--program", "program.py:name_of", "-b", "played", "--at-least", "100"]
+    assert (main(asked), main([*asked, "--prompts", "prompts.json"])) == (1, 0)
+
 
 def test_what_is_no_better_is_refused_and_nothing_is_written(folder, capsys):
     given = ["--tasks", "tasks.jsonl", "-b", "played", "--rounds", "1"]

@@ -22,6 +22,7 @@ from mellea.evaluation.outcomes import Outcome, Pair
 from mellea.evaluation.reports import Report
 from mellea.evaluation.tasks import read_tasks
 from mellea.stdlib.program_file import load_program
+from mellea.stdlib.prompts import load_prompts
 
 __all__ = ["compare", "evaluate"]
 
@@ -31,7 +32,13 @@ _INTERRUPTED = 130
 def evaluate(arguments: Namespace) -> int:
     """Run tasks and report what came of them; interrupted, of those that were run."""
     tasks = read_tasks(*_files(arguments.files))
-    common = {"backend": arguments.backend, "model": arguments.model, "model_options": _options(arguments)}
+    common: dict[str, Any] = {
+        "backend": arguments.backend,
+        "model": arguments.model,
+        "model_options": _options(arguments),
+    }
+    if arguments.prompts:
+        common["prompts"] = load_prompts(arguments.prompts)
     candidates = [Candidate.of(name, **common) for name in arguments.program] or [Candidate(**common)]
     planned, done, started = len(tasks) * len(candidates), list[Outcome](), time.perf_counter()
     status = 0

@@ -40,6 +40,7 @@ def add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     ask.add_argument(
         "--program", metavar="FILE:NAME", action="append", default=[], help="what answers; may be repeated"
     )
+    ask.add_argument("--prompts", metavar="FILE", help="what mellea optimise wrote, in place of its words")
     ask.add_argument("--at-least", metavar="PERCENT", type=float, help="status 1 if fewer tasks succeed")
     ask.add_argument("-o", "--output-path", metavar="FILE", help="write the report to this file")
     ask.add_argument(
