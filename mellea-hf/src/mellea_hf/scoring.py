@@ -110,7 +110,8 @@ class Scorings:
     def step(self) -> None:
         """Compute one pass of those that are there, the first ones first."""
         self._join()
-        room, chosen = self._passes.room(), []
+        room = self._passes.room()
+        chosen: list[_Run] = []
         for run in list(self._running):
             if chosen and self._passes.width:  # passes of one shape are of one scoring
                 break
@@ -262,7 +263,7 @@ class _Run:
         """Take the scores that the stretches wanted, which are computed."""
         if self.reads:
             self._past.length += len(self.stretches[0].tokens)
-            if not self.reads:
+            if self._past.length == len(self.scoring.prefix):
                 self._begin(scores[-1])
             return
         counts = [stretch.scored for stretch in self.stretches]
