@@ -11,6 +11,7 @@ from mellea.composition import fallback
 from mellea.core import (
     AuthenticationError,
     Capability,
+    ClosedError,
     EmbeddingResponse,
     PluginViolationError,
     Price,
@@ -458,3 +459,19 @@ def test_engine_of_a_backend_is_read_when_metrics_are(seen):
     named = {"gen_ai.provider.name": "scripted", "gen_ai.request.model": "script"}
     assert seen.total("mellea.engine.written_tokens", **named) == 12
     assert seen.total("mellea.engine.running", **named) == 1
+
+
+def test_engine_of_a_closed_backend_is_passed_over(seen, caplog):
+    class Stats:
+        written_tokens = 12
+
+    def closed():
+        raise ClosedError("This backend is closed.")
+
+    gone, there = ScriptedBackend("x"), ScriptedBackend("x")
+    gone.stats, there.stats = closed, Stats
+    with plugin_scope(seen.telemetry()):
+        for backend in (gone, there):
+            MelleaSession(backend).chat("Hello?")
+        assert seen.total("mellea.engine.written_tokens") == 12
+    assert not caplog.records  # OpenTelemetry logs what a callback raises

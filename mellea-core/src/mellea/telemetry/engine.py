@@ -6,6 +6,7 @@ Any backend that has ``stats()`` may say it; what it returns is looked at by the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -63,7 +64,9 @@ class EngineGauges:
 
         def read(_: Any) -> Iterator[Any]:
             for backend in list(self._backends):
-                value = getattr(backend.stats(), name, None)
+                value = None
+                with suppress(Exception):  # one that is closed says nothing, and the others do
+                    value = getattr(backend.stats(), name, None)
                 if isinstance(value, int | float):
                     known = {
                         "gen_ai.provider.name": backend.provider,
