@@ -55,7 +55,7 @@ from mellea.stdlib.components._generative.call import (
     reworded_call,
 )
 from mellea.stdlib.components._generative.call import Argument as _Argument
-from mellea.stdlib.components._generative.declaration import Declaration
+from mellea.stdlib.components._generative.declaration import Declaration, shown_of
 from mellea.stdlib.components._generative.settings import FunctionSettings
 from mellea.stdlib.components._generative.target import CallError, SessionLike, split_call
 from mellea.stdlib.context.simple import SimpleContext
@@ -298,9 +298,9 @@ class GenerativeStub(ABC, Generic[P, R, C]):
         words = words_in_force(*self._wording)
         named = {name: format_annotation(hint) for name, hint in hints.items()}
         arguments = [
-            _Argument.of("self", type(one).__name__, _describe_receiver(one))
+            _Argument.of("self", type(one).__name__, shown_of(one))
             for one in receiver
-            if _describe_receiver(one) is not None
+            if shown_of(one) is not None
         ]
         arguments += [_Argument.of(name, named.get(name), value) for name, value in values.items()]
         schema = with_bound_quotes(schema, [span for one in arguments for span in one.spans])
@@ -393,19 +393,6 @@ class AsyncGenerativeStub(
 
     def _run_call(self, call: Coroutine[Any, Any, Any]) -> Any:
         return call
-
-
-def _describe_receiver(receiver: Any) -> Any:
-    """Return what an object shows of itself as the first argument of its method; None for nothing."""
-    cls: Any = type(receiver)
-    if isinstance(receiver, type):
-        return None
-    if hasattr(receiver, "format_for_llm"):
-        return receiver
-    has_fields = any(
-        hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
-    )
-    return receiver if has_fields else str(receiver) if cls.__str__ is not object.__str__ else None
 
 
 def _value(name: str, result: SamplingResult[Any]) -> Any:

@@ -18,7 +18,7 @@ from mellea.stdlib.components._generative.target import CallError
 if TYPE_CHECKING:
     from mellea.core.schema import OutputSchema
 
-__all__ = ["Declaration"]
+__all__ = ["Declaration", "shown_of"]
 
 RESERVED = frozenset(
     {
@@ -89,3 +89,16 @@ class Declaration:
             ) from error
         bound.apply_defaults()
         return dict(bound.arguments)
+
+
+def shown_of(receiver: Any) -> Any:
+    """Return what an object shows of itself as the first argument of its method; None for nothing."""
+    cls: Any = type(receiver)
+    if isinstance(receiver, type):
+        return None
+    if hasattr(receiver, "format_for_llm"):
+        return receiver
+    has_fields = any(
+        hasattr(cls, name) for name in ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
+    )
+    return receiver if has_fields else str(receiver) if cls.__str__ is not object.__str__ else None
