@@ -1,6 +1,7 @@
 """Weights in other numbers: what is refused, and what comes out."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -90,3 +91,32 @@ def test_quantized_model_says_what_the_model_says(backend):
     assert "Paris" in said
     assert "Paris" in same
     assert sizes[1] < sizes[0] * 0.5
+
+
+async def test_adapter_acts_on_weights_of_8_bits_as_on_the_others(tiny_folder, tmp_path):
+    layer = "base_model.model.model.layers.0.mlp.up_proj"
+    folder = tmp_path / "loud"
+    folder.mkdir()
+    on_engine(lambda: save_loud(layer, folder / "adapter_model.safetensors"))
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["up_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    said = {}
+    for quantization in (None, "int8"):
+        with LocalHFBackend(str(tiny_folder), quantization=quantization) as backend:
+            await backend.aadd_adapter(folder)
+            for adapter in (None, "loud"):
+                [one] = await score(backend, "a prefix", ["never"], adapter=adapter)
+                said[quantization, adapter] = one.logprob
+
+    moved, expected = (said[number, "loud"] - said[number, None] for number in ("int8", None))
+    assert moved == pytest.approx(expected, rel=0.2)
+    assert abs(expected) > 0.1
+
+
+def save_loud(layer, path):
+    import torch
+    from safetensors.torch import save_file
+
+    draw = torch.Generator().manual_seed(1)
+    shapes = {f"{layer}.lora_A.weight": (4, 32), f"{layer}.lora_B.weight": (64, 4)}
+    save_file({name: torch.randn(shape, generator=draw) * 3 for name, shape in shapes.items()}, path)
