@@ -113,6 +113,8 @@ def draws_the_same(named: Mapping[str, Any]) -> bool:
 
 def _all_options(backend: ModelAPI, request: ChatRequest | CompletionRequest) -> dict[str, Any]:
     """Return the options of a request over those of every call, under their common names."""
+    if not request.options and not backend.model_options:
+        return {}
     table = backend.options
     common = {own: name for name, own in table.names.items() if isinstance(own, str)}
     asked = {common.get(name, name): value for name, value in table.canonical(request.options).items()}
@@ -183,7 +185,7 @@ def _plain(value: Any) -> Any:
 
 def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as JSON, without the values of keys, tokens, passwords and headers at any depth."""
-    cleaned: dict[str, Any] = redacted(_plain(options))
+    cleaned: dict[str, Any] = redacted(_plain(options)) if options else {}
     return cleaned
 
 
