@@ -177,6 +177,9 @@ def table_cost(usage: Usage, model: str, provider: str | None, cache_written: in
             written as ``provider/model``, or is its maker's own.
         cache_written: Tokens of the prompt that were put into the provider's cache.
     """
+    asked = (provider, model)
+    if asked in _unlisted:
+        return None
     try:
         from genai_prices import Usage as Counted  # noqa: PLC0415  an extra, and slow to import
         from genai_prices import calc_price  # noqa: PLC0415  see above
@@ -194,8 +197,15 @@ def table_cost(usage: Usage, model: str, provider: str | None, cache_written: in
         if provider and urlsplit(provider).scheme:
             return float(calc_price(counted, model, provider_api_url=provider).total_price)
         return float(calc_price(counted, model, provider_id=provider).total_price)
-    except (LookupError, ValueError):
+    except LookupError:
+        _unlisted.add(asked)
         return None
+    except ValueError:
+        return None
+
+
+_unlisted: set[tuple[str | None, str]] = set()
+"""Providers and models that the table does not know: each look through all of it takes longer than a hook."""
 
 
 def has_price_table() -> bool:
