@@ -52,6 +52,7 @@ from mellea_hf.settings import DEFAULT_CACHE_BYTES, EngineSettings
 from mellea_hf.sharing import shared_model
 from mellea_hf.stats import EngineStats
 from mellea_hf.thinking import opening_of, table_for, without_thinking
+from mellea_hf.training import AdapterTrainer
 from mellea_hf.weights import DEFAULT_MODEL_ID
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalHFBackend"]
 
 
-class LocalHFBackend(Backend, ScoringAPI, AdapterMixin):
+class LocalHFBackend(Backend, ScoringAPI, AdapterMixin, AdapterTrainer):
     """Runs a causal language model in this process.
 
     The constructor loads the model, or shares it with another backend of this process that has it open; the

@@ -1,8 +1,8 @@
 """The command line.
 
 ``mellea backends``, ``contexts``, ``strategies``, ``hooks``, ``doctor``, ``run``, ``chat``, ``map``,
-``eval``, ``compare``, ``optimise``, ``decompose``, ``serve``, ``mcp``, ``show``, ``history`` and
-``new-plugin``.
+``eval``, ``compare``, ``optimise``, ``train-adapter``, ``decompose``, ``serve``, ``mcp``, ``show``,
+``history`` and ``new-plugin``.
 
 The commands live in modules of their own, imported when they run: help costs nothing, and listings import no
 backend.

@@ -7,7 +7,7 @@ from typing import Any
 
 from mellea import __version__
 from mellea.cli.argument_types import key_and_value, positive
-from mellea.cli.program_arguments import add_decompose, add_evaluation, add_map, add_serving
+from mellea.cli.program_arguments import add_decompose, add_evaluation, add_map, add_serving, add_training
 
 __all__ = ["make_parser"]
 
@@ -60,6 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_history(commands, json)
     add_evaluation(command)
+    add_training(command)
     add_serving(command)
     add_map(command)
     add_decompose(command, talking)

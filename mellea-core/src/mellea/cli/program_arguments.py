@@ -8,7 +8,7 @@ from typing import Any
 
 from mellea.cli.argument_types import above_zero, positive
 
-__all__ = ["add_decompose", "add_evaluation", "add_map", "add_serving"]
+__all__ = ["add_decompose", "add_evaluation", "add_map", "add_serving", "add_training"]
 
 
 def add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -84,16 +84,63 @@ def add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     _add_test(pair)
 
 
+def add_training(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add ``mellea train-adapter``."""
+    adapter = command(
+        "train-adapter", "mellea.cli.training:train_adapter", "make an adapter of what sessions accepted"
+    )
+    adapter.add_argument("history", metavar="FILE", help="the history of the sessions, such as runs.db")
+    adapter.add_argument(
+        "-o", "--output-path", metavar="DIR", default="adapter", help="the folder to write (adapter)"
+    )
+    adapter.add_argument("--name", help="what requests call it (default: the folder's name)")
+    adapter.add_argument(
+        "-b", "--backend", metavar="NAME", default="hf", help="the installed backend that trains (hf)"
+    )
+    adapter.add_argument(
+        "-m", "--model", metavar="ID", help="the model (default: the one that wrote the answers, or its own)"
+    )
+    adapter.add_argument("--where", metavar="TEXT", help="learn from prompts with this text in them alone")
+    adapter.add_argument(
+        "--check", metavar="FILE:NAME", help="compare by what this function says of new answers"
+    )
+    adapter.add_argument(
+        "--max-tokens",
+        metavar="N",
+        type=positive,
+        default=256,
+        help="the most tokens of such an answer (256)",
+    )
+    numbers: tuple[tuple[str, str, Any, str], ...] = (
+        ("--rank", "N", positive, "numbers that each pair of matrices goes through (8)"),
+        ("--layers", "N", positive, "act on the model's last N layers alone, which is faster"),
+        ("--epochs", "N", positive, "how often each example is seen (4)"),
+        ("--steps", "N", positive, "end after N steps"),
+        ("--seconds", "X", above_zero, "end after so many seconds of training"),
+        ("--learning-rate", "X", above_zero, "how far the first step goes (0.001)"),
+        ("--seed", "N", int, "seed of the first weights and of the order (0)"),
+    )
+    for option, metavar, kind, text in numbers:
+        adapter.add_argument(option, metavar=metavar, type=kind, help=text)
+    _add_error(adapter)
+    adapter.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _add_test(parser: argparse.ArgumentParser) -> None:
+    """Add how sure a comparison has to be, and by what."""
+    _add_error(parser)
+    parser.add_argument(
+        "--by", choices=("success", "share"), default="success", help="what counts of the requirements"
+    )
+
+
+def _add_error(parser: argparse.ArgumentParser) -> None:
     """Add how sure a comparison has to be."""
     parser.add_argument(
         "--least", metavar="POINTS", type=float, default=15, help="the least difference worth finding (15)"
     )
     parser.add_argument(
         "--error", metavar="PERCENT", type=float, default=5, help="how often it may be wrong (5)"
-    )
-    parser.add_argument(
-        "--by", choices=("success", "share"), default="success", help="what counts of the requirements"
     )
 
 

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from mellea.core.scoring_judge import ScoringJudge
     from mellea.core.sources import CallSources, Source, Sources
     from mellea.core.tool_message import ToolMessage
+    from mellea.core.training import TrainingAPI, TrainingExample, TrainingRun, TrainingSettings, train
     from mellea.core.voting_judge import VotingJudge
 
 _seldom_used, _ = lazy_names(
@@ -95,12 +96,17 @@ _seldom_used, _ = lazy_names(
         "Source": "mellea.core.sources",
         "Sources": "mellea.core.sources",
         "ToolMessage": "mellea.core.tool_message",
+        "TrainingAPI": "mellea.core.training",
+        "TrainingExample": "mellea.core.training",
+        "TrainingRun": "mellea.core.training",
+        "TrainingSettings": "mellea.core.training",
         "VotingJudge": "mellea.core.voting_judge",
         "WordChunking": "mellea.core.chunking",
         "clear_log_context": "mellea.core.logs",
         "log_context": "mellea.core.logs",
         "score": "mellea.core.scoring",
         "set_log_context": "mellea.core.logs",
+        "train": "mellea.core.training",
     },
 )
 
@@ -179,6 +185,10 @@ __all__ = [
     "TokenLogprob",
     "ToolCallFragment",
     "ToolMessage",
+    "TrainingAPI",
+    "TrainingExample",
+    "TrainingRun",
+    "TrainingSettings",
     "UnknownOptionWarning",
     "Usage",
     "ValidationResult",
@@ -195,6 +205,7 @@ __all__ = [
     "make_image_block",
     "score",
     "set_log_context",
+    "train",
 ]
 __all__ += errors.__all__
 
