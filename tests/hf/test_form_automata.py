@@ -183,3 +183,21 @@ def test_a_form_without_automaton_is_left_to_checking(compiler):
 def test_a_limit_that_is_too_small_is_refused_with_one_that_is_enough(compiler):
     with pytest.raises(UsageError, match=r"within 4 tokens\. 8 tokens are enough"):
         compiler.rows([Words(7, 7)], 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "text", "taken"),
+    [
+        ("That is all.", "My tea. That is all.", True),
+        ("That is all.", "That is all.", True),
+        ("That is all.", "1. My tea\nThat is all.", True),
+        ("That is all.", "My tea! That is. That is all.", True),
+        ("That is all.", "My tea That is all.", False),
+        ("That is all.", "My tea\nThat is all.", False),
+        ("that is all", "My tea that is all", True),
+        ("that is all", "My teathat is all", False),
+        ("?", "My tea?", True),
+    ],
+)
+def test_an_end_that_begins_with_a_capital_begins_a_sentence(ending, text, taken):
+    assert automaton_of(EndsWith(ending)).reads(text) is taken

@@ -168,23 +168,42 @@ class Beginning(TextAutomaton):
 
 
 class Ending(TextAutomaton):
-    """Ends with a text, that begins where a word may. The state is how much of it stands there."""
+    """Ends with a text, that begins where a word may; one with a capital, where a sentence may.
+
+    The state is how much of the end stands there, or what stands there instead: ``fresh`` where a sentence
+    may begin, ``mark`` behind the end of one, ``line`` where a line begins in the middle of one, ``item`` in
+    a line with a sign, ``word`` and ``blank`` elsewhere.
+    """
 
     phase = "end"
-    exact = True
+    start = "fresh"
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.exact = not text[0].isupper()
+        self._begins = {"fresh"}
+        if self.exact:
+            self._begins |= {"blank", "line", "item", "mark"}
+        if not is_word(text[0]):
+            self._begins |= {"word", "item word"}
+        places = ["fresh"]
+        for character in text:
+            places.append(_place(places[-1], character))
+        self._places = places
 
     def step(self, state: Any, character: str) -> Hashable:
-        """Return how much of the end stands there; -1 within a word."""
+        """Return how much of the end stands there, or what else."""
         text = self._text
-        seen = text[: max(state, 0)] + character
-        for size in range(min(len(seen), len(text)), 0, -1):
-            before = seen[-size - 1 : -size] if len(seen) > size else ("a" if state == -1 else " ")
-            if text.startswith(seen[-size:]) and not (is_word(before) and is_word(text[0])):
-                return size
-        return -1 if is_word(character) else 0
+        size, place = (state, self._places[state]) if isinstance(state, int) else (0, state)
+        if size and size < len(text) and text[size] == character:
+            return size + 1
+        seen = text[:size] + character
+        for kept in range(size, 0, -1):
+            if text.startswith(seen[-kept:]) and self._places[size + 1 - kept] in self._begins:
+                return kept
+        if not size and character == text[0] and place in self._begins:
+            return 1
+        return _place(place, character)
 
     def accepts(self, state: Any) -> bool:
         """Return whether all of it stands there."""
@@ -193,3 +212,25 @@ class Ending(TextAutomaton):
     def reads_end(self, marks: str) -> bool:
         """Return whether the end is, or has behind its last letter, one of some marks."""
         return self._text.rstrip("\"')]*")[-1:] in set(marks)
+
+
+_SIGNS = frozenset("*#-+<0123456789")
+"""What a line of a list, a heading or a title begins with."""
+
+
+def _place(place: str, character: str) -> str:
+    """Return what stands there after a character: see ``Ending``."""
+    if character == "\n":
+        return "line" if place in {"word", "blank", "line"} else "fresh"
+    in_item = place.startswith("item")
+    if character.isspace():
+        return {"mark": "fresh", "fresh": "fresh", "line": "line"}.get(place, "item" if in_item else "blank")
+    if place == "item sign" and (character in _SIGNS or character in ".)"):
+        return place
+    if character in ".!?" or (place == "mark" and character in "\"')]*"):
+        return "mark"
+    if place in {"fresh", "line"} and character in _SIGNS:
+        return "item sign"
+    if in_item:
+        return "item word" if is_word(character) else "item"
+    return "word" if is_word(character) else "blank"
