@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from mellea.core.backend import Backend
+from mellea.core.billing import Spent
 from mellea.core.errors import MelleaError
 from mellea.core.event_loop import gather_or_cancel
 from mellea.core.message import Message
@@ -18,7 +19,7 @@ from mellea.core.scoring import score
 from mellea.evaluation.candidates import Candidate
 from mellea.evaluation.comparing import acompare
 from mellea.evaluation.comparison import Comparison, compared
-from mellea.evaluation.outcomes import Outcome, Pair, Spent, Verdict
+from mellea.evaluation.outcomes import Outcome, Pair, Verdict
 from mellea.evaluation.sequential import PairedTest
 from mellea.evaluation.tasks import Task
 from mellea.improving.accepted import AcceptedAnswer
