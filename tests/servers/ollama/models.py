@@ -44,7 +44,7 @@ PULLABLE: Mapping[str, tuple[str, ...]] = {"smollm2-extra:latest": ("completion"
 WINDOW = 4096
 """Tokens that a model reads, unless its own settings or a request say otherwise."""
 SIZE = 98_362_745
-_WINDOWS = {"smolctx:latest": 512}
+_WINDOWS = {"smolctx:latest": 512, "smolembed:latest": 512}
 _DETAILS = {
     "parent_model": "",
     "format": "gguf",
