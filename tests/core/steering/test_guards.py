@@ -1,6 +1,6 @@
 import pytest
 
-from mellea.core.steering import Guards
+from mellea.core.steering import Guards, Words, steer
 
 GOOD = (
     "The river runs through the old town and brings fresh fish to every market. "
@@ -38,3 +38,10 @@ def test_words_nobody_knows_are_a_fault_where_there_is_a_list():
     assert Guards(frozenset(known)).check(GOOD)[0]
     assert "unknown" in Guards(frozenset(known)).check(text)[1]
     assert Guards(frozenset(known), prompt="freshfishand ofthemarket").check(text)[0]
+
+
+@pytest.mark.parametrize(("limit", "least"), [(None, 13), (32, 8), (24, 6), (400, 13)])
+def test_a_small_limit_allows_a_short_text(limit, least):
+    steering = steer([Words(at_most=20)], "Write.").holding([""], limit)
+
+    assert steering.guards.shortest == least

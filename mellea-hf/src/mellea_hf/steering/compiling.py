@@ -13,6 +13,7 @@ from mellea.core.steering import Case, ContradictionError, Form, NotSteerableErr
 from mellea.core.steering.automata import CLASSES, Prose, TextAutomaton, automaton_of
 from mellea.core.steering.automata.counting import WordCount
 from mellea.core.steering.automata.wording import Ending
+from mellea.core.steering.guards import floor_within
 from mellea_hf.steering.joint import Joint
 from mellea_hf.steering.lifting import Lifted, lift
 from mellea_hf.steering.pacing import Pacing
@@ -28,7 +29,7 @@ _AMPLE = 1500
 """Tokens within which a text of all forms is looked for."""
 _TRIES = 3000
 _SHORTEST = 20
-"""Words that a steered text has at least, where no form says how long it is."""
+"""Words that a steered text has at least, where neither a form nor the limit makes it shorter."""
 _PAIRS = 20_000
 
 
@@ -47,6 +48,7 @@ class FormCompiler:
     ) -> None:
         self._parts = tokenizer, decode, end_tokens, size
         self._lifted: OrderedDict[Hashable, Lifted | NotSteerableError] = OrderedDict()
+        self._floors: dict[int, Lifted] = {}
         self._lock = threading.RLock()
 
     @cached_property
@@ -58,9 +60,14 @@ class FormCompiler:
     def _prose(self) -> dict[bool, Lifted]:
         return {ended: lift(Prose(ended=ended), self.vocabulary) for ended in (True, False)}
 
-    @cached_property
-    def _floor(self) -> Lifted:
-        return lift(WordCount(_SHORTEST, None), self.vocabulary)
+    def _floor(self, automata: Sequence[Lifted], limit: int) -> Lifted:
+        """Return the automaton of the least number of words, which leaves room for a choice of words."""
+        counts = [each.automaton for each in automata if isinstance(each.automaton, WordCount)]
+        bounds = [each.most * 2 // 3 for each in counts if each.most is not None]
+        words = floor_within(min([_SHORTEST, *bounds]), limit)
+        if words not in self._floors:
+            self._floors[words] = lift(WordCount(words, None), self.vocabulary)
+        return self._floors[words]
 
     def lifted(self, form: Form) -> Lifted:
         """Return the automaton of a form.
@@ -86,9 +93,14 @@ class FormCompiler:
     def outcomes(self, forms: Sequence[Form]) -> list[str]:
         """Return for each form why a text cannot be held to it beside those before; nothing where it can.
 
+        A form that gives the whole text is held alone.
+
         Raises:
             ContradictionError: No text can have two of the forms.
         """
+        whole = next((form for form in forms if form.gives_whole), None)
+        if whole is not None:
+            return ["" if form is whole else f"{type(whole).__name__} gives the text" for form in forms]
         taken: list[tuple[Form, Lifted]] = []
         whys = []
         for form in forms:
@@ -134,13 +146,13 @@ class FormCompiler:
 
     def _started(self, automata: Sequence[Lifted], limit: int) -> tuple[Joint, int | None, list[int]]:
         """Return the automata with guards, the number of the one for prose, and a way home."""
-        for joint, prose in self._joints(automata):
+        for joint, prose in self._joints(automata, limit):
             witness = joint.way_home(joint.start, limit - 1, _TRIES)
             if witness is not None:
                 return joint, prose, witness
         raise self._too_small(automata, limit)
 
-    def _joints(self, automata: Sequence[Lifted]) -> Sequence[tuple[Joint, int | None]]:
+    def _joints(self, automata: Sequence[Lifted], limit: int) -> Sequence[tuple[Joint, int | None]]:
         """Return the automata with the guards of good texts, with fewer of them, and without."""
         bare = [(self._joint(automata), None)]
         if any(each.phase == "whole" for each in automata):
@@ -149,7 +161,7 @@ class FormCompiler:
         prose, size = self._prose[ended], len(automata)
         connectors = self.vocabulary.connectors
         with_prose = [
-            (Joint(automata, [prose, self._floor], connectors), size),
+            (Joint(automata, [prose, self._floor(automata, limit)], connectors), size),
             (Joint(automata, [prose], connectors), size),
         ]
         return [*with_prose, *bare]

@@ -13,13 +13,25 @@ from attrs import field, frozen
 
 from mellea.core.steering.stops import NEVER_LAST
 
-__all__ = ["Guards"]
+__all__ = ["Guards", "floor_within"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _END = re.compile(r"[.!?…。\uff01\uff1f।؟:\"\u201d\u2019)\]*>]$")
 _SELDOM_LAST = ("a", "about", "if", "because", "so", "such", "very", "i", "who", "whose")
+_OF_LIMIT = 4
+"""Tokens of a limit for each word that a text must have: room for longer words, and for a choice."""
 _COUNTED_ON = 4
 _LISTED = 8
+
+
+def floor_within(words: int, limit: int) -> int:
+    """Return the least number of words that may be asked of a text of at most so many tokens.
+
+    Args:
+        words: The least number that would be asked of a text without a limit.
+        limit: The most tokens.
+    """
+    return min(words, limit // _OF_LIMIT)
 
 
 @frozen

@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from mellea.core.steering.alphabet import joined, scripts_in
 from mellea.core.steering.forms import Form
-from mellea.core.steering.guards import Guards
+from mellea.core.steering.guards import Guards, floor_within
 from mellea.core.steering.layout import layout, roomed
 from mellea.core.steering.pattern import anchored
 from mellea.core.steering.plan import NotSteerableError, TextPlan
@@ -64,6 +64,7 @@ class Steering:
         pattern: The pattern to be sent as that of a JSON string; None if no form steers.
         prompt: The prompt that the text answers.
         held: Forms to which the engine holds the text by automata, in place of the pattern.
+        limit: The most tokens of the text, where automata bring it home within them.
     """
 
     plan: TextPlan
@@ -71,23 +72,30 @@ class Steering:
     pattern: str | None = field(repr=False)
     prompt: str = field(default="", repr=False)
     held: tuple[Form, ...] = field(default=(), repr=False)
+    limit: int | None = None
 
     @property
     def steers(self) -> bool:
         """Whether anything holds the text."""
         return self.pattern is not None or bool(self.held)
 
-    def holding(self, whys: Iterable[str]) -> Steering:
+    def holding(self, whys: Iterable[str], limit: int | None = None) -> Steering:
         """Return the same with automata that hold the text to forms, in place of the pattern.
 
         Args:
             whys: For each form, why it is left to checking; nothing for one that is held.
+            limit: The most tokens of the text; None where the call does not say it.
         """
         outcomes = tuple(
             Outcome(outcome.form, not why, why) for outcome, why in zip(self.outcomes, whys, strict=True)
         )
         held = tuple(outcome.form for outcome in outcomes if outcome.steered)
-        return evolve(self, pattern=None, outcomes=outcomes, held=held)
+        return evolve(self, pattern=None, outcomes=outcomes, held=held, limit=limit)
+
+    @property
+    def gives_whole(self) -> bool:
+        """Whether one form alone gives the text, so that there is no prose to look after."""
+        return self.plan.whole is not None or any(form.gives_whole for form in self.held)
 
     @property
     def longest(self) -> int:
@@ -115,15 +123,16 @@ class Steering:
     def guards(self) -> Guards | None:
         """What the texts are looked at for beside the rules; None where no form steers prose."""
         plan = self.plan
-        if not self.steers or plan.whole is not None:
+        if not self.steers or self.gives_whole:
             return None
         given = plan.items is not None or plan.end or plan.last_mark
-        shortest = min(Guards().shortest, roomed(plan).least) if plan.script.spaced else 0
+        least = roomed(plan).least if self.limit is None else floor_within(roomed(plan).least, self.limit)
+        shortest = min(Guards().shortest, least) if plan.script.spaced else 0
         return Guards(prompt=self.prompt, shortest=shortest, ended=not given)
 
     def summary(self) -> str:
         """Return what the plan comes to, for people."""
-        if self.plan.whole is not None:
+        if self.gives_whole:
             return f"The text is one of those that a form gives, of at most {self.longest} tokens."
         words, said = roomed(self.plan), self.describe()
         bounds = f"{words.least} to {words.most} words, at most {self.longest} tokens"
@@ -131,7 +140,7 @@ class Steering:
 
     def describe(self) -> str:
         """Return the plan in words, for the prompt: what the pattern asks for and no form says."""
-        if not self.steers or self.plan.whole is not None:
+        if not self.steers or self.gives_whole:
             return ""
         plan, words = self.plan, roomed(self.plan)
         said = list(filter(None, [_LIKE.get(plan.case or "", "")]))

@@ -158,16 +158,20 @@ async def _held(steering: Steering, backend: Backend, options: Mapping[str, Any]
     """Return how a text is held by the backend's automata, where they hold it to more than the pattern can.
 
     That is where the plan leaves a form to checking, and where the limit is smaller than its longest text.
-    Automata write Latin letters, so whatever is about others keeps the pattern.
+    Automata write Latin letters, so whatever is about others keeps the pattern. A form that gives the whole
+    text goes before all others.
     """
     fits = not _beyond(options, steering)
     by_pattern = sum(outcome.steered for outcome in steering.outcomes) if fits else 0
-    if by_pattern == len(steering.outcomes) or not _is_latin(steering):
+    forms = [outcome.form for outcome in steering.outcomes]
+    whole = any(form.gives_whole for form in forms)
+    if by_pattern == len(forms) or not (whole or _is_latin(steering)):
         return steering
-    whys = await backend.holds([outcome.form for outcome in steering.outcomes])
-    if whys is None or whys.count("") <= by_pattern:
+    whys = await backend.holds(forms)
+    if whys is None or whys.count("") <= (0 if whole else by_pattern):
         return steering
-    return steering.holding(whys)
+    limit = options.get(ModelOption.MAX_NEW_TOKENS)
+    return steering.holding(whys, limit if isinstance(limit, int) else None)
 
 
 def _is_latin(steering: Steering) -> bool:

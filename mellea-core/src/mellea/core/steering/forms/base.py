@@ -23,6 +23,8 @@ class Form:
 
     Empty where the plan keeps it.
     """
+    gives_whole: bool = False
+    """Whether an engine that holds a text to the form holds it to no other beside it."""
 
     def describe(self) -> str:
         """Return the form in words, as an instruction; a form of your own overrides it."""
