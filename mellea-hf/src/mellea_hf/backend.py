@@ -412,7 +412,7 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin, AdapterTrainer):
         constraints: Sequence[RowConstraint] | None = None
         steered: Sequence[SteeredRow] | None = None
         alone = scheduler is None or bool(served_by_generate(settings, loaded.defaults))
-        if schema is not None and schema.forms:
+        if schema is not None and schema.forms and not schema.forms[0].gives_whole:
             forms, count = schema.forms, len(prompts)
             steered = await asyncio.to_thread(lambda: loaded.forms().rows(forms, room, count, proven=alone))
         elif schema is not None:

@@ -1,7 +1,7 @@
 """Constrained decoding: only tokens with which the output can still fit, by llguidance.
 
-An output fits a JSON schema, or, where it is a plain text, a regular expression. It is never cut: see
-``way_home``.
+An output fits a JSON schema, or, where it is a plain text, a regular expression or a grammar. It is never
+cut: see ``way_home``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 from typing import Any, Protocol, runtime_checkable
@@ -22,6 +22,7 @@ from llguidance.hf import from_tokenizer
 
 from mellea.core import OutputSchema, ProviderError, RequestRejectedError, SchemaDialect
 from mellea.core.quote import QUOTE_OF
+from mellea.core.steering import LarkGrammar
 from mellea_hf.least_text import least_match, least_texts
 from mellea_hf.quote_grammar import quote_grammar, without_quotes
 from mellea_hf.way_home import Exits, WayHome
@@ -93,26 +94,37 @@ class Constraints:
         ]
 
     def _get(self, schema: OutputSchema, dialect: SchemaDialect) -> _Compiled:
+        grammar = next((form.text for form in schema.forms if isinstance(form, LarkGrammar)), None)
         try:
-            said = None if schema.plain_pattern else schema.in_dialect(dialect).schema
-            key = schema.plain_pattern or json.dumps(said)
+            said = None if grammar or schema.plain_pattern else schema.in_dialect(dialect).schema
+            key = grammar or schema.plain_pattern or json.dumps(said)
         except (TypeError, ValueError) as error:
             raise _rejection(error) from error
         with self._lock:
             compiled = self._compiled.get(key)
             if compiled is None:
-                matcher = self._compile(key, is_pattern=said is None)
-                compiled = self._compiled[key] = _Compiled(matcher, self._home(matcher, key, said))
+                if grammar:
+                    matcher = self._matcher(LLMatcher.grammar_from_lark(grammar))
+                    home = self._home(matcher, [])
+                else:
+                    matcher = self._compile(key, is_pattern=said is None)
+                    least = least_texts(said) if said is not None else filter(None, [least_match(key)])
+                    home = self._home(matcher, least)
+                compiled = self._compiled[key] = _Compiled(matcher, home)
             self._compiled.move_to_end(key)
             while len(self._compiled) > _KEPT:
                 self._compiled.popitem(last=False)
             return compiled
 
-    def _home(self, matcher: Any, key: str, said: Mapping[str, Any] | None) -> WayHome | None:
-        """Return what knows how an output is completed, or None where it does not see a way."""
+    def _home(self, matcher: Any, texts: Iterable[str]) -> WayHome | None:
+        """Return what knows how an output is completed, or None where it does not see a way.
+
+        Args:
+            matcher: A matcher that has taken nothing.
+            texts: Texts known to be short and whole, if there are some.
+        """
         if self._exits is None:
             self._exits = Exits.of(self._tokenizer, self._end_tokens)
-        texts = least_texts(said) if said is not None else filter(None, [least_match(key)])
         home = WayHome(self._exits, list(texts))
         return home if home.find(matcher.deep_copy()) else None
 

@@ -13,6 +13,7 @@ from mellea.core.steering.forms.framing import (
     Quoted,
     Title,
 )
+from mellea.core.steering.forms.lark import LarkGrammar
 from mellea.core.steering.forms.wording import (
     Avoids,
     AvoidsCharacters,
@@ -37,6 +38,7 @@ __all__ = [
     "Headings",
     "Highlights",
     "InScript",
+    "LarkGrammar",
     "Matches",
     "Numbered",
     "Numbers",
