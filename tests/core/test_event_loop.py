@@ -226,6 +226,28 @@ def test_interrupt_stops_the_work_and_leaves_the_session_usable():
     assert printed.splitlines() == ["interrupted True 0", "x"]
 
 
+def test_interrupt_before_the_caller_waits_stops_the_work(monkeypatch):
+    begun, stopped = threading.Event(), threading.Event()
+    submit = asyncio.run_coroutine_threadsafe
+
+    def interrupted(coroutine, loop):
+        submit(coroutine, loop)
+        assert begun.wait(30)
+        raise KeyboardInterrupt
+
+    async def work():
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_sync(work())
+    assert stopped.wait(30)
+
+
 def test_interpreter_ends_quietly_with_work_under_way():
     printed = script("""
         import asyncio

@@ -193,7 +193,7 @@ def test_capabilities_are_all_named_for_authors():
 
 def test_command_line_page_names_every_command_and_option(capsys):
     main(["--help"])
-    commands = set(re.findall(r"^ {4}([\w-]+) ", capsys.readouterr().out, re.MULTILINE)) - {"COMMAND"}
+    commands = set(re.findall(r"^ {4}([\w-]+)\b", capsys.readouterr().out, re.MULTILINE)) - {"COMMAND"}
     main(["run", "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
 

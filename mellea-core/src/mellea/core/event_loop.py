@@ -142,21 +142,53 @@ def run_sync(coroutine: Coroutine[Any, Any, T], *, starts_only: bool = False) ->
     context = copy_context()
     context.run(calling_from_here())
     for loop in _loops_for_this_thread():
-        claim = threading.Lock()
-        future = context.run(_submit, _run_if_claimed(claim, coroutine), starts_only, loop)
+        claim = _Claim(coroutine, loop)
         try:
-            return future.result(PATIENCE)
-        except TimeoutError:
-            begun = future.done() or not claim.acquire(blocking=False)
+            future = context.run(_submit, claim.run(), starts_only, loop)
+            try:
+                return future.result(PATIENCE)
+            except TimeoutError:
+                begun = future.done() or not claim.is_taken_back()
+            if begun:
+                return future.result()
         except BaseException as error:
-            future.cancel()
-            if claim.acquire(blocking=False):
-                coroutine.close()
-            _end_with_process(error)
+            claim.give_up()
+            if _ending and isinstance(error, CancelledError):
+                raise SystemExit from None  # a daemon thread ends without a word
             raise
-        if begun:
-            return _result(future)
     raise AssertionError  # the loops do not end
+
+
+class _Claim(Generic[T]):
+    """Whether a coroutine is run by a loop, or taken back by the caller that handed it over.
+
+    An interrupt may come at any step of the caller, even before it holds what it waits for.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self._coroutine = coroutine
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._task: asyncio.Task[Any] | None = None
+
+    async def run(self) -> T:
+        """Run the coroutine, unless its caller has given up on this loop."""
+        self._task = asyncio.current_task()
+        if not self._lock.acquire(blocking=False):
+            raise asyncio.CancelledError
+        return await self._coroutine
+
+    def is_taken_back(self) -> bool:
+        """Take the coroutine back, if it is not begun; tell whether that was so."""
+        return self._lock.acquire(blocking=False)
+
+    def give_up(self) -> None:
+        """Stop the coroutine, begun or not."""
+        if self.is_taken_back():
+            self._coroutine.close()
+        elif self._task is not None and not self._task.done():
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
 
 def synchronous(verb: Callable[P, Coroutine[Any, Any, T]], *, starts_only: bool = False) -> Callable[P, T]:
@@ -177,28 +209,6 @@ def synchronous(verb: Callable[P, Coroutine[Any, Any, T]], *, starts_only: bool 
     if verb.__doc__:
         twin.__doc__ = f"{inspect.cleandoc(verb.__doc__)}\n\nNote:\n    The synchronous twin of ``{name}``."
     return twin
-
-
-def _result(future: Future[T]) -> T:
-    try:
-        return future.result()
-    except BaseException as error:
-        future.cancel()
-        _end_with_process(error)
-        raise
-
-
-def _end_with_process(error: BaseException) -> None:
-    """End a daemon thread without a word whose call is cancelled because the process ends."""
-    if _ending and isinstance(error, CancelledError):
-        raise SystemExit from None
-
-
-async def _run_if_claimed(claim: threading.Lock, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, unless its caller has given up on this loop and taken it elsewhere."""
-    if not claim.acquire(blocking=False):
-        raise asyncio.CancelledError
-    return await coroutine
 
 
 def _submit(
