@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenizers.decoders import DecodeStream
 
@@ -12,6 +12,8 @@ from mellea_hf.stops import StopScanner
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+    from mellea_hf.vocabulary_scores import VocabularyScores
 
 __all__ = ["Answer"]
 
@@ -52,11 +54,23 @@ class Answer:
         self._pieces: list[str] = []
         self.tokens: list[int] = []
         self.logprobs: list[TokenLogprob] = []
+        self.scores: VocabularyScores | None = None
         self.finish_reason: str | None = None
         self.cached_tokens = 0
         """Tokens of its prompt that were not computed again."""
         self._marks = marks or {}
         self._show(opening)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What is known of the answer besides its text, as parts of a chunk."""
+        scores = self.scores
+        return {
+            "finish_reason": self.finish_reason,
+            "logprobs": tuple(self.logprobs),
+            "logits": scores and scores.logits,
+            "raw_logits": scores and scores.raw_logits,
+        }
 
     @property
     def text(self) -> str:

@@ -251,10 +251,9 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin, AdapterTrainer):
             await self._end(job, answer)
             yield Chunk(
                 "" if request.stream else answer.text,
-                finish_reason=answer.finish_reason,
                 usage=_usage(prompt, answer),
                 response_model=self.model_id,
-                logprobs=tuple(answer.logprobs),
+                **answer.known,
             )
         finally:
             await self._stop(job)
@@ -280,7 +279,7 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin, AdapterTrainer):
         finally:
             await self._stop(job)
         return [
-            Completion(answer.text, answer.finish_reason, _usage(prompt, answer), tuple(answer.logprobs))
+            Completion(answer.text, usage=_usage(prompt, answer), **answer.known)
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
 
@@ -411,7 +410,9 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin, AdapterTrainer):
         room = loaded.encoder.room(max(map(len, prompts)), settings.max_new_tokens)
         constraints: Sequence[RowConstraint] | None = None
         steered: Sequence[SteeredRow] | None = None
-        alone = scheduler is None or bool(served_by_generate(settings, loaded.defaults))
+        by_generate = served_by_generate(settings, loaded.defaults)
+        alone = scheduler is None or bool(by_generate)
+        settings.check_scores(alone, by_generate)
         if schema is not None and schema.forms and not schema.forms[0].gives_whole:
             forms, count = schema.forms, len(prompts)
             steered = await asyncio.to_thread(lambda: loaded.forms().rows(forms, room, count, proven=alone))
@@ -446,7 +447,7 @@ class LocalHFBackend(Backend, ScoringAPI, AdapterMixin, AdapterTrainer):
             self._holder.check()
             future = engine.submit(work, is_long=True)
         else:
-            may_skip = settings.logprobs is None and not scheduler.settings.reproducible
+            may_skip = not settings.looks_at_scores and not scheduler.settings.reproducible
             request = Request(settings, room, job.must_stop, vocabulary, may_skip, pieces is None)
             for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
                 row = Row(request, prompt, answer, lora=lora)

@@ -83,8 +83,8 @@ def read_value(name: str, value: Any, vocabulary: int | None = None) -> Any:
     """
     if name in _NUMBERS:
         return _NUMBERS[name].read(name, value)
-    if name == "do_sample" and not isinstance(value, bool):
-        raise _wrong(f"do_sample is True or False, not {value!r}.")
+    if name in {"do_sample", "logits", "raw_logits"} and not isinstance(value, bool):
+        raise _wrong(f"{name} is True or False, not {value!r}.")
     if name in _TOKENS and vocabulary is not None:
         what, fits = _TOKENS[name]
         if not fits(value, vocabulary):

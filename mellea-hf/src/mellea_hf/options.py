@@ -35,6 +35,8 @@ OPTIONS = OptionTable(
         ModelOption.SEED: "seed",
         ModelOption.STOP_SEQUENCES: "stop_strings",
         ModelOption.LOGPROBS: "logprobs",
+        ModelOption.LOGITS: "logits",
+        ModelOption.RAW_LOGITS: "raw_logits",
     },
     {
         "max_new_tokens": ModelOption.MAX_NEW_TOKENS,
@@ -58,7 +60,9 @@ WARPERS: Mapping[str, float] = {
 }
 """Options that shape the distribution of the next token, in transformers' order and with its defaults."""
 
-_OWN = frozenset({*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample", "logprobs"})
+_OWN = frozenset(
+    {*WARPERS, "max_new_tokens", "seed", "stop_strings", "do_sample", "logprobs", "logits", "raw_logits"}
+)
 # Known to transformers, but of no effect, or of another one, on text that is drawn and handed on token by
 # token.
 _REFUSED = frozenset(
@@ -123,6 +127,8 @@ class DecodingSettings:
         config: Further options of transformers' ``GenerationConfig``.
         template: Variables of the chat template.
         logprobs: How many alternatives of each token to keep with its log-probability; None keeps nothing.
+        logits: Whether to keep the scores that tokens are drawn by.
+        raw_logits: Whether to keep the model's own scores.
     """
 
     max_new_tokens: int | None = None
@@ -133,6 +139,31 @@ class DecodingSettings:
     config: Mapping[str, Any] = field(factory=dict)
     template: Mapping[str, Any] = field(factory=dict)
     logprobs: int | None = None
+    logits: bool = False
+    raw_logits: bool = False
+
+    @property
+    def looks_at_scores(self) -> bool:
+        """Whether the scores behind each token are wanted, so that none is taken without them."""
+        return self.logprobs is not None or self.logits or self.raw_logits
+
+    def check_scores(self, alone: bool, options: Collection[str]) -> None:
+        """Refuse to keep scores where the engine does not draw the tokens.
+
+        Args:
+            alone: Whether ``generate`` of transformers draws them.
+            options: The options for which it does; none if it is the model.
+
+        Raises:
+            UsageError: They are wanted there.
+        """
+        if alone and (self.logits or self.raw_logits):
+            what = ", ".join(sorted(options)) or "this model"
+            raise UsageError(
+                f"LOGITS and RAW_LOGITS are kept by the engine, and {what} needs transformers' generate.",
+                hint="Leave one of them out.",
+                backend="hf",
+            )
 
 
 def read_options(
@@ -181,6 +212,8 @@ def read_options(
         config=config,
         template=variables,
         logprobs=int(own["logprobs"]) - (own["logprobs"] is True) if own.get("logprobs") else None,
+        logits=bool(own.get("logits")),
+        raw_logits=bool(own.get("raw_logits")),
     )
 
 

@@ -17,6 +17,7 @@ MANIFEST = BackendManifest(
         Capability.RAW,
         Capability.SEED,
         Capability.LOGPROBS,
+        Capability.LOGITS,
         Capability.THINKING,
         Capability.BATCH,
         Capability.ADAPTERS,

@@ -15,6 +15,7 @@ from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.row import Row
 from mellea_hf.sampling import sampling_processors
+from mellea_hf.vocabulary_scores import VocabularyScores
 
 if TYPE_CHECKING:
     from mellea_hf.steering.row import SteeredRow
@@ -66,6 +67,9 @@ class RowSampler:
         ids, scores = self._history(), scores[None]
         if self._recorder is not None:
             self._recorder(ids, scores)
+        kept = self._row.answer.scores
+        if kept is not None:
+            kept.note_raw(scores[0])
         scores, row = self._shapers(ids, scores), self._row
         if row.steered is not None:
             token = self._taken(ids, scores, row.steered)
@@ -75,6 +79,8 @@ class RowSampler:
             token = int(self._draw(ids, scores)[0].argmax())
         if self._recorder is not None:
             self._recorder.note(0, token)
+        if kept is not None:
+            kept.note(ids, scores, self._draw)
         return token
 
     def _taken(self, ids: torch.Tensor, scores: torch.Tensor, steered: SteeredRow) -> int:
@@ -116,6 +122,8 @@ def row_sampler(loaded: LoadedModel, row: Row) -> RowSampler | None:
         *([_ConstraintProcessor(row.constraint)] if row.constraint is not None else ()),
     ]
     draw = sampling_processors(settings, 1, device)
-    if recorder is None and not shapers and not draw and row.steered is None:
+    if settings.logits or settings.raw_logits:
+        row.answer.scores = VocabularyScores(settings.logits, settings.raw_logits)
+    if not settings.looks_at_scores and not shapers and not draw and row.steered is None:
         return None
     return RowSampler(row, shapers, draw, recorder, device)

@@ -73,6 +73,7 @@ def _needed(request: Asked) -> Capabilities:
         needed = {Capability.REGEX}
     asked = {
         Capability.LOGPROBS: request.options.get(ModelOption.LOGPROBS),
+        Capability.LOGITS: any(map(request.options.get, (ModelOption.LOGITS, ModelOption.RAW_LOGITS))),
         Capability.THINKING: request.options.get(ModelOption.THINKING),
         Capability.SEED: request.options.get(ModelOption.SEED) is not None,
     }

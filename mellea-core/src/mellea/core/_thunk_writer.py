@@ -118,6 +118,10 @@ class ThunkWriter:
             output.raw = chunk.raw
         self._refusal += chunk.refusal
         self._logprobs += chunk.logprobs
+        if chunk.logits is not None:
+            output.generation.logits = chunk.logits
+        if chunk.raw_logits is not None:
+            output.generation.raw_logits = chunk.raw_logits
         if chunk.thinking:
             output.thinking.append(chunk.thinking)
             if self._reasoning is not None:

@@ -312,6 +312,8 @@ async def complete(
                 finish_reasons=(completion.finish_reason,) if completion.finish_reason else None,
                 unenforced=unenforced(backend, schema),
                 logprobs=with_alternatives(completion.logprobs, options.get(ModelOption.LOGPROBS)),
+                logits=completion.logits,
+                raw_logits=completion.raw_logits,
             ),
         )
         for span, completion in zip(spans, completions, strict=True)

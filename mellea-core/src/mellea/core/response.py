@@ -99,6 +99,9 @@ class Chunk:
         refusal: The next piece of the words with which the model refuses to answer.
         logprobs: The tokens of the piece with their log-probabilities, where they were asked for.
         tool_calls: The next pieces of tool calls.
+        logits: The scores of the whole vocabulary by which the answer's tokens were drawn, of shape (tokens,
+            vocabulary), in single precision, where they were asked for; all of them in one piece.
+        raw_logits: The same as the model gave them.
 
     Raises:
         TypeError: A part is of another type than this says.
@@ -115,6 +118,8 @@ class Chunk:
     refusal: str = ""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     tool_calls: tuple[ToolCallFragment, ...] = ()
+    logits: Any = field(default=None, repr=False, eq=False)
+    raw_logits: Any = field(default=None, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         if self.tool_calls != () and not _are_fragments(self.tool_calls):
@@ -137,12 +142,14 @@ def _are_fragments(parts: Any) -> bool:
 
 @frozen
 class Completion:
-    """The completion of one prompt."""
+    """The completion of one prompt; its parts are those of a ``Chunk``."""
 
     text: str
     finish_reason: str | None = None
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+    logits: Any = field(default=None, repr=False, eq=False)
+    raw_logits: Any = field(default=None, repr=False, eq=False)
 
     @classmethod
     def joined(cls, chunks: Iterable[Chunk]) -> Self:

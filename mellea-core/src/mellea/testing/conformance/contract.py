@@ -32,6 +32,8 @@ REACHING = {
     ModelOption.STOP_SEQUENCES: (["ZEBRA"], "ZEBRA"),
 }
 """Options with a value each, and what of it must be seen in the request."""
+UNSUPPORTED = {ModelOption.LOGITS: True, ModelOption.CONTEXT_WINDOW: 4096, ModelOption.THINKING: True}
+"""Options with a value each, one of which hardly any backend knows."""
 
 
 class ContractTests(BackendUnderTest):
@@ -151,9 +153,10 @@ class ContractTests(BackendUnderTest):
         """With strict_options, an option that cannot be honoured is refused before anything is sent."""
         provider.play(Answer(HELLO))
         m = self.open(strict_options=True)
+        option = next(option for option in UNSUPPORTED if option not in m.backend.options.names)
 
         with pytest.raises(UnsupportedOptionError):
-            m.chat("Hi.", model_options={ModelOption.LOGITS: True})
+            m.chat("Hi.", model_options={option: UNSUPPORTED[option]})
         assert provider.requests == []
 
     @term("contract", shows=Capability.RAW, plays=["raw"])

@@ -193,6 +193,17 @@ class LiveTests(BackendUnderTest):
         assert {len(one.alternatives) for one in said} == {2}
         assert [one.alternatives[0].token for one in said] == [one.token for one in said]
 
+    @term("live", shows=Capability.LOGITS)
+    @on_both_ways
+    def test_scores_of_the_vocabulary_are_those_of_the_text(self, stream: bool) -> None:
+        """There is a row of scores for each token, and greedy tokens are the likeliest by both kinds."""
+        asked = {ModelOption.LOGITS: True, ModelOption.RAW_LOGITS: True, ModelOption.TEMPERATURE: 0}
+        known = self.answered("Name a colour.", asked, stream=stream).generation
+
+        assert known.logits.shape == known.raw_logits.shape
+        assert len(known.logits) == known.usage.completion_tokens
+        assert known.logits.argmax(1).tolist() == known.raw_logits.argmax(1).tolist()
+
     @term("live", shows=Capability.TOKEN_COUNT)
     def test_counted_tokens_are_those_that_are_read(self) -> None:
         """What it counts of a conversation is what the provider counts of the prompt."""
