@@ -56,7 +56,6 @@ class Bench:
 
     def ways(self, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
         """Yield what each way makes of a task."""
-        self.time_pattern(task)  # first, since a plan that was made is kept
         once = RejectionSamplingStrategy(loop_budget=1)
         drawn = [self.instruct(task, number, once, steered=False, draw=draw).chosen for draw in range(CALLS)]
         best = max(drawn, key=lambda attempt: attempt.rank)
@@ -73,7 +72,6 @@ class Bench:
 
     def once(self, task: Task, number: int) -> Iterator[tuple[str, Outcome]]:
         """Yield what a free call and the steered ways make of a task."""
-        self.time_pattern(task)  # first, since a plan that was made is kept
         free = self.instruct(task, number, RejectionSamplingStrategy(loop_budget=1), steered=False)
         yield FREE_ONCE, _outcome(task, free.attempts, free.attempts[0])
         yield from self.steered(task, number)
@@ -131,6 +129,12 @@ def rows(plan: Plan) -> Iterator[Row]:
         start_session("openai", server.model_id, base_url=server.base_url, api_key="none") as session,
     ):
         bench = Bench(session)
+        plan_of(
+            next(task for task in TASKS if not task.held_out)
+        )  # the first one imports what plans are made of
+        for task in TASKS:
+            if task.held_out:  # before the calls, since a plan that was made is kept
+                bench.time_pattern(task)
         for number, task in enumerate(tasks):
             for name, outcome in (bench.once if plan.quick else bench.ways)(task, number):
                 ways.setdefault(name, []).append(outcome)

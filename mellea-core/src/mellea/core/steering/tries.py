@@ -44,16 +44,17 @@ def word_without(spelling: Spelling, avoided: Iterable[str] = ()) -> Node:
 @lru_cache(64)
 def word_among(words: frozenset[str]) -> Node:
     """Return these words and no others, those that begin alike written together."""
-    return _among(sorted(words))
+    return _among(tuple(sorted(words)))
 
 
-def _among(words: list[str]) -> Node:
+@lru_cache(4096)
+def _among(words: tuple[str, ...]) -> Node:
     """Return the endings of words in alphabetical order that begin alike."""
     options: list[Node] = []
     single = ""
     for initial, group in groupby((word for word in words if word), key=itemgetter(0)):
-        endings = [word[1:] for word in group]
-        if endings == [""]:
+        endings = tuple(word[1:] for word in group)
+        if endings == ("",):
             single += initial
         elif len(endings) == 1:
             options.append(Literal(initial + endings[0]))
