@@ -103,8 +103,9 @@ def test_page_on_local_models_runs_on_the_embedded_model(no_settings, embedded_m
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert lines[:2] == ["3 answers", "True True True"]
     assert lines[2].endswith("True True")
-    assert lines[3:6:2] == ["['polite']", "True 0 True"]
-    assert "too few answers to learn from: 1 accepted answer in 1 call. It takes 20" in lines[4]
+    assert lines[3] == "True 49152"
+    assert lines[4:7:2] == ["['polite']", "True 0 True"]
+    assert "too few answers to learn from: 1 accepted answer in 1 call. It takes 20" in lines[5]
 
 
 def test_every_page_is_in_the_navigation():

@@ -474,4 +474,5 @@ def test_engine_of_a_closed_backend_is_passed_over(seen, caplog):
         for backend in (gone, there):
             MelleaSession(backend).chat("Hello?")
         assert seen.total("mellea.engine.written_tokens") == 12
-    assert not caplog.records  # OpenTelemetry logs what a callback raises
+    logged = [record for record in caplog.records if record.name.startswith("opentelemetry")]
+    assert not logged  # as it does what a callback raises
