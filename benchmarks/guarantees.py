@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import re
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from mellea.core import ChatRequest, Message, OutputSchema
 from mellea.core.errors import LimitTooSmallError
 from mellea.core.quote import Quote
 from mellea.core.schema_check import misfit
+from mellea.evaluation import wilson_interval
 from mellea_hf import LocalHFBackend
 from mellea_hf._engine import engine
 from mellea_hf.weights import DEFAULT_MODEL_ID, load
@@ -129,7 +129,7 @@ async def _quotes(backend: LocalHFBackend, passages: int) -> Row:
     for_each = [(text, word, seed) for seed, (text, word) in enumerate(asked)]
     kept = sum(await _all([lambda given=given: held(*given) for given in for_each]))
     loose = sum(await _all([lambda given=given: free(*given) for given in for_each]))
-    low, high = _interval(loose, len(asked))
+    low, high = wilson_interval(loose, len(asked))
     note = f"free: {loose} of {len(asked)} ({low:.0%} to {high:.0%})"
     return Row("quotes word for word", kept, len(asked), "quotes", bound=1, at_least=True, note=note)
 
@@ -151,11 +151,3 @@ def _words(text: str) -> list[str]:
     """Return the longest words of a text."""
     words = dict.fromkeys(re.findall(r"[a-z]{4,}", text))
     return sorted(words, key=len, reverse=True)[:_ASKED_OF_EACH]
-
-
-def _interval(successes: int, number: int) -> tuple[float, float]:
-    """Return the 95% interval of a share, by Wilson's method."""
-    share, z = successes / number, 1.96
-    middle = share + z * z / (2 * number)
-    spread = z * math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))
-    return (middle - spread) / (1 + z * z / number), (middle + spread) / (1 + z * z / number)

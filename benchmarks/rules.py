@@ -7,7 +7,6 @@ not break off.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -43,6 +42,7 @@ from mellea.core.steering import (
     Words,
     steer,
 )
+from mellea.evaluation import wilson_interval
 from mellea.stdlib.requirements import simple_validate
 
 __all__ = ["FORMS", "Outcome", "clean", "interval", "plan_of", "requirements_of", "shares"]
@@ -188,10 +188,8 @@ def interval(hits: int, total: int) -> str:
     """Return the 95% interval of a share (Wilson, 1927), in per cent."""
     if not total:
         return ""
-    share, z = hits / total, 1.96
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return f"{100 * (middle - half):.0f} to {100 * (middle + half):.0f}%"
+    low, high = wilson_interval(hits, total)
+    return f"{100 * low:.0f} to {100 * high:.0f}%"
 
 
 def shares(
