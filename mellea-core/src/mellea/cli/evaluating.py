@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mellea.cli.reporting import print_finding
 from mellea.core.billing import Spent
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
@@ -60,10 +61,7 @@ def evaluate(arguments: Namespace) -> int:
         write_text(arguments.html, report.to_html())
     if arguments.output_path:
         _write(arguments.output_path, arguments.output_format, report)
-    if arguments.json:
-        print(report.to_json())
-    else:
-        report.show()
+    print_finding(report, as_json=arguments.json)
     return status or _status(report, arguments.at_least)
 
 
@@ -99,10 +97,7 @@ def compare(arguments: Namespace) -> int:
     _end_progress()
     if arguments.html:
         write_text(arguments.html, found.to_html())
-    if arguments.json:
-        print(found.to_json())
-    else:
-        found.show()
+    print_finding(found, as_json=arguments.json)
     return status or (0 if found.is_decided else 1)
 
 

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from typing import Any
 
+from mellea.cli.reporting import print_finding
 from mellea.core.budget import Budget
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
@@ -60,10 +61,7 @@ def _with_tasks(arguments: Namespace) -> int:
         found.save(arguments.output_path)
     if arguments.html and found.comparison is not None:
         write_text(arguments.html, found.comparison.to_html())
-    if arguments.json:
-        print(found.to_json())
-    else:
-        found.show()
+    print_finding(found, as_json=arguments.json)
     if found.is_better:
         print(
             f"Written to {arguments.output_path}; a program takes it with @load_prompts(...).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
+from mellea.cli.reporting import print_finding
 from mellea.core.training import TrainingSettings
 from mellea.improving.adapters import train_adapter as train
 
@@ -29,10 +30,7 @@ def train_adapter(arguments: Namespace) -> int:
         error=arguments.error / 100,
         max_tokens=arguments.max_tokens,
     )
-    if arguments.json:
-        print(found.to_json())
-    else:
-        found.show()
+    print_finding(found, as_json=arguments.json)
     if found.is_better:
         print(
             f"Written to {arguments.output_path}; LocalHFBackend(adapters=[{arguments.output_path!r}]) takes "

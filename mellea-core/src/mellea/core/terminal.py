@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import Protocol
 
-__all__ = ["Writable", "has_colours", "in_signs_of", "is_terminal", "terminal_width", "visible"]
+__all__ = ["Writable", "has_colours", "in_signs_of", "is_terminal", "print_to", "terminal_width", "visible"]
 
 _STEERING = r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _STEERING_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -43,6 +44,17 @@ def in_signs_of(file: object, text: str) -> str:
     except UnicodeEncodeError:
         return text.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
     return text
+
+
+def print_to(file: Writable | None, text: str) -> None:
+    """Print a text, in signs that the file can show.
+
+    Args:
+        file: Where to; None for the standard output.
+        text: The text.
+    """
+    target = sys.stdout if file is None else file
+    target.write(f"{in_signs_of(target, text)}\n")
 
 
 def is_terminal(file: object) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from mellea.core.errors import UsageError
 from mellea.core.pages import page_template
-from mellea.core.terminal import Writable, has_colours, in_signs_of, terminal_width, visible
+from mellea.core.terminal import Writable, has_colours, print_to, terminal_width, visible
 
 __all__ = ["as_html", "as_tree", "duration", "print_tree", "read_trace", "write_text"]
 
@@ -105,7 +105,7 @@ def print_tree(trace: Mapping[str, Any], file: Writable | None = None) -> None:
     tree = as_tree(trace, terminal_width(target, _WIDTH + 4))
     if has_colours(target):
         tree = "\n".join(map(_coloured, tree.splitlines()))
-    target.write(f"{in_signs_of(target, tree)}\n")
+    print_to(target, tree)
 
 
 def _coloured(line: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from mellea.core.billing import Spent
-from mellea.core.terminal import Writable, in_signs_of, visible
+from mellea.core.terminal import Writable, print_to, visible
 from mellea.core.trace import write_text
 from mellea.evaluation.findings import Result, counted, failing_sides, in_words
 from mellea.evaluation.outcomes import Pair, Scoring, Summary, summarised
@@ -173,8 +172,7 @@ class Comparison:
         Args:
             file: Where to; by default the standard output.
         """
-        target = sys.stdout if file is None else file
-        target.write(f"{in_signs_of(target, self.table())}\n")
+        print_to(file, self.table())
 
 
 def _row(side: Summary) -> tuple[str, ...]:

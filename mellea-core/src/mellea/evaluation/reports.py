@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from attrs import field, frozen
 
 from mellea.core.billing import Spent
 from mellea.core.pages import page_template
-from mellea.core.terminal import Writable, in_signs_of, visible
+from mellea.core.terminal import Writable, print_to, visible
 from mellea.core.trace import write_text
 from mellea.evaluation.outcomes import Outcome, Rate, Summary, summarised
 
@@ -135,8 +134,7 @@ class Report:
         Args:
             file: Where to; by default the standard output.
         """
-        target = sys.stdout if file is None else file
-        target.write(f"{in_signs_of(target, self.table())}\n")
+        print_to(file, self.table())
 
 
 def as_percent(rate: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +11,7 @@ from attrs import field, frozen
 
 from mellea.core.billing import Spent
 from mellea.core.errors import UsageError
-from mellea.core.terminal import Writable, in_signs_of, visible
+from mellea.core.terminal import Writable, print_to, visible
 from mellea.evaluation.comparison import Comparison
 from mellea.evaluation.reports import price_in_words
 from mellea.stdlib.prompts import Prompts
@@ -112,5 +111,4 @@ class Improvement:
         Args:
             file: Where to; by default the standard output.
         """
-        target = sys.stdout if file is None else file
-        target.write(f"{in_signs_of(target, self.text())}\n")
+        print_to(file, self.text())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from mellea.core.adapter import Adapter
-from mellea.core.terminal import Writable, in_signs_of, visible
+from mellea.core.terminal import Writable, print_to, visible
 from mellea.core.training import TrainingRun
 from mellea.evaluation.comparison import Comparison
 from mellea.evaluation.findings import counted
@@ -99,8 +98,7 @@ class TrainedAdapter:
         Args:
             file: Where to; by default the standard output.
         """
-        target = sys.stdout if file is None else file
-        target.write(f"{in_signs_of(target, self.text())}\n")
+        print_to(file, self.text())
 
 
 def _likelier(found: Likelihoods | None) -> str:
