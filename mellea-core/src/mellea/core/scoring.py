@@ -13,9 +13,10 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core.adapter import adapter_of
-from mellea.core.errors import CapabilityError, UsageError
+from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.model_api import ModelAPI
+from mellea.core.optional_contracts import missing_contract, translated_errors
 from mellea.core.options import ModelOption
 
 __all__ = ["Score", "ScoreRequest", "ScoringAPI", "score"]
@@ -89,24 +90,11 @@ async def score(
         MelleaError: The backend failed.
     """
     if not isinstance(backend, ScoringAPI):
-        raise CapabilityError(
-            f"Backend {backend.described()} cannot score: {type(backend).__name__} is no ScoringAPI; "
-            "nothing was sent.",
-            missing="score",
-            hint="Choose one that can, such as 'hf'.",
-            backend=backend.provider,
-            model_id=backend.model_id,
-        )
+        raise missing_contract(backend, ScoringAPI, "score", "nothing was sent")
     if not all(continuations):
         raise UsageError("An empty text continues nothing.", hint="Leave it out.", backend=backend.provider)
     asked = prefix if isinstance(prefix, str) else tuple(prefix)
     named = adapter_of(backend, {ModelOption.ADAPTER: adapter})
     request = ScoreRequest(backend.model_id, asked, tuple(continuations), options, named)
-    try:
+    with translated_errors(backend):
         return await backend.score(request)
-    except Exception as error:
-        from mellea.core._failures import in_our_words  # noqa: PLC0415  only failures need it
-
-        if (ours := in_our_words(backend, error)) is error:
-            raise
-        raise ours from error

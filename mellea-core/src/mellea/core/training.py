@@ -14,9 +14,10 @@ from typing import Any
 from attrs import field, frozen
 
 from mellea.core.adapter import Adapter
-from mellea.core.errors import CapabilityError, UsageError
+from mellea.core.errors import UsageError
 from mellea.core.message import Message
 from mellea.core.model_api import ModelAPI
+from mellea.core.optional_contracts import missing_contract, translated_errors
 
 __all__ = ["TrainingAPI", "TrainingExample", "TrainingRun", "TrainingSettings", "train"]
 
@@ -137,14 +138,7 @@ async def train(
         MelleaError: The training failed.
     """
     if not isinstance(backend, TrainingAPI):
-        raise CapabilityError(
-            f"Backend {backend.described()} cannot train: {type(backend).__name__} is no TrainingAPI; "
-            "nothing was computed.",
-            missing="train",
-            hint="Choose one that can, such as 'hf'.",
-            backend=backend.provider,
-            model_id=backend.model_id,
-        )
+        raise missing_contract(backend, TrainingAPI, "train", "nothing was computed")
     if not examples or not all(example.messages and example.answer for example in examples):
         raise UsageError(
             "There is nothing to learn: an example without an answer, or no example at all.",
@@ -155,13 +149,7 @@ async def train(
         raise UsageError(
             f"Adapter {adapter.name!r} has no folder to be written into.", hint="Name one that exists."
         )
-    try:
+    with translated_errors(backend):
         run = await backend.train_adapter(adapter, examples, settings or TrainingSettings())
-    except Exception as error:
-        from mellea.core._failures import in_our_words  # noqa: PLC0415  only failures need it
-
-        if (ours := in_our_words(backend, error)) is error:
-            raise
-        raise ours from error
     adapter.save()
     return run
