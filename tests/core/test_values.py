@@ -64,6 +64,12 @@ def test_pieces_join_to_a_completion():
     assert Completion.joined([]) == Completion("")
 
 
+def test_joined_completion_has_the_scores_of_its_pieces():
+    raw, drawn = object(), object()
+    joined = Completion.joined([Chunk("x"), Chunk(logits=drawn, raw_logits=raw)])
+    assert (joined.logits, joined.raw_logits) == (drawn, raw)
+
+
 def test_message_reads_its_answer_as_an_assistant_message():
     assert Message("user", "hi").parse(ModelOutputThunk("hello")) == Message("assistant", "hello")
 

@@ -160,6 +160,8 @@ class Completion:
             next((chunk.finish_reason for chunk in reversed(said) if chunk.finish_reason), None),
             next((chunk.usage for chunk in reversed(said) if chunk.usage), None),
             tuple(logprob for chunk in said for logprob in chunk.logprobs),
+            next((chunk.logits for chunk in said if chunk.logits is not None), None),
+            next((chunk.raw_logits for chunk in said if chunk.raw_logits is not None), None),
         )
 
 
