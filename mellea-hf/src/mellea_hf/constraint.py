@@ -60,7 +60,7 @@ class Constraints:
             tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=sorted(end_tokens)
         )
         self._end_tokens = end_tokens
-        self._compiled: OrderedDict[str, _Compiled] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, str], _Compiled] = OrderedDict()
         self._exits: Exits | None = None
         self._lock = threading.Lock()
 
@@ -94,23 +94,11 @@ class Constraints:
         ]
 
     def _get(self, schema: OutputSchema, dialect: SchemaDialect) -> _Compiled:
-        grammar = next((form.text for form in schema.forms if isinstance(form, LarkGrammar)), None)
-        try:
-            said = None if grammar or schema.plain_pattern else schema.in_dialect(dialect).schema
-            key = grammar or schema.plain_pattern or json.dumps(said)
-        except (TypeError, ValueError) as error:
-            raise _rejection(error) from error
+        key = _wanted(schema, dialect)
         with self._lock:
             compiled = self._compiled.get(key)
             if compiled is None:
-                if grammar:
-                    matcher = self._matcher(LLMatcher.grammar_from_lark(grammar))
-                    home = self._home(matcher, [])
-                else:
-                    matcher = self._compile(key, is_pattern=said is None)
-                    least = least_texts(said) if said is not None else filter(None, [least_match(key)])
-                    home = self._home(matcher, least)
-                compiled = self._compiled[key] = _Compiled(matcher, home)
+                compiled = self._compiled[key] = self._compile(*key)
             self._compiled.move_to_end(key)
             while len(self._compiled) > _KEPT:
                 self._compiled.popitem(last=False)
@@ -128,26 +116,50 @@ class Constraints:
         home = WayHome(self._exits, list(texts))
         return home if home.find(matcher.deep_copy()) else None
 
-    def _compile(self, schema: str, *, is_pattern: bool) -> Any:
+    def _compile(self, kind: str, text: str) -> _Compiled:
+        least: Iterable[str] = ()
         try:
-            if is_pattern:  # which llguidance anchors by itself
-                grammar = LLMatcher.grammar_from_regex(schema.removeprefix("^").removesuffix("$"))
-                return self._matcher(grammar)
-            quoting = quote_grammar(json.loads(schema)) if QUOTE_OF in schema else None
-            if quoting is not None:
-                return self._matcher(LLMatcher.grammar_from_lark(quoting))
-            # Free whitespace lets small models write nothing else.
-            schema = json.dumps(without_quotes(json.loads(schema))) if QUOTE_OF in schema else schema
-            grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
+            if kind == "lark":
+                grammar = LLMatcher.grammar_from_lark(text)
+            elif kind == "pattern":  # which llguidance anchors by itself
+                grammar = LLMatcher.grammar_from_regex(text.removeprefix("^").removesuffix("$"))
+                least = filter(None, [least_match(text)])
+            else:
+                grammar, least = _of_schema(text), least_texts(json.loads(text))
         except ValueError as error:
             raise _rejection(error) from error
-        return self._matcher(grammar)
+        matcher = self._matcher(grammar)
+        return _Compiled(matcher, self._home(matcher, least))
 
     def _matcher(self, grammar: str) -> Any:
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise _rejection(matcher.get_error())
         return matcher
+
+
+def _wanted(schema: OutputSchema, dialect: SchemaDialect) -> tuple[str, str]:
+    """Return whether an output is held to a Lark grammar, a pattern or a schema, and the text of that."""
+    for form in schema.forms:
+        if isinstance(form, LarkGrammar):
+            return "lark", form.text
+    try:
+        if schema.plain_pattern:
+            return "pattern", schema.plain_pattern
+        return "schema", json.dumps(schema.in_dialect(dialect).schema)
+    except (TypeError, ValueError) as error:
+        raise _rejection(error) from error
+
+
+def _of_schema(text: str) -> str:
+    """Return llguidance's grammar of a JSON schema, with quotes word for word where it has some."""
+    if QUOTE_OF in text:
+        quoting = quote_grammar(json.loads(text))
+        if quoting is not None:
+            return str(LLMatcher.grammar_from_lark(quoting))
+        text = json.dumps(without_quotes(json.loads(text)))
+    # Free whitespace lets small models write nothing else.
+    return str(LLMatcher.grammar_from_json_schema(text, defaults={"whitespace_flexible": False}))
 
 
 def _rejection(reason: object) -> RequestRejectedError:

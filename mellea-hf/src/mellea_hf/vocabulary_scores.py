@@ -34,7 +34,7 @@ class VocabularyScores:
     def note_raw(self, scores: torch.Tensor) -> None:
         """Keep the scores of the next token, of shape (vocabulary), before anything changes them."""
         if self.wants_raw:
-            self._raw.append(scores.float().cpu().clone())
+            self._raw.append(scores.to("cpu", torch.float32, copy=True))
 
     def note(self, ids: torch.Tensor, scores: torch.Tensor, draw: Sequence[Any]) -> None:
         """Keep the scores, of shape (1, vocabulary), that a token was drawn by.
