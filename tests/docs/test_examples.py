@@ -85,6 +85,11 @@ PRINTED = {
         "True 57200 57200",
         "['raise_salary']",
     ],
+    "on_a_cluster": [
+        "40 rows are done, 0 failed.",
+        "It took 3 processes",
+        "with the same journal: 40 rows.\n0 requests were paid for again.",
+    ],
     "optional_result": ["Please send 12 lamps. -> ", "Do you sell lamps? -> None"],
     "own_fix": ["[success: True, attempts: 1, fixed by: Write whole sentences.]"],
     "own_loop": [

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 from mellea.core.errors import UsageError
 from mellea.history import History
@@ -81,11 +82,11 @@ class RayEngine:
             # Not in a thread that ends: Ray's processes end with the thread that starts them.
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         self._journal.begin(None if self._opening.model is None else str(self._opening.model))
-        session = ""
+        session, keeper = "", None
         if isinstance(self._journal, Journal):
             self._journal.flush()
-            session = self._journal.session
-            self._keeper = self._started_keeper(Path(self._journal.path or ""), session)
+            session, keeper = self._journal.session, f"mellea-journal-{uuid4().hex}"
+            self._keeper = self._started_keeper(keeper, Path(self._journal.path or ""), session)
         count = self._count or self._room()
         kind = ray.remote(_Worker).options(
             max_restarts=-1,
@@ -95,7 +96,7 @@ class RayEngine:
         )
         sent = _sendable(self._program)
         self._workers = [
-            kind.remote(sent, self._opening, self._places, self._keeper, session) for _ in range(count)
+            kind.remote(sent, self._opening, self._places, keeper, session) for _ in range(count)
         ]
         try:
             await asyncio.gather(*(worker.ready.remote() for worker in self._workers))
@@ -110,13 +111,18 @@ class RayEngine:
                 self._free.put_nowait(worker)
         return self
 
-    def _started_keeper(self, path: Path, session: str) -> Any:
+    def _started_keeper(self, name: str, path: Path, session: str) -> Any:
         """Start what writes the journal, on this machine."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415  an extra
 
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
         kind = self._ray.remote(_Keeper).options(
-            num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=1000, scheduling_strategy=here
+            name=name,
+            num_cpus=0,
+            max_restarts=-1,
+            max_task_retries=-1,
+            max_concurrency=1000,
+            scheduling_strategy=here,
         )
         return kind.remote(str(path.resolve()), session)
 
@@ -235,17 +241,17 @@ class _Worker:
         program: The program, or its names: with the driver's path, and as it was given.
         opening: What its sessions generate with.
         places: How many rows at the same time.
-        keeper: What writes the journal.
+        keeper: The name of what writes the journal: a handle would not outlive a restart for certain.
         session: The id that its sessions have.
     """
 
-    def __init__(self, program: Any, opening: Opening, places: int, keeper: Any, session: str) -> None:
+    def __init__(self, program: Any, opening: Opening, places: int, keeper: str | None, session: str) -> None:
         if isinstance(program, tuple):
             there = Path(program[0].rpartition(":")[0] or program[0]).exists()
             program = program[0] if there else program[1]
         found = Program.of(program)
         backend = opening.open()[0] if found.takes_session else None
-        self._sink, self._backend = _Sink(keeper), backend
+        self._sink, self._backend = _Sink(None if keeper is None else _ray().get_actor(keeper)), backend
         self._runner = Runner(found, backend, opening, session, Gate(places))
 
     async def ready(self) -> None:
