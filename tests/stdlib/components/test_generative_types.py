@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from mellea.core import OutputParseError, UsageError
 from mellea.stdlib.components.genstub import generative
 from mellea.stdlib.context import SimpleContext
+from mellea.stdlib.requirements import check
 from mellea.testing import ScriptedBackend
 
 if TYPE_CHECKING:
@@ -135,6 +136,17 @@ def test_answer_is_read_as_the_annotated_type(function, answer, value):
 
     assert result == value
     assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(("function", "answer", "value"), CASES)
+def test_check_sees_the_typed_value(function, answer, value):
+    """A text, of all types, was read as JSON once more."""
+    seen = []
+    look = check("look", lambda ctx: seen.append(ctx.last_output().parsed) or True)
+
+    function(SimpleContext(), ScriptedBackend(f'{{"result": {answer}}}'), "x", requirements=[look])
+
+    assert seen == [value]
 
 
 @pytest.mark.parametrize(

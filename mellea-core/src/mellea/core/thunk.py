@@ -322,9 +322,9 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
             self._twin(_output=self._output.copied(text), _parsed_repr=None, _repr_given=False, _parsed=None),
         )
 
-    def with_format(self, schema: OutputSchema) -> Self:
-        """Return a computed copy that is read by another schema."""
-        return self._twin(_schema=schema, _parsed=None)
+    def with_format(self, schema: OutputSchema, parsed: Any = None) -> Self:
+        """Return a computed copy that is read by another schema: as ``parsed``, where that is known."""
+        return self._twin(_schema=schema, _parsed=parsed)
 
     def _twin(self, **changes: Any) -> Self:
         if not self.is_computed():

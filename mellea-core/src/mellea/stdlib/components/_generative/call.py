@@ -329,7 +329,7 @@ class _ValueRequirement(Requirement):
                 False, reason="Not checked, because the answer cannot be read.", skipped=True
             )
         schema = attrs.evolve(self._schema, parser=lambda _: value)
-        shown = output.with_text(text).with_format(schema)
+        shown = output.with_text(text).with_format(schema, value)  # which may be no JSON, or None
         return await self.requirement.validate(
             backend, before.add(shown), format=format, model_options=model_options
         )
