@@ -67,7 +67,7 @@ def test_two_forms_that_contradict_are_named(first, second, turned):
     ("forms", "left", "why"),
     [
         ([Sentences(2, 2), Words(9, 10)], 1, "leave no room"),
-        ([Words(at_least=30), OneOf(["yes", "no"])], 1, "gives the whole text"),
+        ([Words(at_least=30), Matches("[a-z ]+")], 0, "gives the whole text"),
         ([Bullets(2), Numbered(2)], 1, "one list"),
         ([Matches(r"(?=a)\w+")], 0, "question mark"),
         ([Characters(at_most=300)], 0, "stand in"),
@@ -81,6 +81,33 @@ def test_form_that_the_plan_cannot_take_is_left_to_checking_with_a_reason(forms,
 
     assert [outcome.steered for outcome in outcomes] == [index != left for index in range(len(forms))]
     assert why in outcomes[left].why
+
+
+@pytest.mark.parametrize(
+    ("forms", "pattern"),
+    [
+        ([OneOf(["yes", "no"]), Case("upper")], "^(YES|NO)$"),
+        ([Words(2, 2), OneOf(["yes", "it depends", "no"])], "^it depends$"),
+        ([OneOf(["yes", "no"]), OneOf(["no", "never"])], "^no$"),
+        ([OneOf(["Paris", "Rome"]), Characters(at_most=4)], "^Rome$"),
+    ],
+)
+def test_of_a_few_texts_those_are_left_that_have_all_other_forms(forms, pattern):
+    """Each form beside such a one was said to steer, and did not."""
+    steering = steer(forms)
+
+    assert steering.pattern == pattern
+    assert all(outcome.steered for outcome in steering.outcomes)
+
+
+@pytest.mark.parametrize("other", [Words(at_least=30), Contains("sea"), Numbers(1), OneOf(["never"])])
+def test_few_texts_of_which_none_has_another_form_contradict_it(other):
+    few = OneOf(["yes", "no"])
+
+    with pytest.raises(ContradictionError) as caught:
+        steer([Case("lower"), other, few])
+
+    assert {caught.value.first, caught.value.second} == {few, other}
 
 
 def test_nothing_to_steer_has_no_pattern():

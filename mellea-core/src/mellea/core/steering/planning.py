@@ -12,7 +12,7 @@ from mellea.core.steering.alphabet import joined, scripts_in
 from mellea.core.steering.forms import Form
 from mellea.core.steering.guards import Guards, floor_within
 from mellea.core.steering.layout import layout, roomed
-from mellea.core.steering.pattern import anchored
+from mellea.core.steering.pattern import anchored, choice
 from mellea.core.steering.plan import NotSteerableError, TextPlan
 
 __all__ = ["Outcome", "Steering", "steer"]
@@ -186,12 +186,50 @@ def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
         familiar=tuple(dict.fromkeys(words)),
         lines=lines,
     )
-    places = sorted(range(len(forms)), key=lambda place: (forms[place].guides != "", place))
+    few = next((form for form in forms if form.texts), None)
+    if few is not None:
+        return evolve(_chosen(plan, forms, few), prompt=prompt)
+    order = {place: (not form.fills_plan, form.guides != "", place) for place, form in enumerate(forms)}
+    places = sorted(order, key=order.__getitem__)
     try:
         steering = _together(plan, forms, places)
     except NotSteerableError:
         steering = _one_by_one(plan, forms, places)
     return evolve(steering, prompt=prompt)
+
+
+def _chosen(plan: TextPlan, forms: tuple[Form, ...], few: Form) -> Steering:
+    """Return the steering where a form has few texts: by those of them that have the other forms too.
+
+    Raises:
+        ContradictionError: There is none.
+    """
+    cased = [change(text) for change in (str.lower, str.upper, str.title) for text in few.texts]
+
+    def having(some: Iterable[Form], texts: Iterable[str]) -> list[str]:
+        return [text for text in texts if all(form.check(text)[0] for form in some)]
+
+    kept = having(forms, few.texts) or having(forms, cased)
+    plan = plan.edited(few, whole=choice(*dict.fromkeys(kept or few.texts)))
+    if not kept:
+        alone = (form for form in forms if not having([few, form], [*few.texts, *cased]))
+        raise plan.contradiction(next(alone, forms[-1] if forms[-1] is not few else forms[0]), "whole")
+    return Steering(plan, tuple(Outcome(form, True) for form in forms), _written(plan))
+
+
+def _edited(plan: TextPlan, form: Form) -> TextPlan:
+    """Return the plan with what a form settles.
+
+    Raises:
+        NotSteerableError: The plan cannot take it beside those before it.
+        ContradictionError: A form before says the opposite.
+    """
+    if plan.whole is not None:
+        raise NotSteerableError("another form gives the whole text.")
+    edited = form.edit(plan)
+    if edited.whole is not None and plan.owners:
+        raise NotSteerableError("it gives the whole text, and others are asked for beside it.")
+    return edited
 
 
 def _together(plan: TextPlan, forms: tuple[Form, ...], places: list[int]) -> Steering:
@@ -201,7 +239,7 @@ def _together(plan: TextPlan, forms: tuple[Form, ...], places: list[int]) -> Ste
         NotSteerableError: It cannot take one of them.
     """
     for place in places:
-        plan = forms[place].edit(plan)
+        plan = _edited(plan, forms[place])
     outcomes = tuple(Outcome(form, not form.guides, form.guides) for form in forms)
     return Steering(plan, outcomes, _written(plan) if forms else None)
 
@@ -213,7 +251,7 @@ def _one_by_one(plan: TextPlan, forms: tuple[Form, ...], places: list[int]) -> S
     for place in places:
         form = forms[place]
         try:
-            edited = form.edit(plan)
+            edited = _edited(plan, form)
             written = _written(edited)
         except NotSteerableError as error:
             outcomes[place] = Outcome(form, False, error.message.rstrip("."))

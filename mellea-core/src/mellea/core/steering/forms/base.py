@@ -25,6 +25,13 @@ class Form:
     """
     gives_whole: bool = False
     """Whether an engine that holds a text to the form holds it to no other beside it."""
+    fills_plan: bool = False
+    """Whether a plan that takes the form takes no other beside it."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that have the form, in some case or other, where they are few; else nothing."""
+        return ()
 
     def describe(self) -> str:
         """Return the form in words, as an instruction; a form of your own overrides it."""

@@ -10,16 +10,9 @@ from mellea.core.errors import UsageError
 from mellea.core.steering.expressions import node_of
 from mellea.core.steering.forms.base import Form, as_texts, some_text
 from mellea.core.steering.pattern import choice
-from mellea.core.steering.plan import NotSteerableError, TextPlan
+from mellea.core.steering.plan import TextPlan
 
 __all__ = ["Matches", "OneOf"]
-
-
-def _whole(form: Form, plan: TextPlan) -> None:
-    if plan.whole is not None:
-        raise NotSteerableError("another form gives the whole text.")
-    if plan.owners:
-        raise NotSteerableError("it gives the whole text, and others are asked for beside it.")
 
 
 @frozen
@@ -28,11 +21,18 @@ class OneOf(Form):
 
     choices: tuple[str, ...] = field(converter=as_texts)
 
+    fills_plan = True
+
     def __attrs_post_init__(self) -> None:
         if not self.choices:
             raise UsageError("OneOf takes one text or more.", hint='Write it as OneOf(["yes", "no"]).')
         for each in self.choices:
             some_text(each, "OneOf")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts it is one of."""
+        return self.choices
 
     def describe(self) -> str:
         """Return the form in words."""
@@ -48,7 +48,6 @@ class OneOf(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the whole text."""
-        _whole(self, plan)
         return plan.edited(self, whole=choice(*self.choices))
 
 
@@ -58,6 +57,8 @@ class Matches(Form):
 
     expression: str = field()
     description: str = ""
+
+    fills_plan = True
 
     def __attrs_post_init__(self) -> None:
         try:
@@ -81,5 +82,4 @@ class Matches(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the whole text."""
-        _whole(self, plan)
         return plan.edited(self, whole=node_of(self.expression))
