@@ -4,8 +4,8 @@ import pytest
 
 from mellea import ModelOption
 from mellea.core import UsageError
-from mellea.stdlib.requirements import avoids, contains, word_count
-from mellea.stdlib.requirements.forms import Bullets, Quoted, of_form
+from mellea.stdlib.requirements import avoids, contains, fits_schema, word_count
+from mellea.stdlib.requirements.forms import Bullets, MarkdownList, Quoted, Table, of_form
 from mellea.stdlib.sampling import RejectionSamplingStrategy
 
 TASKS = [
@@ -39,3 +39,34 @@ def test_limit_that_is_too_small_is_refused_with_one_that_is_enough(hf):
             requirements=[word_count(at_least=12, at_most=24), contains("bridge")],
             model_options={ModelOption.STEER: True, ModelOption.MAX_NEW_TOKENS: 8},
         )
+
+
+WHOLE = [
+    (
+        "Describe Olivia, who lives in Lisbon.",
+        fits_schema(
+            {
+                "type": "object",
+                "required": ["city"],
+                "properties": {"city": {"type": "string", "maxLength": 20}},
+                "additionalProperties": False,
+            }
+        ),
+    ),
+    ("Name people.", of_form(Table(["name", "city"], 2, 3))),
+    ("Name drinks.", of_form(MarkdownList(2, 3))),
+]
+
+
+@pytest.mark.parametrize(("task", "rule"), WHOLE, ids=["json", "table", "list"])
+def test_texts_that_are_laid_out_as_a_whole_are_so_at_the_first_attempt(hf, task, rule):
+    result = hf.instruct(
+        task,
+        requirements=[rule],
+        strategy=RejectionSamplingStrategy(loop_budget=1),
+        model_options={ModelOption.SEED: 1, ModelOption.STEER: True, ModelOption.MAX_NEW_TOKENS: 256},
+        return_sampling_results=True,
+    )
+
+    assert list(result.steering.values()) == ["steered"]
+    assert result.success, result.value

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from mellea.core import UsageError
+from mellea.core.steering import steer
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.requirements import (
@@ -13,6 +14,7 @@ from mellea.stdlib.requirements import (
     is_markdown_list,
     is_markdown_table,
 )
+from mellea.stdlib.requirements.forms import MarkdownList, Table, of_form
 from mellea.testing import ScriptedBackend
 
 
@@ -51,10 +53,39 @@ async def verdict(requirement, text):
         (is_markdown_table, "| a | b |\n| 1 | 2 |", False),
         (is_markdown_table, "| a | b |\n|---|---|\n| 1 |", False),
         (is_markdown_table, "text", False),
+        (of_form(Table(["a", "b"])), "| a | b |\n|---|---|\n| 1 | 2 |", True),
+        (of_form(Table(["b", "a"])), "| a | b |\n|---|---|\n| 1 | 2 |", False),
+        (of_form(Table(3)), "| a | b |\n|---|---|\n| 1 | 2 |", False),
+        (of_form(Table(2, at_least=2)), "| a | b |\n|---|---|\n| 1 | 2 |", False),
+        (of_form(MarkdownList(2, 3)), "- one\n- two", True),
+        (of_form(MarkdownList(2, 3)), "- one", False),
     ],
 )
 async def test_verdict(requirement, text, met):
     assert (await verdict(requirement, text)).result is met
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Table([]),
+        lambda: Table(["a|b"]),
+        lambda: Table(0),
+        lambda: Table(at_least=3, at_most=2),
+        lambda: MarkdownList(at_most=0),
+    ],
+)
+def test_form_that_no_text_can_have_is_an_error(make):
+    with pytest.raises(UsageError):
+        make()
+
+
+@pytest.mark.parametrize("form", [Table(40), Table(at_least=50), MarkdownList(50)])
+def test_form_that_is_too_large_for_a_plan_is_left_to_checking(form):
+    steering = steer([form])
+
+    assert not steering.steers
+    assert "30" in steering.outcomes[0].why
 
 
 async def test_reason_names_what_does_not_fit():

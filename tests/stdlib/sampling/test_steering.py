@@ -9,7 +9,16 @@ from mellea.core import Capability, ModelOption
 from mellea.core.steering import ContradictionError
 from mellea.core.trace import as_tree
 from mellea.stdlib.context import SimpleContext
-from mellea.stdlib.requirements import avoids, contains, one_of, req, simple_validate, word_count
+from mellea.stdlib.requirements import (
+    avoids,
+    contains,
+    fits_schema,
+    is_json,
+    one_of,
+    req,
+    simple_validate,
+    word_count,
+)
 from mellea.stdlib.requirements.forms import BeginsWith, Bullets, Case, explain, of_form
 from mellea.stdlib.sampling import CascadeSamplingStrategy, MultiTurnStrategy, RejectionSamplingStrategy
 from mellea.stdlib.session import MelleaSession
@@ -67,6 +76,42 @@ def test_steering_is_switched_off_by_an_option():
 
     assert backend.requests[0].schema is None
     assert set(result.steering.values()) == {"checked: steering is switched off"}
+
+
+CITY = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "sent"), [(fits_schema(CITY), CITY), (is_json(), None)], ids=["schema", "any"]
+)
+def test_json_steers_by_its_schema_and_stays_text(rule, sent):
+    backend = ScriptedBackend('{"name": "Rome"}', capabilities=STEERABLE)
+
+    result = instruct(backend, [rule, avoids("leaves")])
+
+    assert list(result.steering.values()) == ["steered", "checked: JSON gives the whole text"]
+    schema = backend.requests[0].schema.json_schema
+    assert schema == (sent or {"anyOf": [{"type": "object"}, {"type": "array"}]})
+    assert result.result.parsed == str(result.result) == '{"name": "Rome"}'
+
+
+@pytest.mark.parametrize(
+    ("rule", "capabilities", "options", "why"),
+    [
+        (fits_schema(CITY), [], {}, "backend 'scripted' keeps no schemas"),
+        (fits_schema(CITY).unsteered(), STEERABLE, {}, "steering is switched off for it"),
+        (fits_schema(CITY), STEERABLE, {"steer": False}, "steering is switched off"),
+        (fits_schema(CITY), STEERABLE, {"format": CITY}, "the call has a format of its own"),
+    ],
+)
+def test_json_that_does_not_steer_is_checked(rule, capabilities, options, why):
+    backend = ScriptedBackend('{"name": "Rome"}', capabilities=capabilities)
+
+    result = instruct(backend, [rule], **options)
+
+    assert list(result.steering.values()) == [f"checked: {why}"]
+    assert (backend.requests[0].schema is not None) == ("format" in options)
+    assert result.success
 
 
 def test_requirements_without_a_form_are_checked_as_ever():

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mellea.core.errors import UsageError
+from mellea.core.json_form import Json
 from mellea.core.requirement import Requirement
 from mellea.core.steering import forms, steer
 from mellea.core.steering.forms import *  # noqa: F403  the forms are public here too
 from mellea.core.steering.forms import Form
 from mellea.stdlib.requirements.requirement import simple_validate
 
-__all__ = ["explain", "of_form"]
+__all__ = ["Json", "explain", "of_form"]
 __all__ += forms.__all__
 
 

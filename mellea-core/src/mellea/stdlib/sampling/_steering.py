@@ -24,7 +24,8 @@ from mellea.core.text_pattern import TextPattern
 from mellea.stdlib.sampling._request import SamplingRequest
 
 if TYPE_CHECKING:
-    from mellea.core.steering import Steering
+    from mellea.core.json_form import Json
+    from mellea.core.steering import Form, Steering
 
 __all__ = ["SteeringReport", "as_it_went", "fates_of", "steer_config", "steer_request", "steering_of"]
 
@@ -109,6 +110,11 @@ async def steer_config(
     if obstacle:
         fate = f"checked: {obstacle}"
         return config, SteeringReport({each.name: fate for each in formed}, None, unformed)
+    from mellea.core.json_form import Json  # noqa: PLC0415  few programs steer
+
+    as_json = next((form for form in _forms(formed) if isinstance(form, Json)), None)
+    if as_json is not None:
+        return await _steer_json(as_json, formed, unformed, backend, config)
     steering = await steering_of(action, formed, backend)
     steering = await _held(steering, backend, merged)
     obstacle = "" if steering.held else await _obstacle_there(backend, merged, steering)
@@ -128,7 +134,12 @@ async def steering_of(action: Span, formed: Iterable[Requirement], backend: Back
     prompt = await _prompt_of(action, backend)
     from mellea.core.steering import steer  # noqa: PLC0415  few programs steer
 
-    return steer([form for each in formed if each.steer for form in each.forms], prompt)
+    return steer(_forms(formed), prompt)
+
+
+def _forms(requirements: Iterable[Requirement]) -> list[Form]:
+    """Return the forms of the requirements that may steer."""
+    return [form for each in requirements if each.steer for form in each.forms]
 
 
 def fates_of(attempts: Sequence[Attempt[Any]], chosen: int) -> Mapping[str, str]:
@@ -180,6 +191,27 @@ def _is_latin(steering: Steering) -> bool:
 
     said = " ".join([steering.prompt, *(outcome.form.describe() for outcome in steering.outcomes)])
     return {steering.plan.script.name, *(each.name for each in scripts_in(said))} <= _LATIN
+
+
+async def _steer_json(
+    form: Json,
+    formed: Sequence[Requirement],
+    unformed: tuple[str, ...],
+    backend: Backend,
+    config: GenerateConfig,
+) -> tuple[GenerateConfig, SteeringReport]:
+    """Return how to generate a text that is held to JSON, and to no other form beside it."""
+    missing = not await backend.supports(Capability.JSON_SCHEMA)
+    outcomes = {}
+    for each in formed:
+        why = "JSON gives the whole text" if any(other != form for other in each.forms) else ""
+        if missing:
+            why = f"backend {backend.provider!r} keeps no schemas"
+        if not each.steer:
+            why = "steering is switched off for it"
+        outcomes[each.name] = f"checked: {why}" if why else "steered"
+    held = config if missing else evolve(config, format=form.held)
+    return held, SteeringReport(outcomes, None, unformed)
 
 
 async def _steer_fields(

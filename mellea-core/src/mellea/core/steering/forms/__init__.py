@@ -14,6 +14,7 @@ from mellea.core.steering.forms.framing import (
     Title,
 )
 from mellea.core.steering.forms.lark import LarkGrammar
+from mellea.core.steering.forms.markdown import MarkdownList, Table
 from mellea.core.steering.forms.wording import (
     Avoids,
     AvoidsCharacters,
@@ -39,6 +40,7 @@ __all__ = [
     "Highlights",
     "InScript",
     "LarkGrammar",
+    "MarkdownList",
     "Matches",
     "Numbered",
     "Numbers",
@@ -48,6 +50,7 @@ __all__ = [
     "Postscript",
     "Quoted",
     "Sentences",
+    "Table",
     "Title",
     "Words",
 ]
