@@ -57,6 +57,7 @@ FORMS = [
     Contains("tea", 1, 1),
     Contains("is all"),
     Avoids(["tea", "is all"]),
+    ~Contains("ea t"),
     AvoidsCharacters(",e"),
     BeginsWith("My dear"),
     EndsWith("That is all."),

@@ -89,7 +89,11 @@ WHOLE = [
     Table(),
     Table(["name", "home town"], 2, 4),
     Table(3, at_least=2),
+    Bullets(2) | Numbered(3),
+    OneOf(["yes", "no"]) | Matches("[0-9]{3}"),
+    ~Words(30, 40),
 ]
+JOINED = [Bullets(2) & Words(at_most=60), Contains("river") & Avoids(["rain"]) & Case("lower")]
 
 
 def mutations(text: str, dice: Random) -> list[str]:
@@ -132,7 +136,7 @@ def broken(texts):
     return cache(lambda form: [text for text in texts if text and not form.check(text)[0]])
 
 
-@pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
+@pytest.mark.parametrize("form", [*FORMS, *WHOLE, *JOINED], ids=str)
 def test_texts_of_a_forms_pattern_have_the_form(form):
     steering = steer([form])
 

@@ -109,7 +109,8 @@ class Requirement(Component[str]):
         self.judge = judge_of(judge)
         self.chunking = resolve_chunking_strategy(chunking)
         self._chunker: Chunker | None = None
-        self.forms = (form,) if not isinstance(form, Sequence) else tuple(form)
+        given = form if isinstance(form, Sequence) else (form,)
+        self.forms = tuple(part for each in given for part in each.parts)
         self.steer = steer and not check_only
 
     about: str | None = None

@@ -13,6 +13,8 @@ _FORMS = "mellea.core.steering.forms"
 if TYPE_CHECKING:
     from mellea.core.steering.decode import TextDecoder
     from mellea.core.steering.forms import (
+        AllOf,
+        AnyOf,
         Avoids,
         AvoidsCharacters,
         BeginsWith,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         LarkGrammar,
         MarkdownList,
         Matches,
+        Not,
         Numbered,
         Numbers,
         OneOf,
@@ -56,6 +59,8 @@ else:
             "TextDecoder": "mellea.core.steering.decode",
             "TextPlan": "mellea.core.steering.plan",
             "steer": "mellea.core.steering.planning",
+            "AllOf": _FORMS,
+            "AnyOf": _FORMS,
             "Avoids": _FORMS,
             "AvoidsCharacters": _FORMS,
             "BeginsWith": _FORMS,
@@ -71,6 +76,7 @@ else:
             "LarkGrammar": _FORMS,
             "MarkdownList": _FORMS,
             "Matches": _FORMS,
+            "Not": _FORMS,
             "Numbered": _FORMS,
             "Numbers": _FORMS,
             "OneOf": _FORMS,
@@ -87,6 +93,8 @@ else:
     )
 
 __all__ = [
+    "AllOf",
+    "AnyOf",
     "Avoids",
     "AvoidsCharacters",
     "BeginsWith",
@@ -105,6 +113,7 @@ __all__ = [
     "LarkGrammar",
     "MarkdownList",
     "Matches",
+    "Not",
     "NotSteerableError",
     "Numbered",
     "Numbers",

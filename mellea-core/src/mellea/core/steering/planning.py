@@ -9,13 +9,16 @@ from functools import lru_cache
 from attrs import evolve, field, frozen
 
 from mellea.core.steering.alphabet import joined, scripts_in
-from mellea.core.steering.forms import Form
+from mellea.core.steering.forms import AnyOf, Form
 from mellea.core.steering.guards import Guards, floor_within
 from mellea.core.steering.layout import layout, roomed
 from mellea.core.steering.pattern import anchored, choice
-from mellea.core.steering.plan import NotSteerableError, TextPlan
+from mellea.core.steering.plan import Bounds, ContradictionError, NotSteerableError, TextPlan
 
 __all__ = ["Outcome", "Steering", "steer"]
+
+_OPTIONS = 4
+"""Most forms of a choice between forms that a pattern takes."""
 
 _ENGLISH = frozenset(
     ["the", "a", "an", "of", "to", "and", "write", "about", "with", "for", "what", "how", "why", "is", "me"]
@@ -189,6 +192,9 @@ def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
     few = next((form for form in forms if form.texts), None)
     if few is not None:
         return evolve(_chosen(plan, forms, few), prompt=prompt)
+    either = next((form for form in forms if isinstance(form, AnyOf)), None)
+    if either is not None:
+        return evolve(_either(forms, either, prompt, lines), prompt=prompt)
     order = {place: (not form.fills_plan, form.guides != "", place) for place, form in enumerate(forms)}
     places = sorted(order, key=order.__getitem__)
     try:
@@ -215,6 +221,43 @@ def _chosen(plan: TextPlan, forms: tuple[Form, ...], few: Form) -> Steering:
         alone = (form for form in forms if not having([few, form], [*few.texts, *cased]))
         raise plan.contradiction(next(alone, forms[-1] if forms[-1] is not few else forms[0]), "whole")
     return Steering(plan, tuple(Outcome(form, True) for form in forms), _written(plan))
+
+
+def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) -> Steering:
+    """Return the steering by the pattern of one form or another, beside all others.
+
+    Raises:
+        ContradictionError: None of them goes with the others.
+    """
+    place = forms.index(either)
+    tried: list[Steering] = []
+    clash: ContradictionError | None = None
+    for option in either.forms[:_OPTIONS]:
+        try:
+            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), prompt, lines))
+        except ContradictionError as error:
+            clash = error
+    if not tried and clash is not None:
+        raise clash
+    held = [each for each in tried if each.outcomes[place].steered and each.pattern is not None]
+    if not held:
+        why = tried[0].outcomes[place].why
+        rest = _steer((*forms[:place], *forms[place + 1 :]), prompt, lines)
+        left = (*rest.outcomes[:place], Outcome(either, False, why), *rest.outcomes[place:])
+        return evolve(rest, outcomes=left)
+    outcomes = tuple(
+        Outcome(form, all(ways), next((each.outcomes[at].why for each in held if each.outcomes[at].why), ""))
+        for at, form in enumerate(forms)
+        for ways in [[each.outcomes[at].steered for each in held]]
+    )
+    rooms = [roomed(each.plan) for each in held]
+    words = Bounds(min(room.least for room in rooms), max(room.top for room in rooms))
+    whole = choice(*(layout(each.plan) for each in held))
+    plan = evolve(held[0].plan, whole=whole, words=words)
+    try:
+        return Steering(plan, outcomes, _written(plan)) if held[1:] else evolve(held[0], outcomes=outcomes)
+    except NotSteerableError:  # the first of them is narrower, and small enough
+        return evolve(held[0], outcomes=outcomes)
 
 
 def _edited(plan: TextPlan, form: Form) -> TextPlan:

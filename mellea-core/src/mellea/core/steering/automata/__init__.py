@@ -32,6 +32,7 @@ from mellea.core.steering.automata.wording import (
     Ending,
     Letters,
     Occurrences,
+    Without,
 )
 from mellea.core.steering.expressions import node_of
 from mellea.core.steering.forms import Form
@@ -64,6 +65,14 @@ def _occurrences(form: known.Contains) -> TextAutomaton:
     if form.at_most is not None and not form.text.isalpha():
         raise NotSteerableError("only a single word can be kept from occurring more often.")
     return Occurrences(form.text, form.at_least, form.at_most)
+
+
+def _lacking(form: known.Not) -> TextAutomaton:
+    lacked = form.form
+    if not isinstance(lacked, known.Contains) or (lacked.at_least, lacked.at_most) != (1, None):
+        raise NotSteerableError("automata keep no such form out.")
+    _spelled(lacked.text)
+    return Without(lacked.text)
 
 
 def _absent(form: known.Avoids) -> TextAutomaton:
@@ -125,6 +134,7 @@ _AUTOMATA: dict[type[Form], Callable[[Any], TextAutomaton]] = {
     known.Characters: lambda form: CharacterCount(form.at_least, form.at_most),
     known.Numbers: lambda form: NumberCount(form.at_least, None if form.at_least else 0),
     known.Contains: _occurrences,
+    known.Not: _lacking,
     known.Avoids: _absent,
     known.AvoidsCharacters: _without,
     known.Case: _cased,

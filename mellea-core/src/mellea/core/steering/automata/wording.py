@@ -7,7 +7,7 @@ from typing import Any
 
 from mellea.core.steering.automata.base import TextAutomaton, is_word
 
-__all__ = ["Absent", "Beginning", "Cased", "Ending", "Letters", "Occurrences"]
+__all__ = ["Absent", "Beginning", "Cased", "Ending", "Letters", "Occurrences", "Without"]
 
 
 class Occurrences(TextAutomaton):
@@ -96,6 +96,31 @@ class Absent(TextAutomaton):
     def rests(self, state: Any) -> bool:
         """Return the same for the end of a token."""
         return bool(not self._complete(state))
+
+
+class Without(TextAutomaton):
+    """Keeps a text out, whatever its case, within words too (Knuth, Morris and Pratt, 1977).
+
+    The state is how many of its characters stand there.
+
+    Args:
+        text: The text.
+    """
+
+    exact = True
+
+    def __init__(self, text: str) -> None:
+        self._text = text.casefold()
+
+    def step(self, state: Any, character: str) -> Hashable | None:
+        """Return how many of its characters stand there; None where it is complete."""
+        for each in character.casefold():
+            seen = self._text[:state] + each
+            sizes = range(len(seen), -1, -1)
+            state = next(size for size in sizes if self._text.startswith(seen[len(seen) - size :]))
+            if state == len(self._text):
+                return None
+        return int(state)
 
 
 class Letters(TextAutomaton):

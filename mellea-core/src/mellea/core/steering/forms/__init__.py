@@ -1,6 +1,6 @@
 """Forms: what language of texts a requirement admits, so that it can steer and not only judge."""
 
-from mellea.core.steering.forms.base import Form
+from mellea.core.steering.forms.base import AllOf, AnyOf, Form, Not
 from mellea.core.steering.forms.choosing import Matches, OneOf
 from mellea.core.steering.forms.counting import Characters, Paragraphs, Sentences, Words
 from mellea.core.steering.forms.framing import (
@@ -27,6 +27,8 @@ from mellea.core.steering.forms.wording import (
 )
 
 __all__ = [
+    "AllOf",
+    "AnyOf",
     "Avoids",
     "AvoidsCharacters",
     "BeginsWith",
@@ -42,6 +44,7 @@ __all__ = [
     "LarkGrammar",
     "MarkdownList",
     "Matches",
+    "Not",
     "Numbered",
     "Numbers",
     "OneOf",

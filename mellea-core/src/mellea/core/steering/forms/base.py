@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from attrs import field, frozen
+
 from mellea.core.errors import UsageError
 from mellea.core.steering.plan import NotSteerableError, TextPlan
 
-__all__ = ["Form", "as_texts", "some_text", "whole_number"]
+__all__ = ["AllOf", "AnyOf", "Form", "Not", "as_texts", "some_text", "whole_number"]
 
 
 class Form:
     """What language of texts a requirement admits.
 
-    A form of your own overrides ``describe`` and ``check``, ``edit`` if a plan can take it, and
-    ``automaton`` if one can read it.
+    Forms are joined by ``&``, ``|`` and ``~``. A form of your own overrides ``describe`` and ``check``,
+    ``edit`` if a plan can take it, and ``automaton`` if one can read it.
     """
 
     guides: str = ""
@@ -32,6 +34,24 @@ class Form:
     def texts(self) -> tuple[str, ...]:
         """All texts that have the form, in some case or other, where they are few; else nothing."""
         return ()
+
+    @property
+    def parts(self) -> tuple[Form, ...]:
+        """The forms that it asks for, each of which must be there: itself, unless it is joined by ``&``."""
+        return (self,)
+
+    def opposite(self) -> Form:
+        """Return the form of the texts that lack this one; a form of your own may know a better one."""
+        return Not(self)
+
+    def __and__(self, other: Form) -> Form:
+        return AllOf((self, other)) if isinstance(other, Form) else NotImplemented
+
+    def __or__(self, other: Form) -> Form:
+        return AnyOf((self, other)) if isinstance(other, Form) else NotImplemented
+
+    def __invert__(self) -> Form:
+        return self.opposite()
 
     def describe(self) -> str:
         """Return the form in words, as an instruction; a form of your own overrides it."""
@@ -71,6 +91,107 @@ class Form:
             NotSteerableError: It has none.
         """
         raise NotSteerableError("it has no automaton.")
+
+
+def _all_of(forms: Iterable[Form]) -> tuple[Form, ...]:
+    return tuple(part for form in forms for part in form.parts)
+
+
+def _any_of(forms: Iterable[Form]) -> tuple[Form, ...]:
+    return tuple(part for form in forms for part in (form.forms if isinstance(form, AnyOf) else (form,)))
+
+
+@frozen
+class AllOf(Form):
+    """Several forms, all of them: ``Words(at_most=30) & Contains("bridge")``.
+
+    Args:
+        forms: The forms.
+    """
+
+    forms: tuple[Form, ...] = field(converter=_all_of)
+
+    @property
+    def parts(self) -> tuple[Form, ...]:
+        """The forms."""
+        return self.forms
+
+    def opposite(self) -> Form:
+        """Return that one of them is not there."""
+        return AnyOf(form.opposite() for form in self.forms)
+
+    def describe(self) -> str:
+        """Return the forms in words."""
+        return " ".join(form.describe() for form in self.forms)
+
+    def check(self, text: str) -> tuple[bool, str]:
+        """Return whether a text has all of them, and what was seen of those that it lacks."""
+        seen = [form.check(text) for form in self.forms]
+        return all(met for met, _ in seen), "; ".join(said for met, said in seen if not met) or "it has all"
+
+    def edit(self, plan: TextPlan) -> TextPlan:
+        """Settle all of them."""
+        for form in self.forms:
+            plan = form.edit(plan)
+        return plan
+
+
+@frozen
+class AnyOf(Form):
+    """Several forms, one of them at least: ``Bullets(3) | Numbered(3)``.
+
+    A call is held to the pattern of one form or the other; those that no plan can take are left out of it.
+
+    Args:
+        forms: The forms.
+    """
+
+    forms: tuple[Form, ...] = field(converter=_any_of)
+
+    def opposite(self) -> Form:
+        """Return that none of them is there."""
+        return AllOf(form.opposite() for form in self.forms)
+
+    def describe(self) -> str:
+        """Return the forms in words."""
+        return "Do one of these: " + " Or: ".join(form.describe() for form in self.forms)
+
+    def check(self, text: str) -> tuple[bool, str]:
+        """Return whether a text has one of them."""
+        seen = [form.check(text) for form in self.forms]
+        return any(met for met, _ in seen), "; ".join(said for _, said in seen)
+
+    def edit(self, plan: TextPlan) -> TextPlan:
+        """Raise an error: a plan is about one of them.
+
+        Raises:
+            NotSteerableError: Always.
+        """
+        raise NotSteerableError("a plan has one choice between forms.")
+
+
+@frozen
+class Not(Form):
+    """A form that is not there. ``~form`` is one, unless the form knows what is there instead.
+
+    Args:
+        form: The form.
+    """
+
+    form: Form
+
+    def opposite(self) -> Form:
+        """Return the form."""
+        return self.form
+
+    def describe(self) -> str:
+        """Return it in words."""
+        return f"This must not be so: {self.form.describe()}"
+
+    def check(self, text: str) -> tuple[bool, str]:
+        """Return whether a text lacks the form."""
+        met, seen = self.form.check(text)
+        return not met, seen
 
 
 def some_text(text: object, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from attrs import field, frozen
 
 from mellea.core.errors import UsageError
-from mellea.core.steering.forms.base import Form, whole_number
+from mellea.core.steering.forms.base import AnyOf, Form, Not, whole_number
 from mellea.core.steering.plan import Bounds, ContradictionError, NotSteerableError, TextPlan
 
 __all__ = ["Characters", "Paragraphs", "Sentences", "Words"]
@@ -55,6 +55,14 @@ class _Counted(Form, ABC):
     def exactly(cls, number: int) -> _Counted:
         """Return the form for one number."""
         return cls(number, number)
+
+    def opposite(self) -> Form:
+        """Return that there are fewer, or more."""
+        others = [type(self)(at_most=self.at_least - 1)] if self.at_least > 1 else []
+        others += [type(self)(at_least=self.at_most + 1)] if self.at_most is not None else []
+        return (
+            Not(self) if not others or self.at_least == 1 else others[0] if not others[1:] else AnyOf(others)
+        )
 
     def describe(self) -> str:
         """Return the form in words."""
