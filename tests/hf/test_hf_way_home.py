@@ -11,6 +11,7 @@ from mellea.core import ModelOption, OutputSchema, SchemaDialect
 from mellea.core.errors import LimitTooSmallError
 from mellea.core.schema_check import misfit
 from mellea_hf.least_text import least_match, least_texts
+from mellea_hf.remainder import Remainder
 
 
 async def outcome(client, case, **options):
@@ -95,6 +96,22 @@ async def test_pattern_of_a_plain_text_is_kept_at_the_limit(tiny_client):
         assert re.fullmatch(pattern, answer.text)
 
 
+@pytest.mark.parametrize("limit", [19, 25, 40, 90])
+async def test_long_text_of_a_pattern_comes_to_its_end_at_the_limit(tiny_client, limit):
+    import re
+
+    pattern = "^(fish|[a-zé€]+)( [a-zé€]+){2,}(, fish){2}\\.$"
+    schema = OutputSchema("text", {"type": "string", "pattern": pattern}, plain_pattern=pattern)
+
+    for seed in range(4):
+        [answer] = await tiny_client.complete(
+            "x", schema=schema, max_new_tokens=limit, do_sample=True, seed=seed
+        )
+
+        assert re.fullmatch(pattern, answer.text)
+        assert answer.finish_reason == "stop"
+
+
 async def test_call_names_the_limit_that_would_do(tiny_backend):
     from mellea import MelleaSession
 
@@ -142,6 +159,42 @@ def test_least_text_of_a_schema(name):
 def test_least_match_of_an_expression():
     assert least_match("^[0-9]{2,4}-(longer|x)?y+$") == "00-y"
     assert least_match("(?=a)b") is None
+
+
+PATTERNS = {
+    "counts": r"^([a-c]{2,4} ){3,5}[x-z]$",
+    "choices": r"^(to be|or not( to be)?|that is (the|a) (question|answer))\.$",
+    "nested": r"^((a|bc){2,3}, ?){2}(d+|é{2}|€)?!$",
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_rest_of_an_expression_completes_what_has_begun(name):
+    import re
+
+    draw = random.Random(1)
+    for _ in range(50):
+        text, rest = "", Remainder.of(PATTERNS[name])
+        while choices := [each for each in "abcdx tobernisqu.,!é€" if rest.after(each).rests]:
+            character = draw.choice(choices)
+            text, rest = text + character, rest.after(character)
+
+            assert re.fullmatch(PATTERNS[name], text + rest.least)
+            assert len(rest.least.encode()) <= rest.enough
+
+
+def test_rest_of_an_expression_is_no_more_than_is_needed():
+    rest = Remainder.of("^one (two|three)+( four)?$")
+
+    assert rest.least == "one two"
+    assert rest.enough == len("one two")
+    assert rest.after("one three").least == ""
+    assert rest.after("one tw").least == "o"
+    assert rest.after("on").after("e f").least is None
+
+
+def test_expression_that_cannot_be_read_leaves_no_rest():
+    assert Remainder.of("(?=a)b") is None
 
 
 def test_way_home_is_known_after_any_tokens(tiny_parts):

@@ -23,8 +23,9 @@ from llguidance.hf import from_tokenizer
 from mellea.core import OutputSchema, ProviderError, RequestRejectedError, SchemaDialect
 from mellea.core.quote import QUOTE_OF
 from mellea.core.steering import LarkGrammar
-from mellea_hf.least_text import least_match, least_texts
+from mellea_hf.least_text import least_texts
 from mellea_hf.quote_grammar import quote_grammar, without_quotes
+from mellea_hf.remainder import Remainder
 from mellea_hf.way_home import Exits, WayHome
 
 __all__ = ["Automaton", "Constraints", "GrammarAutomaton", "HomingAutomaton", "RowConstraint"]
@@ -104,32 +105,35 @@ class Constraints:
                 self._compiled.popitem(last=False)
             return compiled
 
-    def _home(self, matcher: Any, texts: Iterable[str]) -> WayHome | None:
+    def _home(self, matcher: Any, texts: Iterable[str], rest: Remainder | None) -> WayHome | None:
         """Return what knows how an output is completed, or None where it does not see a way.
 
         Args:
             matcher: A matcher that has taken nothing.
             texts: Texts known to be short and whole, if there are some.
+            rest: What the output may be, where an expression says so.
         """
         if self._exits is None:
             self._exits = Exits.of(self._tokenizer, self._end_tokens)
-        home = WayHome(self._exits, list(texts))
+        home = WayHome(self._exits, list(texts), rest)
         return home if home.find(matcher.deep_copy()) else None
 
     def _compile(self, kind: str, text: str) -> _Compiled:
         least: Iterable[str] = ()
+        rest: Remainder | None = None
         try:
             if kind == "lark":
                 grammar = LLMatcher.grammar_from_lark(text)
             elif kind == "pattern":  # which llguidance anchors by itself
                 grammar = LLMatcher.grammar_from_regex(text.removeprefix("^").removesuffix("$"))
-                least = filter(None, [least_match(text)])
+                rest = Remainder.of(text)
+                least = filter(None, [rest.least if rest else None])
             else:
                 grammar, least = _of_schema(text), least_texts(json.loads(text))
         except ValueError as error:
             raise _rejection(error) from error
         matcher = self._matcher(grammar)
-        return _Compiled(matcher, self._home(matcher, least))
+        return _Compiled(matcher, self._home(matcher, least, rest))
 
     def _matcher(self, grammar: str) -> Any:
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
@@ -224,7 +228,7 @@ class GrammarAutomaton:
     @property
     def home(self) -> Sequence[int] | None:
         """Tokens that complete the text; None where no way is known."""
-        return None if self._home is None else self._home.tokens
+        return None if self._home is None else self._home.tokens(self._matcher)
 
     def mask(self, tokens_left: int) -> bytes:
         """Return one byte for each token: 0 where it may not come next."""
@@ -232,8 +236,8 @@ class GrammarAutomaton:
         return mask
 
     def leads_home(self, token: int, tokens_left: int) -> bool:
-        """Tell whether a way home is known behind a token that the mask allows."""
-        if self._home is None:
+        """Tell whether a way home is known, or there is one, behind a token that the mask allows."""
+        if self._home is None or tokens_left >= self._home.enough:
             return True
         after = self._matcher.deep_copy()
         if not after.consume_token(token):
@@ -254,15 +258,16 @@ class GrammarAutomaton:
         """
         seen, self._seen = self._seen, None
         if self._home is not None and seen is not None and seen[0] == token:
-            _, self._matcher, self._home.tokens = seen
+            _, self._matcher, way = seen
+            self._home.took(token, way)
         elif not self._matcher.consume_token(token):
             raise ProviderError(
                 f"Constrained decoding failed: {self._matcher.get_error()}.",
                 hint="Simplify the schema.",
                 backend="hf",
             )
-        elif self._home is not None and self._home.tokens[:1] == [token]:
-            del self._home.tokens[0]
+        elif self._home is not None:
+            self._home.took(token)
 
     def forced(self) -> Sequence[int]:
         """Return the tokens that have to come next."""

@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mellea.core.schema_parts import merged, pointed_at, types_of
-from mellea.core.steering.expressions import node_of
-from mellea.core.steering.pattern import Choice, Letters, Literal, Node, Repeat
-from mellea.core.steering.plan import NotSteerableError
 from mellea_hf.quote_grammar import passages
+from mellea_hf.remainder import Remainder
 
 __all__ = ["least_match", "least_texts"]
 
@@ -58,23 +56,8 @@ def least_texts(schema: Mapping[str, Any]) -> list[str]:
 
 def least_match(expression: str) -> str | None:
     """Return a short text that a regular expression matches as a whole, or None where it cannot be read."""
-    try:
-        return _least_of(node_of(expression))
-    except (NotSteerableError, ValueError, RecursionError):
-        return None
-
-
-def _least_of(node: Node) -> str:
-    if isinstance(node, Literal):
-        return node.text
-    if isinstance(node, Letters):
-        wanted = next((each for each in "a0A " if each in node), None)
-        return wanted if wanted is not None else node.ranges[0][0]
-    if isinstance(node, Choice):
-        return min(map(_least_of, node.options), key=len)
-    if isinstance(node, Repeat):
-        return _least_of(node.node) * node.least
-    return "".join(map(_least_of, node.parts))
+    whole = Remainder.of(expression)
+    return None if whole is None else whole.least
 
 
 def _parts(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -2,14 +2,16 @@
 
 A row carries one such way, its witness. A token is taken only if a way home from there is known within the
 tokens that are left, so that an output is complete at any limit that its first way home fits into. The way
-from before is tried first, then its later parts, then a search over copies of the matcher: tokens that have
-to come, tokens that close what is open, least values of the schema. A search that fails proves nothing; the
-token is then not taken, and the witness stays.
+from before is tried first, then its later parts, then the least text that an expression leaves, then a search
+over copies of the matcher: tokens that have to come, tokens that close what is open, least values of the
+schema. A search that fails proves nothing; the token is then not taken, and the witness stays. An expression
+says how many tokens are enough from wherever an output is: while more are left, no way home is looked for.
 """
 
 from __future__ import annotations
 
 import heapq
+import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import count
@@ -17,6 +19,8 @@ from typing import Any
 
 import numpy as np
 from attrs import field, frozen
+
+from mellea_hf.remainder import Remainder
 
 __all__ = ["Exits", "WayHome"]
 
@@ -110,24 +114,53 @@ class WayHome:
     Args:
         exits: What leads out.
         texts: Texts of which one may complete the whole output or a part of it; the shortest way is taken.
+        rest: What may follow on an empty output, where it is held to an expression.
     """
 
-    def __init__(self, exits: Exits, texts: Sequence[str] = ()) -> None:
+    def __init__(self, exits: Exits, texts: Sequence[str] = (), rest: Remainder | None = None) -> None:
         self._exits = exits
+        self._rest, self._unread = rest, b""
         self._values = sorted(filter(None, map(exits.tokens_of, texts)), key=len)
         ends = {
             text[place:] for text in texts if text[:1] == '"' for place in range(1, min(len(text) - 1, _ENDS))
         }
         self._ends = sorted(filter(None, map(exits.tokens_of, ends)), key=len)
-        self.tokens: list[int] = []
-        """The way home from where the output is."""
+        self._tokens: list[int] | None = None
 
     def copy(self) -> WayHome:
         """Return one for another output of the same kind."""
         twin = object.__new__(WayHome)
         twin._exits, twin._values, twin._ends = self._exits, self._values, self._ends
-        twin.tokens = list(self.tokens)
+        twin._rest, twin._unread, twin._tokens = self._rest, self._unread, self._tokens
         return twin
+
+    @property
+    def enough(self) -> int:
+        """How many tokens complete an output from anywhere; beyond all limits where nothing says so."""
+        return sys.maxsize if self._rest is None else self._rest.enough
+
+    def tokens(self, matcher: Any) -> list[int] | None:
+        """Return a way home from where the output is, or None where none is known.
+
+        Args:
+            matcher: The output's.
+        """
+        if self._tokens is None:
+            self._tokens = self._least(matcher, b"", sys.maxsize)
+        return self._tokens
+
+    def took(self, token: int, way: list[int] | None = None) -> None:
+        """Note that the output goes on with a token.
+
+        Args:
+            token: The token.
+            way: A way home from behind it, if one was looked for.
+        """
+        known, self._tokens = self._tokens, way
+        if way is None and known and known[0] == token:
+            self._tokens = known[1:]
+        if self._rest is not None:
+            self._unread += self._exits.vocabulary.decode_bytes([token])
 
     def find(self, matcher: Any) -> bool:
         """Look for the shortest way home from the beginning; tell whether one is known.
@@ -139,7 +172,7 @@ class WayHome:
         most = min(map(len, ways), default=4096)
         found = self._search(matcher, most - 1, _LOOKS_ON if ways else _LOOKS) if most else None
         ways += [] if found is None else [found]
-        self.tokens = min(ways, key=len, default=[])
+        self._tokens = min(ways, key=len, default=None)
         return bool(ways)
 
     def after(self, matcher: Any, token: int, most: int) -> list[int] | None:
@@ -150,7 +183,7 @@ class WayHome:
             token: The token.
             most: How many tokens the way may have.
         """
-        known = self.tokens
+        known = self._tokens or []
         if known and known[0] == token and len(known) - 1 <= most:
             return known[1:]
         if most >= 0 and matcher.is_accepting():
@@ -159,7 +192,24 @@ class WayHome:
             way = known[skipped:]
             if way and len(way) <= most and self._exits.ends_with(matcher, way):
                 return way
-        return self._search(matcher, most, _LOOKS_ON)
+        least = self._least(matcher, self._exits.vocabulary.decode_bytes([token]), most)
+        return self._search(matcher, most, _LOOKS_ON) if least is None else least
+
+    def _least(self, matcher: Any, data: bytes, most: int) -> list[int] | None:
+        """Return the least way home of at most some tokens that the expression leaves behind some bytes."""
+        if self._rest is None:
+            return None
+        try:
+            self._rest, self._unread = self._rest.after(self._unread.decode()), b""
+        except UnicodeDecodeError:  # a token has ended within a character
+            return None
+        try:
+            text = self._rest.after(data.decode()).least
+        except UnicodeDecodeError:
+            return None
+        way = [] if text is None else list(self._exits.tokens_of(text))
+        fits = text is not None and len(way) <= most and self._exits.ends_with(matcher, way)
+        return way if fits else None
 
     def _search(self, matcher: Any, most: int, looks: int) -> list[int] | None:
         """Return a way home of at most some tokens: the one that turns least from the first choices."""
