@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.foreign_backend import as_backend
@@ -14,13 +16,15 @@ if TYPE_CHECKING:
     from mellea.core.judge import Criterion
     from mellea.core.validation import ValidationResult
 
-__all__ = ["Judge", "ask_judge", "backend_of"]
+__all__ = ["Judge", "ask_judge", "backend_of", "judge_in_force", "judging"]
+
+_in_force: ContextVar[Backend | Judge | None] = ContextVar("mellea_judge", default=None)
 
 
 class Judge(ABC):
     """What judges in a way of its own.
 
-    It stands where a backend may: ``Requirement(..., judge=...)``, and ``judge=`` of a strategy.
+    It stands where a backend may: ``Requirement(..., judge=...)``, ``judge=`` of a strategy and of a session.
     """
 
     backend: Backend | None = None
@@ -52,6 +56,21 @@ def backend_of(judge: Any, default: Any) -> Backend:
     """Return the backend that is asked where ``judge`` judges, and ``default`` would without one."""
     own = judge.backend if isinstance(judge, Judge) else judge
     return as_backend(default if own is None else own)
+
+
+@contextmanager
+def judging(judge: Backend | Judge | None) -> Iterator[None]:
+    """Let a judge judge, in a block, what names none."""
+    token = _in_force.set(judge)
+    try:
+        yield
+    finally:
+        _in_force.reset(token)
+
+
+def judge_in_force() -> Backend | Judge | None:
+    """Return who judges what names no judge: that of the session whose call this is; None for what writes."""
+    return _in_force.get()
 
 
 async def ask_judge(

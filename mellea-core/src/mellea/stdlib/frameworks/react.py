@@ -17,6 +17,7 @@ from mellea.core.errors import UsageError
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hooks import listens
+from mellea.core.judges import backend_of, judge_in_force
 from mellea.core.options import ModelOption
 from mellea.core.requirement import Requirement
 from mellea.core.schema import OutputSchema
@@ -30,6 +31,7 @@ from mellea.stdlib.context.compactor import Compactor, InlineCompactor
 from mellea.stdlib.frameworks._agent_request import AgentRequest
 from mellea.stdlib.frameworks._turns import Turns
 from mellea.stdlib.frameworks.agent_run import AgentRun
+from mellea.stdlib.requirements.validate import judged_by
 from mellea.stdlib.sampling._request import SamplingRequest, requirements_of
 from mellea.stdlib.tools.run import ToolRunner
 
@@ -120,12 +122,13 @@ async def _planned(
     given = config.options.get(ModelOption.TOOL_LOOP)
     chosen = runner or (given if isinstance(given, ToolRunner) else None)
     speaks = await backend.calls_tools(AUTO, with_schema=False)
+    judge = judge_in_force()
     call = SamplingRequest(
         action,
         context,
         backend,
-        backend,
-        requirements,
+        backend_of(judge, backend),
+        judged_by(judge, requirements),
         config,
         rounds=1,
         lanes=1,

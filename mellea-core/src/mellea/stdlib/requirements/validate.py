@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +10,11 @@ from typing import Any
 from mellea.core.backend import Backend
 from mellea.core.context import Context
 from mellea.core.event_loop import gather_or_cancel
-from mellea.core.foreign_backend import as_backend
 from mellea.core.hooks import listens
-from mellea.core.judges import ask_judge
+from mellea.core.judges import Judge, ask_judge, backend_of, judge_in_force
 from mellea.core.requirement import Requirement, ValidationResult
 
-__all__ = ["SPARED", "validate_all", "validated"]
+__all__ = ["SPARED", "judged_by", "validate_all", "validated"]
 
 SPARED = ValidationResult(
     False, reason="Not judged, because a check that costs nothing failed already.", skipped=True
@@ -22,12 +22,30 @@ SPARED = ValidationResult(
 """The verdict of a model that is not asked."""
 
 
+def judged_by(judge: Any, requirements: Sequence[Requirement]) -> tuple[Requirement, ...]:
+    """Return requirements of which a judge in a way of its own judges those that name none."""
+    if not isinstance(judge, Judge):
+        return tuple(requirements)
+    return tuple(
+        requirement
+        if requirement.is_free or requirement.judge is not None
+        else _with_judge(requirement, judge)
+        for requirement in requirements
+    )
+
+
+def _with_judge(requirement: Requirement, judge: Judge) -> Requirement:
+    twin = copy.copy(requirement)
+    twin.judge = judge
+    return twin
+
+
 async def validate_all(
     requirements: Sequence[Requirement],
     ctx: Context,
     backend: Backend,
     *,
-    judge_backend: Backend | None = None,
+    judge_backend: Backend | Judge | None = None,
     spare_judges: bool = True,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
@@ -53,7 +71,7 @@ async def validated(
     ctx: Context,
     backend: Backend,
     *,
-    judge_backend: Backend | None = None,
+    judge_backend: Backend | Judge | None = None,
     spare_judges: bool = True,
     format: Any = None,
     model_options: Mapping[str, Any] | None = None,
@@ -66,7 +84,7 @@ async def validated(
         requirements: What to check.
         ctx: The conversation, up to and with the output.
         backend: Judges, where a requirement names no judge.
-        judge_backend: Judges instead of ``backend``.
+        judge_backend: Judges instead of ``backend``; by default the session's judge, where it has one.
         spare_judges: Whether no model is asked once a free check has failed.
         format: What the output had to look like.
         model_options: Options of the judging calls.
@@ -75,13 +93,14 @@ async def validated(
         UsageError: A requirement can be neither checked nor judged.
         ProviderError: A judge could not be asked.
     """
+    judge = judge_in_force() if judge_backend is None else judge_backend
+    asked = backend_of(judge, backend)
 
     async def check(
         requirements: Sequence[Requirement], model_options: Mapping[str, Any] | None
     ) -> list[ValidationResult]:
-        return await _checked(
-            requirements, ctx, backend, judge_backend or backend, spare_judges, format, model_options
-        )
+        required = judged_by(judge, requirements)
+        return await _checked(required, ctx, backend, asked, spare_judges, format, model_options)
 
     if requirements and listens("validation"):
         from mellea.stdlib.requirements._told import told_check  # noqa: PLC0415  only where somebody listens
@@ -115,7 +134,7 @@ async def _checked(
         verdicts = await _ask_judges(
             [requirements[index] for index in judged],
             ctx,
-            as_backend(judge),
+            judge,
             model_options,
         )
         results.update(zip(judged, verdicts, strict=True))

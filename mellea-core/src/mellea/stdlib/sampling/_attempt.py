@@ -68,6 +68,7 @@ async def judge_attempt(
         call.requirements,
         call.seen_by_validators(begun.action, after, output),
         call.judge,
+        judge_backend=call.judge,
         spare_judges=call.spare_judges,
         format=call.format,
     )

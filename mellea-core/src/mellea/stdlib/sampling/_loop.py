@@ -23,12 +23,13 @@ from mellea.core.errors import MelleaError, ProviderError, RepetitionError, Usag
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hooks import around, listens
-from mellea.core.judges import Judge, backend_of
+from mellea.core.judges import Judge, backend_of, judge_in_force
 from mellea.core.reasoning import looking_after_answers
 from mellea.core.requirement import Requirement, judge_of
 from mellea.core.response import as_usage
 from mellea.core.sampling import Attempt, SamplingResult, SamplingStrategy
 from mellea.core.thunk import ModelOutputThunk
+from mellea.stdlib.requirements.validate import judged_by
 from mellea.stdlib.sampling._attempt import (
     AttemptStart,
     Validations,
@@ -40,7 +41,7 @@ from mellea.stdlib.sampling._attempt import (
 from mellea.stdlib.sampling._lanes import Lanes
 from mellea.stdlib.sampling._n_samples import FirstDraws, draws_together
 from mellea.stdlib.sampling._repair_conversation import RepairConversation
-from mellea.stdlib.sampling._request import SamplingRequest, check_count, judged_by, requirements_of
+from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling._steering import as_it_went, fates_of, steer_request
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class BaseSamplingStrategy(SamplingStrategy):
         requirements: Requirements of every call, checked before the call's own.
         budget: What a call may spend in all.
         judge: The backend that judges, or a ``Judge`` such as ``ScoringJudge``, whose word is ``score``; by
-            default the backend that writes.
+            default the session's judge, else the backend that writes.
         spare_judges: Whether no model judges an output that a free check has failed.
 
     Raises:
@@ -220,12 +221,13 @@ class BaseSamplingStrategy(SamplingStrategy):
         See ``SamplingStrategy.sample``.
         """
         backend = as_backend(backend)
+        judge = judge_in_force() if self.judge is None else self.judge
         call = SamplingRequest(
             blockify(action),
             context,
             backend,
-            backend_of(self.judge, backend),
-            judged_by(self.judge, requirements_of(requirements, requirements_of(self.requirements))),
+            backend_of(judge, backend),
+            judged_by(judge, requirements_of(requirements, requirements_of(self.requirements))),
             GenerateConfig(format, model_options, tool_calls),
             self.loop_budget,
             self._lane_count(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +14,6 @@ from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.judges import Judge
 from mellea.core.options import ModelOption, merge_options
 from mellea.core.reasoning import without_reasoning
 from mellea.core.requirement import Requirement, reqify
@@ -26,7 +24,7 @@ from mellea.stdlib.sampling._cut_answers import next_limit
 if TYPE_CHECKING:
     from mellea.core.steering import Guards
 
-__all__ = ["SamplingRequest", "Told", "check_count", "judged_by", "requirements_of"]
+__all__ = ["SamplingRequest", "Told", "check_count", "requirements_of"]
 
 
 class Told(Protocol):
@@ -180,24 +178,6 @@ def check_count(name: str, value: object) -> None:
         raise UsageError(f"{name} is a whole number, not {value!r}.", hint="Pass 1 or more.")
     if value < 1:
         raise UsageError(f"{name} is {value}, so that no attempt would be made.", hint="Pass 1 or more.")
-
-
-def judged_by(judge: Any, requirements: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
-    """Return requirements of which a judge in a way of its own judges those that name none."""
-    if not isinstance(judge, Judge):
-        return requirements
-    return tuple(
-        requirement
-        if requirement.is_free or requirement.judge is not None
-        else _with_judge(requirement, judge)
-        for requirement in requirements
-    )
-
-
-def _with_judge(requirement: Requirement, judge: Judge) -> Requirement:
-    twin = copy.copy(requirement)
-    twin.judge = judge
-    return twin
 
 
 def requirements_of(

@@ -12,7 +12,9 @@ from mellea.core.context import Context
 from mellea.core.errors import PluginError, UsageError
 from mellea.core.event_loop import run_sync
 from mellea.core.hooks import HookLayer, current_scope, fire_in, listens
+from mellea.core.judges import Judge
 from mellea.core.options import OptionTable
+from mellea.core.requirement import judge_of
 from mellea.plugins.factory import create
 from mellea.stdlib.context.simple import SimpleContext
 from mellea.stdlib.session.session import MelleaSession
@@ -32,12 +34,14 @@ def open_session(
     plugins: Iterable[Any] | None,
     strict: bool,
     steer: bool,
+    judge: Backend | Judge | str | None,
     backend_name: str | None,
     history: Any,
     backend_kwargs: Mapping[str, Any],
 ) -> MelleaSession:
     """Open a session, as ``start_session`` says."""
     options = OptionTable({}, {}).canonical(model_options)  # what is wrong shows before a backend opens
+    judge = judge_of(judge)
     brought, modules = _opened(plugins) if plugins else ((), ())
     if history is None:
         history = os.environ.get("MELLEA_HISTORY")
@@ -59,10 +63,11 @@ def open_session(
             model_options=options,
             strict=strict,
             steer=steer,
+            judge=judge,
             plugins=brought,
             owns_backend=made_here,
         )
-    except PluginError:  # a handler of a hook does not let the session be
+    except (PluginError, UsageError):  # a handler of a hook does not let the session be, or the judge is none
         if made_here:
             run_sync(opened.aclose())
         raise

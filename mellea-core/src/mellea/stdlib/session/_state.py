@@ -32,7 +32,9 @@ from mellea.core.hooks import (
     session_layer,
     within,
 )
+from mellea.core.judges import Judge, backend_of, judging
 from mellea.core.options import ModelOption, OptionTable
+from mellea.core.requirement import judge_of
 from mellea.core.sampling import SamplingResult
 from mellea.core.thunk import ModelOutputThunk
 from mellea.stdlib.context.chat import ChatContext
@@ -73,6 +75,7 @@ class SessionState:
         model_options: Mapping[str, Any] | None = None,
         strict: bool = False,
         steer: bool = True,
+        judge: Backend | Judge | str | None = None,
         plugins: Iterable[Any] | None = None,
         owns_backend: bool = False,
         allow_context_type_change: bool = True,
@@ -84,6 +87,8 @@ class SessionState:
         if not steer:
             self.model_options = {ModelOption.STEER: False, **self.model_options}
         self.strict = strict
+        self.judge = judge_of(judge)
+        backend_of(self.judge, backend)  # what is none is told here
         if any(os.environ.get(variable) for variable in _SWITCHES):
             plugins = _with_telemetry(plugins or ())
         self.plugins, handlers, attached = _sorted(plugins) if plugins else ((), (), ())
@@ -314,7 +319,7 @@ class SessionState:
         """
         self._check_open()
         begun = self._history.begin()
-        with self._history.interruptible(), within(self._told_scope):
+        with self._at_work():
             result, after = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
         output = _output(result, after)
         if self._closed and not output.is_computed():
@@ -360,7 +365,7 @@ class SessionState:
         """
         self._check_open()
         begun = self._history.begin()
-        with self._history.interruptible(), within(self._told_scope):
+        with self._at_work():
             result = await call(begun.ctx, self.backend, self._over_own(None))
         self._history.commit(begun, result.result_ctx, result.result)
         return result
@@ -371,15 +376,21 @@ class SessionState:
         """Return a run on what is remembered that is read step by step; its answer is then remembered."""
         self._check_open()
         begun = self._history.begin()
-        with within(self._told_scope):
+        with within(self._told_scope), judging(self.judge):
             run = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
         return run.within(self._step, functools.partial(self._history.commit, begun))
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Let closing the session end what runs in a block, its handlers listen, and its judge judge."""
+        with self._history.interruptible(), within(self._told_scope), judging(self.judge):
+            yield
 
     @contextmanager
     def _step(self) -> Iterator[None]:
         """Let closing the session end what runs in a block."""
         self._check_open()
-        with self._history.interruptible(), within(self._told_scope):
+        with self._at_work():
             yield
 
     async def _look(self, verb: Callable[..., Coroutine[Any, Any, S]], *asked: Any, **options: Any) -> S:
@@ -388,7 +399,7 @@ class SessionState:
         Closing the session ends it.
         """
         self._check_open()
-        with self._history.interruptible(), within(self._told_scope):
+        with self._at_work():
             return await verb(*asked, self.ctx, self.backend, **self._with_defaults(options))
 
 

@@ -72,6 +72,9 @@ class MelleaSession(SessionState):
         model_options: Options of every call of this session, over the backend's and under the call's own.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
+        judge: Judges requirements that name no judge, where their strategy names none either: a backend, a
+            ``Judge``, or ``score``, the word for ``ScoringJudge()``. By default the backend that writes. It
+            stays open when the session closes.
         plugins: Handlers of hooks for this session's calls, and modules with manifests: strategies are named
             among them before the installed ones.
         owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a

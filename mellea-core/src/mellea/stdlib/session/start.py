@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mellea.core.backend import Backend
     from mellea.core.context import Context
+    from mellea.core.judges import Judge
     from mellea.history import History
     from mellea.stdlib.session.session import MelleaSession
 
@@ -31,6 +32,7 @@ def start_session(
     plugins: Iterable[Any] | None = None,
     strict: bool = False,
     steer: bool = True,
+    judge: Backend | Judge | str | None = None,
     history: str | PathLike[str] | History | bool | None = None,
     backend_name: str | None = None,
     allow_context_type_change: bool = True,
@@ -50,6 +52,9 @@ def start_session(
             installed ones), and modules with manifests, which go before what is installed.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
+        judge: Judges requirements that name no judge, where their strategy names none either: a backend, a
+            ``Judge``, or ``score``, the word for ``ScoringJudge()``. By default the backend that writes. It
+            stays open when the session closes.
         history: The SQLite file in which every request, answer, attempt and verdict is kept, or a
             ``History``; True for ``runs.db``. By default ``MELLEA_HISTORY``, else none; False for none.
         backend_name: Another name for ``backend``.
@@ -73,6 +78,7 @@ def start_session(
         plugins=plugins,
         strict=strict,
         steer=steer,
+        judge=judge,
         backend_name=backend_name,
         history=history,
         backend_kwargs=backend_kwargs,

@@ -14,8 +14,10 @@ from mellea.core.context import Context
 from mellea.core.foreign_backend import as_backend
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.hooks import around, listens, within
+from mellea.core.judges import backend_of, judge_in_force
 from mellea.core.requirement import Requirement
 from mellea.stdlib._generate import refuse_rounds
+from mellea.stdlib.requirements.validate import judged_by
 from mellea.stdlib.sampling._request import SamplingRequest, check_count, requirements_of
 from mellea.stdlib.sampling._steering import steer_request
 from mellea.stdlib.sampling.repair import RepairTemplateStrategy
@@ -162,12 +164,13 @@ async def stream(
     """
     check_count("loop_budget", loop_budget)
     backend = as_backend(backend)
+    judge = judge_in_force() if validation_backend is None else validation_backend
     call = SamplingRequest(
         blockify(action),
         await ctx.prepare(backend),
         backend,
-        backend if validation_backend is None else as_backend(validation_backend),
-        requirements_of(requirements),
+        backend_of(judge, backend),
+        judged_by(judge, requirements_of(requirements)),
         GenerateConfig(format, model_options, tool_calls, stream=True).steered(steer),
         rounds=loop_budget,
         lanes=1,
