@@ -14,7 +14,7 @@ from mellea.core.steering.pattern import Letters, Node, choice, repeat, sequence
 from mellea.core.steering.plan import Bounds, NotSteerableError, TextPlan
 from mellea.core.steering.prose import sentence
 
-__all__ = ["MarkdownList", "Table"]
+__all__ = ["MarkdownList", "Table", "items_of"]
 
 _ITEM = re.compile(r"\s*+(?:[-*+]|\d++[.)])\s++(\S.*)")
 _RULE = re.compile(r":?-++:?")
