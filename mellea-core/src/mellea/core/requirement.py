@@ -110,7 +110,7 @@ class Requirement(Component[str]):
         self.chunking = resolve_chunking_strategy(chunking)
         self._chunker: Chunker | None = None
         given = form if isinstance(form, Sequence) else (form,)
-        self.forms = tuple(part for each in given for part in each.parts)
+        self.forms = tuple(part for each in given for part in each.conjuncts)
         self.steer = steer and not check_only
 
     about: str | None = None

@@ -189,7 +189,7 @@ def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
         familiar=tuple(dict.fromkeys(words)),
         lines=lines,
     )
-    few = next((form for form in forms if form.texts), None)
+    few = next((form for form in forms if form.only_texts), None)
     if few is not None:
         return evolve(_chosen(plan, forms, few), prompt=prompt)
     either = next((form for form in forms if isinstance(form, AnyOf)), None)
@@ -210,15 +210,15 @@ def _chosen(plan: TextPlan, forms: tuple[Form, ...], few: Form) -> Steering:
     Raises:
         ContradictionError: There is none.
     """
-    cased = [change(text) for change in (str.lower, str.upper, str.title) for text in few.texts]
+    cased = [change(text) for change in (str.lower, str.upper, str.title) for text in few.only_texts]
 
     def having(some: Iterable[Form], texts: Iterable[str]) -> list[str]:
         return [text for text in texts if all(form.check(text)[0] for form in some)]
 
-    kept = having(forms, few.texts) or having(forms, cased)
-    plan = plan.edited(few, whole=choice(*dict.fromkeys(kept or few.texts)))
+    kept = having(forms, few.only_texts) or having(forms, cased)
+    plan = plan.edited(few, whole=choice(*dict.fromkeys(kept or few.only_texts)))
     if not kept:
-        alone = (form for form in forms if not having([few, form], [*few.texts, *cased]))
+        alone = (form for form in forms if not having([few, form], [*few.only_texts, *cased]))
         raise plan.contradiction(next(alone, forms[-1] if forms[-1] is not few else forms[0]), "whole")
     return Steering(plan, tuple(Outcome(form, True) for form in forms), _written(plan))
 

@@ -31,12 +31,12 @@ class Form:
     """Whether a plan that takes the form takes no other beside it."""
 
     @property
-    def texts(self) -> tuple[str, ...]:
+    def only_texts(self) -> tuple[str, ...]:
         """All texts that have the form, in some case or other, where they are few; else nothing."""
         return ()
 
     @property
-    def parts(self) -> tuple[Form, ...]:
+    def conjuncts(self) -> tuple[Form, ...]:
         """The forms that it asks for, each of which must be there: itself, unless it is joined by ``&``."""
         return (self,)
 
@@ -94,7 +94,7 @@ class Form:
 
 
 def _all_of(forms: Iterable[Form]) -> tuple[Form, ...]:
-    return tuple(part for form in forms for part in form.parts)
+    return tuple(part for form in forms for part in form.conjuncts)
 
 
 def _any_of(forms: Iterable[Form]) -> tuple[Form, ...]:
@@ -112,7 +112,7 @@ class AllOf(Form):
     forms: tuple[Form, ...] = field(converter=_all_of)
 
     @property
-    def parts(self) -> tuple[Form, ...]:
+    def conjuncts(self) -> tuple[Form, ...]:
         """The forms."""
         return self.forms
 

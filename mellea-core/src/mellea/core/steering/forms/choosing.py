@@ -30,7 +30,7 @@ class OneOf(Form):
             some_text(each, "OneOf")
 
     @property
-    def texts(self) -> tuple[str, ...]:
+    def only_texts(self) -> tuple[str, ...]:
         """The texts it is one of."""
         return self.choices
 
