@@ -9,10 +9,9 @@ from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.forms.base import Form, as_texts, some_text, whole_number
-from mellea.core.steering.lexis import lexis_of
+from mellea.core.steering.lexis import Lexis, lexis_of
 from mellea.core.steering.pattern import Letters, Node, choice, repeat, sequence
 from mellea.core.steering.plan import Bounds, NotSteerableError, TextPlan
-from mellea.core.steering.prose import sentence
 
 __all__ = ["MarkdownList", "Table", "items_of"]
 
@@ -20,17 +19,24 @@ _ITEM = re.compile(r"\s*+(?:[-*+]|\d++[.)])\s++(\S.*)")
 _RULE = re.compile(r":?-++:?")
 _WIDTHS = Bounds(2, 4)
 """Columns of a table that says nothing of them."""
-_CELL = 4
-"""Most words of a cell."""
-_SPARE = 8
-"""Most lines of a list or a table that says nothing of them, beside those it must have."""
+_ITEM_WORDS, _CELL_WORDS = 16, 4
+"""Most words of an item, and of a cell."""
+_ITEMS, _ROWS = 20, 12
+"""Most lines of a list or a table that says nothing of them."""
 _MOST = 30
-"""Most lines of a plan."""
+"""Most lines or columns of a plan."""
 
 
 @frozen
 class MarkdownList(Form):
-    """A markdown list and nothing else, of bullet points or of numbered items."""
+    """A markdown list and nothing else, of bullet points or of numbered items.
+
+    A model is held to bullet points of 16 words at most, and to 20 of them where no bound is given.
+
+    Args:
+        at_least: The least number of items.
+        at_most: The most; None for any number.
+    """
 
     at_least: int = field(default=1)
     at_most: int | None = field(default=None)
@@ -53,14 +59,10 @@ class MarkdownList(Form):
 
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the whole text."""
-        lexis, counts = lexis_of(plan), _lines(max(self.at_least, 2), self.at_most)
-        item = sequence("* ", sentence(lexis, Bounds(3, _ITEM_WORDS)))
+        lexis, counts = lexis_of(plan), _lines(self.at_least, self.at_most, _ITEMS)
+        item = sequence("* ", _words(lexis, lexis.inner, _ITEM_WORDS), repeat(lexis.ends, 0, 1))
         node = sequence(item, repeat(sequence("\n", item), counts.least - 1, counts.top - 1))
         return plan.edited(self, whole=node, words=Bounds(0, counts.top * (_ITEM_WORDS + 1)))
-
-
-_ITEM_WORDS = 20
-"""Most words of an item."""
 
 
 def _columns(given: Iterable[str] | int | None) -> tuple[str, ...] | int | None:
@@ -70,6 +72,9 @@ def _columns(given: Iterable[str] | int | None) -> tuple[str, ...] | int | None:
 @frozen
 class Table(Form):
     """A markdown table and nothing else.
+
+    A model is held to cells of 4 words at most, to 2 to 4 columns where nothing is said of them, and to 12
+    rows where no bound is given.
 
     Args:
         columns: What stands in its head, or how many columns it has; None for any.
@@ -131,17 +136,16 @@ class Table(Form):
             widths = _WIDTHS if self.columns is None else Bounds(self.columns, self.columns)
         if widths.top > _MOST:
             raise NotSteerableError(f"a plan has tables of {_MOST} columns at most.")
-        lexis, rows = lexis_of(plan), _lines(max(self.at_least, 1), self.at_most)
-        words = sequence(lexis.tag, repeat(sequence(lexis.space, lexis.tag), 0, _CELL - 1))
-        cell = choice(words, repeat(Letters.of("09"), 1, 4))
+        lexis, rows = lexis_of(plan), _lines(self.at_least, self.at_most, _ROWS)
+        cell = _words(lexis, lexis.tag, _CELL_WORDS)
         tables = []
         for width in range(widths.least, widths.top + 1):
-            head = self.columns if isinstance(self.columns, tuple) else (words,) * width
+            head = self.columns if isinstance(self.columns, tuple) else (cell,) * width
             below = sequence("\n", _row((cell,) * width))
             tables.append(
                 sequence(_row(head), "\n", _row(("---",) * width), repeat(below, rows.least, rows.top))
             )
-        most = (rows.top + 2) * widths.top * (_CELL + 1)
+        most = (rows.top + 2) * widths.top * (_CELL_WORDS + 1)
         return plan.edited(self, whole=choice(*tables), words=Bounds(0, most))
 
 
@@ -180,16 +184,22 @@ def _check_bounds(at_least: int, at_most: int | None) -> None:
         )
 
 
-def _lines(at_least: int, at_most: int | None) -> Bounds:
+def _words(lexis: Lexis, word: Node, most: int) -> Node:
+    """Return some words, among which numbers may be."""
+    one = choice(word, repeat(Letters.of("09"), 1, 4))
+    return sequence(one, repeat(sequence(lexis.space, one), 0, most - 1))
+
+
+def _lines(at_least: int, at_most: int | None, usual: int) -> Bounds:
     """Return how many lines a plan has, open bounds closed.
 
     Raises:
         NotSteerableError: They are too many.
     """
-    top = at_most if at_most is not None else max(at_least, 1) + _SPARE - 1
-    if at_least > _MOST:
+    least = max(at_least, 1)
+    if least > _MOST:
         raise NotSteerableError(f"a plan has {_MOST} such lines at most.")
-    return Bounds(min(at_least, top), min(top, _MOST))
+    return Bounds(least, min(_MOST, max(usual, least) if at_most is None else at_most))
 
 
 def _counted(form: MarkdownList | Table, noun: str) -> str:
