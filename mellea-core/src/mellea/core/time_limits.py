@@ -113,6 +113,7 @@ class Clock:
         self.stopped = True
         if self._timer is not None:
             self._timer.cancel()
+        self._timer = self._task = None  # the task's context holds the clock: no circle to collect
 
     def left(self) -> float:
         """Return the seconds until the nearer limit."""
