@@ -180,6 +180,7 @@ class OpenAIBackend(Backend, AdapterMixin):
             self._client_options["default_headers"] = headers
         self._secrets = (key, *secrets_of_address(address))
         self._trust = _trust(self.base_url)
+        self._chats_at = f"{self.base_url.rstrip('/')}/chat/completions"  # whole: the SDK parses it once
         self._batches = PromptBatches()
         self._served = ServedAdapters(self._ask, self.base_url, self.model_id)
         self._clients = LoopLocal(self._new_client, _close)
@@ -321,9 +322,7 @@ class OpenAIBackend(Backend, AdapterMixin):
         body = sdk.body(merge_nested(self._extra_body, said, more, named))
         options = self._request_options(sdk)
         if not request.stream:
-            response = await client.post(
-                "/chat/completions", body=body, options=options, cast_to=httpx2.Response
-            )
+            response = await client.post(self._chats_at, body=body, options=options, cast_to=httpx2.Response)
             data = _json(response, self)
             self._note_server(data)
             for chunk in chunks_from(
@@ -336,7 +335,7 @@ class OpenAIBackend(Backend, AdapterMixin):
             self._malformed, backend=self.provider, model_id=request.model_id, secrets=self._secrets
         )
         stream = await client.post(
-            "/chat/completions",
+            self._chats_at,
             body=body,
             options=options,
             cast_to=object,
