@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.event_loop import in_thread
@@ -42,6 +43,25 @@ class Program:
     takes_session: bool
     parameters: Mapping[str, inspect.Parameter]
     given: Any = None
+    _called: Callable[..., Awaitable[Any]] = field(init=False)
+    _needed: Sequence[str] = field(init=False)
+    _takes_any: bool = field(init=False)
+
+    @_called.default
+    def _find_called(self) -> Callable[..., Awaitable[Any]]:
+        typed: Callable[..., Awaitable[Any]] | None = getattr(self.function, "acall", None)
+        if typed is not None or inspect.iscoroutinefunction(self.function):
+            return typed or self.function
+        return partial(_called_in_thread, self.function)
+
+    @_needed.default
+    def _find_needed(self) -> Sequence[str]:
+        empty = inspect.Parameter.empty
+        return [name for name, each in self.parameters.items() if each.default is empty]
+
+    @_takes_any.default
+    def _find_whether_it_takes_any(self) -> bool:
+        return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self.parameters.values())
 
     @classmethod
     def of(cls, given: Any) -> Program:
@@ -78,25 +98,15 @@ class Program:
         """
         first = () if session is None else (session,)
         args, kwargs = self._arguments(row)
-        typed = getattr(self.function, "acall", None)
-        if typed is not None:
-            given = await typed(*first, *args, **kwargs)
-        elif inspect.iscoroutinefunction(self.function):
-            given = await self.function(*first, *args, **kwargs)
-        else:
-            given = await in_thread(lambda: self.function(*first, *args, **kwargs))
-            if inspect.isawaitable(given):
-                given = await given
+        given = await self._called(*first, *args, **kwargs)
         return as_json(await _value(given), f"What {self.name} returned")
 
     def _arguments(self, row: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return a row as arguments: by their names where it has them all, else as the one argument."""
-        known = self.parameters
-        if isinstance(row, Mapping):
-            if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
+        if isinstance(row, dict):
+            if self._takes_any:
                 return (), {str(key): value for key, value in row.items()}
-            named = {name: row[name] for name in known if name in row}
-            needed = [name for name, each in known.items() if each.default is inspect.Parameter.empty]
+            named, needed = {name: row[name] for name in self.parameters if name in row}, self._needed
             if named and all(name in named for name in needed):
                 return (), named
             if len(needed) > 1 or hasattr(self.function, "acall"):
@@ -107,6 +117,11 @@ class Program:
                     hint="Name the columns as the parameters.",
                 )
         return (row,), {}
+
+
+async def _called_in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    given = await in_thread(lambda: function(*args, **kwargs))
+    return await given if inspect.isawaitable(given) else given
 
 
 async def _value(given: Any) -> Any:
