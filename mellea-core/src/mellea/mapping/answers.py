@@ -70,8 +70,8 @@ class Sink(Protocol):
         """Keep an answer, and return once it is kept."""
         ...
 
-    async def keep_call(self, call: dict[str, Any]) -> None:
-        """Keep the call of a verb, with its attempts and verdicts."""
+    def keep_call(self, call: dict[str, Any]) -> Awaitable[None] | None:
+        """Keep the call of a verb, with its attempts and verdicts; return what to wait for, if any."""
         ...
 
 

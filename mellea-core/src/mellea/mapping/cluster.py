@@ -9,7 +9,7 @@ network.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -202,7 +202,7 @@ class _Keeper:
 
     async def keep_call(self, call: dict[str, Any]) -> None:
         """Keep the call of a verb."""
-        await self._journal.keep_call(call)
+        self._journal.keep_call(call)
 
     async def close(self) -> None:
         """Close the file, once all is written."""
@@ -228,10 +228,9 @@ class _Sink:
         if self._keeper is not None:
             await self._keeper.keep_draw.remote(draw)
 
-    async def keep_call(self, call: dict[str, Any]) -> None:
+    def keep_call(self, call: dict[str, Any]) -> Awaitable[None] | None:
         """Keep the call of a verb."""
-        if self._keeper is not None:
-            await self._keeper.keep_call.remote(call)
+        return None if self._keeper is None else self._keeper.keep_call.remote(call)
 
 
 class _Worker:

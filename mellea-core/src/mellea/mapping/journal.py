@@ -41,7 +41,7 @@ class NoJournal:
     async def keep_draw(self, draw: Draw) -> None:
         """Keep nothing."""
 
-    async def keep_call(self, call: dict[str, Any]) -> None:
+    def keep_call(self, call: dict[str, Any]) -> None:
         """Keep nothing."""
 
     async def keep_row(self, task: RowTask, version: bytes, program: str, result: MappedRow) -> None:
@@ -136,7 +136,7 @@ class Journal:
 
         await self._writer.write(write)
 
-    async def keep_call(self, call: dict[str, Any]) -> None:
+    def keep_call(self, call: dict[str, Any]) -> None:
         """Keep the call of a verb, with what comes next."""
         uid, session = call["call"], self.session
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -61,16 +61,16 @@ class Watcher(Plugin, name="mapping"):
     """Looks on as calls end, and tells the row whose they are."""
 
     @hook(HookType.COMPONENT_POST_SUCCESS, mode=PluginMode.AUDIT)
-    async def end_call(self, payload: Any, ctx: HookContext) -> None:
+    def end_call(self, payload: Any, ctx: HookContext) -> Awaitable[None] | None:
         """Take a call that has an answer."""
         row, output = _row.get(), payload.result
         if row is None or not is_outermost(payload):
-            return
+            return None
         result = None if output is None else output.sampling
         ended = {"outcome": "answered"} if result is None else chosen_of(result)
         if result is None:
             row.attempts += 1
-        await row.sink.keep_call(
+        return row.sink.keep_call(
             {
                 **_named(payload),
                 "ended": {"seconds": seconds_of(payload), **ended},
@@ -80,16 +80,16 @@ class Watcher(Plugin, name="mapping"):
         )
 
     @hook(HookType.COMPONENT_POST_ERROR, mode=PluginMode.AUDIT)
-    async def fail_call(self, payload: Any, ctx: HookContext) -> None:
+    def fail_call(self, payload: Any, ctx: HookContext) -> Awaitable[None] | None:
         """Take a call that has failed."""
         row, error = _row.get(), payload.error
         if row is None or not is_outermost(payload):
-            return
+            return None
         result = getattr(error, "result", None)
         cancelled = isinstance(error, asyncio.CancelledError | GenerationCancelledError)
         ended = chosen_of(result) if isinstance(result, SamplingResult) else {}
         ended |= {"outcome": "cancelled" if cancelled else "error", "seconds": seconds_of(payload)}
-        await row.sink.keep_call(
+        return row.sink.keep_call(
             {
                 **_named(payload),
                 "ended": {**ended, "error": f"{type(error).__name__}: {error}"},
