@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.price import FREE, Price
-from mellea.core.response import Usage, total_usage
+from mellea.core.response import Usage
 
 if TYPE_CHECKING:
     from mellea.core.model_api import ModelAPI
@@ -78,12 +78,13 @@ class Spent:
         """
         unpriced = self.unpriced + (cost is None)
         cost = _sum(self.cost, cost)
-        return Spent(self.requests + 1, total_usage([self.usage, usage]), cost, unpriced, self.seconds)
+        usage = self.usage if usage is None else self.usage + usage
+        return Spent(self.requests + 1, usage, cost, unpriced, self.seconds)
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(
             self.requests + other.requests,
-            total_usage([self.usage, other.usage]),
+            self.usage + other.usage,
             _sum(self.cost, other.cost),
             self.unpriced + other.unpriced,
             self.seconds + other.seconds,

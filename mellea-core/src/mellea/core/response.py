@@ -36,6 +36,14 @@ class Usage:
         """Tokens read and written."""
         return self.prompt_tokens + self.completion_tokens
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
     def keys(self) -> Iterator[str]:
         """Iterate over the names of the counts."""
         return iter(
@@ -70,15 +78,7 @@ def as_usage(said: Usage | Mapping[str, Any] | None) -> Usage | None:
 def total_usage(usages: Sequence[Usage | Mapping[str, Any] | None]) -> Usage:
     """Return the sum of the tokens spent."""
     known = [usage for each in usages if (usage := as_usage(each)) is not None]
-    if len(known) == 1:
-        return known[0]
-    read = written = cached = reasoned = 0
-    for usage in known:  # one walk instead of four sums: this is on the way of every call
-        read += usage.prompt_tokens
-        written += usage.completion_tokens
-        cached += usage.cached_tokens
-        reasoned += usage.reasoning_tokens
-    return Usage(read, written, cached, reasoned)
+    return known[0] if len(known) == 1 else sum(known, Usage())
 
 
 @frozen

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Protocol, Self
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from mellea.core._error_words import words_of
 from mellea.core.backend import Backend
+from mellea.core.billing import Spent
 from mellea.core.errors import MelleaError, ProviderError
 from mellea.core.hooks import HookLayer, current_scope, within
 from mellea.core.journal import journalled
@@ -144,7 +145,7 @@ class Runner:
             **came,
             verdicts=tuple(calls.verdicts),
             attempts=calls.attempts,
-            spent=evolve(answers.spent, seconds=time.perf_counter() - started),
+            spent=answers.spent + Spent(seconds=time.perf_counter() - started),
             paid=answers.paid,
         )
         return RowEnded(result, answers.was_stopped, fatal)
