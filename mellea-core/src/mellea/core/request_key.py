@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from attrs import fields
@@ -58,12 +59,18 @@ def completion_request(request: CompletionRequest) -> dict[str, Any]:
 
 def _rest(request: ChatRequest | CompletionRequest) -> dict[str, Any]:
     """Return the schema, and whatever else a request may come to hold."""
-    told = {"model_id", "messages", "prompts", "options", "schema", "stream"}
     rest = {} if request.schema is None else {"schema": _plain(request.schema.json_schema)}
-    others = [each for each in fields(type(request)) if each.name not in told]
-    return rest | {
-        each.name: _plain(value) for each in others if (value := getattr(request, each.name)) != each.default
-    }
+    for name, default in _defaults(type(request)):  # type: ignore[arg-type]  # a class can be hashed
+        if (value := getattr(request, name)) != default:
+            rest[name] = _plain(value)
+    return rest
+
+
+@cache
+def _defaults(kind: type) -> Sequence[tuple[str, Any]]:
+    """Return the fields of a kind of requests that are told only where they are not at their default."""
+    told = {"model_id", "messages", "prompts", "options", "schema", "stream"}
+    return [(each.name, each.default) for each in fields(kind) if each.name not in told]
 
 
 def count_request(model_id: str, messages: Iterable[Message]) -> dict[str, Any]:
