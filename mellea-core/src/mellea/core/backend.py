@@ -115,7 +115,7 @@ class Backend(ModelAPI):
         tool_calls: bool,
     ) -> tuple[ModelOutputThunk[Any], Context]:
         call = None
-        if hasattr(action, "asked_of"):
+        if hasattr(type(action), "asked_of"):
             await make_ready(self)
             config = GenerateConfig(format, model_options, tool_calls)
             action, config, adapter = for_adapter(self, action, config)
