@@ -183,3 +183,33 @@ def test_draws_follow_the_distribution():
 
     assert 0.65 < (drawn == 0).float().mean() < 0.75
     assert not (drawn == 2).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("kept", [1, 40, 3000])
+def test_seed_draws_what_torch_draws(dtype, kept):
+    import torch
+
+    from mellea_hf.sampling import DrawProcessor
+
+    shuffled, torchs = torch.Generator(), torch.Generator()
+    shuffled.manual_seed(0)
+    draw = DrawProcessor(1, 7, "cpu")
+    torchs.manual_seed(7)
+
+    for _ in range(50):
+        scores = 4 * torch.randn(3000, generator=shuffled)
+        scores[torch.randperm(3000, generator=shuffled)[kept:]] = float("-inf")
+        scores = scores.to(getattr(torch, dtype))
+        drawn = int(draw(None, scores[None]).argmax())
+
+        assert drawn == int(torch.multinomial(torch.softmax(scores, -1), 1, generator=torchs))
+
+
+def test_scores_that_are_not_numbers_are_an_error():
+    import torch
+
+    from mellea_hf.sampling import DrawProcessor
+
+    with pytest.raises(RuntimeError, match="are not numbers"):
+        DrawProcessor(1, 1, "cpu")(None, torch.full((1, 9), float("nan")))
