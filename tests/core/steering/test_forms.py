@@ -180,6 +180,31 @@ def test_pairs_of_forms_are_steered_together_or_said_not_to_be(first, second, br
     assert [text for text in sample if admits(node, text)] == []
 
 
+@pytest.mark.parametrize("form", [MarkdownList(2, 5), Table(["name", "town"]), Table()], ids=str)
+@pytest.mark.parametrize(
+    "others",
+    [
+        [Avoids(["rain"]), Case("lower"), Numbers(0)],
+        [AvoidsCharacters("q1"), InScript("Latin")],
+        [Case("upper")],
+    ],
+    ids=str,
+)
+def test_lists_and_tables_keep_to_forms_of_their_words(form, others):
+    if isinstance(form, Table) and form.columns and Case("upper") in others:
+        form = Table(["NAME", "TOWN"])
+    steering = steer([form, *others])
+
+    assert all(outcome.steered for outcome in steering.outcomes)
+    wrong = [
+        (text, each)
+        for text in drawn(steering.plan, 60)
+        for each in [form, *others]
+        if not each.check(text)[0]
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("form", [*FORMS, *WHOLE], ids=str)
 def test_pattern_as_it_is_sent_admits_the_texts_as_json_writes_them(form):
     steering = steer([form])

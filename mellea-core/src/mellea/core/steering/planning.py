@@ -195,7 +195,7 @@ def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
     either = next((form for form in forms if isinstance(form, AnyOf)), None)
     if either is not None:
         return evolve(_either(forms, either, prompt, lines), prompt=prompt)
-    order = {place: (not form.fills_plan, form.guides != "", place) for place, form in enumerate(forms)}
+    order = {place: (_turn(form), form.guides != "", place) for place, form in enumerate(forms)}
     places = sorted(order, key=order.__getitem__)
     try:
         steering = _together(plan, forms, places)
@@ -260,6 +260,11 @@ def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) ->
         return evolve(held[0], outcomes=outcomes)
 
 
+def _turn(form: Form) -> int:
+    """Return when a form edits the plan: first if it takes no other beside it, last if it keeps to some."""
+    return 1 if form.beside is None else 2 * bool(form.beside)
+
+
 def _edited(plan: TextPlan, form: Form) -> TextPlan:
     """Return the plan with what a form settles.
 
@@ -270,7 +275,8 @@ def _edited(plan: TextPlan, form: Form) -> TextPlan:
     if plan.whole is not None:
         raise NotSteerableError("another form gives the whole text.")
     edited = form.edit(plan)
-    if edited.whole is not None and plan.owners:
+    beside = form.beside or frozenset()
+    if edited.whole is not None and not all({name, name.split(" ")[0]} & beside for name, _ in plan.owners):
         raise NotSteerableError("it gives the whole text, and others are asked for beside it.")
     return edited
 

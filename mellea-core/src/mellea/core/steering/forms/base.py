@@ -27,8 +27,11 @@ class Form:
     """
     gives_whole: bool = False
     """Whether an engine that holds a text to the form holds it to no other beside it."""
-    fills_plan: bool = False
-    """Whether a plan that takes the form takes no other beside it."""
+    beside: frozenset[str] | None = None
+    """Of a form that gives the whole text of a plan: the fields of the plan to which it keeps.
+
+    The forms that settle these are taken beside it. None for a form that leaves room for others.
+    """
 
     @property
     def only_texts(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class OneOf(Form):
 
     choices: tuple[str, ...] = field(converter=as_texts)
 
-    fills_plan = True
+    beside = frozenset()
 
     def __attrs_post_init__(self) -> None:
         if not self.choices:
@@ -58,7 +58,7 @@ class Matches(Form):
     expression: str = field()
     description: str = ""
 
-    fills_plan = True
+    beside = frozenset()
 
     def __attrs_post_init__(self) -> None:
         try:

@@ -23,6 +23,8 @@ _ITEM_WORDS, _CELL_WORDS = 16, 4
 """Most words of an item, and of a cell."""
 _ITEMS, _ROWS = 20, 12
 """Most lines of a list or a table that says nothing of them."""
+_BESIDE = frozenset(["avoided", "absent", "case", "digits", "wanted", "script", "in script"])
+"""What the words of a list or a table keep to."""
 _MOST = 30
 """Most lines or columns of a plan."""
 
@@ -41,7 +43,7 @@ class MarkdownList(Form):
     at_least: int = field(default=1)
     at_most: int | None = field(default=None)
 
-    fills_plan = True
+    beside = _BESIDE
 
     def __attrs_post_init__(self) -> None:
         _check_bounds(self.at_least, self.at_most)
@@ -60,7 +62,9 @@ class MarkdownList(Form):
     def edit(self, plan: TextPlan) -> TextPlan:
         """Settle the whole text."""
         lexis, counts = lexis_of(plan), _lines(self.at_least, self.at_most, _ITEMS)
-        item = sequence("* ", _words(lexis, lexis.inner, _ITEM_WORDS), repeat(lexis.ends, 0, 1))
+        if "*" in plan.absent:
+            raise NotSteerableError("its items begin with asterisks.")
+        item = sequence("* ", _words(plan, lexis, lexis.inner, _ITEM_WORDS), repeat(lexis.ends, 0, 1))
         node = sequence(item, repeat(sequence("\n", item), counts.least - 1, counts.top - 1))
         return plan.edited(self, whole=node, words=Bounds(0, counts.top * (_ITEM_WORDS + 1)))
 
@@ -89,7 +93,7 @@ class Table(Form):
     at_least: int = field(default=1)
     at_most: int | None = field(default=None)
 
-    fills_plan = True
+    beside = _BESIDE
 
     def __attrs_post_init__(self) -> None:
         _check_bounds(self.at_least, self.at_most)
@@ -136,8 +140,12 @@ class Table(Form):
             widths = _WIDTHS if self.columns is None else Bounds(self.columns, self.columns)
         if widths.top > _MOST:
             raise NotSteerableError(f"a plan has tables of {_MOST} columns at most.")
+        if {"|", "-"} & set(plan.absent):
+            raise NotSteerableError("a table has vertical bars and hyphens.")
+        for name in self.columns if isinstance(self.columns, tuple) else ():
+            plan.written(self, name)
         lexis, rows = lexis_of(plan), _lines(self.at_least, self.at_most, _ROWS)
-        cell = _words(lexis, lexis.tag, _CELL_WORDS)
+        cell = _words(plan, lexis, lexis.tag, _CELL_WORDS)
         tables = []
         for width in range(widths.least, widths.top + 1):
             head = self.columns if isinstance(self.columns, tuple) else (cell,) * width
@@ -184,10 +192,15 @@ def _check_bounds(at_least: int, at_most: int | None) -> None:
         )
 
 
-def _words(lexis: Lexis, word: Node, most: int) -> Node:
-    """Return some words, among which numbers may be."""
-    one = choice(word, repeat(Letters.of("09"), 1, 4))
-    return sequence(one, repeat(sequence(lexis.space, one), 0, most - 1))
+def _words(plan: TextPlan, lexis: Lexis, word: Node, most: int) -> Node:
+    """Return some words, among which numbers may be where no form forbids them."""
+    if plan.wanted:
+        raise NotSteerableError("something would have to occur in it.")
+    digit = Letters.of("09").without(plan.absent)
+    numbers = bool(digit.ranges) and (plan.digits or plan.owner("digits") is None)
+    one = choice(word, repeat(digit, 1, 4)) if numbers else word
+    lettered = plan.case is not None or plan.owner("in script") is not None  # they ask for a letter
+    return sequence(word if lettered else one, repeat(sequence(lexis.space, one), 0, most - 1))
 
 
 def _lines(at_least: int, at_most: int | None, usual: int) -> Bounds:
