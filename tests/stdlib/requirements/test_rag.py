@@ -42,7 +42,7 @@ async def test_each_sentence_is_judged_against_the_documents():
 
 
 async def test_partial_support_is_enough_when_allowed():
-    requirement = GroundednessRequirement(["Rome is in Italy."], allow_partial_support=True)
+    requirement = GroundednessRequirement(["Rome is Italy's capital."], allow_partial_support=True)
 
     assert await verdict(requirement, conversation())
     assert not await verdict(requirement, conversation(), ScriptedBackend("no"))
@@ -56,6 +56,20 @@ async def test_documents_of_the_conversation_are_used():
     )
 
     assert "Italy's capital is Rome." in backend.requests[0].messages[0].content
+
+
+async def test_sentence_that_is_a_quote_needs_no_judge():
+    backend = ScriptedBackend("no")
+
+    result = await verdict(
+        GroundednessRequirement(["A guide. Rome is in Italy. Who says that Dr. Rossi lives there. Nobody."]),
+        conversation(),
+        backend,
+    )
+
+    assert (result.reason, result.score) == ("not supported: Dr. Rossi lives there.", 0.5)
+    assert len(backend.requests) == 1
+    assert await verdict(GroundednessRequirement([ANSWER]), conversation(), ScriptedBackend())
 
 
 async def test_what_was_spent_is_counted():

@@ -25,6 +25,8 @@ __all__ = ["GroundednessRequirement"]
 class GroundednessRequirement(Requirement):
     """Every sentence of the output is supported by documents; a model judges each sentence.
 
+    It is not asked about a sentence that stands in a document word for word, such as a quote.
+
     Args:
         documents: Texts or documents; by default those of the last message in the conversation.
         allow_partial_support: Whether one supported sentence is enough.
@@ -77,21 +79,18 @@ class GroundednessRequirement(Requirement):
         if not documents:
             raise UsageError("There are no documents to check against.", hint="Pass documents=[...].")
         formatter = backend_of(self.judge, backend).formatter
-        shown = "\n\n".join(formatter.print(document) for document in documents)
-        chunker = Chunker(SentenceChunking())
-        sentences = [
-            sentence.strip()
-            for sentence in [*chunker.feed(str(output)), *chunker.flush()]
-            if sentence.strip()
-        ]
+        texts = [formatter.print(document) for document in documents]
+        shown, quotable = "\n\n".join(texts), {sentence for text in texts for sentence in _sentences(text)}
+        sentences = _sentences(str(output))
+        asked = [sentence for sentence in sentences if sentence not in quotable]
         questions = [
             Requirement(f'The documents say, or clearly imply, this sentence: "{sentence}"')
-            for sentence in sentences
+            for sentence in asked
         ]
         conversation = SimpleContext().add(Message("user", f"Documents:\n{shown}")).add(output)
         options = merge_options({ModelOption.MAX_NEW_TOKENS: self.max_new_tokens}, model_options)
-        verdicts = await ask_judge(self.judge, questions, backend, conversation, options)
-        unsupported = [sentence for sentence, verdict in zip(sentences, verdicts, strict=True) if not verdict]
+        verdicts = await ask_judge(self.judge, questions, backend, conversation, options) if questions else []
+        unsupported = [sentence for sentence, verdict in zip(asked, verdicts, strict=True) if not verdict]
         enough = len(unsupported) < len(sentences) if self.allow_partial_support else not unsupported
         return ValidationResult(
             enough,
@@ -102,6 +101,11 @@ class GroundednessRequirement(Requirement):
             usage=total_usage([verdict.usage for verdict in verdicts]),
             seconds=max((verdict.seconds for verdict in verdicts), default=0.0),
         )
+
+
+def _sentences(text: str) -> list[str]:
+    chunker = Chunker(SentenceChunking())
+    return [sentence.strip() for sentence in [*chunker.feed(text), *chunker.flush()] if sentence.strip()]
 
 
 def _documents_of(ctx: Context) -> tuple[Span, ...]:
