@@ -17,7 +17,7 @@ from mellea_hf.constraint import RowConstraint
 if TYPE_CHECKING:
     from mellea_hf.steering.row import SteeredRow
 
-__all__ = ["HomewardProcessor", "MaskProcessor", "draw_homeward"]
+__all__ = ["HomewardProcessor", "MaskProcessor", "draw_homeward", "draw_steered"]
 
 _DRAWS = 6
 """How often a token is drawn before the way home is followed."""
@@ -44,6 +44,32 @@ def draw_homeward(
             break
     home = constraint.home
     return home[0] if home else token
+
+
+def draw_steered(
+    draw: LogitsProcessorList, ids: torch.Tensor, scores: torch.Tensor, steered: SteeredRow
+) -> tuple[int, torch.Tensor, torch.Tensor]:
+    """Draw a token for one row among the few that may come, behind which there is a way home.
+
+    Args:
+        draw: As for ``draw_homeward``.
+        ids: The tokens so far, of shape (1, length).
+        scores: The model's scores, of shape (vocabulary).
+        steered: What the row is held to.
+
+    Returns:
+        The token, and the tokens and scores, each of shape (few), that it was drawn from at last.
+    """
+    tokens, values = steered.choices(scores)
+    for _ in range(_DRAWS):
+        at = int(draw(ids, values[None].clone())[0].argmax())
+        token = int(tokens[at])
+        if steered.takes(token):
+            return token, tokens, values
+        values[at] = float("-inf")
+        if not bool(torch.isfinite(values).any()):
+            break
+    return steered.own, tokens.new_tensor([steered.own]), values.new_zeros(1)
 
 
 class MaskProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed

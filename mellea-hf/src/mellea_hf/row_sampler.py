@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import config_processors
-from mellea_hf.homeward import draw_homeward
+from mellea_hf.homeward import draw_homeward, draw_steered
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.row import Row
 from mellea_hf.sampling import sampling_processors
 from mellea_hf.vocabulary_scores import VocabularyScores
-
-if TYPE_CHECKING:
-    from mellea_hf.steering.row import SteeredRow
 
 __all__ = ["RowSampler", "row_sampler"]
 
@@ -72,7 +69,9 @@ class RowSampler:
             kept.note_raw(scores[0])
         scores, row = self._shapers(ids, scores), self._row
         if row.steered is not None:
-            token = self._taken(ids, scores, row.steered)
+            token, tokens, values = draw_steered(self._draw, ids, scores[0], row.steered)
+            if kept is not None:
+                scores.fill_(float("-inf"))[0, tokens] = values
         elif row.constraint is not None:
             token = draw_homeward(self._draw, ids, scores, row.constraint, row.tokens_left - 1)
         else:
@@ -82,17 +81,6 @@ class RowSampler:
         if kept is not None:
             kept.note(ids, scores, self._draw)
         return token
-
-    def _taken(self, ids: torch.Tensor, scores: torch.Tensor, steered: SteeredRow) -> int:
-        """Return a token behind which there is a way home: others are drawn again, a few times."""
-        steered.apply(scores[0])
-        refused: list[int] = []
-        while True:
-            token = int(self._draw(ids, scores.clone())[0].argmax())
-            if steered.takes(token):
-                return token
-            refused.append(token)
-            steered.redrawn(scores[0], refused)
 
     def _history(self) -> torch.Tensor:
         """Return the ids of all tokens so far."""

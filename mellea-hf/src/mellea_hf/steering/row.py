@@ -20,7 +20,6 @@ _RARE = 2e-5
 """The least probability of a token that does."""
 _LEFT = 0.01
 """Where less of the probability is allowed, the text ends, or advances a rule."""
-_REDRAWS = 6
 _PROVEN = 12
 _SEARCH = 300
 
@@ -68,21 +67,29 @@ class SteeredRow:
 
     def apply(self, scores: torch.Tensor) -> None:
         """Leave the tokens that may come in scores of shape (vocabulary), with what favours them."""
-        raw = scores.detach().float().cpu().numpy()
-        tokens, values = self._allowed(raw)
+        tokens, values = self.choices(scores)
+        scores.fill_(float("-inf"))
+        scores[tokens] = values
+
+    def choices(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens that may come, with their scores and what favours them, each of shape (few).
+
+        Args:
+            scores: The model's scores, of shape (vocabulary).
+        """
+        tokens, values = self._allowed(scores.detach().float().cpu().numpy())
         if self._proven:
             kept = [at for at in np.argsort(-values)[:_PROVEN] if self.takes(int(tokens[at]))]
             tokens, values = tokens[kept], values[kept]
         if not len(tokens):
-            tokens, values = self._own()
-        scores.fill_(float("-inf"))
+            tokens, values = np.array([self.own]), np.zeros(1)
         where = torch.from_numpy(np.asarray(tokens, np.int64)).to(scores.device)
-        scores[where] = torch.from_numpy(np.asarray(values, np.float32)).to(scores.device, scores.dtype)
+        return where, torch.from_numpy(np.asarray(values, np.float32)).to(scores.device, scores.dtype)
 
-    def _own(self) -> tuple[Any, Any]:
-        """Return the token by which the witness goes on."""
-        token = self._witness[0] if self._witness else self._vocabulary.end_tokens[0]
-        return np.array([token]), np.zeros(1, np.float32)
+    @property
+    def own(self) -> int:
+        """The token by which the known way home goes on; an end token where the text is there."""
+        return self._witness[0] if self._witness else self._vocabulary.end_tokens[0]
 
     def _allowed(self, raw: Any) -> tuple[Any, Any]:
         """Return the tokens that may come, with their scores."""
@@ -169,14 +176,6 @@ class SteeredRow:
             if found is not None:
                 return found
         return self._joint.way_home(state, most, _SEARCH)
-
-    def redrawn(self, scores: torch.Tensor, refused: Sequence[int]) -> None:
-        """Rule refused tokens out; after some of them only the way home is left."""
-        scores[list(refused)] = float("-inf")
-        if len(refused) >= _REDRAWS or not bool(torch.isfinite(scores).any()):
-            tokens, _ = self._own()
-            scores.fill_(float("-inf"))
-            scores[int(tokens[0])] = 0.0
 
     def advance(self, token: int) -> None:
         """Take the token that came."""
