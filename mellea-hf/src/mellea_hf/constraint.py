@@ -12,9 +12,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import reduce
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from attrs import frozen
 from llguidance import LLMatcher
@@ -286,7 +286,7 @@ class RowConstraint:
         self._automata = automata
         only = automata[0] if len(automata) == 1 else None
         self._homing = only if isinstance(only, HomingAutomaton) and only.home is not None else None
-        self._masks: Future[list[bytes]] | None = None
+        self._forbidden: Future[Any] | None = None
 
     @property
     def home(self) -> Sequence[int] | None:
@@ -309,7 +309,7 @@ class RowConstraint:
 
     def prepare(self, tokens_left: int) -> None:
         """Let the mask of the next token be computed, while the model computes its scores."""
-        self._masks = _workers.submit(lambda: [one.mask(tokens_left) for one in self._automata])
+        self._forbidden = _workers.submit(lambda: _forbidden(self._automata, tokens_left))
 
     def apply(self, scores: torch.Tensor) -> None:
         """Rule out the tokens that may not come next, in scores of shape (vocabulary).
@@ -317,18 +317,14 @@ class RowConstraint:
         Raises:
             ProviderError: No token may come, or an automaton failed.
         """
-        if self._masks is None:
+        if self._forbidden is None:
             raise RuntimeError("No mask was prepared.")
-        masks, self._masks = self._masks.result(), None
-        # One byte for each token: 0 where it is forbidden.
-        allowed = reduce(
-            torch.logical_and, [torch.frombuffer(bytearray(mask), dtype=torch.uint8) != 0 for mask in masks]
-        )[: scores.shape[0]]
-        if not allowed.any():
+        forbidden, self._forbidden = self._forbidden.result()[: scores.shape[0]], None
+        if forbidden.all():
             raise ProviderError(
                 "No token fits all that the output is held to.", hint="Ask for less at once.", backend="hf"
             )
-        scores.masked_fill_(~allowed.to(scores.device), float("-inf"))
+        scores.masked_fill_(torch.from_numpy(forbidden).to(scores.device), float("-inf"))
 
     def advance(self, token: int) -> None:
         """Take the token that came.
@@ -342,6 +338,12 @@ class RowConstraint:
     def forced(self) -> Sequence[int]:
         """Return the tokens that have to come next; none where several automata have a say."""
         return self._automata[0].forced() if len(self._automata) == 1 else ()
+
+
+def _forbidden(automata: Sequence[Automaton], tokens_left: int) -> Any:
+    """Return which tokens not all automata allow next, of shape (vocabulary)."""
+    masks = [np.frombuffer(one.mask(tokens_left), np.uint8) for one in automata]
+    return np.logical_or.reduce([mask == 0 for mask in masks])
 
 
 class _Workers:

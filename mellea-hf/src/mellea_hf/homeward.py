@@ -6,13 +6,14 @@ In the engine's thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 
 from mellea_hf.answer import Answer
 from mellea_hf.constraint import RowConstraint
+from mellea_hf.sampling import shaped
 
 if TYPE_CHECKING:
     from mellea_hf.steering.row import SteeredRow
@@ -24,7 +25,7 @@ _DRAWS = 6
 
 
 def draw_homeward(
-    draw: LogitsProcessorList, ids: torch.Tensor, scores: torch.Tensor, constraint: RowConstraint, left: int
+    draw: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor, constraint: RowConstraint, left: int
 ) -> int:
     """Return a token for one row behind which its output can be completed.
 
@@ -36,7 +37,7 @@ def draw_homeward(
         left: How many tokens the answer may still have behind this one.
     """
     for _ in range(_DRAWS):
-        token = int(draw(ids, scores.clone())[0].argmax())
+        token = int(shaped(draw, ids, scores.clone())[0].argmax())
         if constraint.leads_home(token, left):
             return token
         scores[0, token] = float("-inf")
@@ -47,7 +48,7 @@ def draw_homeward(
 
 
 def draw_steered(
-    draw: LogitsProcessorList, ids: torch.Tensor, scores: torch.Tensor, steered: SteeredRow
+    draw: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor, steered: SteeredRow
 ) -> tuple[int, torch.Tensor, torch.Tensor]:
     """Draw a token for one row among the few that may come, behind which there is a way home.
 
@@ -62,7 +63,7 @@ def draw_steered(
     """
     tokens, values = steered.choices(scores)
     for _ in range(_DRAWS):
-        at = int(draw(ids, values[None].clone())[0].argmax())
+        at = int(shaped(draw, ids, values[None].clone())[0].argmax())
         token = int(tokens[at])
         if steered.takes(token):
             return token, tokens, values
@@ -113,7 +114,7 @@ class HomewardProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers 
         constraints: Sequence[RowConstraint],
         answers: Sequence[Answer],
         limit: int,
-        draws: Sequence[LogitsProcessorList],
+        draws: Sequence[Sequence[Any]],
     ) -> None:
         self._rows = list(zip(constraints, answers, draws, strict=True))
         self._limit = limit

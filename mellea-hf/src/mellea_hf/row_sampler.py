@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 
 from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import config_processors
@@ -14,7 +14,7 @@ from mellea_hf.homeward import draw_homeward, draw_steered
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.row import Row
-from mellea_hf.sampling import sampling_processors
+from mellea_hf.sampling import sampling_processors, shaped
 from mellea_hf.vocabulary_scores import VocabularyScores
 
 __all__ = ["RowSampler", "row_sampler"]
@@ -47,12 +47,12 @@ class RowSampler:
         self,
         row: Row,
         shapers: Sequence[Any],
-        draw: LogitsProcessorList,
+        draw: Sequence[Any],
         recorder: LogprobRecorder | None,
         device: Any,
     ) -> None:
         self._row = row
-        self._shapers = LogitsProcessorList(shapers)
+        self._shapers = shapers
         self._draw = draw
         self._recorder = recorder
         self._tokens = row.answer.tokens
@@ -67,7 +67,7 @@ class RowSampler:
         kept = self._row.answer.scores
         if kept is not None:
             kept.note_raw(scores[0])
-        scores, row = self._shapers(ids, scores), self._row
+        scores, row = shaped(self._shapers, ids, scores), self._row
         if row.steered is not None:
             token, tokens, values = draw_steered(self._draw, ids, scores[0], row.steered)
             if kept is not None:
@@ -75,7 +75,7 @@ class RowSampler:
         elif row.constraint is not None:
             token = draw_homeward(self._draw, ids, scores, row.constraint, row.tokens_left - 1)
         else:
-            token = int(self._draw(ids, scores)[0].argmax())
+            token = int(shaped(self._draw, ids, scores)[0].argmax())
         if self._recorder is not None:
             self._recorder.note(0, token)
         if kept is not None:

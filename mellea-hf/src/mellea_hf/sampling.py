@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 from transformers.generation.logits_process import (
     EpsilonLogitsWarper,
     EtaLogitsWarper,
@@ -21,7 +21,7 @@ from transformers.generation.logits_process import (
 from mellea.core import UsageError
 from mellea_hf.options import DecodingSettings
 
-__all__ = ["DrawProcessor", "sampling_processors"]
+__all__ = ["DrawProcessor", "sampling_processors", "shaped"]
 
 # Each with the values for which it changes something; in the order in which transformers applies them.
 _WARPERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[float], bool]]] = {
@@ -83,13 +83,13 @@ def _drawn(probabilities: torch.Tensor, generator: torch.Generator) -> torch.Ten
     return possible[speeds.argmax(keepdim=True)]
 
 
-def sampling_processors(settings: DecodingSettings, rows: int, device: Any) -> Any:
+def sampling_processors(settings: DecodingSettings, rows: int, device: Any) -> list[Any]:
     """Return the processors that draw as the settings say; none when the likeliest token is taken.
 
     Raises:
         UsageError: transformers refuses the value of an option.
     """
-    processors = LogitsProcessorList()
+    processors: list[Any] = []
     if not settings.sampled:
         return processors
     for name, (make, matters) in _WARPERS.items():
@@ -101,3 +101,13 @@ def sampling_processors(settings: DecodingSettings, rows: int, device: Any) -> A
                 raise UsageError(f"{name} cannot be {value!r}: {error}.", backend="hf") from error
     processors.append(DrawProcessor(rows, settings.seed, device))
     return processors
+
+
+def shaped(processors: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Return scores as processors leave them, one after the other.
+
+    ``LogitsProcessorList`` does the same, and looks at the signature of each at each token.
+    """
+    for processor in processors:
+        scores = processor(ids, scores)
+    return scores

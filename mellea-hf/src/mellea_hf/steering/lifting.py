@@ -52,14 +52,14 @@ class Lifted:
 
     def distance(self, state: tuple[int, int]) -> int:
         """Return the least number of tokens to acceptance, 0 for an accepted text."""
-        return int(self._distances[state])
+        return int(self._distances.item(*state))
 
     def step(self, state: tuple[int, int], token: int) -> tuple[int, int]:
         """Return the state after a token."""
         where, count = state
         if self._gains is None:
-            return int(self._after[where, token]), 0
-        return int(self._after[where, token]), min(count + int(self._gains[where, token]), self._most)
+            return self._after.item(where, token), 0
+        return self._after.item(where, token), min(count + self._gains.item(where, token), self._most)
 
     def distances(self, state: tuple[int, int], tokens: Any) -> Any:
         """Return the distances after each of some tokens."""
