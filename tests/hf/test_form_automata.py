@@ -186,6 +186,42 @@ def test_a_limit_that_is_too_small_is_refused_with_one_that_is_enough(compiler):
         compiler.rows([Words(7, 7)], 4, 1)
 
 
+def test_rows_of_the_same_forms_go_their_own_ways(compiler):
+    forms = [Words(2, 3), EndsWith("?")]
+    [first] = compiler.rows(forms, 20, 1)
+    way = []
+    while not first.is_complete:
+        way.append(first.own)
+        first.prepare(20 - len(way))
+        first.advance(first.own)
+
+    [later] = compiler.rows(forms, 20, 1)
+
+    assert not later.is_complete
+    assert later.own == way[0]
+
+
+def test_tokens_that_may_come_are_drawn_among_themselves_alone(compiler):
+    import torch
+
+    from mellea_hf.homeward import draw_steered
+
+    [row] = compiler.rows([Case("lower"), Words(3, 5)], 20, 1)
+    scores = torch.zeros(len(TEXTS) + 1)
+    row.prepare(20)
+    shapes = []
+
+    def draw(ids, scores):
+        shapes.append(scores.shape)
+        return scores
+
+    token, tokens, values = draw_steered([draw], torch.zeros(1, 1), scores, row)
+
+    assert token in tokens.tolist()
+    assert set(shapes) == {(1, len(tokens))} == {(1, len(values))}
+    assert not any(TEXTS[each] != TEXTS[each].lower() for each in tokens.tolist())
+
+
 @pytest.mark.parametrize(
     ("ending", "text", "taken"),
     [

@@ -378,13 +378,14 @@ def test_masks_of_all_automata_of_a_row_hold(automata, left, allowed):
     assert list(constraint.forced()) == (list(automata[0].tokens) if len(automata) == 1 else [])
 
 
-async def test_failed_schema_of_a_row_leaves_the_others(make, monkeypatch):
+@pytest.mark.parametrize("where", ["advance", "mask"])
+async def test_failed_schema_of_a_row_leaves_the_others(make, monkeypatch, where):
     from mellea_hf.constraint import GrammarAutomaton
 
-    def refuse(self, token):
+    def refuse(self, token_or_room):
         raise ProviderError("It cannot come here.", backend="hf")
 
-    monkeypatch.setattr(GrammarAutomaton, "advance", refuse)
+    monkeypatch.setattr(GrammarAutomaton, where, refuse)
     client = make()
 
     free, held = await asyncio.gather(

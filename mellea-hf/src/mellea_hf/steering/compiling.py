@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Hashable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from mellea.core import MelleaError, UsageError
@@ -25,6 +25,8 @@ __all__ = ["FormCompiler"]
 _SECONDS = 0.3
 """The most time of a processor that making one automaton may take."""
 _KEPT = 128
+_KEPT_SETS = 64
+"""Sets of forms of which it is kept how they go together."""
 _AMPLE = 1500
 """Tokens within which a text of all forms is looked for."""
 _TRIES = 3000
@@ -50,6 +52,8 @@ class FormCompiler:
         self._lifted: OrderedDict[Hashable, Lifted | NotSteerableError] = OrderedDict()
         self._floors: dict[int, Lifted] = {}
         self._lock = threading.RLock()
+        self._outcomes = lru_cache(_KEPT_SETS)(self._find_outcomes)
+        self._started = lru_cache(_KEPT_SETS)(self._start)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -101,6 +105,10 @@ class FormCompiler:
         whole = next((form for form in forms if form.gives_whole), None)
         if whole is not None:
             return ["" if form is whole else f"{type(whole).__name__} gives the text" for form in forms]
+        return list(self._outcomes(tuple(forms)))
+
+    def _find_outcomes(self, forms: tuple[Form, ...]) -> list[str]:
+        """Return for each form why a text cannot be held to it beside those before."""
         taken: list[tuple[Form, Lifted]] = []
         whys = []
         for form in forms:
@@ -135,22 +143,22 @@ class FormCompiler:
         Raises:
             UsageError: The limit is too small.
         """
-        automata = [self.lifted(form) for form in forms]
-        with self._lock:
-            joint, prose, witness = self._started(automata, limit)
+        joint, prose, witness = self._started(tuple(forms), limit)
         twins = self._twins(forms)
         return [
             SteeredRow(joint, self.vocabulary, witness, Pacing(joint, prose, limit), twins, proven=proven)
             for _ in range(count)
         ]
 
-    def _started(self, automata: Sequence[Lifted], limit: int) -> tuple[Joint, int | None, list[int]]:
+    def _start(self, forms: tuple[Form, ...], limit: int) -> tuple[Joint, int | None, list[int]]:
         """Return the automata with guards, the number of the one for prose, and a way home."""
-        for joint, prose in self._joints(automata, limit):
-            witness = joint.way_home(joint.start, limit - 1, _TRIES)
-            if witness is not None:
-                return joint, prose, witness
-        raise self._too_small(automata, limit)
+        automata = [self.lifted(form) for form in forms]
+        with self._lock:
+            for joint, prose in self._joints(automata, limit):
+                witness = joint.way_home(joint.start, limit - 1, _TRIES)
+                if witness is not None:
+                    return joint, prose, witness
+            raise self._too_small(automata, limit)
 
     def _joints(self, automata: Sequence[Lifted], limit: int) -> Sequence[tuple[Joint, int | None]]:
         """Return the automata with the guards of good texts, with fewer of them, and without."""
