@@ -238,3 +238,22 @@ def test_tokens_that_may_come_are_drawn_among_themselves_alone(compiler):
 )
 def test_an_end_that_begins_with_a_capital_begins_a_sentence(ending, text, taken):
     assert automaton_of(EndsWith(ending)).reads(text) is taken
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "taken"),
+    [
+        (Bullets(2), "* My dear tea.\n* That is all.", True),
+        (Bullets(2), "* My dear tea\n* That is all.", False),
+        (Bullets(2), "* My tea.\n* That is all.", False),
+        (Numbered(2), '1. My "dear tea."\n2. That is all.', True),
+        (Numbered(2), "1. My dear tea, the\n2. That is all.", False),
+        (Headings(["Tea"]), "My dear!\n\n# Tea\nThat is all, dear.", True),
+        (Headings(["Tea", "Sea"]), "# Tea\nThat is my tea.\n# Sea\nThat is all, dear.", True),
+        (Headings(["Tea", "Sea"]), "# Tea\nThat is my tea\n# Sea\nThat is all, dear.", False),
+        (Headings(["Tea"]), "My dear!\nMy tea!\n# Tea\nThat is all, dear.", False),
+    ],
+)
+def test_lines_are_complete_before_the_next_begins(form, text, taken):
+    assert automaton_of(form).reads(text) is taken
+    assert form.check(text)[0] or not taken

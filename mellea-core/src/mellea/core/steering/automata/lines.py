@@ -11,20 +11,35 @@ __all__ = ["BulletList", "Numbering", "PostscriptEnd", "Sections", "TitleLine"]
 
 _WORDS = 3
 """Least words of an item."""
+_BLANK, _INSIDE, _ENDED = range(3)
+_ENDS = ".!?:;"
 
 
 class _Line:
-    """Words of a line so far, and whether the last character belongs to one: the states within it."""
+    """Words of a line so far, and what its last character is: the states within it.
+
+    That is a blank, a part of a word, or the end of a sentence with what closes behind it.
+    """
 
     @staticmethod
-    def after(state: tuple[str, int, bool], character: str, most: int) -> tuple[str, int, bool]:
-        kind, words, inside = state
-        begins = is_word(character) and not inside
-        return kind, min(words + begins, most), is_word(character) or (inside and not character.isspace())
+    def after(state: tuple[str, int, int], character: str, most: int) -> tuple[str, int, int]:
+        kind, words, place = state
+        begins = is_word(character) and place == _BLANK
+        if character in _ENDS and place != _BLANK:
+            place = _ENDED
+        elif is_word(character):
+            place = _INSIDE
+        elif character.isspace():
+            place = _BLANK
+        elif place == _ENDED and character not in "\"')]*":
+            place = _INSIDE
+        return kind, min(words + begins, most), place
 
 
 class BulletList(TextAutomaton):
-    """Has lines that begin with a star and a blank, and no other bullets; each has three words or more.
+    """Has lines that begin with a star and a blank, and no other bullets.
+
+    Each has three words or more, and ends a sentence before another line begins.
 
     States are the kind of the line (``line`` at its start, ``star``, ``blank`` behind it, ``item``,
     ``plain``) with its words.
@@ -39,7 +54,8 @@ class BulletList(TextAutomaton):
         """Return the state after a character."""
         kind = state[0]
         if character == "\n":
-            return ("line", 0, False) if kind in {"line", "plain"} or self._full(state) else None
+            complete = kind in {"line", "plain"} or (self._full(state) and state[2] == _ENDED)
+            return ("line", 0, False) if complete else None
         if kind == "line":
             if character in "+-" or character.isspace():
                 return None
@@ -82,7 +98,7 @@ class Numbering(TextAutomaton):
         number, kind, *_ = state
         mark = f"{number + 1}. "
         if character == "\n":
-            complete = kind in {"line", "plain"} or self._full(state)
+            complete = kind in {"line", "plain"} or (self._full(state) and state[3] == _ENDED)
             return (number, "line", 0, False) if complete else None
         if kind == "line":
             if character == mark[0] and number < self._count:
@@ -105,10 +121,12 @@ class Numbering(TextAutomaton):
 
 
 class Sections(TextAutomaton):
-    """Begins with a heading, below which stand lines of some words, and so on for each.
+    """Has headings, below each of which stand whole sentences of some words.
 
-    States: the number of the section, how much of its heading stands there, then line ends and words; -1
-    words behind a line.
+    One line may come before the first.
+
+    States: the number of the section, how much of its heading stands there (-1 in the line before the first,
+    -2 behind it), then line ends and words; -1 words behind a line.
     """
 
     start = (0, 0, 0, False)
@@ -121,12 +139,17 @@ class Sections(TextAutomaton):
         """Return the state after a character."""
         number, at, words, inside = state
         mark = self._marks[number]
+        if not number and at <= 0 and character != mark[0]:
+            return self._before(at, character)
+        if at <= 0:
+            return (number, 1, 0, False) if at != -1 else (number, -1, 0, False)
         if at < len(mark):
             return (number, at + 1, 0, False) if character == mark[at] else None
         if character == "\n":
             if at == len(mark):  # behind the heading, or behind a line
                 return number, at + 1, words, False
-            return (number, len(mark), -1, False) if words >= self._least else None
+            complete = words >= self._least and inside == _ENDED
+            return (number, len(mark), -1, False) if complete else None
         if at <= len(mark) + 1:
             if character == "#":
                 return (number + 1, 1, 0, False) if words < 0 and number + 1 < len(self._marks) else None
@@ -134,6 +157,13 @@ class Sections(TextAutomaton):
                 return None
         line = _Line.after(("", max(words, 0), inside), character, self._least)
         return number, len(mark) + 2, line[1], line[2]
+
+    @staticmethod
+    def _before(at: int, character: str) -> Hashable | None:
+        """Return the state in the line before the first heading, or behind it."""
+        if character == "\n":
+            return (0, -2, 0, False) if at else None
+        return None if at == -2 or (not at and character.isspace()) else (0, -1, 0, False)
 
     def accepts(self, state: Any) -> bool:
         """Return whether all headings are there, and the last line is complete."""
