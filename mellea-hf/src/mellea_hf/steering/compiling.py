@@ -14,6 +14,7 @@ from mellea.core.steering.automata import CLASSES, Prose, TextAutomaton, automat
 from mellea.core.steering.automata.counting import WordCount
 from mellea.core.steering.automata.wording import Ending
 from mellea.core.steering.guards import floor_within
+from mellea_hf.steering.beam import first_way_home
 from mellea_hf.steering.joint import Joint
 from mellea_hf.steering.lifting import Lifted, lift
 from mellea_hf.steering.pacing import Pacing
@@ -119,7 +120,7 @@ class FormCompiler:
                 continue
             with self._lock:
                 joint = self._joint([*(each for _, each in taken), one])
-                found = joint.way_home(joint.start, _AMPLE, _TRIES)
+                found = first_way_home(joint, _AMPLE, _TRIES)
             if found is None:
                 for before, other in taken:
                     _check_pair(before, other.automaton, form, one.automaton)
@@ -155,7 +156,7 @@ class FormCompiler:
         automata = [self.lifted(form) for form in forms]
         with self._lock:
             for joint, prose in self._joints(automata, limit):
-                witness = joint.way_home(joint.start, limit - 1, _TRIES)
+                witness = first_way_home(joint, limit - 1, _TRIES)
                 if witness is not None:
                     return joint, prose, witness
             raise self._too_small(automata, limit)
@@ -179,7 +180,7 @@ class FormCompiler:
 
     def _too_small(self, automata: Sequence[Lifted], limit: int) -> MelleaError:
         joint = self._joint(automata)
-        enough = joint.way_home(joint.start, _AMPLE, _TRIES)
+        enough = first_way_home(joint, _AMPLE, _TRIES)
         said = "" if enough is None else f" {len(enough) + 1} tokens are enough."
         return UsageError(
             f"No text that meets the requirements was found within {limit} tokens.{said}",

@@ -31,12 +31,12 @@ class Joint:
     def __init__(
         self, automata: Sequence[Lifted], guards: Sequence[Lifted], connectors: Sequence[int]
     ) -> None:
-        self.automata = (*automata, *guards)
+        self.possible = np.logical_and.reduce([each.possible for each in (*automata, *guards)])
+        self.automata = tuple(each.among(self.possible) for each in (*automata, *guards))
         ranks = [1 if each.phase == "end" else 0 for each in automata]
         guarded = [0 if each.automaton.least else 2 for each in guards]
         self.ranks = np.array([*ranks, *guarded], np.int64)
         self.formed = len(automata)
-        self.possible = np.logical_and.reduce([each.possible for each in self.automata])
         self.connectors = np.array([each for each in connectors if self.possible[each]], np.int64)
         self._ways: dict[tuple[int, tuple[int, int]], Any] = {}
         self.start: State = tuple(each.start for each in self.automata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any
 
@@ -20,6 +21,7 @@ FAR = 16_000
 _STATES = 600
 _COUNTED = 12_000
 _KEPT = 256
+_MASKS = 8
 
 
 class Lifted:
@@ -41,9 +43,34 @@ class Lifted:
         self._after, self._gains, self._distances = after, gains, distances
         self._most = distances.shape[1] - 1
         self.start = (start, 0)
-        self.possible = (after[:-1] != len(after) - 1).any(0)
+        alive = after[:-1] != len(after) - 1
+        self.possible = alive.any(0)
         """Which tokens may come at all."""
+        self.final = np.append(~alive.any(1), True)
+        """Which states no token leads on from."""
         self._ways: dict[tuple[int, int], Any] = {}
+        self._among: OrderedDict[bytes, Lifted] = OrderedDict()
+
+    def among(self, tokens: Any) -> Lifted:
+        """Return the same with the distances that it has where only some tokens may come.
+
+        Args:
+            tokens: For each token whether it may.
+        """
+        if not (self.possible & ~tokens).any():
+            return self
+        key = np.packbits(tokens).tobytes()
+        found = self._among.get(key)
+        if found is None:
+            gains = None if self._gains is None else self._gains[:, tokens]
+            accepting = (self._distances == 0).any(1)
+            distances = _distances(self.automaton, self._after[:, tokens], gains, accepting, None)
+            found = Lifted(self.automaton, self._after, self._gains, distances, self.start[0])
+            found.possible = self.possible & tokens
+            self._among[key] = found
+            while len(self._among) > _MASKS:
+                self._among.popitem(last=False)
+        return found
 
     @property
     def bytes(self) -> int:
