@@ -13,6 +13,7 @@ from mellea.core.budget import check_affordable
 from mellea.core.capabilities import Capability
 from mellea.core.component import Span, is_component
 from mellea.core.generate_config import GenerateConfig
+from mellea.core.message import Message
 from mellea.core.model_api import ModelAPI, missing_capability
 from mellea.core.options import ModelOption, translate_options
 from mellea.core.request import ChatRequest
@@ -111,6 +112,8 @@ def options_of(backend: ModelAPI, config: GenerateConfig) -> tuple[dict[str, Any
 
 def _check_blocks(backend: ModelAPI, span: Span) -> None:
     """Refuse at once what the action itself contains; what only rendering shows is refused then."""
+    if type(span) is Message and not (span.documents or span.images or span.audio):
+        return  # it is all text
     missing = {Capability.IMAGES, Capability.AUDIO} - backend.capabilities
     if missing and is_component(span):
         for part in span.parts():
