@@ -45,6 +45,8 @@ _WORDS = (
     "error_message",
     "errorMessage",
 )
+_TOLD = {*_WORDS, *_CODES, "param", "path", "request_id", "timestamp"}
+"""What an error without its frame has."""
 _PAGE = r"(?i)\s{0,100}<(?:!doctype|html|head|body|\?xml)\b"
 _TITLE = r"(?i)<(?:title|h1)\b[^>]{0,200}>([^<]{1,300})<"
 _TAG = r"<[^<>]{0,500}>"
@@ -101,8 +103,7 @@ def _error_of_choice(choice: Mapping[str, Any]) -> Any:
 
 def _only_tells(body: Mapping[str, Any]) -> bool:
     """Tell whether a body holds words, and beside them at most codes: an error without its frame."""
-    words = [body[name] for name in _WORDS if isinstance(body.get(name), str)]
-    return bool(words) and body.keys() <= {*_WORDS, *_CODES, "param", "path", "request_id", "timestamp"}
+    return body.keys() <= _TOLD and any(isinstance(body.get(name), str) for name in _WORDS)
 
 
 def provider_words(body: Any) -> ProviderWords:
