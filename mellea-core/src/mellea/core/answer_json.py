@@ -21,6 +21,7 @@ __all__ = [
 
 _OTHERWISE = {"usage", "raw", "logprobs", "tool_calls"}
 _CHUNK_FIELDS = tuple(each.name for each in fields(Chunk) if each.name not in _OTHERWISE)
+_USAGE_FIELDS = tuple(each.name for each in fields(Usage))
 
 
 def answer_to_json(answer: Chunk | Completion) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def completion_from_json(kept: Mapping[str, Any]) -> Completion:
 
 
 def _usage_to_json(usage: Usage) -> dict[str, int]:
-    return {key: usage[key] for key in usage.keys() if key != "total_tokens"}  # noqa: SIM118  no mapping, it only reads like one
+    return {name: getattr(usage, name) for name in _USAGE_FIELDS}
 
 
 def _usage_from_json(kept: Mapping[str, int] | None) -> Usage | None:

@@ -11,7 +11,7 @@ from mellea.core.request_key import canonical
 
 __all__ = ["begun_of", "chosen_of", "is_outermost", "seconds_of", "secrets_behind"]
 
-_ASKED = ("description", "content", "declaration", "value", "query", "transformation")
+_ASKED = ("content", "description", "declaration", "value", "query", "transformation")
 """The attributes in which components hold what they ask."""
 
 

@@ -142,12 +142,12 @@ class Journal:
 
         def write(tables: Tables) -> None:
             about = {name: tables.blank(value) for name, value in {**call["begun"], **call["ended"]}.items()}
+            if call["answer"] is not None:
+                number = tables.number_of_call(uid)
+                about["answer"] = tables.text(ANSWER, call["answer"], call=number)
             number = tables.call(uid, session, about)
             for place, attempt in enumerate(call["attempts"]):
                 tables.attempt(number, place, attempt)
-            if call["answer"] is not None:
-                answer = tables.text(ANSWER, call["answer"], call=number)
-                tables.call(uid, session, {"answer": answer})
             tables.leave_call(uid)
 
         self._writer.defer(write)
