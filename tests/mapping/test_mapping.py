@@ -231,7 +231,7 @@ def test_refusals_for_the_rate_fail_no_row_and_lower_the_number_at_once():
 
 async def test_gate_halves_once_for_all_that_was_under_way_and_recovers():
     gate = Gate(8)
-    async with gate.turn() as first, gate.turn() as second, gate.turn(), gate.turn():
+    async with gate as first, gate as second, gate, gate:
         gate.slow_down(first, 0.0)
         gate.slow_down(second, 0.0)
     assert gate.limit == 2.0
@@ -239,7 +239,7 @@ async def test_gate_halves_once_for_all_that_was_under_way_and_recovers():
         gate.went_well()
     assert gate.limit == 8
 
-    async with gate.turn():
+    async with gate:
         waiting = [asyncio.ensure_future(_enter(gate)) for _ in range(9)]
         await asyncio.sleep(0)
         gate.stop()
@@ -249,7 +249,7 @@ async def test_gate_halves_once_for_all_that_was_under_way_and_recovers():
 
 
 async def _enter(gate: Gate) -> None:
-    async with gate.turn():
+    async with gate:
         await asyncio.sleep(0)
 
 

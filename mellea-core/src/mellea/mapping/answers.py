@@ -143,7 +143,7 @@ class RowAnswers:
             started = time.time()
             begun = 0
             try:
-                async with self._gate.turn() as begun:
+                async with self._gate as begun:
                     started = time.time()
                     answer: Any = asked.backend.stream_chat(request)
                     async with aclosing(answer):
@@ -167,7 +167,7 @@ class RowAnswers:
             started = time.time()
             begun = 0
             try:
-                async with self._gate.turn() as begun:
+                async with self._gate as begun:
                     started = time.time()
                     completions = await asked.backend.complete(request)
             except StoppedError:

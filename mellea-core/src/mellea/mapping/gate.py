@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import monotonic
 
 from mellea.core.errors import GenerationCancelledError
@@ -27,7 +25,7 @@ class StoppedError(GenerationCancelledError):
 
 
 class Gate:
-    """Lets requests through, of any threads and event loops.
+    """Lets requests through, of any threads and event loops: ``async with`` it, for each.
 
     Args:
         most: How many at the same time.
@@ -45,9 +43,8 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._lock = threading.Lock()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[int]:
-        """Wait until a request may be sent, and count it until the block ends.
+    async def __aenter__(self) -> int:
+        """Wait until a request may be sent, which counts until the block ends; return the round.
 
         Raises:
             StoppedError: Nothing is sent any more.
@@ -55,10 +52,10 @@ class Gate:
         if not self._enter():
             with waiting():
                 await self._wait()
-        try:
-            yield self._round
-        finally:
-            self._leave()
+        return self._round
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._leave()
 
     def _enter(self) -> bool:
         with self._lock:
@@ -124,7 +121,7 @@ class Gate:
         """Take note that the provider refused a request for its rate: all wait, and then fewer are sent.
 
         Args:
-            begun: What ``turn`` gave; what was under way at the same time counts once.
+            begun: The round that it was let in; what was under way at the same time counts once.
             seconds: How long the provider wants to be left alone; None if it does not say.
         """
         with self._lock:
