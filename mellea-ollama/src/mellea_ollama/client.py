@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import aiohttp
@@ -62,7 +62,8 @@ class WireClient:
         Raises:
             ProviderError: The server did not answer, or with an error.
         """
-        async with self._answer(path, body) as response:
+        async with self._request(path, body) as response:
+            await self._check(response)
             return self._object(await response.read())
 
     async def lines(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -71,7 +72,8 @@ class WireClient:
         Raises:
             ProviderError: The server did not answer, with an error, or broke off.
         """
-        async with self._answer(path, body) as response:
+        async with self._request(path, body) as response:
+            await self._check(response)
             begun: list[bytes] = []  # of a line that is not complete yet
             async for piece in response.content.iter_any():
                 first, *others = piece.split(b"\n")
@@ -87,21 +89,21 @@ class WireClient:
         """Close the connections."""
         await self._session.close()
 
-    @asynccontextmanager
-    async def _answer(
+    def _request(
         self, path: str, body: Mapping[str, Any] | None
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         access = self._access
-        async with self._session.request(
+        return self._session.request(
             "GET" if body is None else "POST",
             f"{access.url}{path}",
             data=None if body is None else json.dumps(body).encode(),
             proxy=access.proxy,
             allow_redirects=False,
-        ) as response:
-            if response.status >= 300:
-                raise self._error(response.status, await response.read(), response.headers)
-            yield response
+        )
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status >= 300:
+            raise self._error(response.status, await response.read(), response.headers)
 
     def _object(self, line: bytes) -> dict[str, Any]:
         """Return what a line or an answer says.
