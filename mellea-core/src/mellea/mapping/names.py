@@ -24,12 +24,14 @@ __all__ = ["RowNames", "program_version", "row_seed"]
 
 _COUNT = "INSERT INTO seen VALUES (?, 0) ON CONFLICT (name) DO UPDATE SET times = times + 1 RETURNING times"
 _SIZE = 16
+_IN_MEMORY = 65_536
+"""How many rows are remembered in memory, which takes some 10 MB."""
 _DEEPEST = 12
 """How far it is looked into the values that a program has around it."""
 
 
 class RowNames:
-    """Names rows one after the other; what it remembers of them is in a file that vanishes with it.
+    """Names rows one after the other. What it remembers of many is in a file that vanishes with it.
 
     Args:
         program: The name of the program.
@@ -37,19 +39,30 @@ class RowNames:
 
     def __init__(self, program: str) -> None:
         self._program = program.encode()
-        self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._seen.execute("CREATE TABLE seen (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID")
-        self._seen.execute("BEGIN")
+        self._seen: dict[bytes, int] = {}
+        self._more: sqlite3.Connection | None = None
 
     def name(self, row: Any) -> bytes:
         """Return the name of a row of JSON values."""
         told = hashlib.blake2b(canonical(row).encode(), digest_size=_SIZE).digest()
-        times = self._seen.execute(_COUNT, (told,)).fetchone()[0]
+        times = self._seen.get(told, -1) + 1
+        if times or len(self._seen) < _IN_MEMORY:
+            self._seen[told] = times
+        else:
+            times = self._times_in_file(told)
         return hashlib.blake2b(b"%b\0%b%d" % (self._program, told, times), digest_size=_SIZE).digest()
+
+    def _times_in_file(self, told: bytes) -> int:
+        if self._more is None:
+            self._more = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._more.execute("CREATE TABLE seen (name BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID")
+            self._more.execute("BEGIN")
+        return int(self._more.execute(_COUNT, (told,)).fetchone()[0])
 
     def close(self) -> None:
         """Forget them."""
-        self._seen.close()
+        if self._more is not None:
+            self._more.close()
 
 
 def row_seed(seed: int, row: bytes, trial: int) -> int:
