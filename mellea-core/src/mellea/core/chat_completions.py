@@ -69,9 +69,6 @@ def _tool_choice(choice: str) -> Any:
     return choice if is_word else {"type": "function", "function": {"name": choice}}
 
 
-_MORE = ("images", "audio", "tool_calls", "tool_call_id", "tool_name", "provider_fields")
-
-
 def wire_messages(messages: Iterable[Message], provider: str = "openai") -> list[dict[str, Any]]:
     """Return messages in the wire format.
 
@@ -80,9 +77,14 @@ def wire_messages(messages: Iterable[Message], provider: str = "openai") -> list
         provider: Whose fields of the messages are taken.
     """
     return [
-        {"role": message.role, "content": message.content}
-        if not any(map(message.__getattribute__, _MORE))
-        else _full_message(message, provider)
+        _full_message(message, provider)
+        if message.images
+        or message.audio
+        or message.tool_calls
+        or message.tool_call_id
+        or message.tool_name
+        or message.provider_fields
+        else {"role": message.role, "content": message.content}
         for message in messages
     ]
 

@@ -81,10 +81,10 @@ class ChatFormatter(Formatter):
             raise UsageError(
                 "An output in the context is not computed yet.", hint="Await it before it is rendered."
             )
-        calls = thunk.tool_calls
-        return Message(
-            "assistant", thunk.value or "", tool_calls=calls, thinking=thunk.thinking if calls else None
-        )
+        text, calls = thunk.value or "", thunk.tool_calls
+        if calls is None:  # most of a long conversation
+            return Message("assistant", text)
+        return Message("assistant", text, tool_calls=calls, thinking=thunk.thinking)
 
     def _render_message(self, message: Message) -> Message:
         return evolve(message, content=self.print(message), documents=None)

@@ -102,6 +102,8 @@ async def resolve_all(spans: Iterable[Span]) -> None:
 
 
 def _check_media(backend: ModelAPI, messages: Iterable[Message]) -> None:
+    if backend.capabilities >= {Capability.IMAGES, Capability.AUDIO}:
+        return
     for message in messages:
         if message.images and Capability.IMAGES not in backend.capabilities:
             raise missing_capability(backend, Capability.IMAGES, ", and the prompt holds an image")
