@@ -19,6 +19,10 @@ from mellea.core.steering.pattern import Letters, Literal, Node, choice, optiona
 __all__ = ["Spelling", "word_among", "word_without"]
 
 
+_LONG = 4
+"""Letters of a word to avoid from which on no other word begins with it."""
+
+
 @frozen(cache_hash=True)
 class Spelling:
     """How a word is spelled.
@@ -37,7 +41,11 @@ class Spelling:
 
 
 def word_without(spelling: Spelling, avoided: Iterable[str] = ()) -> Node:
-    """Return the words of a spelling, whatever their case none of those to avoid."""
+    """Return the words of a spelling, whatever their case none of those to avoid.
+
+    A word that goes on where a long one to avoid ends is left out too: a model that is kept from ending a
+    word makes up letters.
+    """
     return _step(spelling, frozenset(word.lower() for word in avoided if 0 < len(word) <= spelling.most), 0)
 
 
@@ -86,7 +94,8 @@ def _step(spelling: Spelling, words: frozenset[str], depth: int) -> Node:
         group = Letters.among("".join(each for each in both if each in letters))
         if not group.ranges:
             continue
-        further = _step(spelling, endings, depth + 1) if depth + 1 < spelling.most else None
+        grows = depth + 1 < spelling.most and not ("" in endings and depth + 1 >= _LONG)
+        further = _step(spelling, endings, depth + 1) if grows else None
         may_end = "" not in endings and depth + 1 >= spelling.least
         if further is not None:
             options.append(sequence(group, optional(further) if may_end else further))
