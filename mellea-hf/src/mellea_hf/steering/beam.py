@@ -19,7 +19,7 @@ _WIDTH = 24
 """States that are kept at each length."""
 _ALIKE = 4
 """Of these, how many may be as far from home in every automaton."""
-_LOOKED_AT = 60
+_LOOKED_AT = 200
 """Tokens behind a state that are looked at."""
 _LAST_PARTS = (1.0, 0.05, 3.0)
 """How much what has to come last counts, against what may be met anywhere, in one search after another."""
