@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import sys
@@ -68,7 +69,7 @@ def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
 
     The first interrupt lets what is under way end; another one ends it.
     """
-    is_cut_short = False
+    is_cut_short = is_under_way = False
     try:
         while True:
             try:
@@ -82,10 +83,14 @@ def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
                 continue
             if not taken:
                 return is_cut_short
+            if not is_under_way:
+                is_under_way = True
+                gc.freeze()  # all is imported, and need not be looked through again with the rows
             for result in taken:
                 _write_row(result, output, failed)
             output.flush()
     finally:
+        gc.unfreeze()
         results.close()
 
 
