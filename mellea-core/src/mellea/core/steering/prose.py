@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from itertools import permutations
 
-from attrs import frozen
+from attrs import Factory, define, frozen
 
 from mellea.core.steering.lexis import Lexis
 from mellea.core.steering.pattern import Literal, Node, anchored, choice, optional, repeat, sequence
@@ -40,6 +40,9 @@ _HASTE = 3
 The last of them is none of the words that never end a sentence. Before that it is the model itself that ends
 one, and it does not do so after such a word; a trie at each place where a sentence may end would make the
 server slow."""
+
+_STEPS = 300
+"""Sentences that are tried where each way may have others; a pattern of so many would be too large."""
 
 _SHORT = 200
 """Signs of a word's pattern up to which all orders of three things are written out."""
@@ -240,15 +243,7 @@ class _Running:
         if not orders[0]:
             return Literal("")
         joint = sequence(optional(self.lexis.after), self.lexis.space) if further else Literal("")
-        ways = []
-        for first in dict.fromkeys(order[0] for order in orders):
-            others = [order[1:] for order in orders if order[0] == first]
-            reached = choice(first.node, first.opening)
-            ways.append(sequence(reached, self._sought(others, lead, finish, further=True)))
-        near = 2 if further else 0
-        soon = sequence(repeat(self._free, near, max(near, lead)), choice(*ways))
         first = orders[0][0]
-        others = [order[1:] for order in orders if order[0] == first][:1]
         late = sequence(
             repeat(self._free, lead, lead),
             repeat(self._within, 0, finish - 1),
@@ -256,9 +251,20 @@ class _Running:
             self.lexis.ends,
             self.lexis.between,
             first.opening,
-            self._sought(others, lead, finish, further=True),
         )
-        return sequence(joint, choice(soon, late))
+        near = 2 if further else 0
+        soon = repeat(self._free, near, max(near, lead))
+        if len(orders) == 1:  # what comes behind both ways is written once, or each insert would double it
+            rest = self._sought([orders[0][1:]], lead, finish, further=True)
+            return sequence(joint, choice(sequence(soon, choice(first.node, first.opening)), late), rest)
+        ways = {}
+        for each in dict.fromkeys(order[0] for order in orders):
+            others = [order[1:] for order in orders if order[0] == each]
+            ways[each] = self._sought(others, lead, finish, further=True)
+        reached = choice(*(sequence(choice(each.node, each.opening), rest) for each, rest in ways.items()))
+        others = [order[1:] for order in orders if order[0] == first][:1]
+        behind = self._sought(others, lead, finish, further=True)
+        return sequence(joint, choice(sequence(soon, reached), sequence(late, behind)))
 
     def _onward(self, low: int, high: int) -> Node:
         """Return the words after the last that must occur, up to the end."""
@@ -292,6 +298,17 @@ class _Running:
         return sequence(_times(self._free, run, run), _ended(self.lexis, least - run, most - run, closing))
 
 
+@define
+class _Search:
+    """What a search for ways through sentences knows."""
+
+    dead: set[tuple[int, int, int]] = Factory(set)
+    """From where none leads on: the number of a sentence, and the words before it."""
+
+    steps: int = 0
+    """The sentences that were tried so far."""
+
+
 @frozen
 class _Counted:
     """Prose of so many sentences."""
@@ -310,7 +327,9 @@ class _Counted:
             least = min(most, max(1, len(wanted.inserts)))
         ways: list[Node] = []
         for order in _orders(wanted, self.lexis):
-            ways += self._roomy(order, least, most) or self._from(_spread(order, least), most, 0, 0, 0)
+            ways += self._roomy(order, least, most) or self._from(
+                _spread(order, least), most, 0, 0, 0, _Search()
+            )
         if not ways:
             raise NotSteerableError(f"{wanted.words} words leave no room for {wanted.sentences} sentences.")
         return choice(*ways)
@@ -344,9 +363,24 @@ class _Counted:
         return [sequence(*parts[1:])]
 
     def _from(
-        self, shares: list[tuple[Insert, ...]], most: int, index: int, low: int, high: int
+        self,
+        shares: list[tuple[Insert, ...]],
+        most: int,
+        index: int,
+        low: int,
+        high: int,
+        search: _Search,
     ) -> list[Node]:
-        """Return the ways on from a sentence, with so many words behind it."""
+        """Return the ways on from a sentence, with so many words behind it.
+
+        Raises:
+            NotSteerableError: They are too many.
+        """
+        if (index, low, high) in search.dead:
+            return []
+        search.steps += 1
+        if search.steps > _STEPS:
+            raise NotSteerableError("the pattern of all would be too large.")
         left, lacking = self.wanted.most - high, max(0, self.wanted.words.least - low)
         share = shares[index] if index < len(shares) else ()
         must = max(0, len(shares) - index - 1)
@@ -361,12 +395,14 @@ class _Counted:
                 )
         if index + 1 < most and (must or left >= 2 * 18):
             for bounds in self._lengths(left, max(1, must), lacking):
-                rest = self._from(shares, most, index + 1, low + bounds.least, high + bounds.top)
+                rest = self._from(shares, most, index + 1, low + bounds.least, high + bounds.top, search)
                 if rest:
                     with suppress(NotSteerableError):
                         ways.append(
                             sequence(joint, sentence(self.lexis, bounds, share, opening), choice(*rest))
                         )
+        if not ways:
+            search.dead.add((index, low, high))
         return ways
 
     def _lengths(self, left: int, further: int, lacking: int) -> Iterable[Bounds]:
