@@ -1,4 +1,4 @@
-"""How large forms may be: what still steers, and what is left to checking. The table is in docs/steering.md."""
+"""How large forms may be: what steers, and what is left to checking. The table is in docs/steering.md."""
 
 import pytest
 
