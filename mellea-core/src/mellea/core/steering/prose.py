@@ -205,10 +205,9 @@ class _Running:
             return None
         given = len(opening.split()) if opening else 1
         widest = sum(insert.most + insert.article for insert in inserts)
-        spare = self.wanted.most - self.wanted.words.least
-        slack = (
-            min(spare, self.wanted.most - given - widest - _FINISH - len(self.wanted.closing.split())) - 8
-        ) // len(inserts)
+        room = self.wanted.most - given - widest
+        lacking = self.wanted.words.least - sum(insert.least for insert in inserts)
+        slack = min(room - lacking, room - _FINISH - len(self.wanted.closing.split()) - 8) // len(inserts)
         finish = min(_FINISH, slack - 6)
         if finish < 18:
             return None
