@@ -12,6 +12,7 @@ from mellea.core.steering import (
     EndsWith,
     Form,
     Headings,
+    Highlights,
     InScript,
     Matches,
     Numbered,
@@ -24,7 +25,9 @@ from mellea.core.steering import (
     Words,
     steer,
 )
+from mellea.core.steering.layout import layout
 from mellea.testing.conformance.drawing import drawn
+from tests.core.steering.admitting import admits
 
 CONTRADICTIONS = [
     (Words(at_most=40), Words(at_least=60)),
@@ -176,3 +179,28 @@ def test_text_without_lines_has_none():
 
     assert "\\\\n" in steer(asked).pattern
     assert "\\\\n" not in steer(asked, lines=False).pattern
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "admitted"),
+    [
+        (Highlights(1), "The *old bridge* is long and dark.", True),
+        (Highlights(1), "*The old bridge* is long and dark.", False),
+        (Numbers(1), "There are 3 bridges over the river here.", True),
+        (Numbers(1), "3 bridges are over the river here.", False),
+        (EndsWith("?"), "We went over the bridge. Are you ready to come home?", True),
+        (EndsWith("?"), "We went over the bridge. Are ready to come home?", False),
+        (Case("title"), "The Old Bridge Is Long And Dark.", True),
+        (Case("title"), "Karlovsky Bridge Is Long And Dark.", False),
+        (Avoids(["rain"]), "We went home by the old train.", True),
+        (Avoids(["rain"]), "We went home on the rainy road.", False),
+        (Avoids(["the"]), "We went home and then we slept.", True),
+        (Contains("river", 1, 1), "The river is old and it runs far.", True),
+        (Contains("river", 1, 1), "The river is old and the riverbank is green.", False),
+    ],
+)
+def test_sentences_begin_and_words_end_as_models_write_them(form, text, admitted):
+    node = layout(steer([form, Words(5, 30), Sentences(at_most=2)], "Write about it.").plan)
+
+    assert form.check(text)[0]
+    assert admits(node, text) is admitted

@@ -127,8 +127,10 @@ class _Layout:
         """Return the body with what makes it end with the mark that is asked for."""
         if not self._asks:
             return body
-        asked = evolve(self.lexis, first=self.lexis.asking, ends=Literal(self.plan.last_mark))
-        return sequence(body, joint, sentence(asked, _QUESTION))
+        lexis = self.lexis  # a question with commas lists on
+        asked = evolve(lexis, first=lexis.asking, inner=lexis.final, ends=Literal(self.plan.last_mark))
+        words = Bounds(_QUESTION.least, _QUESTION.top - 1)  # what is counted as one word may be two
+        return sequence(body, joint, sentence(asked, words))
 
     def _inserts(self) -> tuple[Insert, ...]:
         return tuple(_insert(wanted, self.plan, self.lexis) for wanted in self.plan.wanted)
@@ -179,7 +181,7 @@ class _Layout:
         """Return the bounds on the sentences of each of so many paragraphs."""
         sentences, fixed = self.plan.sentences, bool(self.before) + bool(self.after) + self._asks
         if sentences == Bounds():
-            short = self._capitals and self.plan.words == Bounds() and not self.plan.wanted
+            short = self._capitals and self.plan.words == Bounds() and len(self.plan.wanted) <= 2
             return [Bounds(2, 5) if short else None] * count
         least = max(count, sentences.least - fixed)
         most = least + 2 if sentences.most is None else sentences.most - fixed
@@ -226,7 +228,7 @@ class _Layout:
 _POSTSCRIPT = 25
 """Most words of a postscript."""
 
-_TITLE = 6
+_TITLE = 8
 """Most words of a title."""
 
 _PLACEHOLDER, _HIGHLIGHT = 2, 3
@@ -248,29 +250,38 @@ def _insert(wanted: Wanted, plan: TextPlan, lexis: Lexis) -> Insert:
             text = plan.cased(wanted.text)
             count = len(text.split())
             capital = text[:1].upper() + text[1:] if plan.case is None else text
-            bare, article = sequence(text), plan.cased("The ")
-            free = (
-                plan.english
-                and "Latin" in plan.script.name
-                and plan.obstacle(article) is None
-                and not wanted.text[:1].isupper()
-            )
+            bare, article = sequence(text), _article(plan)
+            free = article and not wanted.text[:1].isupper()
             return Insert(
                 bare,
                 choice(capital, sequence(article, text)) if free else sequence(capital),
                 count,
                 count,
-                int(free),
+                int(bool(free)),
             )
         case "number":
-            number = sequence(Letters.of("19"), repeat(Letters.of("09"), 0, 2))
-            return Insert(number, number, article=0)
+            number = sequence(Letters.of("19"), repeat(Letters.of("09"), 0, 3))
+            leads = _leads(plan)
+            opening = sequence(choice(*leads), " ", number) if leads else number
+            return Insert(number, opening, article=2 * bool(leads))
         case "placeholder":
             node = sequence("[", _tagged(lexis, _PLACEHOLDER), "]")
             return Insert(node, node, 1, _PLACEHOLDER, 0)
         case _:
-            node = sequence("*", _tagged(lexis, _HIGHLIGHT), "*")
-            return Insert(node, node, 1, _HIGHLIGHT, 0)
+            node, article = sequence("*", _tagged(lexis, _HIGHLIGHT), "*"), _article(plan)
+            return Insert(node, sequence(article, node), 1, _HIGHLIGHT, int(bool(article)))
+
+
+def _article(plan: TextPlan) -> str:
+    """Return the article and the blank with which a noun begins a sentence; nothing where there is none."""
+    article = plan.cased("The ")
+    return article if plan.english and "Latin" in plan.script.name and plan.obstacle(article) is None else ""
+
+
+def _leads(plan: TextPlan) -> list[str]:
+    """Return the words with which a number begins a sentence; a bare one begins a list in it."""
+    known = ("There are", "About", "More than", "In") if plan.english and "Latin" in plan.script.name else ()
+    return [lead for lead in map(plan.cased, known) if plan.obstacle(lead) is None]
 
 
 def _tagged(lexis: Lexis, most: int) -> Node:

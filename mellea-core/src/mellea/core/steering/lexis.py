@@ -9,7 +9,7 @@ from attrs import frozen
 from mellea.core.steering.common import COMMON
 from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence, shared
 from mellea.core.steering.plan import Bounds, NotSteerableError, TextPlan
-from mellea.core.steering.stops import NEVER_LAST
+from mellea.core.steering.stops import FIRST, LAST, NEVER_LAST
 from mellea.core.steering.tries import Spelling, word_among, word_without
 
 __all__ = ["Lexis", "lexis_of"]
@@ -23,6 +23,9 @@ _BRIEF = 8
 _ENOUGH = 100
 """Words that a text can be written with."""
 
+_CHOICE = 20
+"""Words that sentences can begin or end with."""
+
 _PLAIN = 20
 """Ranges of letters up to which a trie of many words is still small."""
 
@@ -35,7 +38,18 @@ _LINKS = {
     "Devanagari": ("और", "या"),
     "Hangul": ("및",),
 }
-_QUESTIONS = ("What", "How", "Why", "When", "Where", "Who", "Can", "Do", "Would", "Is", "Are", "Have", "Will")
+_QUESTIONS = (
+    "What",
+    "How",
+    "Why",
+    "Where",
+    "Who",
+    "Can you",
+    "Would you",
+    "Have you",
+    "Are you",
+)
+"""A bare ``Is`` or ``Are`` becomes the first letters of another word that the model has in mind."""
 
 
 @frozen
@@ -61,9 +75,9 @@ class Lexis:
         joint: A word of a heading or a title.
         links: Words that link one noun to another.
         brief: A short word inside a sentence.
-        brief_last: A short word that may end a sentence.
+        brief_last: A short word at which a sentence ends that has no room for more; in English a common one.
         tag: A word between marks.
-        asking: A word that begins a question.
+        asking: What begins a question, a word or two.
         listed: Whether all words are known ones. A server then tries each first letter of theirs on its whole
             vocabulary, for each way to go on with a word.
     """
@@ -174,7 +188,7 @@ class _Words:
         begun = self.word(Spelling(first, rest, 1, most), self.comma)
         tagged = Spelling(anywhere, rest, 1, most)
         return Lexis(
-            first=begun,
+            first=self.at_first() or begun,
             inner=self.word(Spelling(anywhere, rest, 1, most), self.comma),
             free=self.word(Spelling(anywhere, rest, 1, most), self.comma + self.ends),
             final=self.word(Spelling(anywhere, rest, 1, most), ""),
@@ -188,7 +202,7 @@ class _Words:
             joint=word_without(tagged, plan.left_out),
             links=tuple(map(Literal, _links(plan))),
             brief=self.word(Spelling(anywhere, rest, 1, _BRIEF), self.comma),
-            brief_last=self.last(_BRIEF),
+            brief_last=self.common(LAST) or self.last(_BRIEF),
             tag=word_without(tagged, plan.left_out),
             asking=_asking(plan) or begun,
             listed=self.known(()) is not None,
@@ -264,6 +278,27 @@ class _Words:
             return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
         lowered = word_without(Spelling(small, small, 2, most), (*plan.left_out, *stops))
         return shared(choice(lowered, word_without(Spelling(upper, small, 2, most), plan.left_out)))
+
+    def at_first(self) -> Node | None:
+        """Return the words that begin a sentence in which each word has a capital; None for any others.
+
+        A model that may begin one with any word takes what it writes for a list of names.
+        """
+        return self.common((*FIRST, *self.plan.familiar)) if self.plan.case == "title" else None
+
+    def common(self, known: tuple[str, ...]) -> Node | None:
+        """Return common English words in the case of the plan; None where there are too few.
+
+        A model that may write any word where a sentence must end goes on, and runs the words that it has in
+        mind together.
+        """
+        plan = self.plan
+        if not plan.english or "Latin" not in plan.script.name:
+            return None
+        left_out = {word.lower() for word in plan.left_out}
+        words = [plan.cased(word) for word in known if word not in left_out]
+        free = frozenset(word for word in words if plan.obstacle(word) is None)
+        return shared(word_among(free)) if len(free) >= _CHOICE else None
 
 
 @lru_cache(256)
