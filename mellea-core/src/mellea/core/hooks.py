@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar, Token
 from typing import Any, Protocol
 from weakref import WeakMethod, WeakValueDictionary
@@ -246,7 +246,12 @@ AROUND: list[WeakMethod[Callable[[str], AbstractContextManager[object]]]] = []
 
 def enter_around(method: Callable[[str], AbstractContextManager[object]]) -> None:
     """Let a method of a handler say what is entered around each call, as long as there is the handler."""
-    AROUND.append(WeakMethod(method, AROUND.remove))
+    AROUND.append(WeakMethod(method, _forget))
+
+
+def _forget(gone: WeakMethod[Callable[[str], AbstractContextManager[object]]]) -> None:
+    with suppress(ValueError):  # somebody may hold it who has seen it there
+        AROUND.remove(gone)
 
 
 def leave_around(method: Callable[[str], AbstractContextManager[object]]) -> None:
