@@ -28,6 +28,11 @@ PRINTED = {
     "async_validator": ["France: the answer names Paris (attempt 1)", "Japan: the answer "],
     "best_of_n": ["* ", "Chosen, because: of 4 answers, it meets "],
     "budget": ["2 attempts, ", "the budget of 2 attempts is spent", "the budget of 100 tokens is spent"],
+    "calibrated_verdicts": [
+        "after   right in ",
+        "and errs in at most 20% of those.",
+        "Refused: The judge is no better than a constant answer: of 48 known cases, 26 met",
+    ],
     "cascade": ["The capital of France is Paris.", "from backend 1 of 2", "Tokyo", "from backend 2 of 2"],
     "checked_stream": ["[success: ", "attempt  lane  round"],
     "compare_programs": [
