@@ -120,7 +120,8 @@ async def test_same_seed_trains_the_same_weights_and_leaves_the_model_as_it_was(
 
     assert weights[0] == weights[1] != weights[2]
     assert (run.examples, run.steps, run.planned) == (7, 4, 4)
-    assert (await score(tiny_backend, ASKED, ["Ahoy a!"]))[0].logprob == before
+    after = (await score(tiny_backend, ASKED, ["Ahoy a!"]))[0].logprob
+    assert after == pytest.approx(before, abs=1e-4)  # sums of floats go by how a processor adds them
     await tiny_backend.aadd_adapter(tmp_path / "one")
     assert (await score(tiny_backend, ASKED, ["Ahoy a!"], adapter="one"))[0].logprob > before
 

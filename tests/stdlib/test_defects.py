@@ -426,14 +426,14 @@ async def test_requirements_on_code_stand_alone(wanted):
 async def test_groundedness_can_pass_inside_the_loop():
     """The judge is shown the documents of the message that was asked."""
     backend = ScriptedBackend(["The sky is blue.", YES])
-    message = Message("user", "What colour is the sky?", documents=[CBlock("The sky is blue.")])
+    message = Message("user", "What colour is the sky?", documents=[CBlock("Its colour is blue.")])
 
     result = await RejectionSamplingStrategy().sample(
         message, ChatContext(), backend, [GroundednessRequirement()]
     )
 
     assert result.success
-    assert "Documents:\nThe sky is blue." in backend.requests[1].messages[-1].content
+    assert "Documents:\nIts colour is blue." in backend.requests[1].messages[-1].content
 
 
 def test_parsing_function_of_an_object_is_used():
