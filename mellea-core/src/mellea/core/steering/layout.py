@@ -97,7 +97,7 @@ class _Layout:
                 raise NotSteerableError("the point of a postscript would count as the end of a sentence.")
             parts += ["\n\n", plan.postscript, " ", sentence(lexis, Bounds(5, _POSTSCRIPT - 1))]
         if plan.quoted:
-            parts.append(f'{apart}"')
+            parts.append('"')
         return sequence(*parts)
 
     @property
