@@ -27,6 +27,7 @@ PARTS = {
     "sandboxes": "code in the sandboxes against a plain subprocess",
     "verdicts": "judges with a number, and votes that stop when they are settled",
     "steering": "tasks with rules on a real server, free and steered",
+    "pairs": "free and steered texts of the same tasks, compared blind",
     "forms": "tasks with rules on the embedded model, free and steered",
     "guarantees": "the local engine: output that is never cut, quotes word for word",
     "engine": "the local engine against bare model.generate: batches, prefixes, schemas, verdicts, memory",
