@@ -166,6 +166,17 @@ def test_extra_query_goes_into_the_address(faults, faulty):
     assert faults.queries[-1] == {"api-version": "7"}
 
 
+def test_other_servers_are_told_nothing_of_this_machine(faults, faulty):
+    """The SDK names the system, the processor and the interpreter to every server."""
+    faults.answers(Reply(completion("hello")))
+
+    faulty.chat("Hi.")
+
+    sent = {name.lower() for name in faults.headers[-1]}
+    assert "authorization" in sent
+    assert not any(name.startswith("x-stainless") for name in sent)
+
+
 async def test_plain_completions_take_the_options_of_the_sdk(faults, faulty):
     choice = {"index": 0, "text": "hello", "finish_reason": "stop"}
     faults.answers(Reply({"choices": [choice]}))

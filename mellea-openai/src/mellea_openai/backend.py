@@ -12,7 +12,7 @@ import json
 import os
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, ClassVar
@@ -175,9 +175,12 @@ class OpenAIBackend(Backend, AdapterMixin):
         self._native_tools = True if self._is_openai and native_tools is None else native_tools
         key = "none" if user is not None and api_key is None else self._key(api_key)
         self._client_options = _check_options(client_options) | {"api_key": key, "base_url": self.base_url}
+        headers: dict[str, Any] = {} if self._is_openai else _left_out(_ABOUT_THIS_MACHINE)
         if user is not None and api_key is None:
-            headers = {"Authorization": user} | dict(client_options.get("default_headers") or {})
-            self._client_options["default_headers"] = headers
+            headers["Authorization"] = user
+        self._client_options["default_headers"] = headers | dict(client_options.get("default_headers") or {})
+        said = {} if self._is_openai else {"headers": _left_out(_ABOUT_THE_CALL)}
+        self._said_nothing: Mapping[str, Any] = {**_SAID_NOTHING, **said}
         self._secrets = (key, *secrets_of_address(address))
         self._trust = _trust(self.base_url)
         self._chats_at = f"{self.base_url.rstrip('/')}/chat/completions"  # whole: the SDK parses it once
@@ -397,7 +400,7 @@ class OpenAIBackend(Backend, AdapterMixin):
     def _request_options(self, sdk: SDKOptions) -> Any:
         """Return what the SDK takes beside a body; the secrets in it are known from now on."""
         if not sdk.given:
-            return {}
+            return self._said_nothing
         self._secrets = tuple(dict.fromkeys([*self._secrets, *sdk.secrets]))
         timeout = {"timeout": sdk.given["timeout"]} if "timeout" in sdk.given else {}
         return {"headers": sdk.headers, "params": sdk.query, **timeout}
@@ -437,6 +440,17 @@ class OpenAIBackend(Backend, AdapterMixin):
     async def aclose(self) -> None:
         """Close the clients. A later call opens new ones."""
         await self._clients.aclose()
+
+
+_ABOUT_THIS_MACHINE = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version")
+_ABOUT_THE_CALL = ("Async", "Retry-Count", "Read-Timeout")
+"""Headers by which the SDK tells OpenAI of this machine, and of a call; no other server is sent them."""
+_SAID_NOTHING = dict.fromkeys(("headers", "max_retries", "timeout", "post_parser"), openai.NOT_GIVEN)
+"""What a call says that says nothing of these: in words, since the SDK else copies each of its defaults."""
+
+
+def _left_out(names: Iterable[str]) -> dict[str, Any]:
+    return dict.fromkeys((f"X-Stainless-{name}" for name in names), openai.omit)
 
 
 def _check_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +57,23 @@ def backend_of(judge: Any, default: Any) -> Backend:
     return as_backend(default if own is None else own)
 
 
-@contextmanager
-def judging(judge: Backend | Judge | None) -> Iterator[None]:
-    """Let a judge judge, in a block, what names none."""
-    token = _in_force.set(judge)
-    try:
-        yield
-    finally:
-        _in_force.reset(token)
+class judging:  # noqa: N801  it reads as a function, and costs half of a generator
+    """Lets a judge judge, in a block, what names none.
+
+    Args:
+        judge: The judge; None for the backend that writes.
+    """
+
+    __slots__ = ("_judge", "_token")
+
+    def __init__(self, judge: Backend | Judge | None) -> None:
+        self._judge = judge
+
+    def __enter__(self) -> None:
+        self._token = _in_force.set(self._judge)
+
+    def __exit__(self, *exc: object) -> None:
+        _in_force.reset(self._token)
 
 
 def judge_in_force() -> Backend | Judge | None:
