@@ -116,7 +116,7 @@ def test_interrupted_it_ends_what_is_under_way_and_says_how_to_go_on(
     tmp_path: Path, process: Warm, server: CountingServer
 ):
     interrupted = Map(tmp_path / "interrupted", process, server)
-    running = interrupted.start("-j", "1")  # it takes a while
+    running = interrupted.start()
     server.wait_for(20)
     running.send_signal(signal.SIGINT)
     done = running.end()
