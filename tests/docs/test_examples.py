@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +19,11 @@ ON_A_SERVER = {
         "spans are",
     ],
 }
+ON_A_CLUSTER = [
+    "40 rows are done, 0 failed.",
+    "It took 3 processes",
+    "with the same journal: 40 rows.\n0 requests were paid for again.",
+]
 PRINTED = {
     "agent": [
         "1. count_stock({'item': 'lamp'})",
@@ -89,11 +96,6 @@ PRINTED = {
         "name: Olivia Reyes\ncity: Lisbon\n\n",
         "True 57200 57200",
         "['raise_salary']",
-    ],
-    "on_a_cluster": [
-        "40 rows are done, 0 failed.",
-        "It took 3 processes",
-        "with the same journal: 40 rows.\n0 requests were paid for again.",
     ],
     "optional_result": ["Please send 12 lamps. -> ", "Do you sell lamps? -> None"],
     "own_fix": ["[success: True, attempts: 1, fixed by: Write whole sentences.]"],
@@ -184,5 +186,19 @@ def test_example_runs_on_a_server(name, no_settings, llama_server, tmp_path, cap
     assert [text for text in ON_A_SERVER[name] if text not in printed] == [], printed
 
 
+def test_example_runs_on_a_cluster(no_settings):
+    """In a process of its own: Ray puts a function of its own in the place of print."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "on_a_cluster.py"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+
+    assert [text for text in ON_A_CLUSTER if text not in done.stdout] == [], done.stdout
+
+
 def test_every_example_is_run():
-    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted([*PRINTED, *ON_A_SERVER])
+    run = [*PRINTED, *ON_A_SERVER, "on_a_cluster"]
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted(run)
