@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import lru_cache
 
 from attrs import evolve
 
@@ -22,6 +23,12 @@ class Formatter(ABC):
     @abstractmethod
     def print(self, span: Span) -> str:
         """Return the text of a span."""
+
+
+@lru_cache(1024)
+def _said(text: str) -> Message:
+    """Return the message of a plain answer, which every later turn of its conversation shows again."""
+    return Message("assistant", text)
 
 
 class ChatFormatter(Formatter):
@@ -83,7 +90,7 @@ class ChatFormatter(Formatter):
             )
         text, calls = thunk.value or "", thunk.tool_calls
         if calls is None:  # most of a long conversation
-            return Message("assistant", text)
+            return _said(text)
         return Message("assistant", text, tool_calls=calls, thinking=thunk.thinking)
 
     def _render_message(self, message: Message) -> Message:
