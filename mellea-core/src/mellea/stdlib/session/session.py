@@ -61,9 +61,8 @@ class _NoSessionError(UsageError, RuntimeError):
 class MelleaSession(SessionState):
     """A backend and a context, with the verbs.
 
-    Use it as a context manager, synchronous or asynchronous; leaving the block closes it. Subclasses keep
-    their class and attributes when they are cloned. Every verb raises a ``ClosedError`` when
-    the session is closed.
+    Use it as a context manager, synchronous or asynchronous; leaving the block closes it, and every verb then
+    raises a ``ClosedError``. Subclasses keep their class and attributes when they are cloned.
 
     Args:
         backend: What generates.
@@ -72,11 +71,9 @@ class MelleaSession(SessionState):
         model_options: Options of every call of this session, over the backend's and under the call's own.
         strict: Whether it is an error that no attempt of an instruction meets every requirement.
         steer: Whether requirements that have a form steer the decoding, where the backend can.
-        judge: Judges requirements that name no judge, where their strategy names none either: a backend, a
-            ``Judge``, or ``score``, the word for ``ScoringJudge()``. By default the backend that writes. It
-            stays open when the session closes.
-        plugins: Handlers of hooks for this session's calls, and modules with manifests: strategies are named
-            among them before the installed ones.
+        judge: Judges requirements that name no judge, nor does their strategy: a backend, a ``Judge``, or
+            ``score`` for a ``ScoringJudge()``; by default the backend that writes. It is not closed here.
+        plugins: Handlers of hooks for its calls, and modules with manifests, whose strategies go first.
         owns_backend: Whether closing the session closes the backend. ``start_session`` says True for a
             backend that it made.
         allow_context_type_change: Kept for programs that pass it; any type of context may come back.
