@@ -39,8 +39,8 @@ _FREE: Mapping[str, Any] = {
 """Options of free calls: what steered ones draw with."""
 _WAYS = ("free", "steered", "by automata")
 _BOUNDS: Mapping[str, Mapping[str, float]] = {
-    "steered, one call": {"strict": 97, "both": 80},
-    f"steered, guards, up to {_CALLS} calls": {"both": 97},
+    "steered, one call": {"strict": 100, "both": 92},
+    f"steered, guards, up to {_CALLS} calls": {"both": 99},
     "by automata, one call": {"strict": 97},
 }
 
