@@ -204,11 +204,13 @@ async def _steer_json(
     missing = not await backend.supports(Capability.JSON_SCHEMA)
     outcomes = {}
     for each in formed:
-        why = "JSON gives the whole text" if any(other != form for other in each.forms) else ""
-        if missing:
-            why = f"backend {backend.provider!r} keeps no schemas"
+        why = ""
         if not each.steer:
             why = "steering is switched off for it"
+        elif missing:
+            why = f"backend {backend.provider!r} keeps no schemas"
+        elif any(other != form for other in each.forms):
+            why = "JSON gives the whole text"
         outcomes[each.name] = f"checked: {why}" if why else "steered"
     held = config if missing else evolve(config, format=form.held)
     return held, SteeringReport(outcomes, None, unformed)

@@ -45,7 +45,7 @@ class BulletList(TextAutomaton):
     ``plain``) with its words.
     """
 
-    start = ("line", 0, False)
+    start = ("line", 0, _BLANK)
 
     def __init__(self, count: int) -> None:
         self.least = self.most = count
@@ -55,18 +55,18 @@ class BulletList(TextAutomaton):
         kind = state[0]
         if character == "\n":
             complete = kind in {"line", "plain"} or (self._full(state) and state[2] == _ENDED)
-            return ("line", 0, False) if complete else None
+            return ("line", 0, _BLANK) if complete else None
         if kind == "line":
             if character in "+-" or character.isspace():
                 return None
-            return ("star", 0, False) if character == "*" else ("plain", 0, False)
+            return ("star", 0, _BLANK) if character == "*" else ("plain", 0, _BLANK)
         if kind == "star":
-            return ("blank", 0, False) if character == " " else ("plain", 0, False)
+            return ("blank", 0, _BLANK) if character == " " else ("plain", 0, _BLANK)
         if kind == "blank":
             return (
                 None
                 if not (character.isalnum() or character in "\"'([*")
-                else _Line.after(("item", 0, False), character, _WORDS)
+                else _Line.after(("item", 0, _BLANK), character, _WORDS)
             )
         return _Line.after(state, character, _WORDS) if kind == "item" else state
 
@@ -88,7 +88,7 @@ class Numbering(TextAutomaton):
     States: items so far, the kind of the line, words of the item, whether a word is being written.
     """
 
-    start = (0, "line", 0, False)
+    start = (0, "line", 0, _BLANK)
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -99,17 +99,17 @@ class Numbering(TextAutomaton):
         mark = f"{number + 1}. "
         if character == "\n":
             complete = kind in {"line", "plain"} or (self._full(state) and state[3] == _ENDED)
-            return (number, "line", 0, False) if complete else None
+            return (number, "line", 0, _BLANK) if complete else None
         if kind == "line":
             if character == mark[0] and number < self._count:
-                return number, mark[0], 0, False
-            return None if character.isdigit() or character.isspace() else (number, "plain", 0, False)
+                return number, mark[0], 0, _BLANK
+            return None if character.isdigit() or character.isspace() else (number, "plain", 0, _BLANK)
         if mark.startswith(kind) and kind != mark:
-            return (number, kind + character, 0, False) if mark.startswith(kind + character) else None
+            return (number, kind + character, 0, _BLANK) if mark.startswith(kind + character) else None
         if kind == mark:
             if not (character.isalpha() or character in "\"'([*"):
                 return None
-            return (number + 1, *_Line.after(("item", 0, False), character, _WORDS))
+            return (number + 1, *_Line.after(("item", 0, _BLANK), character, _WORDS))
         return (number, *_Line.after(state[1:], character, _WORDS)) if kind == "item" else state
 
     def _full(self, state: Any) -> bool:
@@ -129,7 +129,7 @@ class Sections(TextAutomaton):
     -2 behind it), then line ends and words; -1 words behind a line.
     """
 
-    start = (0, 0, 0, False)
+    start = (0, 0, 0, _BLANK)
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._marks = [f"# {name}\n" for name in names]
@@ -142,17 +142,17 @@ class Sections(TextAutomaton):
         if not number and at <= 0 and character != mark[0]:
             return self._before(at, character)
         if at <= 0:
-            return (number, 1, 0, False) if at != -1 else (number, -1, 0, False)
+            return (number, 1, 0, _BLANK) if at != -1 else (number, -1, 0, _BLANK)
         if at < len(mark):
-            return (number, at + 1, 0, False) if character == mark[at] else None
+            return (number, at + 1, 0, _BLANK) if character == mark[at] else None
         if character == "\n":
             if at == len(mark):  # behind the heading, or behind a line
-                return number, at + 1, words, False
+                return number, at + 1, words, _BLANK
             complete = words >= self._least and inside == _ENDED
-            return (number, len(mark), -1, False) if complete else None
+            return (number, len(mark), -1, _BLANK) if complete else None
         if at <= len(mark) + 1:
             if character == "#":
-                return (number + 1, 1, 0, False) if words < 0 and number + 1 < len(self._marks) else None
+                return (number + 1, 1, 0, _BLANK) if words < 0 and number + 1 < len(self._marks) else None
             if character.isspace():
                 return None
         line = _Line.after(("", max(words, 0), inside), character, self._least)
@@ -162,8 +162,8 @@ class Sections(TextAutomaton):
     def _before(at: int, character: str) -> Hashable | None:
         """Return the state in the line before the first heading, or behind it."""
         if character == "\n":
-            return (0, -2, 0, False) if at else None
-        return None if at == -2 or (not at and character.isspace()) else (0, -1, 0, False)
+            return (0, -2, 0, _BLANK) if at else None
+        return None if at == -2 or (not at and character.isspace()) else (0, -1, 0, _BLANK)
 
     def accepts(self, state: Any) -> bool:
         """Return whether all headings are there, and the last line is complete."""
@@ -219,7 +219,7 @@ class PostscriptEnd(TextAutomaton):
     """
 
     phase = "end"
-    start = ("first", 0, False)
+    start = ("first", 0, _BLANK)
 
     def __init__(self, mark: str) -> None:
         self._mark = f"{mark} "
@@ -233,13 +233,13 @@ class PostscriptEnd(TextAutomaton):
             return ("postscript", *_Line.after(state, character, _WORDS)[1:])
         if isinstance(kind, int):
             if self._mark[kind] != character:
-                return None if kind > 1 else ("line" if character == "\n" else "text", 0, False)
-            return ("postscript" if kind + 1 == len(self._mark) else kind + 1, 0, False)
+                return None if kind > 1 else ("line" if character == "\n" else "text", 0, _BLANK)
+            return ("postscript" if kind + 1 == len(self._mark) else kind + 1, 0, _BLANK)
         if kind == "line" and character == self._mark[0]:
-            return 1, 0, False
+            return 1, 0, _BLANK
         if character == "\n":
-            return ("line" if kind != "first" else "first"), 0, False
-        return "text", 0, False
+            return ("line" if kind != "first" else "first"), 0, _BLANK
+        return "text", 0, _BLANK
 
     def accepts(self, state: Any) -> bool:
         """Return whether the postscript is long enough."""
