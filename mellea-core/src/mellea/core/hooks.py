@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from weakref import WeakMethod, WeakValueDictionary
 
 from mellea.core.hook_names import HookFamily, HookName
+from mellea.core.setting import Setting
 
 __all__ = [
     "AROUND",
@@ -221,23 +222,9 @@ def leave_scope(token: Token[HookScope]) -> None:
     _current.reset(token)
 
 
-class within:  # noqa: N801  it reads as a function, and costs half of a generator
-    """Lets others listen in a block.
-
-    Args:
-        scope: Who listens.
-    """
-
-    __slots__ = ("_scope", "_token")
-
-    def __init__(self, scope: HookScope) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> None:
-        self._token = _current.set(self._scope)
-
-    def __exit__(self, *exc: object) -> None:
-        _current.reset(self._token)
+def within(scope: HookScope) -> AbstractContextManager[None]:
+    """Let others listen in a block."""
+    return Setting(_current, scope)
 
 
 AROUND: list[WeakMethod[Callable[[str], AbstractContextManager[object]]]] = []

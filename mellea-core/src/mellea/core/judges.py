@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from mellea.core.foreign_backend import as_backend
+from mellea.core.setting import Setting
 
 if TYPE_CHECKING:
     from mellea.core.backend import Backend
@@ -57,23 +59,9 @@ def backend_of(judge: Any, default: Any) -> Backend:
     return as_backend(default if own is None else own)
 
 
-class judging:  # noqa: N801  it reads as a function, and costs half of a generator
-    """Lets a judge judge, in a block, what names none.
-
-    Args:
-        judge: The judge; None for the backend that writes.
-    """
-
-    __slots__ = ("_judge", "_token")
-
-    def __init__(self, judge: Backend | Judge | None) -> None:
-        self._judge = judge
-
-    def __enter__(self) -> None:
-        self._token = _in_force.set(self._judge)
-
-    def __exit__(self, *exc: object) -> None:
-        _in_force.reset(self._token)
+def judging(judge: Backend | Judge | None) -> AbstractContextManager[None]:
+    """Let a judge judge, in a block, what names none; None for the backend that writes."""
+    return Setting(_in_force, judge)
 
 
 def judge_in_force() -> Backend | Judge | None:
