@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar, Token
-from typing import Any, Protocol
+from threading import RLock
+from types import MethodType
+from typing import Any, Protocol, cast
 from weakref import WeakMethod, WeakValueDictionary
 
 from mellea.core.hook_names import HookFamily, HookName
@@ -98,19 +100,22 @@ class HookLayer:
 
     def add(self, handlers: Sequence[Listener]) -> None:
         """Attach more of them; those that are attached already stay as they are."""
-        known = {handler.key for handler in self.handlers}
-        if more := [handler for handler in handlers if handler.key not in known]:
-            self.replace((*self.handlers, *more))
+        with _changing:
+            known = {handler.key for handler in self.handlers}
+            if more := [handler for handler in handlers if handler.key not in known]:
+                self.replace((*self.handlers, *more))
 
     def remove(self, handlers: Sequence[Listener]) -> None:
         """Take some off."""
         gone = {handler.key for handler in handlers}
-        if any(handler.key in gone for handler in self.handlers):
-            self.replace([handler for handler in self.handlers if handler.key not in gone])
+        with _changing:
+            if any(handler.key in gone for handler in self.handlers):
+                self.replace([handler for handler in self.handlers if handler.key not in gone])
 
 
 PROCESS = HookLayer()
 """The handlers that listen to every call."""
+_changing = RLock()  # of every layer: two threads that change one lose nothing
 _counter = itertools.count(1)  # two threads at once get two numbers
 _changes = 0
 """How often handlers were attached or taken off."""
@@ -227,23 +232,27 @@ def within(scope: HookScope) -> AbstractContextManager[None]:
     return Setting(_current, scope)
 
 
-AROUND: list[WeakMethod[Callable[[str], AbstractContextManager[object]]]] = []
-"""What handlers want entered around the work that they were told the id of, as a tracer its current span."""
+AROUND: dict[int, WeakMethod[Callable[[str], AbstractContextManager[object]]]] = {}
+"""What handlers want entered around the work that they were told the id of, as a tracer its current span.
+
+By the ids of their objects, and changed by single operations of the dictionary: threads enter and leave, and
+the garbage collector takes out what is gone, while others look through it.
+"""
 
 
 def enter_around(method: Callable[[str], AbstractContextManager[object]]) -> None:
     """Let a method of a handler say what is entered around each call, as long as there is the handler."""
-    AROUND.append(WeakMethod(method, _forget))
-
-
-def _forget(gone: WeakMethod[Callable[[str], AbstractContextManager[object]]]) -> None:
-    with suppress(ValueError):  # somebody may hold it who has seen it there
-        AROUND.remove(gone)
+    number = _of_object(method)
+    AROUND[number] = WeakMethod(method, lambda _: AROUND.pop(number, None))
 
 
 def leave_around(method: Callable[[str], AbstractContextManager[object]]) -> None:
     """Enter no more around calls what a method says."""
-    AROUND[:] = [kept for kept in AROUND if kept() != method]
+    AROUND.pop(_of_object(method), None)
+
+
+def _of_object(method: Callable[..., object]) -> int:
+    return id(cast("MethodType", method).__self__)
 
 
 def around(call_id: str) -> AbstractContextManager[None]:
@@ -254,7 +263,7 @@ def around(call_id: str) -> AbstractContextManager[None]:
 @contextmanager
 def _around(call_id: str) -> Iterator[None]:
     with ExitStack() as stack:
-        for kept in tuple(AROUND):
+        for kept in AROUND.copy().values():
             if (method := kept()) is not None:
                 stack.enter_context(method(call_id))
         yield

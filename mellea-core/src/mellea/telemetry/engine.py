@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 from mellea.telemetry.instruments import meter_of
 
@@ -40,16 +41,19 @@ class EngineGauges:
 
     def __init__(self, provider: Any = None) -> None:
         self._provider = provider
-        self._backends: WeakSet[Any] = WeakSet()
+        self._backends: dict[int, ref[Any]] = {}  # threads add while others look through it
         self._gauges: list[Any] = []
 
     def watch(self, backend: Any) -> None:
         """Read what a backend says from now on, if it has something to say."""
         for one in (backend, *getattr(backend, "inner_backends", ())):
-            if callable(getattr(one, "stats", None)) and one not in self._backends:
-                self._backends.add(one)
+            if callable(getattr(one, "stats", None)) and (number := id(one)) not in self._backends:
+                self._backends[number] = ref(one, partial(self._drop, number))
                 if not self._gauges:
                     self._make()
+
+    def _drop(self, number: int, _: ref[Any]) -> None:
+        self._backends.pop(number, None)
 
     def _make(self) -> None:
         meter = meter_of(self._provider)
@@ -63,7 +67,9 @@ class EngineGauges:
         from opentelemetry.metrics import Observation  # noqa: PLC0415  an extra
 
         def read(_: Any) -> Iterator[Any]:
-            for backend in list(self._backends):
+            for kept in self._backends.copy().values():
+                if (backend := kept()) is None:
+                    continue
                 value = None
                 with suppress(Exception):  # one that is closed says nothing, and the others do
                     value = getattr(backend.stats(), name, None)
