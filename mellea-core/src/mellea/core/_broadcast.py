@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -39,8 +40,8 @@ class Broadcast:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self._waiters: list[asyncio.Future[None]] = []
-        self._waiters_for_end: list[asyncio.Future[None]] = []
+        self._waiters: Sequence[asyncio.Future[None]] = ()
+        self._waiters_for_end: Sequence[asyncio.Future[None]] = ()
 
     # The writer's side
 
@@ -51,19 +52,16 @@ class Broadcast:
             produce: Writes, and ends.
             closing: Takes the error of a coroutine that failed, was cancelled, or did not end the text.
         """
-
-        def on_close(task: asyncio.Task[None]) -> None:
-            error = None if task.cancelled() else task.exception()
-            if not self.ended:
-                closing(error or cancelled_error())
-            self.writer_left(self.error)
-            self._task = self._loop = (
-                None  # a kept text must not keep the loop, and with it the loop's clients
-            )
-
         self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
         self._task = self._loop.create_task(produce, context=detached_context())
-        self._task.add_done_callback(on_close)
+        self._task.add_done_callback(partial(self._close, closing))
+
+    def _close(self, closing: Callable[[BaseException], None], task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if not self.ended:
+            closing(error or cancelled_error())
+        self.writer_left(self.error)
+        self._task = self._loop = None  # a kept text must not keep the loop, and with it the loop's clients
 
     def writer_left(self, error: BaseException | None) -> None:
         """Take note that nobody writes any more, on the writer's loop.
@@ -76,7 +74,7 @@ class Broadcast:
         """Add a piece."""
         with self._lock:
             self.pieces.append(piece)
-            waiters, self._waiters = self._waiters, []
+            waiters, self._waiters = self._waiters, ()
         _wake(waiters)
 
     def end(self, error: BaseException | None, before: Callable[[], None]) -> None:
@@ -98,7 +96,7 @@ class Broadcast:
             self.done = True
             with self._lock:
                 waiters = [*self._waiters, *self._waiters_for_end]
-                self._waiters, self._waiters_for_end = [], []
+                self._waiters = self._waiters_for_end = ()
             _wake(waiters)
 
     async def stop(self, end: Callable[[BaseException], None], error: BaseException | None = None) -> None:
@@ -136,7 +134,7 @@ class Broadcast:
         with self._lock:
             if self.done or len(self.pieces) > seen:
                 return
-            waiter = self._new_waiter(self._waiters)
+            self._waiters, waiter = self._with_waiter(self._waiters)
         await waiter
 
     async def finish(self) -> None:
@@ -146,7 +144,10 @@ class Broadcast:
             BaseException: What the text ended with; the same error for every reader.
         """
         with self._lock:
-            waiter = None if self.done else self._new_waiter(self._waiters_for_end)
+            if self.done:
+                waiter = None
+            else:
+                self._waiters_for_end, waiter = self._with_waiter(self._waiters_for_end)
         if waiter is not None:
             await waiter
         self.raise_error()
@@ -170,13 +171,18 @@ class Broadcast:
         if self.error is not None:
             raise self.error.with_traceback(self._traceback)
 
-    def _new_waiter(self, waiters: list[asyncio.Future[None]]) -> asyncio.Future[None]:
+    def _with_waiter(
+        self, waiters: Sequence[asyncio.Future[None]]
+    ) -> tuple[Sequence[asyncio.Future[None]], asyncio.Future[None]]:
+        """Return who waits, and one more of them that was added."""
         loop = asyncio.get_running_loop()
         if not self.ended:
             self._check_owner(loop)
         waiter: asyncio.Future[None] = loop.create_future()
-        waiters.append(waiter)
-        return waiter
+        if isinstance(waiters, list):
+            waiters.append(waiter)
+            return waiters, waiter
+        return [waiter], waiter
 
     def _check_owner(self, here: asyncio.AbstractEventLoop) -> None:
         """Refuse to wait for what can never come."""

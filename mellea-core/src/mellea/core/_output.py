@@ -83,18 +83,18 @@ class Output(Broadcast):
     ) -> None:
         super().__init__([value] if value else [], done=value is not None)
         self.value = value
-        self.thinking: list[str] = [thinking] if thinking else []
+        self.thinking: Sequence[str] = (thinking,) if thinking else ()
         self.generation = GenerationMetadata() if generation is None else generation
         self.raw = raw
         self.request = request
-        self.tool_calls = list(tool_calls)
+        self.tool_calls = list(tool_calls) if tool_calls else None
         self.asked_calls = tuple(asked_calls)
         self.sources = sources
         self.no_answer: tuple[str, str] | None = None
         """Why the text is no answer, and what to do about it."""
-        self.watchers: list[Watcher] = []
+        self.watchers: tuple[Watcher, ...] = ()
         self._keeps_prompt = True
-        self._on_failure: list[Callable[[], None]] = []
+        self._on_failure: tuple[Callable[[], None], ...] = ()
 
     @property
     def text(self) -> str:
@@ -112,18 +112,24 @@ class Output(Broadcast):
             generation=evolve(self.generation),
             raw=self.raw,
             request=self.request,
-            tool_calls=self.tool_calls,
+            tool_calls=self.tool_calls or (),
             asked_calls=self.asked_calls,
             sources=self.sources,
         )
         copied.no_answer = self.no_answer if text == self.value else None
         return copied
 
+    def think(self, text: str) -> None:
+        """Add to the reasoning."""
+        if not isinstance(self.thinking, list):
+            self.thinking = [*self.thinking]
+        self.thinking.append(text)
+
     def watch(self, watcher: Watcher) -> bool:
         """Let somebody know how the text ends; tell whether that is still to come."""
         if self.ended or self._task is None:
             return False
-        self.watchers.append(watcher)
+        self.watchers += (watcher,)
         return True
 
     def writer_left(self, error: BaseException | None) -> None:
@@ -144,13 +150,13 @@ class Output(Broadcast):
             HookFailedError: One that decides on it has failed.
         """
         while self.watchers:
-            watcher = self.watchers[0]
+            watcher, *others = self.watchers
             try:
                 await watcher.ended(output)
             except Exception:
-                self.watchers.pop(0)
+                self.watchers = tuple(others)
                 raise
-            self.watchers.pop(0)
+            self.watchers = tuple(others)
 
     async def tell_failure(self, error: BaseException, output: Any = None) -> None:
         """Tell whoever watches that the text fails.
@@ -160,7 +166,9 @@ class Output(Broadcast):
             output: The thunk.
         """
         while self.watchers:
-            await self.watchers.pop(0).failed(error, output)
+            watcher, *others = self.watchers
+            self.watchers = tuple(others)
+            await watcher.failed(error, output)
 
     def log(self, action: Any, result: Any) -> GenerateLog | None:
         """Return the record of the generation; None where nobody knows what was sent.
@@ -193,7 +201,7 @@ class Output(Broadcast):
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Call something when the text ends with an error, before anybody sees that end."""
-        self._on_failure.append(callback)
+        self._on_failure += (callback,)
 
     def complete(self, settle: Callable[[], None]) -> None:
         """End with the text so far.
@@ -210,14 +218,14 @@ class Output(Broadcast):
             settle()
 
         self.end(None, publish)
-        self._on_failure.clear()
+        self._on_failure = ()
 
     def fail(self, error: BaseException) -> None:
         """End with an error."""
         try:
             self.end(error, self._tell_failure)
         finally:
-            self._on_failure.clear()
+            self._on_failure = ()
 
     def abandon(self) -> None:
         """End with a ``GenerationCancelledError`` if nothing else has, without waiting for the writer."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
 
 from mellea.core._output import Output
 from mellea.core.errors import RefusalError
@@ -17,7 +19,7 @@ from mellea.core.schema import OutputSchema
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 from mellea.core.tool import Tool
-from mellea.core.tool_call import CallAssembler
+from mellea.core.tool_call import CallAssembler, ToolCallFragment
 from mellea.core.tool_constraint import ConstrainedReader
 from mellea.core.tool_offer import UnknownToolWarning
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from mellea.core.sources import Sources
 
 __all__ = ["ThunkWriter"]
+
+_NONE: Mapping[str, Tool] = {}
 
 _FILTERED = {
     *("blocklist", "content_filter", "content_filtered", "guardrail_intervened", "image_safety"),
@@ -55,9 +59,9 @@ class ThunkWriter:
     ) -> None:
         self._action, self._decoder = action, decoder
         self._refusal = ""
-        self._logprobs: list[TokenLogprob] = []
-        self._calls = CallAssembler()
-        self._tools: Mapping[str, Tool] = {}
+        self._logprobs: list[TokenLogprob] | None = None
+        self._calls: CallAssembler | None = None
+        self._tools: Mapping[str, Tool] = _NONE
         self._reader: ConstrainedReader | None = None
         self._tells_unknown_calls = True
         self._reading: Reading | None = None
@@ -65,6 +69,9 @@ class ThunkWriter:
         self.warn = warn
         self._warns_of_no_answer = warns_of_no_answer()
         self._reasoning: ReasoningFilter | None = None
+        self._request: ChatRequest | None = None
+        self._started = 0.0
+        self._place: int | None = None
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
         )
@@ -76,10 +83,7 @@ class ThunkWriter:
     def send(self, request: ChatRequest) -> None:
         """Note what is sent."""
         self._output.note_request(request)
-        self._reasoning = ReasoningFilter(
-            lambda tag: any(tag in message.content for message in request.messages),
-            is_whole=not request.stream,
-        )
+        self._request, self._started = request, time.perf_counter()
 
     def offer(
         self, tools: Mapping[str, Tool], reader: Callable[[], ConstrainedReader] | None, *, tells: bool
@@ -103,41 +107,61 @@ class ThunkWriter:
         """
         self._output.sources, self._reading = sources, reading
 
-    def feed(self, chunk: Chunk, started: float) -> None:
-        """Take one chunk of the answer. What comes after the end is left out.
+    def feed_one(self, chunk: Chunk) -> None:
+        """Take one chunk of the answer that came first, and what one of another says beside its words."""
+        if self._place is None:
+            self._place = chunk.index
+        if chunk.index != self._place:
+            chunk = evolve(chunk, text="", thinking="", refusal="", finish_reason=None)
+        self.feed(chunk)
 
-        Args:
-            chunk: The chunk.
-            started: When the request was sent, by ``time.perf_counter``.
-        """
+    def feed(self, chunk: Chunk) -> None:
+        """Take one chunk of the answer. What comes after the end is left out."""
         output = self._output
         if output.ended:
             return
-        self._note(chunk, started)
+        self._note(chunk)
         if chunk.raw is not None:
             output.raw = chunk.raw
         self._refusal += chunk.refusal
-        self._logprobs += chunk.logprobs
+        if chunk.logprobs:
+            self._logprobs = self._logprobs or []
+            self._logprobs += chunk.logprobs
         if chunk.logits is not None:
             output.generation.logits = chunk.logits
         if chunk.raw_logits is not None:
             output.generation.raw_logits = chunk.raw_logits
         if chunk.thinking:
-            output.thinking.append(chunk.thinking)
-            if self._reasoning is not None:
-                self._reasoning.begin_answer()
+            output.think(chunk.thinking)
+            if (reasoning := self._filter()) is not None:
+                reasoning.begin_answer()
         if chunk.tool_calls:
-            self._calls.feed(chunk.tool_calls)
+            self._assemble(chunk.tool_calls)
         text = chunk.text if self._decoder is None else self._decoder.feed(chunk.text)
         if text:
             self._push(text)
 
-    def _note(self, chunk: Chunk, started: float) -> None:
+    def _filter(self) -> ReasoningFilter | None:
+        """Return what tells reasoning from text; None for what was not sent as a conversation."""
+        request = self._request
+        if self._reasoning is None and request is not None:
+            self._reasoning = ReasoningFilter(
+                lambda tag: any(tag in message.content for message in request.messages),
+                is_whole=not request.stream,
+            )
+        return self._reasoning
+
+    def _assemble(self, fragments: Sequence[ToolCallFragment]) -> None:
+        if self._calls is None:
+            self._calls = CallAssembler()
+        self._calls.feed(fragments)
+
+    def _note(self, chunk: Chunk) -> None:
         """Note what a chunk says beside its text."""
         output = self._output
         known = output.generation
         if known.ttfb_ms is None:
-            known.ttfb_ms = (time.perf_counter() - started) * 1000
+            known.ttfb_ms = (time.perf_counter() - self._started) * 1000
         if chunk.finish_reason is not None:
             known.finish_reasons = (chunk.finish_reason,)
         if chunk.usage is not None:
@@ -148,7 +172,7 @@ class ThunkWriter:
             known.response_model = chunk.response_model
 
     def _push(self, piece: str) -> None:
-        reasoning = self._reasoning
+        reasoning = self._reasoning or self._filter()
         if reasoning is None or reasoning.passes:
             self._show(piece)
         else:
@@ -156,7 +180,7 @@ class ThunkWriter:
 
     def _take(self, text: str, thinking: str) -> None:
         if thinking:
-            self._output.thinking.append(thinking)
+            self._output.think(thinking)
         self._show(text)
 
     def _show(self, text: str) -> None:
@@ -171,7 +195,7 @@ class ThunkWriter:
         if self._reader is not None:
             if rest := self._reader.end():
                 output.push(rest)
-            self._calls.feed(self._reader.fragments)
+            self._assemble(self._reader.fragments)
         if not self._calls:
             return
         calls = self._calls.calls(self._tools)
@@ -205,11 +229,10 @@ class ThunkWriter:
             what, words = f"A filter of the provider of {known.model} has cut the answer{so_far}.", text
         return RefusalError(what, hint="Change what is asked, or ask another model.", text=words, **where)
 
-    def settle(self, started: float, logprobs: Any = None) -> None:
+    def settle(self, logprobs: Any = None) -> None:
         """Take note that the text so far is the whole answer.
 
         Args:
-            started: When the request was sent, by ``time.perf_counter``.
             logprobs: How log-probabilities were asked for.
 
         Raises:
@@ -220,8 +243,8 @@ class ThunkWriter:
         output = self._output
         if self._decoder is not None and (rest := self._decoder.flush()):
             self._push(rest)
-        output.generation.seconds = time.perf_counter() - started
-        output.generation.logprobs = with_alternatives(self._logprobs, logprobs)
+        output.generation.seconds = time.perf_counter() - self._started
+        output.generation.logprobs = with_alternatives(self._logprobs or (), logprobs)
         if self._reasoning is not None:
             self._take(*self._reasoning.end())
         self._end_calls()

@@ -85,7 +85,7 @@ class Attempt(Generic[S]):
         """Whether it is an answer that parses, and every requirement is met."""
         return self._is_readable and all(result.result for _, result in self.results)
 
-    @property
+    @functools.cached_property
     def rank(self) -> tuple[bool, int, int, float]:
         """How good it is.
 

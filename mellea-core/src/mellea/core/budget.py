@@ -7,7 +7,13 @@ import inspect
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -138,8 +144,7 @@ class Spending:
         if self._around is not None:
             self._around.pay(usage)
 
-    @contextmanager
-    def bounding_money(self, backends: Iterable[ModelAPI] = ()) -> Iterator[None]:
+    def bounding_money(self, backends: Iterable[ModelAPI] = ()) -> AbstractContextManager[None]:
         """Count what every generation costs that begins in a block, if money is bounded.
 
         Args:
@@ -149,12 +154,10 @@ class Spending:
             UsageError: Nobody knows what one of them costs.
         """
         if self.budget.money is None:
-            yield
-            return
+            return nullcontext()
         for backend in backends:
             self.check_price(backend)
-        with self.counting_money():
-            yield
+        return self.counting_money()
 
     @contextmanager
     def counting_money(self) -> Iterator[None]:

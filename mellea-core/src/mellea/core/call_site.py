@@ -6,11 +6,9 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import partial
 from types import FrameType
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 __all__ = ["RequirementsNotMetWarning", "calling_from_here", "warn_caller", "warner_from_here"]
 
@@ -53,8 +51,11 @@ class _AnyReason(str):
         return hash(_AnyReason)
 
 
-@frozen
-class _CallSite:
+_known: dict[Any, bool] = {}
+"""Whether a module is one of those, by its name; looking it up is on every call's way."""
+
+
+class _CallSite(NamedTuple):
     """A line of a program, and where its module remembers the warnings it has given."""
 
     filename: str
@@ -94,14 +95,11 @@ def _outside(frame: FrameType | None) -> _CallSite | None:
     """
     while frame is not None:
         names = frame.f_globals
-        module = str(names["__name__"]) if "__name__" in names else "<string>"
-        if not _is_ours(module):
+        module = names["__name__"] if "__name__" in names else "<string>"  # noqa: SIM401  on every call's way
+        if module not in _known:
+            _known[module] = str(module).partition(".")[0] in _OURS
+        if not _known[module]:
             registry = names.setdefault("__warningregistry__", {})
-            return _CallSite(frame.f_code.co_filename, frame.f_lineno, module, registry)
+            return _CallSite(frame.f_code.co_filename, frame.f_lineno, str(module), registry)
         frame = frame.f_back
     return None
-
-
-@cache
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] in _OURS

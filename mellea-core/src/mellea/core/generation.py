@@ -8,9 +8,7 @@ the prompt depends on, renders it, and feeds the thunk with the backend's chunks
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -135,12 +133,12 @@ async def _samples(
     request = await render(ask, ctx, writers)
     for call in calls:
         call.request = request
-    started, answered = time.perf_counter(), set()
+    answered = set()
 
     def take(chunk: Chunk) -> None:
         if chunk.index < n:
             answered.add(chunk.index)
-            writers[chunk.index].feed(chunk, started)
+            writers[chunk.index].feed(chunk)
 
     with RequestLog(backend, request) as log:
         await take_chunks(backend, request, TimeLimits.of(ask.options, stream=False), take)
@@ -151,7 +149,7 @@ async def _samples(
     _check_prompt_read(backend, request, writers[0])
     given = sorted(answered - {index for index, _ in refused})
     for index in given:
-        _settle(ask, writers[index], started)
+        _settle(ask, writers[index])
         writers[index].finish()
     return {index: writers[index].thunk for index in given}
 
@@ -190,8 +188,11 @@ def _writer(ask: Ask) -> ThunkWriter:
 async def _fill(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCall | None) -> None:
     """Fill the thunk; whoever watches is told how that ends before anybody else knows."""
     try:
-        with nullcontext() if call is None else around(call.generation_id):
-            await _answer(ask, ctx, writer, call)
+        if call is None:
+            await _answer(ask, ctx, writer)
+        else:
+            with around(call.generation_id):
+                await _answer(ask, ctx, writer, call)
         if writer.is_watched:
             await writer.tell_end()
     except BaseException as error:
@@ -201,37 +202,24 @@ async def _fill(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCal
     writer.finish()
 
 
-async def _answer(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCall | None) -> None:
+async def _answer(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCall | None = None) -> None:
     """Render the prompt, send it, and take the whole answer."""
     backend, request = ask.backend, await render(ask, ctx, [writer])
     if call is not None:
         call.request = request
-    started = time.perf_counter()
-    place: int | None = None
-
-    def take(chunk: Chunk) -> None:
-        nonlocal place
-        place = chunk.index if place is None else place
-        writer.feed(chunk if chunk.index == place else _without_words(chunk), started)
-
     with RequestLog(backend, request) as log:
         limits = TimeLimits.of(ask.options, stream=request.stream)
-        await take_chunks(backend, request, limits, take, None if call is None else call.teller())
+        await take_chunks(backend, request, limits, writer.feed_one, None if call is None else call.teller())
         _note_answers(backend, log, [writer])
     _check_prompt_read(backend, request, writer)
-    _settle(ask, writer, started)
+    _settle(ask, writer)
 
 
-def _settle(ask: Ask, writer: ThunkWriter, started: float) -> None:
+def _settle(ask: Ask, writer: ThunkWriter) -> None:
     logprobs = ask.options.get(ModelOption.LOGPROBS)
     if logprobs and writer.is_without_logprobs:
         _report_missing_logprobs(ask.backend, writer.warn)
-    writer.settle(started, logprobs)
-
-
-def _without_words(chunk: Chunk) -> Chunk:
-    """Return what a piece of an answer that nobody asked for says of the one that was asked for."""
-    return evolve(chunk, text="", thinking="", refusal="", finish_reason=None)
+    writer.settle(logprobs)
 
 
 def _check_prompt_read(backend: ModelAPI, request: ChatRequest, writer: ThunkWriter) -> None:

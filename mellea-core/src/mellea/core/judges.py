@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ def backend_of(judge: Any, default: Any) -> Backend:
 
 def judging(judge: Backend | Judge | None) -> AbstractContextManager[None]:
     """Let a judge judge, in a block, what names none; None for the backend that writes."""
-    return Setting(_in_force, judge)
+    return nullcontext() if _in_force.get() is judge else Setting(_in_force, judge)
 
 
 def judge_in_force() -> Backend | Judge | None:

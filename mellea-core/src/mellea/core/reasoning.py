@@ -7,13 +7,14 @@ and their settings. Here both become the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from mellea.core.capabilities import Capability
 from mellea.core.options import ModelOption
+from mellea.core.setting import Setting
 
 if TYPE_CHECKING:
     from mellea.core.generate_config import GenerateConfig
@@ -232,14 +233,9 @@ def without_reasoning(config: GenerateConfig, backend: ModelAPI) -> GenerateConf
 _looked_after: ContextVar[bool] = ContextVar("mellea_answers_looked_after", default=False)
 
 
-@contextmanager
-def looking_after_answers() -> Iterator[None]:
-    """Say that whoever asks sees to an answer that is missing, so that nobody is warned of it."""
-    token = _looked_after.set(True)
-    try:
-        yield
-    finally:
-        _looked_after.reset(token)
+def looking_after_answers() -> AbstractContextManager[None]:
+    """Say that whoever asks in a block sees to an answer that is missing, so that nobody is warned of it."""
+    return Setting(_looked_after, True)
 
 
 def warns_of_no_answer() -> bool:

@@ -33,8 +33,7 @@ class RequestLog:
     def __init__(
         self, backend: ModelAPI, request: ChatRequest | CompletionRequest | EmbeddingRequest
     ) -> None:
-        self._name = f"{backend.provider} ({backend.model_id})"
-        self._request = request
+        self._backend, self._request = backend, request
         self.notes_answers = _log.isEnabledFor(logging.INFO)
         """Whether anybody wants to know how the request ends."""
 
@@ -72,6 +71,10 @@ class RequestLog:
             _log.info("%s was cancelled after %.2f s", self._name, self._seconds)
         else:
             _log.info("%s failed after %.2f s: %s", self._name, self._seconds, kind)
+
+    @property
+    def _name(self) -> str:
+        return f"{self._backend.provider} ({self._backend.model_id})"
 
     @property
     def _seconds(self) -> float:

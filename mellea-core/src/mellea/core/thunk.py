@@ -78,7 +78,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         self._meta = meta or {}
         self._parsed_repr = parsed_repr
         self._repr_given = parsed_repr is not None
-        self._raw = RawProviderResponse()
+        self._raw: RawProviderResponse | None = None
         self._generate_log: GenerateLog | None = None
         self._action, self._schema = action, schema
         self._parsed: Any = None
@@ -116,7 +116,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     @thinking.setter
     def thinking(self, text: str | None) -> None:
-        self._output.thinking = [text] if text else []
+        self._output.thinking = (text,) if text else ()
 
     @property
     def tool_calls(self) -> list[ModelToolCall] | None:
@@ -125,12 +125,12 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     @tool_calls.setter
     def tool_calls(self, calls: Iterable[ModelToolCall] | None) -> None:
-        self._output.tool_calls = list(calls or ())
+        self._output.tool_calls = list(calls) if calls else None
 
     @property
     def asked_calls(self) -> Sequence[ModelToolCall]:
         """Every call that the model asks for, those of tools that it was not offered included."""
-        return self._output.asked_calls or self._output.tool_calls
+        return self._output.asked_calls or self._output.tool_calls or ()
 
     @property
     def sources(self) -> Sources:
@@ -157,6 +157,8 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def raw(self) -> RawProviderResponse:
         """The provider's last value; all its fields are None when the backend keeps none."""
         written = self._output.raw
+        if self._raw is None:
+            self._raw = RawProviderResponse()
         if written is not None and self._raw.response is not written:
             self._raw.provider, self._raw.response = self.generation.provider, written
         return self._raw
@@ -168,7 +170,8 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     @property
     def foreign_response(self) -> RawProviderResponse | None:
         """The provider's value that somebody else put here than a generation of ours; None without one."""
-        return self._raw if self._output.raw is None and self._raw.response is not None else None
+        kept = self._raw
+        return kept if kept is not None and self._output.raw is None and kept.response is not None else None
 
     @property
     def error(self) -> BaseException | None:
@@ -300,7 +303,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         with suppress(OutputParseError):
             self.parsed  # noqa: B018  what reads the text may not exist where it is unpickled
         output = self._output.copied(self.value)
-        known = (output.value, self._meta, self._parsed_repr, list(output.tool_calls))
+        known = (output.value, self._meta, self._parsed_repr, output.tool_calls)
         more = {"schema": self._schema, "thinking": self.thinking, "generation": output.generation}
         state = {"_parsed": self._parsed, "_met": self.met, "sources": output.sources}
         return _rebuilt, (type(self), known, more, state)
@@ -335,7 +338,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         own = {
             "_output": changes.get("_output") or self._output.copied(self.value),
             "_meta": dict(self._meta),
-            "_raw": evolve(self._raw),
+            "_raw": None if self._raw is None else evolve(self._raw),
             "_generate_log": copy.copy(self._generate_log),
             "_hash": None,
             "_unread": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from mellea.core.backend import Backend
@@ -83,33 +84,53 @@ async def acted(
         strategy = ONE_ATTEMPT
     asked = Asked(config, requirements, strategy)
     begun = blockify(action)
-
-    async def carry_out(asked: Asked) -> tuple[Any, Context]:
-        if asked.strategy is None:
-            _check_no_strategy(
-                requirements=asked.requirements,
-                return_sampling_results=return_sampling_results,
-                strict=strict,
-            )
-            thunk, after = await start_generation(begun, context, backend, asked.config)
-            return await wait_or_cancel(thunk) if await_result else thunk, after
-        result = await sample(
-            begun,
-            context,
-            backend,
-            asked.config,
-            requirements=asked.requirements,
-            strategy=asked.strategy,
-            strict=bool(strict),
-        )
-        if return_sampling_results:
-            return result, result.result_ctx
-        if warns:
-            warn_of_failure(result.result)
-        ended: Context | None = result.result_ctx  # a strategy of somebody else may leave it out
-        return result.result, context.add(begun).add(result.result) if ended is None else ended
-
+    carry_out = partial(
+        _carried_out,
+        begun,
+        context,
+        backend,
+        return_sampling_results,
+        strict,
+        await_result,
+        warns,
+    )
     return await told(begun, context, asked, carry_out)
+
+
+async def _carried_out(
+    begun: Component[Any] | Span,
+    context: Context,
+    backend: Backend,
+    return_sampling_results: bool,
+    strict: bool | None,
+    await_result: bool,
+    warns: bool,
+    asked: Asked,
+) -> tuple[Any, Context]:
+    """Return the output, or every attempt, and the context with it."""
+    if asked.strategy is None:
+        _check_no_strategy(
+            requirements=asked.requirements,
+            return_sampling_results=return_sampling_results,
+            strict=strict,
+        )
+        thunk, after = await start_generation(begun, context, backend, asked.config)
+        return await wait_or_cancel(thunk) if await_result else thunk, after
+    result = await sample(
+        begun,
+        context,
+        backend,
+        asked.config,
+        requirements=asked.requirements,
+        strategy=asked.strategy,
+        strict=bool(strict),
+    )
+    if return_sampling_results:
+        return result, result.result_ctx
+    if warns:
+        warn_of_failure(result.result)
+    ended: Context | None = result.result_ctx  # a strategy of somebody else may leave it out
+    return result.result, context.add(begun).add(result.result) if ended is None else ended
 
 
 def _check_no_strategy(**asked: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mellea.core.backend import Backend
@@ -94,14 +95,7 @@ async def validated(
         ProviderError: A judge could not be asked.
     """
     judge = judge_in_force() if judge_backend is None else judge_backend
-    asked = backend_of(judge, backend)
-
-    async def check(
-        requirements: Sequence[Requirement], model_options: Mapping[str, Any] | None
-    ) -> list[ValidationResult]:
-        required = judged_by(judge, requirements)
-        return await _checked(required, ctx, backend, asked, spare_judges, format, model_options)
-
+    check = partial(_checked, ctx, backend, judge, spare_judges, format)
     if requirements and listens("validation"):
         from mellea.stdlib.requirements._told import told_check  # noqa: PLC0415  only where somebody listens
 
@@ -110,15 +104,16 @@ async def validated(
 
 
 async def _checked(
-    requirements: Sequence[Requirement],
     ctx: Context,
     backend: Backend,
-    judge: Backend,
+    judge: Backend | Judge | None,
     spare_judges: bool,
     format: Any,
+    requirements: Sequence[Requirement],
     model_options: Mapping[str, Any] | None,
 ) -> list[ValidationResult]:
     """Return what each requirement says: the free ones first, then the judges that are still needed."""
+    requirements = judged_by(judge, requirements)
     results: dict[int, ValidationResult] = {}
     free = [index for index, requirement in enumerate(requirements) if requirement.is_free]
     if free:
@@ -134,7 +129,7 @@ async def _checked(
         verdicts = await _ask_judges(
             [requirements[index] for index in judged],
             ctx,
-            judge,
+            backend_of(judge, backend),
             model_options,
         )
         results.update(zip(judged, verdicts, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, field, frozen
@@ -14,7 +15,7 @@ from mellea.core.component import Span
 from mellea.core.context import Context
 from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
-from mellea.core.options import ModelOption, merge_options
+from mellea.core.options import ModelOption
 from mellea.core.reasoning import without_reasoning
 from mellea.core.requirement import Requirement, reqify
 from mellea.core.sampling import Attempt
@@ -103,12 +104,12 @@ class SamplingRequest:
         """Whether the model may call tools."""
         return self.config.tool_calls
 
-    @property
+    @cached_property
     def merged(self) -> Mapping[str, Any]:
         """The options of the call over those of the backend, under common names."""
         return self.config.over(self.backend.model_options, table=self.backend.options).options
 
-    @property
+    @cached_property
     def seed(self) -> int | None:
         """The seed of the call, else of the backend; None without one."""
         merged = self.merged
@@ -123,22 +124,28 @@ class SamplingRequest:
         gets one all the same, unless a temperature is given: a model that is greedy by default would only
         repeat itself.
         """
-        if (lane, round_) == (0, 0):
+        own = self._drawn_seed(lane, round_)
+        if own is None:
             return self.config
+        others = {key: value for key, value in self.options.items() if key != "seed"}
+        return evolve(self.config, options={**others, ModelOption.SEED: own})
+
+    def _drawn_seed(self, lane: int, round_: int) -> int | None:
+        """Return the seed that is drawn for one attempt; None where that of the call holds, if it has one."""
+        if (lane, round_) == (0, 0):
+            return None
         seed = self.seed
         if seed is None and (
             Capability.SEED not in self.backend.capabilities
             or (ModelOption.TEMPERATURE in self.merged and not self.reseeds)
         ):
-            return self.config
-        own = ((seed or 0) + 1_000_003 * lane + 7_919 * round_) % 2**31
-        others = {key: value for key, value in self.options.items() if key != "seed"}
-        return evolve(self.config, options=merge_options(others, {ModelOption.SEED: own}))
+            return None
+        return ((seed or 0) + 1_000_003 * lane + 7_919 * round_) % 2**31
 
     def seed_for(self, lane: int, round_: int) -> int | None:
         """Return the seed of one attempt; None where it is left to the provider."""
-        seed = self.config_for(lane, round_).options.get(ModelOption.SEED)
-        return seed if isinstance(seed, int) else self.seed
+        seed = self._drawn_seed(lane, round_)
+        return self.seed if seed is None else seed
 
     def draws_again(self, attempt: Attempt[Any]) -> bool:
         """Tell whether the same is asked again for a better text, although all requirements are met."""

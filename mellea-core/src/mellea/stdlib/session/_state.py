@@ -320,7 +320,8 @@ class SessionState:
         self._check_open()
         begun = self._history.begin()
         with self._at_work():
-            result, after = await verb(*asked, begun.ctx, self.backend, **self._with_defaults(options))
+            unchecked = getattr(verb, "__wrapped__", verb)  # this session's own has looked at the options
+            result, after = await unchecked(*asked, begun.ctx, self.backend, **self._with_defaults(options))
         output = _output(result, after)
         if self._closed and not output.is_computed():
             await output.cancel_generation()
