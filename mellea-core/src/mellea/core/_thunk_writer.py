@@ -12,7 +12,13 @@ from mellea.core._output import Output
 from mellea.core.errors import RefusalError
 from mellea.core.logprobs import TokenLogprob, with_alternatives
 from mellea.core.metadata import GenerationMetadata
-from mellea.core.reasoning import NoAnswerWarning, ReasoningFilter, only_reasoned, warns_of_no_answer
+from mellea.core.reasoning import (
+    NoAnswerWarning,
+    ReasoningFilter,
+    begins_plainly,
+    only_reasoned,
+    warns_of_no_answer,
+)
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
@@ -71,6 +77,8 @@ class ThunkWriter:
         self._reasoning: ReasoningFilter | None = None
         self._request: ChatRequest | None = None
         self._started = 0.0
+        self._passes = False
+        """Whether all that comes from now on is text."""
         self._place: int | None = None
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
@@ -172,11 +180,23 @@ class ThunkWriter:
             known.response_model = chunk.response_model
 
     def _push(self, piece: str) -> None:
-        reasoning = self._reasoning or self._filter()
+        if self._passes or self._begins_plainly(piece):
+            self._passes = True
+            self._show(piece)
+            return
+        reasoning = self._filter()
         if reasoning is None or reasoning.passes:
             self._show(piece)
         else:
             self._take(*reasoning.feed(piece))
+
+    def _begins_plainly(self, piece: str) -> bool:
+        request = self._request
+        return (
+            request is not None
+            and self._reasoning is None
+            and begins_plainly(piece, is_whole=not request.stream)
+        )
 
     def _take(self, text: str, thinking: str) -> None:
         if thinking:

@@ -57,11 +57,24 @@ def read_from(spans: Iterable[Span], tools: Iterable[Tool] = ()) -> Sources:
         ):
             sources = _of_message(span)
         else:
-            sources = Sources.joined(dict.fromkeys(told for told, _ in _texts(span, USER)))
+            sources = Sources.joined(_parts_of(span))
         found[id(sources)] = sources
     for sources, _ in _described(tools):
         found[id(sources)] = sources
     return Sources.joined(found.values())
+
+
+def _parts_of(span: Span) -> dict[Sources, None]:
+    """Return the sources of what a span is made of; most are made of texts."""
+    if not hasattr(span, "sourced_parts") or getattr(span, "sources", None) is not None:
+        return dict.fromkeys(told for told, _ in _texts(span, USER))
+    found: dict[Sources, None] = {}
+    for part, given in span.sourced_parts():
+        if type(part) is str or (type(part) is CBlock and part.sources is None):
+            found[given] = None
+        else:
+            found.update(dict.fromkeys(told for told, _ in _texts(part, given)))
+    return found
 
 
 def sources_of_values(values: Any) -> Sources | None:

@@ -25,6 +25,7 @@ __all__ = [
     "MARKS",
     "NoAnswerWarning",
     "ReasoningFilter",
+    "begins_plainly",
     "looking_after_answers",
     "only_reasoned",
     "opened_at_the_end",
@@ -78,6 +79,7 @@ _BEGINNINGS = frozenset(
     opening[:size] for opening in (*_OPENINGS, _WITHOUT_REASONING) for size in range(1, len(opening))
 )
 """Texts that may still become an opening."""
+_FIRST = frozenset(opening[0] for opening in (*_OPENINGS, _WITHOUT_REASONING))
 _LONGEST = max(map(len, (*_OPENINGS, _WITHOUT_REASONING)))
 _MOST_SPACE = 256
 """Characters of blanks at the start of a text that are held back, since a tag may follow."""
@@ -87,6 +89,19 @@ _CLOSED = re.compile(r"^[ \t]*(?:</think>|\[/THINK\])[ \t]*(?:\n|\Z)", re.MULTIL
 
 class NoAnswerWarning(UserWarning):
     """The model reasoned and gave no answer, so that the text is empty."""
+
+
+def begins_plainly(text: str, *, is_whole: bool) -> bool:
+    """Tell at a glance that a text begins with no reasoning; False where a ``ReasoningFilter`` has to look.
+
+    Args:
+        text: The text so far, with no reasoning before it that came another way.
+        is_whole: Whether it comes in one piece.
+    """
+    start = text.lstrip()
+    if not start or start[0].lower() in _FIRST:
+        return False
+    return not is_whole or ("</think>" not in text and "[/THINK]" not in text)
 
 
 class ReasoningFilter:
