@@ -24,8 +24,6 @@ from mellea.mapping.running import SyncResults
 __all__ = ["map_file"]
 
 _INTERRUPTED = 130
-_SELDOM = 50_000
-"""Objects after which the garbage collector looks for circles. Rows leave none, and many are under way."""
 
 
 def map_file(arguments: Namespace) -> int:
@@ -72,7 +70,6 @@ def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
     The first interrupt lets what is under way end; another one ends it.
     """
     is_cut_short = is_under_way = False
-    usual = gc.get_threshold()
     try:
         while True:
             try:
@@ -89,13 +86,11 @@ def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
             if not is_under_way:
                 is_under_way = True
                 gc.freeze()  # all is imported, and need not be looked through again with the rows
-                gc.set_threshold(_SELDOM, *usual[1:])
             for result in taken:
                 _write_row(result, output, failed)
             output.flush()
     finally:
         gc.unfreeze()
-        gc.set_threshold(*usual)
         results.close()
 
 

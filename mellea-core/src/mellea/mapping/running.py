@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from mellea.core.errors import MelleaError
 from mellea.core.event_loop import gather_or_cancel, loop_apart
+from mellea.mapping.collecting import collecting_seldom
 from mellea.mapping.engines import Engine
 from mellea.mapping.journal import Journal, NoJournal
 from mellea.mapping.names import RowNames, row_seed
@@ -146,6 +147,7 @@ class Results:
         """Take all rows through the program, and those that failed once more."""
         plan = self._plan
         async with AsyncExitStack() as stack:
+            stack.enter_context(collecting_seldom())
             stack.push_async_callback(plan.journal.end)
             if self._line is not None:
                 stack.callback(self._line.end)
