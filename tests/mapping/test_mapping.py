@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,27 @@ def repaired(at_most: int) -> Any:
 
 def values(results: Any) -> dict[int, Any]:
     return {result.place: result.value for result in results}
+
+
+async def test_next_row_begins_while_the_last_one_is_kept_and_none_is_handed_on_before(journal: Path) -> None:
+    last_has_begun = asyncio.Event()
+
+    async def step(row: Any) -> Any:
+        if row == "last":
+            last_has_begun.set()
+        return row
+
+    results = amap(step, ["first", "last"], journal=journal, concurrency=1, progress=False)
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # so that nothing is kept
+        taking = asyncio.create_task(results.take())
+        await last_has_begun.wait()
+        assert results.progress.done == 0
+        other.execute("ROLLBACK")
+    taken = await taking
+    while more := await results.take():
+        taken += more
+    assert [result.value for result in taken] == ["first", "last"]
 
 
 @pytest.mark.parametrize("program", [shout, ashout])

@@ -12,6 +12,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -30,6 +31,8 @@ _Entry: TypeAlias = "tuple[Job, _Waiter | None]"
 _log = logging.getLogger("mellea.history")
 _MOST = 256
 """Jobs of one transaction."""
+_PAUSE = 0.005
+"""Seconds until the next transaction where several wait for one, so that it is one for several again."""
 
 
 class Writer:
@@ -86,12 +89,15 @@ class Writer:
         """Hand something over that is written at once, with what was deferred."""
         self._hand_over((job, None))
 
-    async def write(self, job: Job) -> None:
-        """Write something, and what was deferred, and wait for that; what cannot be written is counted."""
+    def write(self, job: Job) -> asyncio.Future[None]:
+        """Write something, and what was deferred, and return what is done then, in the order of the calls.
+
+        What cannot be written is counted.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._hand_over((job, (loop, done)))
-        await done
+        return done
 
     def flush(self) -> None:
         """Write what was handed over, and wait for that in this thread."""
@@ -139,7 +145,10 @@ class Writer:
                 batch += entries or ()
             if batch:
                 self._write([job for job, _ in batch])
-                _wake([waiter for _, waiter in batch if waiter is not None])
+                waiters = [waiter for _, waiter in batch if waiter is not None]
+                _wake(waiters)
+                if len(waiters) > 1:
+                    time.sleep(_PAUSE)
         self._file.close()
 
     def _write(self, jobs: list[Job]) -> None:

@@ -66,8 +66,8 @@ class Draw:
 class Sink(Protocol):
     """What keeps what happens to rows."""
 
-    async def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer, and return once it is kept."""
+    def keep_draw(self, draw: Draw) -> Awaitable[None]:
+        """Keep an answer; what is returned is done once it is kept."""
         ...
 
     def keep_call(self, call: dict[str, Any]) -> Awaitable[None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import time
@@ -44,8 +45,11 @@ class NoJournal:
     def keep_call(self, call: dict[str, Any]) -> None:
         """Keep nothing."""
 
-    async def keep_row(self, task: RowTask, version: bytes, program: str, result: MappedRow) -> None:
+    def keep_row(self, task: RowTask, version: bytes, program: str, result: MappedRow) -> None:
         """Keep nothing."""
+
+    async def settled(self) -> None:
+        """Wait for nothing."""
 
     def begin(self, model: str | None) -> None:
         """Begin nothing."""
@@ -113,8 +117,8 @@ class Journal:
         """Let a row be answered anew: what it was answered stays on its bill alone."""
         await self._writer.write(lambda tables: tables.draw_anew(row, version, trial))
 
-    async def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer, and return once it is in the file."""
+    def keep_draw(self, draw: Draw) -> asyncio.Future[None]:
+        """Keep an answer, and return what is done once it is in the file."""
         session = self.session
 
         def write(tables: Tables) -> None:
@@ -134,7 +138,7 @@ class Journal:
                 of=(draw.row, draw.draw),
             )
 
-        await self._writer.write(write)
+        return self._writer.write(write)
 
     def keep_call(self, call: dict[str, Any]) -> None:
         """Keep the call of a verb, with what comes next."""
@@ -152,8 +156,10 @@ class Journal:
 
         self._writer.defer(write)
 
-    async def keep_row(self, task: RowTask, version: bytes, program: str, result: MappedRow) -> None:
-        """Keep what came of a row, and return once it is in the file."""
+    def keep_row(
+        self, task: RowTask, version: bytes, program: str, result: MappedRow
+    ) -> asyncio.Future[None]:
+        """Keep what came of a row, and return what is done once it is in the file."""
         about = {
             "program": program,
             "place": task.place,
@@ -164,7 +170,11 @@ class Journal:
         }
         if result.error is not None:
             self._may_know = True
-        await self._writer.write(lambda tables: tables.mapped(task.name, version, self.session, about))
+        return self._writer.write(lambda tables: tables.mapped(task.name, version, self.session, about))
+
+    async def settled(self) -> None:
+        """Return once all that was kept by now is in the file, and whoever waited for it knows."""
+        await self._writer.write(lambda _: None)
 
 
 def journal_of(given: str | os.PathLike[str] | History | bool) -> Journal | NoJournal:

@@ -200,7 +200,10 @@ class Results:
             while (task := await next_task()) is not None:
                 await self._row(task, failed)
 
-        await gather_or_cancel(work() for _ in range(self._plan.engine.places))
+        try:
+            await gather_or_cancel(work() for _ in range(self._plan.engine.places))
+        finally:
+            await self._plan.journal.settled()
 
     async def _row(self, task: RowTask, failed: _Failed | None) -> None:
         """Take a row through the program, unless the journal has its result."""
@@ -209,7 +212,7 @@ class Results:
         if known is not None:
             task = evolve(task, trial=known.trial)
             if known.success:
-                self._end(task, MappedRow.of_kept(task, known.result), failed)
+                self._hand_on(task.place, MappedRow.of_kept(task, known.result))
                 return
             if known.success is False and not known.result["passes"]:
                 task = evolve(task, trial=known.trial + 1)
@@ -224,25 +227,26 @@ class Results:
         if ended.was_stopped or (self._stopping and ended.result.error is not None):
             self._hand_on(task.place, None)
             return
-        await plan.journal.keep_row(task, plan.version, plan.program, ended.result)
-        self._end(task, ended.result, failed)
-
-    def _end(self, task: RowTask, result: MappedRow, failed: _Failed | None) -> None:
-        if result.error is not None and failed is not None:
-            failed.add(task, result)
-            self._hand_on(task.place, None)
+        result: MappedRow | None = None
+        if failed is None or ended.result.error is None:
+            result = ended.result
         else:
+            failed.add(task, ended.result)
+        kept = plan.journal.keep_row(task, plan.version, plan.program, ended.result)
+        if kept is None:
             self._hand_on(task.place, result)
+        else:  # the next row begins meanwhile
+            kept.add_done_callback(lambda _: self._hand_on(task.place, result))
 
     def _hand_on(self, place: int, result: MappedRow | None) -> None:
         """Hand on what came of a row, if there is anything, and what waited for it."""
         for ended in self._places.end(place, result):
             self._tally.count(ended)
             self._ready.append(ended)
-        if self._line is not None:
-            self._line.show(self._tally)
         if self._ready:
             self._changed.set()
+        if self._line is not None:
+            self._line.show(self._tally)
 
 
 def _total(plan: Plan) -> int | None:
