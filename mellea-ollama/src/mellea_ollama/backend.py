@@ -139,7 +139,10 @@ class OllamaModelBackend(Backend):
         body = {**self._body(request.options, request.schema, stream=request.stream), "messages": messages}
         if request.tools and request.tool_choice != NONE:  # the protocol has no word for a choice
             body["tools"] = [tool.json_form() for tool in request.tools]
-        async with aclosing(self._answer("/api/chat", body)) as parts:
+        if not request.stream:
+            yield chunk_of(await self._whole("/api/chat", body), self.model_id)
+            return
+        async with aclosing(self._parts("/api/chat", body)) as parts:
             async for part in parts:
                 yield chunk_of(part, self.model_id)
 
@@ -162,8 +165,8 @@ class OllamaModelBackend(Backend):
         body = {"think": False, **self._body(request.options, request.schema, stream=False), "raw": True}
 
         async def send(prompts: Sequence[str]) -> Sequence[Completion]:
-            async with aclosing(self._answer("/api/generate", {**body, "prompt": prompts[0]})) as parts:
-                return [completion_of(await anext(parts), self.model_id)]
+            part = await self._whole("/api/generate", {**body, "prompt": prompts[0]})
+            return [completion_of(part, self.model_id)]
 
         return await self._batches.complete(self, request.prompts, send)
 
@@ -193,7 +196,21 @@ class OllamaModelBackend(Backend):
         """Close the clients."""
         await self._clients.aclose()
 
-    async def _answer(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
+    async def _whole(self, path: str, body: Mapping[str, Any]) -> Part:
+        """Return a whole answer; see ``_parts``."""
+        client, pause = await self._clients.get(), FIRST_PAUSE
+        while True:
+            try:
+                part = await client.whole(path, body)
+            except ServerError as error:
+                pause = await _wait_for_room(error, pause)
+            else:
+                break
+        text = text_of(part, self.model_id)
+        self._check_end(text, done=bool(part.get("done")), nothing=not _says_something(part, text))
+        return part
+
+    async def _parts(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
         """Iterate over the parts of an answer, and see to it that it is one.
 
         Complete, and not just a loaded model: a server that is busy loading it may answer at once, with
@@ -201,18 +218,32 @@ class OllamaModelBackend(Backend):
         """
         said: list[str] = []
         done, nothing = False, True
-        async with aclosing(self._asked(path, body)) as parts:
+        async with aclosing(self._lines(path, body)) as parts:
             async for part in parts:
                 text = text_of(part, self.model_id)
                 said.append(text)
                 done = bool(part.get("done"))
-                nothing = nothing and not (
-                    text or calls_in(part) or part.get("eval_count") or part.get("done_reason") == "length"
-                )
-                if not nothing and (done or body["stream"]):
+                nothing = nothing and not _says_something(part, text)
+                if not nothing:
                     yield part
+        self._check_end("".join(said), done=done, nothing=nothing)
+
+    async def _lines(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
+        """Iterate over the parts of an answer as they come. A server with a full queue is asked again."""
+        client, pause = await self._clients.get(), FIRST_PAUSE
+        while True:
+            try:
+                async with aclosing(client.lines(path, body)) as parts:
+                    async for part in parts:
+                        yield part
+                return
+            except ServerError as error:
+                pause = await _wait_for_room(error, pause)
+
+    def _check_end(self, text: str, *, done: bool, nothing: bool) -> None:
+        """Raise an error unless an answer came to its end, and said something."""
         if not done:
-            raise self._broken_off("".join(said))
+            raise self._broken_off(text)
         if nothing:
             raise ServerError(
                 "Ollama loaded the model but generated nothing.",
@@ -220,28 +251,6 @@ class OllamaModelBackend(Backend):
                 backend=BACKEND,
                 model_id=self.model_id,
             )
-
-    async def _asked(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
-        """Iterate over the parts of an answer as they come. A server with a full queue is asked again.
-
-        Only a request that nothing has come of is: the server refuses it before it works on it.
-        """
-        client, pause = await self._clients.get(), FIRST_PAUSE
-        while True:
-            try:
-                if not body["stream"]:
-                    yield await client.whole(path, body)
-                    return
-                async with aclosing(client.lines(path, body)) as parts:
-                    async for part in parts:
-                        yield part
-                return
-            except ServerError as error:
-                wait = pause if error.retry_after is None else max(pause, error.retry_after)
-                if error.status != 503 or not _BUSY.search(error.message) or wait >= seconds_left():
-                    raise
-            await asyncio.sleep(wait)
-            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _broken_off(self, text: str) -> MelleaError:
         """Return the error for an answer that ended without its last line.
@@ -315,6 +324,31 @@ class OllamaModelBackend(Backend):
                     backend=BACKEND,
                     model_id=self.model_id,
                 )
+
+
+async def _wait_for_room(error: ServerError, pause: float) -> float:
+    """Wait until a server with a full queue may be asked again, and return how long to wait next time.
+
+    Only a request that nothing has come of is: the server refuses it before it works on it.
+
+    Args:
+        error: What it said.
+        pause: Seconds to wait, unless it asks for more.
+
+    Raises:
+        ServerError: It said something else, or there is no time for that.
+    """
+    wait = pause if error.retry_after is None else max(pause, error.retry_after)
+    if error.status != 503 or not _BUSY.search(error.message) or wait >= seconds_left():
+        raise error
+    await asyncio.sleep(wait)
+    return min(pause * 2, LONGEST_PAUSE)
+
+
+def _says_something(part: Part, text: str) -> bool:
+    """Tell whether a part of an answer shows that the model was at work."""
+    is_cut = part.get("done_reason") == "length"
+    return bool(text or calls_in(part) or part.get("eval_count") or is_cut)
 
 
 def _wire_call(call: ModelToolCall | Mapping[str, Any]) -> dict[str, Any]:
