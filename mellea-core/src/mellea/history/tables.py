@@ -135,9 +135,7 @@ class Tables:
         """
         number = self._calls.get(uid)
         if number is not None:
-            changed = ", ".join(f"{name} = ?" for name in about)
-            query = f"UPDATE calls SET {changed} WHERE id = ?"  # noqa: S608  names of ours alone
-            self._file.execute(query, _sound((*about.values(), number)))
+            self._file.execute(_updating("calls", tuple(about)), _sound((*about.values(), number)))
             return number
         known = {"uid": uid, "session": self.number_of_session(session), **about}
         self._calls[uid] = self._new_calls[uid] = self._insert("calls", known)
@@ -235,13 +233,9 @@ class Tables:
         """
         result = json.dumps(self._blanked_fields(about["result"]), ensure_ascii=False)
         known = {**about, "result": result, "session": self.number_of_session(session)}
-        changed = ", ".join(f"{name} = excluded.{name}" for name in known)
         named = {"of_row": row, "version": version, **known}
-        self._file.execute(
-            f"INSERT INTO mapped ({', '.join(named)}) VALUES ({', '.join('?' * len(named))}) "  # noqa: S608  names of ours alone
-            f"ON CONFLICT (of_row, version) DO UPDATE SET {changed}",
-            _sound(named.values()),
-        )
+        query = _inserting("mapped", tuple(named), unless=("of_row", "version"))
+        self._file.execute(query, _sound(named.values()))
 
     def draw_anew(self, row: bytes, version: bytes, trial: int) -> None:
         """Take note that a row is tried once more, and what it was answered is not given to it again.
@@ -337,28 +331,49 @@ class Tables:
         if known not in self._texts:
             if len(self._texts) >= _MOST_KNOWN:
                 self._texts.clear()
-            self._texts[known] = self._new_text(role, text, more, call, session)
+            self._texts[known] = self._new_text(known, role, text, more, call, session)
         return self._texts[known]
 
     def _new_text(
-        self, role: str, text: str, more: Mapping[str, Any] | None, call: int | None, session: int | None
+        self,
+        digest: bytes,
+        role: str,
+        text: str,
+        more: Mapping[str, Any] | None,
+        call: int | None,
+        session: int | None,
     ) -> int:
         """Return the number of a text that is new to this connection, though maybe not to the file."""
-        if role not in UNSAID:
-            text, more = self.blank(text), self.blank(more)
-        held = canonical(more) if more else None
-        digest = _digest(role, text, held or "")
+        said = (text, more) if role in UNSAID else (self.blank(text), self.blank(more))
+        held = canonical(said[1]) if said[1] else None
+        if said != (text, more):
+            digest = _digest(role, said[0], held or "")
         new = self._file.execute(
             "INSERT INTO texts (hash, role, text, more, call, session) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (hash) DO NOTHING RETURNING id",
-            _sound((digest, role, text, held, call, session)),
+            _sound((digest, role, said[0], held, call, session)),
         ).fetchall()
         found = new or self._file.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchall()
         return int(found[0][0])
 
     def _insert(self, table: str, row: Mapping[str, Any]) -> int:
-        query = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608  names of ours alone
-        return self._file.execute(query, _sound(row.values())).lastrowid or 0
+        return self._file.execute(_inserting(table, tuple(row)), _sound(row.values())).lastrowid or 0
+
+
+@functools.cache
+def _inserting(table: str, names: tuple[str, ...], unless: tuple[str, ...] = ()) -> str:
+    """Return the statement that inserts a row, or updates the one with the same values of some columns."""
+    query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  names of ours alone
+    if not unless:
+        return query
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in unless)
+    return f"{query} ON CONFLICT ({', '.join(unless)}) DO UPDATE SET {changed}"
+
+
+@functools.cache
+def _updating(table: str, names: tuple[str, ...]) -> str:
+    """Return the statement that changes columns of a row that is found by its number."""
+    return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?"  # noqa: S608  names of ours alone
 
 
 def _this_process() -> dict[str, Any]:
@@ -372,12 +387,9 @@ def _this_process() -> dict[str, Any]:
 
 
 def _digest(*parts: str) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(encoded))
-        digest.update(encoded)
-    return digest.digest()
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    told = b"".join([b"%d:%b" % (len(each), each) for each in encoded])
+    return hashlib.blake2b(told, digest_size=16).digest()
 
 
 def _sound(values: Iterable[Any]) -> tuple[Any, ...]:
