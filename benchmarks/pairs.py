@@ -104,9 +104,11 @@ def _constant(tasks: Sequence[Task], pairs: Sequence[Pair]) -> Iterator[Row]:
     def passes(task: Task, text: str) -> bool:
         return task.strict(text) and clean(text, task.prompt) and _names_subject(task, text)
 
-    shortest = sum(passes(task, _shortest(layout(plan_of(task).plan))) for task in tasks)
+    plans = [plan_of(task).plan for task in tasks]
+    shortest = [plan.as_read(_shortest(layout(plan))) for plan in plans]
+    passed = sum(map(passes, tasks, shortest))
     name = "tasks that the shortest text of the plan passes"
-    yield Row(name, shortest, 0.0, "tasks", by="difference", bound=0.0)
+    yield Row(name, passed, 0.0, "tasks", by="difference", bound=0.0)
     others = [[task for task in tasks if task.ask != pair.task.ask] for pair in pairs]
     most = max(
         sum(passes(task, pair.steered) for task in some) for pair, some in zip(pairs, others, strict=True)

@@ -12,6 +12,7 @@ import pytest
 from mellea.core import UsageError
 from mellea.core.steering import ContradictionError
 from mellea.core.steering.automata import Prose, automaton_of
+from mellea.core.steering.casing import cased
 from mellea.core.steering.forms import (
     Avoids,
     AvoidsCharacters,
@@ -206,7 +207,7 @@ def test_tokens_that_may_come_are_drawn_among_themselves_alone(compiler):
 
     from mellea_hf.homeward import draw_steered
 
-    [row] = compiler.rows([Case("lower"), Words(3, 5)], 20, 1)
+    [row] = compiler.rows([AvoidsCharacters("t"), Words(3, 5)], 20, 1)
     scores = torch.zeros(len(TEXTS) + 1)
     row.prepare(20)
     shapes = []
@@ -219,7 +220,49 @@ def test_tokens_that_may_come_are_drawn_among_themselves_alone(compiler):
 
     assert token in tokens.tolist()
     assert set(shapes) == {(1, len(tokens))} == {(1, len(values))}
-    assert not any(TEXTS[each] != TEXTS[each].lower() for each in tokens.tolist())
+    assert not any("t" in TEXTS[each].lower() for each in tokens.tolist())
+
+
+LINES = ["My dear tea", "That is all.", "* the Sea", "# The Sea", "it's P.S.", "1. tea é", "tEa ten"]
+READ = [
+    *(form for form in FORMS if not isinstance(form, Avoids)),  # of which no token ends with a word
+    BeginsWith("MY DEAR"),
+    EndsWith("that is all."),
+    EndsWith("That Is All."),
+    Headings(["THE SEA"]),
+    Matches("([A-Z]|[A-Z]{2,4}[ .])*"),
+]
+
+
+@pytest.mark.parametrize("kind", ["lower", "upper", "title"])
+@pytest.mark.parametrize("form", READ, ids=repr)
+def test_an_automaton_reads_a_text_in_its_case(form, kind):
+    characters = sorted({"\n", *"".join(LINES)})
+    vocabulary = Vocabulary([each.encode() for each in characters], ())
+    one, dice = lift(automaton_of(form), vocabulary, case=kind), random.Random(3)
+
+    for text in ["\n".join(dice.sample(LINES, dice.randint(1, 3))) for _ in range(30)]:
+        state = one.start
+        for character in text:
+            state = one.step(state, characters.index(character))
+        assert (one.distance(state) == 0) is automaton_of(form).reads(cased(text, kind)), text
+
+
+@pytest.mark.parametrize("kind", ["lower", "upper", "title"])
+def test_texts_of_forms_beside_a_case_have_both_once_they_are_put_in_it(kind, compiler, vocabulary):
+    forms = [EndsWith(cased("That is all.", kind)), Case(kind), Contains("tea"), Words(5, 9)]
+    assert compiler.outcomes(forms) == [""] * len(forms)
+    joint = Joint([compiler.lifted(form, kind) for form in forms], (), vocabulary.connectors)
+    dice = random.Random(4)
+
+    texts = [cased(text, kind) for text, _ in (drawn(joint, vocabulary, dice) for _ in range(8))]
+
+    assert [(text, form) for text in texts for form in forms if not form.check(text)[0]] == []
+
+
+def test_a_beginning_in_another_case_contradicts_it(compiler):
+    with pytest.raises(ContradictionError, match="My dear"):
+        compiler.outcomes([BeginsWith("My dear"), Case("upper")])
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ TASKS = [
     ("Write about a walk by the river.", [word_count(at_least=30, at_most=60), contains("bridge")]),
     ("Tell me about tea.", [of_form(Bullets(3)), word_count(at_most=60)]),
     ("Write a note to a neighbour.", [avoids("noise", "sorry"), of_form(Case("lower"))]),
+    ("Write about a day at the sea.", [of_form(Case("upper")), contains("waves")]),
+    ("Write about a clock.", [of_form(Case("title")), sentence_count(at_most=3)]),
     (
         "Write about the old mill.",
         [sentence_count(at_least=2, at_most=3), of_form(EndsWith("It turns."))],

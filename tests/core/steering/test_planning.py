@@ -200,7 +200,8 @@ def test_text_without_lines_has_none():
     ],
 )
 def test_sentences_begin_and_words_end_as_models_write_them(form, text, admitted):
-    node = layout(steer([form, Words(5, 30), Sentences(at_most=2)], "Write about it.").plan)
+    asked = [form, Words(5, 30), Sentences(at_most=2)]
+    node = layout(steer(asked, "Write about it.", recased=False).plan)
 
     assert form.check(text)[0]
     assert admits(node, text) is admitted

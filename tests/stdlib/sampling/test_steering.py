@@ -168,6 +168,37 @@ def test_pieces_of_a_steered_text_are_pieces_of_the_text():
     assert str(result.result) == 'Über "uns" \U0001f600.\n'
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("plain", [False, True])
+def test_text_is_put_in_the_case_that_is_asked_for_while_it_comes(plain, stream):
+    said = "Once we didn't see *the* old bridge."
+    backend = ScriptedBackend([list(said if plain else json.dumps(said))], capabilities=STEERABLE)
+    backend.plain_patterns = plain
+
+    rules, once = [of_form(Case("title")), contains("old bridge")], RejectionSamplingStrategy(loop_budget=1)
+    result = instruct(backend, rules, strategy=once, model_options={ModelOption.STREAM: stream})
+
+    assert str(result.result) == "Once We Didn't See *The* Old Bridge."
+    assert (result.success, set(result.steering.values())) == (True, {"steered"})
+    assert "a-z" in backend.requests[0].schema.json_schema["pattern"]
+
+
+def test_pieces_of_a_stream_come_in_the_case_that_is_asked_for():
+    backend = ScriptedBackend([list(json.dumps("Once upon a time."))], capabilities=STEERABLE)
+
+    with MelleaSession(backend, SimpleContext()) as session:
+        pieces = list(session.stream_instruct("Write.", requirements=[of_form(Case("upper"))]))
+
+    assert "".join(pieces) == "ONCE UPON A TIME."
+    assert len(pieces) > 5
+
+
+def test_text_that_is_not_steered_stays_in_the_case_that_the_model_writes():
+    result = instruct(ScriptedBackend(TEXT), [of_form(Case("upper"))], steer=False)
+
+    assert (str(result.result), result.success) == (TEXT, False)
+
+
 def test_explain_says_what_would_steer_without_a_call():
     said = explain([of_form(Bullets(3)), of_form(Case("lower"))], "Tell me about tea.")
 

@@ -22,6 +22,7 @@ from mellea.core.reasoning import (
 from mellea.core.request import ChatRequest
 from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
+from mellea.core.steering.casing import Casing
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 from mellea.core.tool import Tool
@@ -53,6 +54,7 @@ class ThunkWriter:
         generation: What is known of the generation before it begins.
         warn: Warns the caller.
         decoder: Turns the pieces that come into pieces of the text, where they are those of a JSON string.
+        casing: Puts the text in another case; None to leave it as the model writes it.
     """
 
     def __init__(
@@ -62,8 +64,9 @@ class ThunkWriter:
         generation: GenerationMetadata,
         warn: Callable[[Warning], None],
         decoder: TextDecoder | None = None,
+        casing: Casing | None = None,
     ) -> None:
-        self._action, self._decoder = action, decoder
+        self._action, self._decoder, self._casing = action, decoder, casing
         self._refusal = ""
         self._logprobs: list[TokenLogprob] | None = None
         self._calls: CallAssembler | None = None
@@ -207,7 +210,7 @@ class ThunkWriter:
         """Hand text of the answer on; where tools come in it, what is none of their calls."""
         shown = text if self._reader is None else self._reader.feed(text)
         if shown:
-            self._output.push(shown)
+            self._output.push(shown if self._casing is None else self._casing.feed(shown))
 
     def _end_calls(self) -> None:
         """Put the calls together; those of tools that were not offered are kept apart."""

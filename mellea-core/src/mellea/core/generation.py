@@ -35,6 +35,7 @@ from mellea.core.prompting import reading_of, render, resolve_all
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog
 from mellea.core.response import Chunk, as_usage, total_usage
+from mellea.core.steering.casing import Casing
 from mellea.core.steering.decode import TextDecoder
 from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
@@ -179,9 +180,11 @@ def _writer(ask: Ask) -> ThunkWriter:
         unenforced=unenforced(backend, request.schema),
     )
     warn = warner_from_here()
-    if isinstance(ask.config.format, TextPattern):
+    held = ask.config.format
+    if isinstance(held, TextPattern):
         decoder = None if backend.plain_patterns else TextDecoder()
-        return ThunkWriter(parser_of(action), None, known, warn, decoder)
+        casing = None if held.case is None else Casing(held.case)
+        return ThunkWriter(parser_of(action), None, known, warn, decoder, casing)
     return ThunkWriter(parser_of(action), request.schema, known, warn)
 
 

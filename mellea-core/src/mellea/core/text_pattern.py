@@ -10,6 +10,7 @@ from mellea.core.errors import UsageError
 from mellea.core.generate_config import GenerateConfig
 from mellea.core.options import ModelOption
 from mellea.core.schema import OutputSchema
+from mellea.core.steering.casing import LetterCase
 
 if TYPE_CHECKING:
     from mellea.core.steering.forms import Form
@@ -30,12 +31,14 @@ class TextPattern:
         said: What the model is told of it, below the prompt: it does not see the pattern.
         forms: The forms of the text, for a backend that has automata for them (``Backend.holds``); the
             pattern is then not used.
+        case: The case into which the text is put as it is read; None for the one that the model writes.
     """
 
     pattern: str = field(repr=False)
     longest: int
     said: str = ""
     forms: tuple[Form, ...] = ()
+    case: LetterCase | None = None
 
     def schema(self) -> OutputSchema:
         """Return the schema that carries the pattern."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from mellea.core.steering import Case, ContradictionError, Form, NotSteerableErr
 from mellea.core.steering.automata import CLASSES, Prose, TextAutomaton, automaton_of
 from mellea.core.steering.automata.counting import WordCount
 from mellea.core.steering.automata.wording import Ending
+from mellea.core.steering.casing import LetterCase
 from mellea.core.steering.guards import floor_within
 from mellea_hf.steering.beam import first_way_home
 from mellea_hf.steering.joint import Joint
@@ -74,21 +75,21 @@ class FormCompiler:
             self._floors[words] = lift(WordCount(words, None), self.vocabulary)
         return self._floors[words]
 
-    def lifted(self, form: Form) -> Lifted:
-        """Return the automaton of a form.
+    def lifted(self, form: Form, case: LetterCase | None = None) -> Lifted:
+        """Return the automaton of a form, which reads the text in a case.
 
         Raises:
             NotSteerableError: It has none, or one that takes too long to make.
         """
         with self._lock:
-            found = self._lifted.get(form)
+            found = self._lifted.get((form, case))
             if found is None:
                 try:
-                    found = lift(automaton_of(form), self.vocabulary, _SECONDS)
+                    found = lift(automaton_of(form), self.vocabulary, _SECONDS, case)
                 except NotSteerableError as error:
                     found = error
-                self._lifted[form] = found
-            self._lifted.move_to_end(form)
+                self._lifted[form, case] = found
+            self._lifted.move_to_end((form, case))
             while len(self._lifted) > _KEPT:
                 self._lifted.popitem(last=False)
         if isinstance(found, NotSteerableError):
@@ -111,12 +112,12 @@ class FormCompiler:
     def _find_outcomes(self, forms: tuple[Form, ...]) -> list[str]:
         """Return for each form why a text cannot be held to it beside those before."""
         taken: list[tuple[Form, Lifted]] = []
-        whys = []
-        for form in forms:
+        case, whys = _case_of(forms), dict.fromkeys(forms, "")
+        for form in sorted(whys, key=lambda form: not isinstance(form, Case)):  # the others read it in that
             try:
-                one = self.lifted(form)
+                one = self.lifted(form, case)
             except NotSteerableError as error:
-                whys.append(error.message.rstrip("."))
+                whys[form] = error.message.rstrip(".")
                 continue
             with self._lock:
                 joint = self._joint([*(each for _, each in taken), one])
@@ -124,11 +125,10 @@ class FormCompiler:
             if found is None:
                 for before, other in taken:
                     _check_pair(before, other.automaton, form, one.automaton)
-                whys.append("no text was found that has it beside the others")
+                whys[form] = "no text was found that has it beside the others"
                 continue
             taken.append((form, one))
-            whys.append("")
-        return whys
+        return [whys[form] for form in forms]
 
     def rows(
         self, forms: Sequence[Form], limit: int, count: int, *, proven: bool = False
@@ -145,15 +145,14 @@ class FormCompiler:
             UsageError: The limit is too small.
         """
         joint, prose, witness = self._started(tuple(forms), limit)
-        twins = self._twins(forms)
         return [
-            SteeredRow(joint, self.vocabulary, witness, Pacing(joint, prose, limit), twins, proven=proven)
+            SteeredRow(joint, self.vocabulary, witness, Pacing(joint, prose, limit), proven=proven)
             for _ in range(count)
         ]
 
     def _start(self, forms: tuple[Form, ...], limit: int) -> tuple[Joint, int | None, list[int]]:
         """Return the automata with guards, the number of the one for prose, and a way home."""
-        automata = [self.lifted(form) for form in forms]
+        automata = [self.lifted(form, _case_of(forms)) for form in forms]
         with self._lock:
             for joint, prose in self._joints(automata, limit):
                 witness = first_way_home(joint, limit - 1, _TRIES)
@@ -188,19 +187,10 @@ class FormCompiler:
             backend="hf",
         )
 
-    def _twins(self, forms: Sequence[Form]) -> Any:
-        changes = {"lower": str.lower, "upper": str.upper, "title": str.title}
-        kind = next((form.kind for form in forms if isinstance(form, Case)), None)
-        if kind is None:
-            return None
-        with self._lock:
-            if kind not in self._changed:
-                self._changed[kind] = self.vocabulary.twins(changes[kind])
-            return self._changed[kind]
 
-    @cached_property
-    def _changed(self) -> dict[str, Any]:
-        return {}
+def _case_of(forms: Iterable[Form]) -> LetterCase | None:
+    """Return the case in which a text of some forms is read."""
+    return next((form.kind for form in forms if isinstance(form, Case)), None)
 
 
 def _is_ended(automaton: TextAutomaton) -> bool:

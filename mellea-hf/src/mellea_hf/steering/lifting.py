@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from mellea.core.steering import NotSteerableError
 from mellea.core.steering.automata import CLASSES, TextAutomaton
+from mellea.core.steering.casing import LetterCase, Place, recased
 from mellea_hf.steering.vocabulary import Vocabulary
 
 __all__ = ["FAR", "Lifted", "lift"]
@@ -125,19 +127,25 @@ def _every(size: int) -> Any:
     return _ranges.setdefault(size, np.arange(size))
 
 
-def lift(automaton: TextAutomaton, vocabulary: Vocabulary, seconds: float | None = None) -> Lifted:
+def lift(
+    automaton: TextAutomaton,
+    vocabulary: Vocabulary,
+    seconds: float | None = None,
+    case: LetterCase | None = None,
+) -> Lifted:
     """Return an automaton over the tokens of a vocabulary.
 
     Args:
         automaton: The automaton.
         vocabulary: The vocabulary.
         seconds: The most time of a processor that it may take; None for no limit.
+        case: The case in which it reads the text; None for the one that the model writes.
 
     Raises:
         NotSteerableError: It has too many states, or takes too long.
     """
     until = None if seconds is None else time.thread_time() + seconds
-    table, gains, accepting, resting = _explored(automaton, until)
+    table, gains, accepting, resting = _explored(automaton, case, until)
     counts = automaton.least > 0 or automaton.most is not None
     after, gained = vocabulary.read(table, gains if counts else None)
     if not resting.all():
@@ -153,33 +161,63 @@ def _late(until: float | None) -> None:
         raise NotSteerableError("its automaton takes too long to make.")
 
 
-def _explored(automaton: TextAutomaton, until: float | None) -> tuple[Any, Any, Any, Any]:
+@lru_cache
+def _read(case: LetterCase | None, before: Place) -> list[tuple[str | None, Place]]:
+    """Return for each class what is read of it in a case, and what the next finds before it.
+
+    None for a letter that becomes another number of them.
+    """
+    if case is None:
+        return [(each, "") for each in CLASSES]
+    pairs = (recased(case, before, each) for each in CLASSES)
+    return [(read if len(read) == 1 else None, behind) for read, behind in pairs]
+
+
+_PAIRS = [(at, CLASSES.index(each.upper())) for at, each in enumerate(CLASSES) if each.upper() in CLASSES]
+"""The numbers of letters and their capitals; of other classes, their own twice."""
+
+
+def _explored(
+    automaton: TextAutomaton, case: LetterCase | None, until: float | None
+) -> tuple[Any, Any, Any, Any]:
     """Return the states by number: where characters lead, what they gain, which accept, where tokens end."""
-    numbers: dict[Hashable, int] = {automaton.start: 0}
-    states: list[Hashable] = [automaton.start]
+    explored = _walked(automaton, None, until)
+    if case is None:
+        return explored
+    small, capital = np.array(_PAIRS).T
+    table, gains = explored[:2]
+    if (table[:, small] != table[:, capital]).any() or (gains[:, small] != gains[:, capital]).any():
+        return _walked(automaton, case, until)
+    table[:, [read is None for read, _ in _read(case, "")]] = len(table) - 1
+    return explored
+
+
+def _walked(
+    automaton: TextAutomaton, case: LetterCase | None, until: float | None
+) -> tuple[Any, Any, Any, Any]:
+    """Return what is explored, where each character is read in a case."""
+    start: tuple[Hashable, Place] = automaton.start, ""
+    numbers, states = {start: 0}, [start]
     rows: list[list[int]] = []
     gains: list[list[int]] = []
-    for state in states:
+    for state, before in states:
         _late(until)
-        row = []
-        for character in CLASSES:
-            reached = automaton.step(state, character)
-            if reached is None:
-                row.append(-1)
-                continue
-            if reached not in numbers:
-                numbers[reached] = len(states)
-                states.append(reached)
-                if len(states) > _STATES:
-                    raise NotSteerableError("its automaton has too many states.")
-            row.append(numbers[reached])
+        row, gained = [], []
+        for read, behind in _read(case, before):
+            to = None if read is None else automaton.step(state, read)
+            row.append(-1 if to is None else numbers.setdefault((to, behind), len(states)))
+            gained.append(0 if read is None or to is None else automaton.gains(state, read))
+            if len(numbers) > len(states):
+                states.append((to, behind))
+        if len(states) > _STATES:
+            raise NotSteerableError("its automaton has too many states.")
         rows.append(row)
-        gains.append([automaton.gains(state, each) if row[at] >= 0 else 0 for at, each in enumerate(CLASSES)])
+        gains.append(gained)
     dead = len(states)
     table = np.array([*rows, [dead] * len(CLASSES)], np.int16)
     table[table < 0] = dead
-    accepting = np.array([*map(automaton.accepts, states), False])
-    resting = np.array([*map(automaton.rests, states), True])
+    accepting = np.array([*(automaton.accepts(state) for state, _ in states), False])
+    resting = np.array([*(automaton.rests(state) for state, _ in states), True])
     return table, np.array([*gains, [0] * len(CLASSES)], np.int8), accepting, resting
 
 

@@ -32,7 +32,6 @@ class SteeredRow:
         vocabulary: The tokens.
         witness: A way home from the start.
         pacing: What favours tokens.
-        twins: For each token the one in the case that is asked for, or -1; None without such a form.
         proven: Whether each token that ``apply`` leaves must have a way home, for a caller that does not ask
             ``takes``.
     """
@@ -43,14 +42,13 @@ class SteeredRow:
         vocabulary: Vocabulary,
         witness: Sequence[int],
         pacing: Pacing,
-        twins: Any = None,
         *,
         proven: bool = False,
     ) -> None:
         self._joint, self._vocabulary, self._pacing = joint, vocabulary, pacing
         self._state: State = joint.start
         self._witness = list(witness)
-        self._twins, self._proven = twins, proven
+        self._proven = proven
         self._tokens: list[int] = []
         self._grams: set[tuple[int, ...]] = set()
         self._left = 0
@@ -110,8 +108,6 @@ class SteeredRow:
             if len(only):
                 tokens = advancing = only
         tokens = np.union1d(tokens, advancing)
-        if self._twins is not None:
-            shares, tokens = self._moved(shares, tokens)
         after = joint.distances(self._state, tokens)
         alive = (after.max(0) <= self._left - 1) & self._fresh(tokens, advancing)
         alive &= self._pacing.in_order(after, distances)
@@ -138,15 +134,6 @@ class SteeredRow:
             best = ways if len(ways) <= 8 else ways[np.argpartition(-shares[ways], 8)[:8]]
             found.append(best if rare else best[shares[best] >= _RARE])
         return np.concatenate(found) if found else np.zeros(0, np.int64)
-
-    def _moved(self, shares: Any, tokens: Any) -> tuple[Any, Any]:
-        """Move the probability of tokens to their twins in the case that is asked for."""
-        twins = self._twins[tokens]
-        moved = (twins >= 0) & (twins != tokens)
-        shares = shares.copy()
-        np.add.at(shares, twins[moved], shares[tokens[moved]])
-        shares[tokens[moved]] = 0.0
-        return shares, np.unique(np.where(moved, twins, tokens))
 
     def _fresh(self, tokens: Any, advancing: Any) -> Any:
         """Return which tokens repeat no four tokens of the text."""

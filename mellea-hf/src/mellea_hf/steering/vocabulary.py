@@ -116,13 +116,6 @@ class Vocabulary:
         texts = (" ", "\n", "\n\n", ".", ",", "-", '"', "*", "[", "]")
         return [self._ids[text] for text in texts if text in self._ids]
 
-    def twins(self, change: Callable[[str], str]) -> Any:
-        """Return for each token the one that is its text in another case, or -1."""
-        twins = np.full(self.size, -1, np.int64)
-        for token, text in self.texts.items():
-            twins[token] = self._ids.get(change(text), -1)
-        return twins
-
 
 def _whole(data: bytes | None) -> str:
     """Return the text of bytes; nothing where they are not whole characters."""

@@ -27,6 +27,7 @@ _MARKS = tuple(".!?…。\uff01\uff1f।؟:;")
 
 def roomed(plan: TextPlan) -> Bounds:
     """Return the bounds on the words of the whole text that a plan is carried out with, none of them open."""
+    plan = plan.draft
     words = plan.words
     least = words.least or (FLOOR if words.most is None else min(FLOOR, words.most * 2 // 3))
     if words.most is not None:
@@ -58,8 +59,8 @@ def layout(plan: TextPlan, *, ordered: bool = False) -> Node:
     """
     if plan.whole is not None:
         return plan.whole
-    lexis = lexis_of(plan)
-    return _Layout(plan, lexis, ordered).node()
+    plan = plan.draft
+    return _Layout(plan, lexis_of(plan), ordered).node()
 
 
 @frozen

@@ -108,6 +108,7 @@ def lexis_of(plan: TextPlan) -> Lexis:
     Raises:
         NotSteerableError: No mark is left that could end a sentence, or no letter.
     """
+    plan = plan.draft
     script = plan.script
     absent = plan.absent + "".join(each for each in plan.absent.swapcase() if len(each) == 1)
     lower = script.lower.without(absent)

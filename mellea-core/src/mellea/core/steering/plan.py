@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.alphabet import SCRIPTS, Script
+from mellea.core.steering.casing import LetterCase, cased
 from mellea.core.steering.pattern import Node
 
 __all__ = [
@@ -132,6 +133,7 @@ class TextPlan:
     Args:
         script: Letters and marks.
         case: The case of all letters; None for that of ordinary sentences.
+        recased: Whether the text is put into that case as it is read. The model then writes ordinary letters.
         words: Bounds on the words of the whole text.
         sentences: Bounds on its sentences.
         paragraphs: Bounds on its paragraphs.
@@ -157,7 +159,8 @@ class TextPlan:
     """
 
     script: Script = SCRIPTS["Latin"]
-    case: Literal["lower", "upper", "title"] | None = None
+    case: LetterCase | None = None
+    recased: bool = False
     words: Bounds = Bounds()
     sentences: Bounds = Bounds()
     paragraphs: Bounds = Bounds()
@@ -233,10 +236,7 @@ class TextPlan:
             return "in script"
         if self.owner("digits") is not None and not self.digits and any(each.isdigit() for each in text):
             return "digits"
-        cased = {"lower": text.lower(), "upper": text.upper(), "title": text.title()}.get(
-            self.case or "", text
-        )
-        return "case" if cased != text else None
+        return "case" if self.cased(text) != text else None
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -269,14 +269,20 @@ class TextPlan:
 
     def cased(self, text: str) -> str:
         """Return a text whose case does not count in the case of the plan."""
-        match self.case:
-            case "lower":
-                return text.lower()
-            case "upper":
-                return text.upper()
-            case "title":
-                return text.title()
-        return text
+        return cased(text, self.case)
+
+    def as_read(self, text: str) -> str:
+        """Return a text that a model has written as its reader gets it."""
+        return self.cased(text) if self.recased else text
+
+    @property
+    def draft(self) -> TextPlan:
+        """The plan of what the model writes."""
+        if not self.recased or self.case is None:
+            return self
+        # behind such an apostrophe a checker may see a word of its own
+        absent = self.absent + "\u2019" if self.case == "title" else self.absent
+        return evolve(self, case=None, absent=absent, recased=False)
 
     def bounded(
         self, form: Settling, name: Literal["words", "sentences", "paragraphs"], bounds: Bounds

@@ -9,7 +9,8 @@ from functools import lru_cache
 from attrs import evolve, field, frozen
 
 from mellea.core.steering.alphabet import joined, scripts_in
-from mellea.core.steering.forms import AnyOf, Form
+from mellea.core.steering.casing import LetterCase
+from mellea.core.steering.forms import AnyOf, Case, Form
 from mellea.core.steering.guards import Guards, floor_within
 from mellea.core.steering.layout import layout, roomed
 from mellea.core.steering.pattern import anchored, choice
@@ -30,12 +31,6 @@ _LARGE = 20_000
 
 _LARGEST = 90_000
 """Signs of a pattern that a server still takes in a few hundredths of a second."""
-
-_LIKE = {
-    "upper": "WRITE LIKE THIS, WITH EACH WORD IN CAPITAL LETTERS.",
-    "title": "Write Like This, With A Capital At The Beginning Of Each Word, As In A Title.",
-}
-"""What shows a case that models forget."""
 
 
 @frozen
@@ -96,6 +91,13 @@ class Steering:
         return evolve(self, pattern=None, outcomes=outcomes, held=held, limit=limit)
 
     @property
+    def case(self) -> LetterCase | None:
+        """The case into which the text is put as it is read; None where it stays as the model writes it."""
+        if not self.held:
+            return self.plan.case if self.plan.recased and self.steers else None
+        return next((form.kind for form in self.held if isinstance(form, Case)), None)
+
+    @property
     def gives_whole(self) -> bool:
         """Whether one form alone gives the text, so that there is no prose to look after."""
         return self.plan.whole is not None or any(form.gives_whole for form in self.held)
@@ -116,11 +118,8 @@ class Steering:
 
     @property
     def repetition_penalty(self) -> float:
-        """The repetition penalty over 256 tokens that suits steered texts, where the caller names none.
-
-        In capitals models repeat themselves more.
-        """
-        return 1.2 if self.plan.case in {"upper", "title"} else 1.1
+        """The repetition penalty over 256 tokens that suits steered texts, where the caller names none."""
+        return 1.1
 
     @property
     def guards(self) -> Guards | None:
@@ -139,14 +138,15 @@ class Steering:
             return f"The text is one of those that a form gives, of at most {self.longest} tokens."
         words, said = roomed(self.plan), self.describe()
         bounds = f"{words.least} to {words.most} words, at most {self.longest} tokens"
-        return f"The text has {bounds}, in {self.plan.script.name} letters. {said}".rstrip()
+        put = f"Its letters are put in {self.case} case as they come. " if self.case else ""
+        return f"The text has {bounds}, in {self.plan.script.name} letters. {put}{said}".rstrip()
 
     def describe(self) -> str:
         """Return the plan in words, for the prompt: what the pattern asks for and no form says."""
         if not self.steers or self.gives_whole:
             return ""
         plan, words = self.plan, roomed(self.plan)
-        said = list(filter(None, [_LIKE.get(plan.case or "", "")]))
+        said = []
         if plan.items is None and not plan.headings:
             said.append("Write plain sentences, without lists or headings.")
         if not plan.owner("words"):
@@ -154,18 +154,19 @@ class Steering:
         return " ".join(said)
 
 
-def steer(forms: Iterable[Form], prompt: str = "", *, lines: bool = True) -> Steering:
+def steer(forms: Iterable[Form], prompt: str = "", *, lines: bool = True, recased: bool = True) -> Steering:
     """Return how some forms steer a call.
 
     Args:
         forms: The forms of its requirements.
         prompt: The prompt, whose script and longest words the text may have too.
         lines: Whether the text may have several lines where no form is about lines.
+        recased: Whether whoever reads the text puts it in the case that a form asks for.
 
     Raises:
         ContradictionError: No text can meet two of the forms.
     """
-    return _steer(tuple(forms), prompt, lines)
+    return _steer(tuple(forms), TextPlan(lines=lines, recased=recased), prompt)
 
 
 def _written(plan: TextPlan) -> str:
@@ -178,23 +179,23 @@ def _written(plan: TextPlan) -> str:
 
 
 @lru_cache(256)
-def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
+def _steer(forms: tuple[Form, ...], plain: TextPlan, prompt: str) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
     words = re.findall(r"[a-z]+", prompt.lower())
     english = not words or not _ENGLISH.isdisjoint(words)
-    plan = TextPlan(
+    plan = evolve(
+        plain,
         script=joined(scripts_in(prompt)),
         longest_word=min(longest, 30),
         english=english,
         familiar=tuple(dict.fromkeys(words)),
-        lines=lines,
     )
     few = next((form for form in forms if form.only_texts), None)
     if few is not None:
         return evolve(_chosen(plan, forms, few), prompt=prompt)
     either = next((form for form in forms if isinstance(form, AnyOf)), None)
     if either is not None:
-        return evolve(_either(forms, either, prompt, lines), prompt=prompt)
+        return evolve(_either(forms, either, plain, prompt), prompt=prompt)
     order = {place: (_turn(form), form.guides != "", place) for place, form in enumerate(forms)}
     places = sorted(order, key=order.__getitem__)
     try:
@@ -223,7 +224,7 @@ def _chosen(plan: TextPlan, forms: tuple[Form, ...], few: Form) -> Steering:
     return Steering(plan, tuple(Outcome(form, True) for form in forms), _written(plan))
 
 
-def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) -> Steering:
+def _either(forms: tuple[Form, ...], either: AnyOf, plain: TextPlan, prompt: str) -> Steering:
     """Return the steering by the pattern of one form or another, beside all others.
 
     Raises:
@@ -234,15 +235,16 @@ def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) ->
     clash: ContradictionError | None = None
     for option in either.forms[:_OPTIONS]:
         try:
-            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), prompt, lines))
+            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), plain, prompt))
         except ContradictionError as error:
             clash = error
     if not tried and clash is not None:
         raise clash
     held = [each for each in tried if each.outcomes[place].steered and each.pattern is not None]
+    held = [each for each in held if each.case == held[0].case]
     if not held:
         why = tried[0].outcomes[place].why
-        rest = _steer((*forms[:place], *forms[place + 1 :]), prompt, lines)
+        rest = _steer((*forms[:place], *forms[place + 1 :]), plain, prompt)
         left = (*rest.outcomes[:place], Outcome(either, False, why), *rest.outcomes[place:])
         return evolve(rest, outcomes=left)
     outcomes = tuple(

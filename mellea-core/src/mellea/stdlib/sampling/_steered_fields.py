@@ -58,7 +58,7 @@ def with_patterns(
     outcomes: dict[str, str] = {}
     for field in fields:
         breaks = backend.schema_dialect is SchemaDialect.LLGUIDANCE
-        steering = steer([form for _, form in field.forms], prompt, lines=breaks)
+        steering = steer([form for _, form in field.forms], prompt, lines=breaks, recased=False)
         held: Any = properties.get(field.property)
         obstacle = _obstacle(held, steering, backend)
         if not obstacle and steering.pattern is not None:

@@ -122,7 +122,8 @@ async def steer_config(
     if obstacle or not steering.steers:
         return config, SteeringReport(outcomes, None, unformed)
     longest = max(steering.longest, _ROOM) if steering.held else steering.longest
-    pattern = TextPattern(steering.pattern or "", longest, steering.describe(), steering.held)
+    said = steering.describe()
+    pattern = TextPattern(steering.pattern or "", longest, said, steering.held, steering.case)
     own = backend.draws_for_patterns(steering.temperature, steering.repetition_penalty)
     unsaid = {name: value for name, value in own.items() if name not in merged}
     held = evolve(config.over(unsaid), format=pattern)

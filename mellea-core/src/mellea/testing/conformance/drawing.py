@@ -15,9 +15,9 @@ _FURTHEST = 5
 
 
 def drawn(plan: TextPlan, number: int, seed: int = 1) -> list[str]:
-    """Return texts of a plan."""
+    """Return texts of a plan, as they are read."""
     node, dice = layout(plan), Random(seed)  # noqa: S311  no secret
-    return [draw(node, dice) for _ in range(number)]
+    return [plan.as_read(draw(node, dice)) for _ in range(number)]
 
 
 def draw(node: Node, dice: Random) -> str:

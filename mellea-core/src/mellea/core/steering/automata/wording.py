@@ -149,9 +149,9 @@ class Letters(TextAutomaton):
 
 
 class Cased(TextAutomaton):
-    """Begins each word with a capital and goes on in small letters.
+    """Begins each word with a capital and goes on in small letters, but for one behind an apostrophe.
 
-    States: before the first letter, behind a letter, behind an apostrophe, elsewhere.
+    States: before the first letter, behind a letter, behind an apostrophe or a curved one, elsewhere.
     """
 
     start = "none"
@@ -159,10 +159,11 @@ class Cased(TextAutomaton):
     def step(self, state: Any, character: str) -> Hashable | None:
         """Return the state after a character."""
         if character.isalpha():
-            fits = character.islower() if state == "letter" else character.isupper() and state != "apostrophe"
+            lower, upper = character.islower(), character.isupper()
+            fits = {"letter": lower, "apostrophe": lower or upper, "curved": False}.get(state, upper)
             return "letter" if fits else None
         if state == "letter" and character in "'\u2019":
-            return "apostrophe"
+            return "apostrophe" if character == "'" else "curved"
         return "none" if state == "none" else "else"
 
     def accepts(self, state: Any) -> bool:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
 
 from attrs import field, frozen
 
 from mellea.core.errors import UsageError
 from mellea.core.steering.alphabet import SCRIPTS, joined, script_of, scripts_in
+from mellea.core.steering.casing import LetterCase, cased
 from mellea.core.steering.forms.base import Form, as_texts, some_text, whole_number
 from mellea.core.steering.plan import NotSteerableError, TextPlan, Wanted
 
@@ -228,7 +228,7 @@ class AvoidsCharacters(Form):
 class Case(Form):
     """The case of all letters: ``lower``, ``upper`` or ``title`` (each word begins with a capital)."""
 
-    kind: Literal["lower", "upper", "title"] = field()
+    kind: LetterCase = field()
 
     def __attrs_post_init__(self) -> None:
         if self.kind not in {"lower", "upper", "title"}:
@@ -248,7 +248,7 @@ class Case(Form):
         tests: dict[str, Callable[[str], bool]] = {
             "lower": str.islower,
             "upper": str.isupper,
-            "title": str.istitle,
+            "title": lambda text: text.lower() != text.upper() and cased(text, "title") == text,
         }
         return tests[self.kind](text), f"it is {'' if tests[self.kind](text) else 'not '}in {self.kind} case"
 
