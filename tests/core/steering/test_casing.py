@@ -57,7 +57,14 @@ def test_pieces_are_put_in_a_case_as_the_whole_is(kind, pieces):
 
 @pytest.mark.parametrize(
     ("text", "titled"),
-    [("They're Here", True), ("They'Re Here", True), ("They're here", False), ("12!", False), ("AB", False)],
+    [
+        ("They're Here", True),
+        ("They'Re Here", True),
+        ("They\u2019re Here", True),
+        ("They're here", False),
+        ("12!", False),
+        ("AB", False),
+    ],
 )
 def test_letter_behind_an_apostrophe_begins_no_word(text, titled):
     assert Case("title").check(text)[0] is titled

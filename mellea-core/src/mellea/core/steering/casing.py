@@ -15,6 +15,8 @@ LetterCase: TypeAlias = Literal["lower", "upper", "title"]
 Place: TypeAlias = Literal["", "word", "apostrophe"]
 """What stands before a character: a letter, an apostrophe behind a letter, or anything else."""
 
+_APOSTROPHES = "'\u2019"
+
 
 def recased(kind: LetterCase, before: Place, character: str) -> tuple[str, Place]:
     """Return a character in a case, and what the next one finds before it.
@@ -26,7 +28,7 @@ def recased(kind: LetterCase, before: Place, character: str) -> tuple[str, Place
     if combining(character):
         return character, before
     if character.lower() == character.upper():
-        return character, "apostrophe" if (before, character) == ("word", "'") else ""
+        return character, "apostrophe" if before == "word" and character in _APOSTROPHES else ""
     kept = {"word": character.lower(), "apostrophe": character}
     return kept.get(before, character.title()), "word"
 

@@ -280,7 +280,7 @@ class TextPlan:
         """The plan of what the model writes."""
         if not self.recased or self.case is None:
             return self
-        # behind such an apostrophe a checker may see a word of its own
+        # a checker may see a word of its own behind a curved apostrophe
         absent = self.absent + "\u2019" if self.case == "title" else self.absent
         return evolve(self, case=None, absent=absent, recased=False)
 

@@ -151,7 +151,8 @@ class Letters(TextAutomaton):
 class Cased(TextAutomaton):
     """Begins each word with a capital and goes on in small letters, but for one behind an apostrophe.
 
-    States: before the first letter, behind a letter, behind an apostrophe or a curved one, elsewhere.
+    None of these is a curved one, behind which a checker may see a word. States: before the first letter,
+    behind a letter, behind an apostrophe, elsewhere.
     """
 
     start = "none"
@@ -160,10 +161,10 @@ class Cased(TextAutomaton):
         """Return the state after a character."""
         if character.isalpha():
             lower, upper = character.islower(), character.isupper()
-            fits = {"letter": lower, "apostrophe": lower or upper, "curved": False}.get(state, upper)
+            fits = {"letter": lower, "apostrophe": lower or upper}.get(state, upper)
             return "letter" if fits else None
         if state == "letter" and character in "'\u2019":
-            return "apostrophe" if character == "'" else "curved"
+            return "apostrophe" if character == "'" else None
         return "none" if state == "none" else "else"
 
     def accepts(self, state: Any) -> bool:
