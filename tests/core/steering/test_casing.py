@@ -1,7 +1,5 @@
 """A text is put in the case that is asked for while it comes; the model writes ordinary letters."""
 
-import re
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,7 +17,6 @@ from mellea.core.steering import (
     steer,
 )
 from mellea.core.steering.casing import Casing, cased
-from mellea.core.steering.plan import TextPlan
 from mellea.testing.conformance.drawing import drawn
 
 KINDS = ["lower", "upper", "title"]
@@ -115,11 +112,3 @@ def test_forms_of_several_cases_keep_to_the_first():
 
     assert steering.case == "upper"
     assert all(text.isupper() for text in drawn(steering.plan, 20))
-
-
-def test_plan_that_is_not_put_in_a_case_writes_it():
-    steering = steer([Case("upper")], recased=False)
-
-    assert steering.case is None
-    assert re.fullmatch(r"[^a-z\\]*", steering.pattern)
-    assert TextPlan(case="upper").as_read("so") == "so"

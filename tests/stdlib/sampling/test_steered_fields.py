@@ -8,10 +8,10 @@ import pydantic
 import pytest
 
 from mellea import MelleaSession, generative
-from mellea.core import Capability, SchemaDialect
+from mellea.core import Capability, ModelOption, SchemaDialect
 from mellea.core.errors import OutputParseError
 from mellea.stdlib.requirements import contains, word_count
-from mellea.stdlib.requirements.forms import BeginsWith, Bullets, Words
+from mellea.stdlib.requirements.forms import BeginsWith, Bullets, Case, Words, of_form
 from mellea.testing import ScriptedBackend
 
 STEERABLE = [Capability.JSON_SCHEMA, Capability.REGEX]
@@ -46,6 +46,26 @@ def test_forms_that_a_field_is_annotated_with_become_its_pattern():
     assert list(result.steering) == ["text: Write at most 30 words.", "text: Begin with: Once"]
 
 
+class Label(pydantic.BaseModel):
+    name: Annotated[str, Words(at_most=20), Case("upper")]
+    place: Annotated[str, Case("title")]
+    text: str
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_texts_of_fields_are_put_in_the_case_that_is_asked_for(streamed):
+    written = '{"name": "We came \\u00e0 pied\\nto it.", "place": "At o\'neill\'s.", "text": "As it is."}'
+    put = {"name": "WE CAME À PIED\nTO IT.", "place": "At O'neill's.", "text": "As it is."}
+    with session(list(written), capabilities=[*STEERABLE, Capability.STREAMING]) as m:
+        options = {ModelOption.STREAM: streamed}
+        result = m.instruct("Write.", format=Label, model_options=options, return_sampling_results=True)
+
+        assert "a-z" in sent(m)["name"]["pattern"]
+    assert (result.success, result.parsed.model_dump()) == (True, put)
+    assert json.loads(result.value) == put
+    assert set(result.steering.values()) == {"steered"}
+
+
 def test_pydantic_checks_the_forms_where_nothing_steers():
     with session('{"text": "Then.", "number": 3}', capabilities=[Capability.JSON_SCHEMA]) as m:
         output = m.instruct("Write.", format=Note, strategy=None)
@@ -63,6 +83,11 @@ def tell() -> str:
 @generative
 def count() -> int:
     """Count."""
+
+
+def test_value_of_a_typed_function_is_put_in_the_case_that_is_asked_for():
+    with session(json.dumps({"result": TEXT})) as m:
+        assert tell(m, requirements=[of_form(Case("upper"))]) == TEXT.upper()
 
 
 def test_requirements_on_the_value_of_a_typed_function_steer_it():

@@ -24,6 +24,7 @@ from mellea.core.response import Chunk
 from mellea.core.schema import OutputSchema
 from mellea.core.steering.casing import Casing
 from mellea.core.steering.decode import TextDecoder
+from mellea.core.steering.field_casing import FieldCasing
 from mellea.core.thunk import ComputedModelOutputThunk, ModelOutputThunk, Parser
 from mellea.core.tool import Tool
 from mellea.core.tool_call import CallAssembler, ToolCallFragment
@@ -54,7 +55,7 @@ class ThunkWriter:
         generation: What is known of the generation before it begins.
         warn: Warns the caller.
         decoder: Turns the pieces that come into pieces of the text, where they are those of a JSON string.
-        casing: Puts the text in another case; None to leave it as the model writes it.
+        casing: Puts the text, or texts in it, in another case; None to leave it as the model writes it.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ThunkWriter:
         generation: GenerationMetadata,
         warn: Callable[[Warning], None],
         decoder: TextDecoder | None = None,
-        casing: Casing | None = None,
+        casing: Casing | FieldCasing | None = None,
     ) -> None:
         self._action, self._decoder, self._casing = action, decoder, casing
         self._refusal = ""

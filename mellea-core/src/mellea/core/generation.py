@@ -35,8 +35,10 @@ from mellea.core.prompting import reading_of, render, resolve_all
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_log import RequestLog
 from mellea.core.response import Chunk, as_usage, total_usage
+from mellea.core.schema import OutputSchema
 from mellea.core.steering.casing import Casing
 from mellea.core.steering.decode import TextDecoder
+from mellea.core.steering.field_casing import FieldCasing
 from mellea.core.text_pattern import TextPattern
 from mellea.core.thunk import ModelOutputThunk
 from mellea.core.time_limits import TimeLimits
@@ -185,7 +187,9 @@ def _writer(ask: Ask) -> ThunkWriter:
         decoder = None if backend.plain_patterns else TextDecoder()
         casing = None if held.case is None else Casing(held.case)
         return ThunkWriter(parser_of(action), None, known, warn, decoder, casing)
-    return ThunkWriter(parser_of(action), request.schema, known, warn)
+    cases = held.cases if isinstance(held, OutputSchema) else None
+    of_fields = FieldCasing(cases) if cases else None
+    return ThunkWriter(parser_of(action), request.schema, known, warn, casing=of_fields)
 
 
 async def _fill(ask: Ask, ctx: Context, writer: ThunkWriter, call: GenerationCall | None) -> None:

@@ -17,6 +17,7 @@ from mellea.core.pickling import picklable_or_none
 
 if TYPE_CHECKING:
     from mellea.core.schema_dialects import DialectSchema
+    from mellea.core.steering.casing import LetterCase
     from mellea.core.steering.forms import Form
 
 __all__ = ["OutputSchema", "misfits", "with_bound_quotes"]
@@ -43,6 +44,7 @@ class OutputSchema:
         plain_pattern: Of a plain text that is held to a pattern: that pattern, for engines that hold the text
             itself to it. The schema then carries the same for a JSON string, and is sent as it is.
         forms: Of a plain text that is held to forms instead: those, for engines that have automata for them.
+        cases: The case in which the text of a property is put as it is read, by the property's name.
 
     Raises:
         UsageError: The schema is nested too deeply, or no value of it comes to an end.
@@ -54,10 +56,12 @@ class OutputSchema:
     parser: Callable[[str], Any] | None = field(default=None, eq=False, repr=False)
     plain_pattern: str | None = field(default=None, repr=False)
     forms: tuple[Form, ...] = field(default=(), repr=False)
+    cases: Mapping[str, LetterCase] = field(factory=dict, hash=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        held = self.plain_pattern, self.forms, dict(self.cases)
         model, parser = picklable_or_none(self.model), picklable_or_none(self.parser)
-        return type(self), (self.name, dict(self.json_schema), model, parser, self.plain_pattern, self.forms)
+        return type(self), (self.name, dict(self.json_schema), model, parser, *held)
 
     @classmethod
     def of(cls, format: object) -> OutputSchema:

@@ -15,9 +15,6 @@ FLOOR = 24
 """Words of a text where nothing says how long it is."""
 
 _CEILING = 130
-_CEILING_IN_CAPITALS = 60
-"""Words of a text in capitals, which models do not keep up for long."""
-
 _PER_SENTENCE = 30
 _ITEM = Bounds(6, 26)
 _QUESTION = Bounds(5, 18)
@@ -27,17 +24,15 @@ _MARKS = tuple(".!?…。\uff01\uff1f।؟:;")
 
 def roomed(plan: TextPlan) -> Bounds:
     """Return the bounds on the words of the whole text that a plan is carried out with, none of them open."""
-    plan = plan.draft
     words = plan.words
     least = words.least or (FLOOR if words.most is None else min(FLOOR, words.most * 2 // 3))
     if words.most is not None:
         return Bounds(least, words.most)
     parts = max(1, plan.paragraphs.least, len(plan.headings), plan.items.count if plan.items else 1)
     sentences = plan.sentences.most or plan.sentences.least + 3 * bool(plan.sentences.least)
-    ceiling, spare = (_CEILING, 70) if plan.case in {None, "lower"} else (_CEILING_IN_CAPITALS, 30)
     most = max(
-        ceiling,
-        least + spare,
+        _CEILING,
+        least + 70,
         least * 3 // 2,
         parts * 60,
         sentences * _PER_SENTENCE,
@@ -115,11 +110,6 @@ class _Layout:
         return _TITLE * plan.title + _POSTSCRIPT * bool(plan.postscript) + headings + marks + around
 
     @property
-    def _capitals(self) -> bool:
-        """Whether words have capitals that sentences do not ask for: models get lost in long ones of it."""
-        return self.plan.case in {"upper", "title"}
-
-    @property
     def _asks(self) -> bool:
         """Whether a question stands at the end because the last mark is that of one."""
         return bool(self.plan.last_mark) and not self.after and self.plan.last_mark in _QUESTION_MARKS
@@ -169,7 +159,6 @@ class _Layout:
                 opening * (index == 0),
                 closing * (index == count - 1),
                 ordered=self.ordered or count > 1,
-                longest=16 if self._capitals else 44,
             )
             written = prose(self.lexis, block)
             blocks.append(
@@ -182,8 +171,7 @@ class _Layout:
         """Return the bounds on the sentences of each of so many paragraphs."""
         sentences, fixed = self.plan.sentences, bool(self.before) + bool(self.after) + self._asks
         if sentences == Bounds():
-            short = self._capitals and self.plan.words == Bounds() and len(self.plan.wanted) <= 2
-            return [Bounds(2, 5) if short else None] * count
+            return [None] * count
         least = max(count, sentences.least - fixed)
         most = least + 2 if sentences.most is None else sentences.most - fixed
         if most < least:
@@ -248,9 +236,9 @@ def _insert(wanted: Wanted, plan: TextPlan, lexis: Lexis) -> Insert:
     """Return how something that must occur is written."""
     match wanted.kind:
         case "text":
-            text = plan.cased(wanted.text)
+            text = wanted.text
             count = len(text.split())
-            capital = text[:1].upper() + text[1:] if plan.case is None else text
+            capital = text[:1].upper() + text[1:]
             bare, article = sequence(text), _article(plan)
             free = article and not wanted.text[:1].isupper()
             return Insert(
@@ -275,14 +263,14 @@ def _insert(wanted: Wanted, plan: TextPlan, lexis: Lexis) -> Insert:
 
 def _article(plan: TextPlan) -> str:
     """Return the article and the blank with which a noun begins a sentence; nothing where there is none."""
-    article = plan.cased("The ")
+    article = "The "
     return article if plan.english and "Latin" in plan.script.name and plan.obstacle(article) is None else ""
 
 
 def _leads(plan: TextPlan) -> list[str]:
     """Return the words with which a number begins a sentence; a bare one begins a list in it."""
     known = ("There are", "About", "More than", "In") if plan.english and "Latin" in plan.script.name else ()
-    return [lead for lead in map(plan.cased, known) if plan.obstacle(lead) is None]
+    return [lead for lead in known if plan.obstacle(lead) is None]
 
 
 def _tagged(lexis: Lexis, most: int) -> Node:

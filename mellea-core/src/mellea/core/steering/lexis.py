@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from attrs import frozen
 
-from mellea.core.steering.common import COMMON
 from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence, shared
 from mellea.core.steering.plan import Bounds, NotSteerableError, TextPlan
-from mellea.core.steering.stops import FIRST, LAST, NEVER_LAST
+from mellea.core.steering.stops import LAST, NEVER_LAST
 from mellea.core.steering.tries import Spelling, word_among, word_without
 
 __all__ = ["Lexis", "lexis_of"]
@@ -20,11 +17,8 @@ _LETTERS_AFTER = 3
 _BRIEF = 8
 """Most letters of a short word."""
 
-_ENOUGH = 100
-"""Words that a text can be written with."""
-
 _CHOICE = 20
-"""Words that sentences can begin or end with."""
+"""Words that sentences can end with."""
 
 _PLAIN = 20
 """Ranges of letters up to which a trie of many words is still small."""
@@ -78,8 +72,6 @@ class Lexis:
         brief_last: A short word at which a sentence ends that has no room for more; in English a common one.
         tag: A word between marks.
         asking: What begins a question, a word or two.
-        listed: Whether all words are known ones. A server then tries each first letter of theirs on its whole
-            vocabulary, for each way to go on with a word.
     """
 
     first: Node
@@ -99,7 +91,6 @@ class Lexis:
     brief_last: Node
     tag: Node
     asking: Node
-    listed: bool = False
 
 
 def lexis_of(plan: TextPlan) -> Lexis:
@@ -140,10 +131,8 @@ class _Words:
 
     @property
     def comma(self) -> str:
-        """The marks inside a sentence; none in capitals, where models list then."""
+        """The marks inside a sentence."""
         plan = self.plan
-        if plan.case in {"upper", "title"}:
-            return ""
         marks = plan.script.comma + (":" if plan.script.spaced else "")
         return "".join(mark for mark in marks if mark not in plan.absent)
 
@@ -152,7 +141,7 @@ class _Words:
         """What stands between two words: where nothing is about lines, one may end too."""
         plan = self.plan
         parted = plan.paragraphs != Bounds() or plan.items or plan.headings or plan.title or plan.postscript
-        if parted or not plan.lines or plan.case in {"upper", "title"}:
+        if parted or not plan.lines:
             return Literal(" ")
         return choice(" ", repeat(Literal("\n"), 1, 2))
 
@@ -184,80 +173,52 @@ class _Words:
     def divided(self) -> Lexis:
         """Return the words of a script with spaces between them."""
         plan, most = self.plan, self.plan.longest_word
-        first, anywhere, rest = self.cases()
+        first, letters = self.letters()
         marks = Letters.among(self.comma + self.ends)
-        begun = self.word(Spelling(first, rest, 1, most), self.comma)
-        tagged = Spelling(anywhere, rest, 1, most)
+        any_word, short = Spelling(letters, letters, 1, most), Spelling(letters, letters, 1, _BRIEF)
+        begun = self.word(Spelling(first, letters, 1, most), self.comma)
         return Lexis(
-            first=self.at_first() or begun,
-            inner=self.word(Spelling(anywhere, rest, 1, most), self.comma),
-            free=self.word(Spelling(anywhere, rest, 1, most), self.comma + self.ends),
-            final=self.word(Spelling(anywhere, rest, 1, most), ""),
+            first=begun,
+            inner=self.word(any_word, self.comma),
+            free=self.word(any_word, self.comma + self.ends),
+            final=self.word(any_word, ""),
             last=self.last(most),
-            after=marks if plan.left_out or plan.case == "title" else repeat(rest | marks, 1, _LETTERS_AFTER),
+            after=marks if plan.left_out else repeat(letters | marks, 1, _LETTERS_AFTER),
             comma=Letters.among(self.comma) if self.comma else Literal(""),
             space=Literal(" "),
             gap=self.gap,
-            ends=repeat(Letters.among(self.ends), 1, 3 if plan.case == "upper" else 1),
+            ends=Letters.among(self.ends),
             between=self.gap,
-            joint=word_without(tagged, plan.left_out),
+            joint=word_without(any_word, plan.left_out),
             links=tuple(map(Literal, _links(plan))),
-            brief=self.word(Spelling(anywhere, rest, 1, _BRIEF), self.comma),
-            brief_last=self.common(LAST) or self.last(_BRIEF),
-            tag=word_without(tagged, plan.left_out),
+            brief=self.word(short, self.comma),
+            brief_last=self.common() or self.last(_BRIEF),
+            tag=word_without(any_word, plan.left_out),
             asking=_asking(plan) or begun,
-            listed=self.known(()) is not None,
         )
 
-    def cases(self) -> tuple[Letters, Letters, Letters]:
-        """Return the letters that a sentence, any word, and a word after its first letter may have."""
-        lower, upper = self.lower, self.upper
-        match self.plan.case:
-            case "lower":
-                letters = lower, lower, lower
-            case "upper":
-                letters = upper, upper, upper
-            case "title":
-                letters = upper, upper, lower
-            case _:
-                both = lower if self.plan.script.upper is None else upper | lower
-                letters = upper, both, both
-        if not self.plan.digits or self.plan.case == "title":
-            return letters
-        digits = Letters.of("09")
-        first, anywhere, rest = letters
-        return first | digits, anywhere | digits, rest | digits
+    def letters(self) -> tuple[Letters, Letters]:
+        """Return the letters that a sentence may begin with, and those that a word may have."""
+        digits = Letters.of("09" if self.plan.digits else "")
+        both = self.lower if self.plan.script.upper is None else self.upper | self.lower
+        return self.upper | digits, both | digits
 
     def word(self, spelling: Spelling, marks: str) -> Node:
         """Return a word with the marks that may stand in it and after it."""
         plan, joints = self.plan, self.joints
-        known = self.known(plan.left_out)
-        if known is not None:
-            return sequence(known, repeat(Letters.among(marks), 0, 3)) if marks else known
         if plan.left_out:
             word = word_without(spelling, plan.left_out)
             ending = sequence("'", repeat(spelling.rest, 1, 2)) if "'" in joints and self.elides else None
             tails = [optional(node) for node in (ending, Letters.among(marks) if marks else None) if node]
             return sequence(word, *tails)
-        if plan.case == "title":
-            word = word_without(spelling)
-            word = choice(word, repeat(Letters.of("09"), 1, 4)) if plan.digits else word
-            return sequence(word, optional(Letters.among(marks))) if marks else word
         inside = spelling.rest | Letters.among(joints + marks) if joints + marks else spelling.rest
         return sequence(spelling.first, repeat(inside, spelling.least - 1, spelling.most))
-
-    def known(self, avoided: tuple[str, ...]) -> Node | None:
-        """Return the words that a text in capitals keeps to; None for any other text."""
-        plan = self.plan
-        if plan.case != "upper" or not plan.english or plan.script.name != "Latin":
-            return None
-        return _capitals(plan.familiar, frozenset(plan.absent.lower()), avoided)
 
     @property
     def joints(self) -> str:
         """The marks that may stand inside a word."""
         plan = self.plan
-        if plan.case == "title" or "Latin" not in plan.script.name:
+        if "Latin" not in plan.script.name:
             return ""
         return "".join(mark for mark in "'\u2019-" if mark not in plan.absent)
 
@@ -269,26 +230,16 @@ class _Words:
     def last(self, most: int) -> Node:
         """Return the words that may end a sentence; those in capitals are names."""
         plan = self.plan
-        _, anywhere, rest = self.cases()
-        small, upper = (rest, self.upper) if plan.case is not None else (self.lower, self.upper)
+        small, upper = self.lower, self.upper
         stops = NEVER_LAST if plan.english and len(small.ranges) <= _PLAIN else ()
-        known = self.known((*plan.left_out, *stops))
-        if known is not None:
-            return known
-        if plan.case is not None or plan.script.upper is None:
-            return shared(word_without(Spelling(anywhere, rest, 2, most), (*plan.left_out, *stops)))
+        if plan.script.upper is None:
+            _, letters = self.letters()
+            return shared(word_without(Spelling(letters, letters, 2, most), (*plan.left_out, *stops)))
         lowered = word_without(Spelling(small, small, 2, most), (*plan.left_out, *stops))
         return shared(choice(lowered, word_without(Spelling(upper, small, 2, most), plan.left_out)))
 
-    def at_first(self) -> Node | None:
-        """Return the words that begin a sentence in which each word has a capital; None for any others.
-
-        A model that may begin one with any word takes what it writes for a list of names.
-        """
-        return self.common((*FIRST, *self.plan.familiar)) if self.plan.case == "title" else None
-
-    def common(self, known: tuple[str, ...]) -> Node | None:
-        """Return common English words in the case of the plan; None where there are too few.
+    def common(self) -> Node | None:
+        """Return common English words; None where there are too few.
 
         A model that may write any word where a sentence must end goes on, and runs the words that it has in
         mind together.
@@ -297,17 +248,8 @@ class _Words:
         if not plan.english or "Latin" not in plan.script.name:
             return None
         left_out = {word.lower() for word in plan.left_out}
-        words = [plan.cased(word) for word in known if word not in left_out]
-        free = frozenset(word for word in words if plan.obstacle(word) is None)
+        free = frozenset(word for word in LAST if word not in left_out and plan.obstacle(word) is None)
         return shared(word_among(free)) if len(free) >= _CHOICE else None
-
-
-@lru_cache(256)
-def _capitals(familiar: tuple[str, ...], absent: frozenset[str], avoided: tuple[str, ...]) -> Node | None:
-    """Return the common words in capitals and those of the prompt, but those to avoid; None for too few."""
-    words = frozenset((*COMMON, *familiar)).difference(word.lower() for word in avoided)
-    free = frozenset(word.upper() for word in words if absent.isdisjoint(word))
-    return shared(word_among(free)) if len(free) >= _ENOUGH else None
 
 
 def _links(plan: TextPlan) -> tuple[str, ...]:
@@ -315,11 +257,11 @@ def _links(plan: TextPlan) -> tuple[str, ...]:
     name = plan.script.name.split()[-1]
     known = _LINKS.get(name, ()) if plan.english or name != "Latin" else ()
     absent = set(plan.absent.lower())
-    free = tuple(plan.cased(link) for link in known if link not in plan.left_out and not set(link) & absent)
+    free = tuple(link for link in known if link not in plan.left_out and not set(link) & absent)
     return free or ("&",)
 
 
 def _asking(plan: TextPlan) -> Node | None:
     """Return English words that begin a question; None where there are none."""
-    words = [word for word in map(plan.cased, _QUESTIONS) if plan.obstacle(word) is None]
+    words = [word for word in _QUESTIONS if plan.obstacle(word) is None]
     return choice(*words) if plan.english and words and "Latin" in plan.script.name else None

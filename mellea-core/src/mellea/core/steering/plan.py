@@ -132,8 +132,7 @@ class TextPlan:
 
     Args:
         script: Letters and marks.
-        case: The case of all letters; None for that of ordinary sentences.
-        recased: Whether the text is put into that case as it is read. The model then writes ordinary letters.
+        case: The case in which the text is put as it is read; None for the one that the model writes.
         words: Bounds on the words of the whole text.
         sentences: Bounds on its sentences.
         paragraphs: Bounds on its paragraphs.
@@ -152,7 +151,6 @@ class TextPlan:
         last_mark: The mark at the very end; empty for any.
         longest_word: Most letters of a word.
         english: Whether English words may help to write it.
-        familiar: Words of the prompt, in small letters.
         lines: Whether a line may end where no form is about lines.
         whole: The pattern of the whole text, where a form gives it.
         owners: The form that settled a field, by the field's name.
@@ -160,7 +158,6 @@ class TextPlan:
 
     script: Script = SCRIPTS["Latin"]
     case: LetterCase | None = None
-    recased: bool = False
     words: Bounds = Bounds()
     sentences: Bounds = Bounds()
     paragraphs: Bounds = Bounds()
@@ -179,7 +176,6 @@ class TextPlan:
     last_mark: str = ""
     longest_word: int = 15
     english: bool = True
-    familiar: tuple[str, ...] = ()
     lines: bool = True
     whole: Node | None = None
     owners: tuple[tuple[str, Settling], ...] = field(default=(), repr=False)
@@ -273,16 +269,16 @@ class TextPlan:
 
     def as_read(self, text: str) -> str:
         """Return a text that a model has written as its reader gets it."""
-        return self.cased(text) if self.recased else text
+        return self.cased(text)
 
     @property
     def draft(self) -> TextPlan:
         """The plan of what the model writes."""
-        if not self.recased or self.case is None:
+        if self.case is None:
             return self
         # a checker may see a word of its own behind a curved apostrophe
         absent = self.absent + "\u2019" if self.case == "title" else self.absent
-        return evolve(self, case=None, absent=absent, recased=False)
+        return evolve(self, case=None, absent=absent)
 
     def bounded(
         self, form: Settling, name: Literal["words", "sentences", "paragraphs"], bounds: Bounds

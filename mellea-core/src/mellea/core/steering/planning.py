@@ -94,7 +94,7 @@ class Steering:
     def case(self) -> LetterCase | None:
         """The case into which the text is put as it is read; None where it stays as the model writes it."""
         if not self.held:
-            return self.plan.case if self.plan.recased and self.steers else None
+            return self.plan.case if self.steers else None
         return next((form.kind for form in self.held if isinstance(form, Case)), None)
 
     @property
@@ -154,19 +154,18 @@ class Steering:
         return " ".join(said)
 
 
-def steer(forms: Iterable[Form], prompt: str = "", *, lines: bool = True, recased: bool = True) -> Steering:
+def steer(forms: Iterable[Form], prompt: str = "", *, lines: bool = True) -> Steering:
     """Return how some forms steer a call.
 
     Args:
         forms: The forms of its requirements.
         prompt: The prompt, whose script and longest words the text may have too.
         lines: Whether the text may have several lines where no form is about lines.
-        recased: Whether whoever reads the text puts it in the case that a form asks for.
 
     Raises:
         ContradictionError: No text can meet two of the forms.
     """
-    return _steer(tuple(forms), TextPlan(lines=lines, recased=recased), prompt)
+    return _steer(tuple(forms), prompt, lines)
 
 
 def _written(plan: TextPlan) -> str:
@@ -179,23 +178,22 @@ def _written(plan: TextPlan) -> str:
 
 
 @lru_cache(256)
-def _steer(forms: tuple[Form, ...], plain: TextPlan, prompt: str) -> Steering:
+def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
     words = re.findall(r"[a-z]+", prompt.lower())
     english = not words or not _ENGLISH.isdisjoint(words)
-    plan = evolve(
-        plain,
+    plan = TextPlan(
         script=joined(scripts_in(prompt)),
         longest_word=min(longest, 30),
         english=english,
-        familiar=tuple(dict.fromkeys(words)),
+        lines=lines,
     )
     few = next((form for form in forms if form.only_texts), None)
     if few is not None:
         return evolve(_chosen(plan, forms, few), prompt=prompt)
     either = next((form for form in forms if isinstance(form, AnyOf)), None)
     if either is not None:
-        return evolve(_either(forms, either, plain, prompt), prompt=prompt)
+        return evolve(_either(forms, either, prompt, lines), prompt=prompt)
     order = {place: (_turn(form), form.guides != "", place) for place, form in enumerate(forms)}
     places = sorted(order, key=order.__getitem__)
     try:
@@ -224,7 +222,7 @@ def _chosen(plan: TextPlan, forms: tuple[Form, ...], few: Form) -> Steering:
     return Steering(plan, tuple(Outcome(form, True) for form in forms), _written(plan))
 
 
-def _either(forms: tuple[Form, ...], either: AnyOf, plain: TextPlan, prompt: str) -> Steering:
+def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) -> Steering:
     """Return the steering by the pattern of one form or another, beside all others.
 
     Raises:
@@ -235,7 +233,7 @@ def _either(forms: tuple[Form, ...], either: AnyOf, plain: TextPlan, prompt: str
     clash: ContradictionError | None = None
     for option in either.forms[:_OPTIONS]:
         try:
-            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), plain, prompt))
+            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), prompt, lines))
         except ContradictionError as error:
             clash = error
     if not tried and clash is not None:
@@ -244,7 +242,7 @@ def _either(forms: tuple[Form, ...], either: AnyOf, plain: TextPlan, prompt: str
     held = [each for each in held if each.case == held[0].case]
     if not held:
         why = tried[0].outcomes[place].why
-        rest = _steer((*forms[:place], *forms[place + 1 :]), plain, prompt)
+        rest = _steer((*forms[:place], *forms[place + 1 :]), prompt, lines)
         left = (*rest.outcomes[:place], Outcome(either, False, why), *rest.outcomes[place:])
         return evolve(rest, outcomes=left)
     outcomes = tuple(

@@ -59,8 +59,6 @@ class Prose:
         opening: Its first words.
         closing: Its last words, with the mark at the end if there is one.
         ordered: Whether what must occur keeps its order.
-        longest: The most words of a sentence where its sentences are counted; well above what models like to
-            write.
     """
 
     words: Bounds
@@ -69,7 +67,6 @@ class Prose:
     opening: str = ""
     closing: str = ""
     ordered: bool = False
-    longest: int = 44
 
     @property
     def most(self) -> int:
@@ -128,10 +125,6 @@ def _ended(lexis: Lexis, least: int, most: int, closing: str) -> Node:
         given = len(closing.split())
         return sequence(_times(within, max(0, least - given), most - given), closing)
     least = max(1, least)
-    if lexis.listed:
-        return sequence(
-            lexis.inner, _times(sequence(lexis.space, lexis.inner), least - 1, most - 1), lexis.ends
-        )
     if most - least <= _HASTE:
         return sequence(_times(within, least - 1, most - 1), lexis.last, lexis.ends)
     calm = sequence(_times(within, least - 1, most - _HASTE - 1), lexis.final)
@@ -277,9 +270,6 @@ class _Running:
         least, most = max(1, words.least - low), self.wanted.most - high
         if most < max(least, given + 1):
             raise NotSteerableError(f"{words} words leave no room for what must occur.")
-        if self.lexis.listed and not closing:
-            onward = sequence(optional(self.lexis.ends), self.lexis.space, self.lexis.inner)
-            return sequence(self.lexis.inner, _times(onward, least - 1, most - 1), self.lexis.ends)
         finish = min(40, most - least + 1)
         if finish >= _FINISH:
             far = most - finish
@@ -340,10 +330,10 @@ class _Counted:
         """
         wanted = self.wanted
         floor = max(_SENTENCE.least, -(-wanted.words.least // least))
-        while most > least and min(max(30, floor + 15), wanted.longest) * most > wanted.most:
+        while most > least and min(max(30, floor + 15), _SENTENCE.top) * most > wanted.most:
             most -= 1
-        longest = min(max(wanted.longest, floor + 20), wanted.most // most)
-        if longest < min(max(30, floor + 15), wanted.longest) or (wanted.closing and most == 1):
+        longest = min(max(_SENTENCE.top, floor + 20), wanted.most // most)
+        if longest < min(max(30, floor + 15), _SENTENCE.top) or (wanted.closing and most == 1):
             return []
         bounds = Bounds(floor, longest)
         parts: list[Node] = []

@@ -1,8 +1,8 @@
-"""Words that never end a sentence, that end one where it must end, and that begin one."""
+"""Words that never end a sentence, and that end one where it must end."""
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "LAST", "NEVER_LAST"]
+__all__ = ["LAST", "NEVER_LAST"]
 
 NEVER_LAST: tuple[str, ...] = (
     *(
@@ -54,13 +54,3 @@ things time today together too town true two us value water way well work world 
 
 LAST: tuple[str, ...] = tuple(_LAST.split())
 """Words of several kinds, one of which ends any English sentence tolerably."""
-
-_FIRST = """
-a after all an and another as at be because before but by come do each even every find first for from good he
-her here his how i if in it join just let like look make many more most my new no not now of on once one our
-read remember she so some take that the their then there these they this to today try use we what when where
-while who why with write you your
-"""
-
-FIRST: tuple[str, ...] = tuple(_FIRST.split())
-"""Words of several kinds that begin English sentences, none of them a name."""

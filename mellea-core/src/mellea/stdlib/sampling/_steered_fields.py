@@ -12,6 +12,7 @@ from mellea.core.capabilities import SchemaDialect
 from mellea.core.requirement import Requirement
 from mellea.core.schema import OutputSchema
 from mellea.core.steering import Form, Steering, steer
+from mellea.core.steering.casing import LetterCase
 from mellea.core.steering.pattern import plain
 
 __all__ = ["FieldForms", "forms_of_fields", "with_patterns"]
@@ -56,20 +57,24 @@ def with_patterns(
     """
     properties: dict[str, Any] = dict(schema.json_schema.get("properties") or {})
     outcomes: dict[str, str] = {}
+    cases: dict[str, LetterCase] = {}
     for field in fields:
         breaks = backend.schema_dialect is SchemaDialect.LLGUIDANCE
-        steering = steer([form for _, form in field.forms], prompt, lines=breaks, recased=False)
+        steering = steer([form for _, form in field.forms], prompt, lines=breaks)
         held: Any = properties.get(field.property)
         obstacle = _obstacle(held, steering, backend)
         if not obstacle and steering.pattern is not None:
             properties[field.property] = {**held, "pattern": plain(steering.pattern)}
+            if steering.case is not None:
+                cases[field.property] = steering.case
         for (name, _), outcome in zip(field.forms, steering.outcomes, strict=True):
             why = obstacle or outcome.why
             if why or name not in outcomes:
                 outcomes[name] = f"checked: {why}" if why else "steered"
     if properties == schema.json_schema.get("properties"):
         return schema, outcomes
-    return evolve(schema, json_schema={**schema.json_schema, "properties": properties}), outcomes
+    held_to = {**schema.json_schema, "properties": properties}
+    return evolve(schema, json_schema=held_to, cases=cases), outcomes
 
 
 def _obstacle(held: Any, steering: Steering, backend: Backend) -> str:

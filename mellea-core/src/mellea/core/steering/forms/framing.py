@@ -159,8 +159,6 @@ class Postscript(Form):
             raise plan.contradiction(self, "end")
         if plan.last_mark:
             raise NotSteerableError("the postscript would have to end with it.")
-        if plan.case == "title":
-            raise NotSteerableError("the mark is no word in title case.")
         plan.written(self, self.mark)
         return plan.settled(self, "postscript", self.mark)
 
