@@ -340,10 +340,14 @@ class Only:
     """An automaton that allows some tokens."""
 
     def __init__(self, *tokens):
-        self.tokens = tokens
+        self.tokens, self.masks = tokens, 0
 
     def mask(self, tokens_left):
-        return bytes(int(token in self.tokens and tokens_left > 0) for token in range(6))
+        self.masks += 1
+        return bytes(int(self.allows(token, tokens_left)) for token in range(6))
+
+    def allows(self, token, tokens_left):
+        return token in self.tokens and tokens_left > 0
 
     def advance(self, token):
         pass
@@ -376,6 +380,29 @@ def test_masks_of_all_automata_of_a_row_hold(automata, left, allowed):
         on_engine(lambda: constraint.apply(scores))
         assert [token for token in range(6) if scores[token] == 0] == allowed
     assert list(constraint.forced()) == (list(automata[0].tokens) if len(automata) == 1 else [])
+
+
+@pytest.mark.parametrize(("allowed", "masks"), [(5, 1), (0, 4)])
+@pytest.mark.parametrize("sampled", [True, False])
+def test_mask_is_computed_only_where_the_tokens_that_come_first_are_refused(allowed, masks, sampled):
+    """And for the first token, while the prompt is read. The least likely is found too."""
+    import torch
+
+    from mellea_hf.constraint import RowConstraint
+    from mellea_hf.homeward import draw_homeward
+    from mellea_hf.sampling import DrawProcessor
+
+    automaton = Only(allowed)
+    constraint, draw = RowConstraint([automaton]), [DrawProcessor(1, 7, "cpu")] if sampled else []
+    taken = []
+
+    for _ in range(4):
+        constraint.prepare(9)
+        scores = torch.tensor([[-1e4, -9.0, -8.0, -7.0, -6.0, 9.0]])
+        taken.append(on_engine(lambda: draw_homeward(draw, None, scores, constraint, 8)))  # noqa: B023
+
+    assert taken == [allowed] * 4
+    assert automaton.masks == masks
 
 
 @pytest.mark.parametrize("where", ["advance", "mask"])

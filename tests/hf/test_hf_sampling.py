@@ -206,6 +206,26 @@ def test_seed_draws_what_torch_draws(dtype, kept):
         assert drawn == int(torch.multinomial(torch.softmax(scores, -1), 1, generator=torchs))
 
 
+@pytest.mark.parametrize("kept", [1, 40, 3000])
+@pytest.mark.parametrize("sharpness", [0.1, 4])
+def test_token_drawn_is_the_same_whether_others_are_ruled_out_before_or_after(kept, sharpness):
+    import torch
+
+    from mellea_hf.sampling import DrawProcessor
+
+    shuffled = torch.Generator().manual_seed(0)
+
+    for seed in range(50):
+        scores = sharpness * torch.randn(3000, generator=shuffled)
+        mask = torch.ones(3000, dtype=torch.bool)
+        mask[torch.randperm(3000, generator=shuffled)[:kept]] = False
+        before = DrawProcessor(1, seed, "cpu").token(scores.masked_fill(mask, float("-inf")))
+        race = DrawProcessor(1, seed, "cpu").race(scores)
+        race.without(mask.numpy())
+
+        assert race.first() == before
+
+
 def test_scores_that_are_not_numbers_are_an_error():
     import torch
 

@@ -5,6 +5,7 @@ import pytest
 
 from mellea.core import OutputSchema, SchemaDialect, UsageError
 from mellea.core.schema_dialects import in_dialect
+from mellea_hf.constraint import GrammarAutomaton
 from tests.core.schema_types import TYPES
 
 
@@ -27,6 +28,25 @@ def test_every_type_can_be_constrained(constraints, name, dialect):
     said = in_dialect(schema_of(TYPES[name][0]), dialect)
 
     assert constraints.matchers(OutputSchema("said", said.schema), SchemaDialect.PLAIN, 1)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"enum": ["able", "abort", "no"]}, '"abo'),
+        ({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}, '{"n":12}'),
+        ({"type": "string", "maxLength": 3}, '"ab\u00e9"'),
+    ],
+)
+def test_token_alone_is_allowed_where_the_mask_allows_it(constraints, schema, text):
+    [matcher] = constraints.matchers(OutputSchema("said", schema), SchemaDialect.PLAIN, 1)
+    vocabulary, automaton = constraints.vocabulary, GrammarAutomaton(matcher)
+
+    for token in [*vocabulary.tokenize_str(text), None]:
+        alone = [automaton.allows(each, 9) for each in range(vocabulary.vocab_size)]
+        assert alone == [bool(each) for each in automaton.mask(9)[: vocabulary.vocab_size]]
+        if token is not None:
+            automaton.advance(token)
 
 
 ENDLESS = {

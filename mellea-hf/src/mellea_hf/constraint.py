@@ -184,6 +184,9 @@ class Automaton(Protocol):
             tokens_left: How many tokens the answer may still have.
         """
 
+    def allows(self, token: int, tokens_left: int) -> bool:
+        """Tell what the mask says of one token, without the others."""
+
     def advance(self, token: int) -> None:
         """Take the token that came.
 
@@ -224,6 +227,7 @@ class GrammarAutomaton:
         self._matcher = matcher
         self._home = home
         self._seen: tuple[int, Any, list[int]] | None = None
+        self._forced: list[int] | None = None
 
     @property
     def home(self) -> Sequence[int] | None:
@@ -234,6 +238,13 @@ class GrammarAutomaton:
         """Return one byte for each token: 0 where it may not come next."""
         mask: bytes = self._matcher.compute_logit_bias()
         return mask
+
+    def allows(self, token: int, tokens_left: int) -> bool:
+        """Tell what the mask says of one token: of several ways to write what has to come, it allows one."""
+        if self._matcher.is_stopped():
+            return bool(self.mask(tokens_left)[token])
+        forced = self.forced()
+        return forced[0] == token if forced else self._matcher.validate_tokens([token]) == 1
 
     def leads_home(self, token: int, tokens_left: int) -> bool:
         """Tell whether a way home is known, or there is one, behind a token that the mask allows."""
@@ -256,7 +267,7 @@ class GrammarAutomaton:
         Raises:
             ProviderError: It cannot come here.
         """
-        seen, self._seen = self._seen, None
+        seen, self._seen, self._forced = self._seen, None, None
         if self._home is not None and seen is not None and seen[0] == token:
             _, self._matcher, way = seen
             self._home.took(token, way)
@@ -271,8 +282,9 @@ class GrammarAutomaton:
 
     def forced(self) -> Sequence[int]:
         """Return the tokens that have to come next."""
-        tokens: list[int] = self._matcher.compute_ff_tokens()
-        return tokens
+        if self._forced is None:
+            self._forced = self._matcher.compute_ff_tokens()
+        return self._forced
 
 
 class RowConstraint:
@@ -287,6 +299,8 @@ class RowConstraint:
         only = automata[0] if len(automata) == 1 else None
         self._homing = only if isinstance(only, HomingAutomaton) and only.home is not None else None
         self._forbidden: Future[Any] | None = None
+        self._tokens_left = 0
+        self._took_mask = True
 
     @property
     def home(self) -> Sequence[int] | None:
@@ -308,8 +322,26 @@ class RowConstraint:
         return self._homing is None or self._homing.leads_home(token, tokens_left)
 
     def prepare(self, tokens_left: int) -> None:
-        """Let the mask of the next token be computed, while the model computes its scores."""
-        self._forbidden = _workers.submit(lambda: _forbidden(self._automata, tokens_left))
+        """Make ready for the next token, while the model computes its scores.
+
+        If the token before took a mask, the next one is computed meanwhile. Otherwise it is left until it is
+        asked for: most tokens that are drawn are allowed, which costs less to see than a mask does.
+        """
+        self._tokens_left, self._forbidden = tokens_left, None
+        if self._took_mask:
+            self._forbidden = _workers.submit(lambda: _forbidden(self._automata, tokens_left))
+        self._took_mask = False
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the mask of the next token is there, or on its way."""
+        return self._forbidden is not None
+
+    def allows(self, token: int) -> bool:
+        """Tell whether a token may come next."""
+        if self._forbidden is not None:
+            return not self._forbidden.result()[token]
+        return all(each.allows(token, self._tokens_left) for each in self._automata)
 
     def apply(self, scores: torch.Tensor) -> None:
         """Rule out the tokens that may not come next, in scores of shape (vocabulary).
@@ -317,9 +349,11 @@ class RowConstraint:
         Raises:
             ProviderError: No token may come, or an automaton failed.
         """
+        self._took_mask = True
         if self._forbidden is None:
-            raise RuntimeError("No mask was prepared.")
-        forbidden, self._forbidden = self._forbidden.result()[: scores.shape[0]], None
+            self._forbidden = Future()
+            self._forbidden.set_result(_forbidden(self._automata, self._tokens_left))
+        forbidden = self._forbidden.result()[: scores.shape[0]]
         if forbidden.all():
             raise ProviderError(
                 "No token fits all that the output is held to.", hint="Ask for less at once.", backend="hf"

@@ -6,30 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor
 
-from mellea_hf.constraint import RowConstraint
 from mellea_hf.generation_config import config_processors
 from mellea_hf.homeward import draw_homeward, draw_steered
 from mellea_hf.logprobs import LogprobRecorder
 from mellea_hf.model import LoadedModel
 from mellea_hf.row import Row
-from mellea_hf.sampling import sampling_processors, shaped
+from mellea_hf.sampling import drawn, sampling_processors, shaped
 from mellea_hf.vocabulary_scores import VocabularyScores
 
 __all__ = ["RowSampler", "row_sampler"]
-
-
-class _ConstraintProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
-    """Rules out what a row's constraint does not allow."""
-
-    def __init__(self, constraint: RowConstraint) -> None:
-        self._constraint = constraint
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Return the scores with those of forbidden tokens at minus infinity."""
-        self._constraint.apply(scores[0])
-        return scores
 
 
 class RowSampler:
@@ -73,9 +59,11 @@ class RowSampler:
             if kept is not None:
                 scores.fill_(float("-inf"))[0, tokens] = values
         elif row.constraint is not None:
+            if kept is not None:
+                row.constraint.apply(scores[0])
             token = draw_homeward(self._draw, ids, scores, row.constraint, row.tokens_left - 1)
         else:
-            token = int(shaped(self._draw, ids, scores)[0].argmax())
+            token = drawn(self._draw, ids, scores)
         if self._recorder is not None:
             self._recorder.note(0, token)
         if kept is not None:
@@ -105,13 +93,11 @@ def row_sampler(loaded: LoadedModel, row: Row) -> RowSampler | None:
     recorder = None
     if settings.logprobs is not None:
         recorder = LogprobRecorder([row.answer], settings.logprobs, request.vocabulary)
-    shapers = [
-        *config_processors(loaded, settings, row.prompt, request.limit),
-        *([_ConstraintProcessor(row.constraint)] if row.constraint is not None else ()),
-    ]
+    shapers = config_processors(loaded, settings, row.prompt, request.limit)
     draw = sampling_processors(settings, 1, device)
     if settings.logits or settings.raw_logits:
         row.answer.scores = VocabularyScores(settings.logits, settings.raw_logits)
-    if not settings.looks_at_scores and not shapers and not draw and row.steered is None:
+    is_held = row.constraint is not None or row.steered is not None
+    if not settings.looks_at_scores and not shapers and not draw and not is_held:
         return None
     return RowSampler(row, shapers, draw, recorder, device)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import LogitsProcessor
 from transformers.generation.logits_process import (
     EpsilonLogitsWarper,
@@ -21,7 +23,10 @@ from transformers.generation.logits_process import (
 from mellea.core import UsageError
 from mellea_hf.options import DecodingSettings
 
-__all__ = ["DrawProcessor", "sampling_processors", "shaped"]
+__all__ = ["DrawProcessor", "Race", "drawn", "race_of", "sampling_processors", "shaped"]
+
+_LIKELY = 1e-6
+"""The probability from which on a token is looked at first."""
 
 # Each with the values for which it changes something; in the order in which transformers applies them.
 _WARPERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[float], bool]]] = {
@@ -59,28 +64,87 @@ class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return scores in which one token of each row is possible."""
-        probabilities = torch.softmax(scores, dim=-1)
-        drawn = [_drawn(row, own) for row, own in zip(probabilities, self._generators, strict=True)]
+        tokens = [
+            self._drawn(own, generator) for own, generator in zip(scores, self._generators, strict=True)
+        ]
         only = torch.full_like(scores, float("-inf"))
-        return only.scatter_(1, torch.stack(drawn), 0.0)
+        return only.scatter_(1, torch.tensor(tokens, device=scores.device)[:, None], 0.0)
+
+    def token(self, scores: torch.Tensor) -> int:
+        """Return the token drawn by scores of shape (vocabulary), for a draw of one row."""
+        return self._drawn(scores, self._generators[0])
+
+    def race(self, scores: torch.Tensor) -> Race:
+        """Return what draws by scores of shape (vocabulary) on a CPU, for a draw of one row."""
+        return self._race(scores, self._generators[0])
+
+    def _drawn(self, scores: torch.Tensor, generator: torch.Generator) -> int:
+        if scores.device.type != "cpu":
+            return int(torch.multinomial(torch.softmax(scores, dim=-1), 1, generator=generator))
+        first = self._race(scores, generator).first()
+        if first is None:
+            raise RuntimeError("The scores of the next token are not numbers.")
+        return first
+
+    def _race(self, scores: torch.Tensor, generator: torch.Generator) -> Race:
+        chances = torch.empty(len(scores), dtype=torch.float64).uniform_(generator=generator)
+        return Race(torch.softmax(scores, dim=-1).float().numpy(), chances.numpy())
 
 
-def _drawn(probabilities: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return the token that ``torch.multinomial`` draws, of shape (1), in a third of its time on a CPU.
+class Race:
+    """What draws one token, and what it would have drawn where tokens are ruled out.
 
-    It gives every token a wait, exponentially distributed, and takes the token with the greatest probability
-    for its wait. The random numbers behind the waits are drawn for all tokens, so that seeds mean what they
-    mean there; the waits, whose logarithms take the time, are computed where a probability is left.
+    ``torch.multinomial`` gives every token a wait, exponentially distributed, and takes the token with the
+    greatest probability for its wait. So does this, and seeds mean what they mean there. The logarithms
+    behind the waits take the time; they are computed where a probability can win. Ruling out tokens
+    afterwards is the same as before, since it changes the probabilities of all others alike.
+
+    Args:
+        values: The probabilities, which it changes; scores of which the greatest wins, without chances.
+        chances: For each token a number from 0 to below 1; None without chance.
     """
-    if probabilities.device.type != "cpu":
-        return torch.multinomial(probabilities, 1, generator=generator)
-    possible = probabilities.nonzero()[:, 0]
-    uniform = torch.empty(len(probabilities), dtype=torch.float64).uniform_(generator=generator)
-    waits = -torch.log1p(-uniform[possible])
-    speeds = probabilities[possible] / waits.to(probabilities.dtype)
-    if not bool(speeds.max() > 0):  # which nothing is that is not a number
-        raise RuntimeError("The scores of the next token are not numbers.")
-    return possible[speeds.argmax(keepdim=True)]
+
+    def __init__(self, values: NDArray[np.float32], chances: NDArray[np.float64] | None) -> None:
+        self._values, self._chances = values, chances
+
+    def first(self) -> int | None:
+        """Return the token that wins; None where none is possible."""
+        if self._chances is None:
+            best = int(self._values.argmax())
+            return best if self._values[best] > -np.inf else None
+        least = float(self._chances.min())
+        winner, speed = self._fastest(np.flatnonzero(self._values >= _LIKELY))
+        if winner is None or speed * least <= _LIKELY:  # which a less likely one may beat
+            winner, _ = self._fastest(np.flatnonzero(self._values > 0))
+        return winner
+
+    def without(self, tokens: Any) -> None:
+        """Rule out tokens: one, or those of a mask of shape (vocabulary)."""
+        self._values[tokens] = -np.inf
+
+    def _fastest(self, tokens: NDArray[np.intp]) -> tuple[int | None, float]:
+        """Return which of some tokens has the greatest probability for its wait, with that."""
+        if self._chances is None or not len(tokens):
+            return None, 0.0
+        waits = -np.log1p(-self._chances[tokens]).astype(np.float32)
+        with np.errstate(divide="ignore"):  # a wait may be nothing
+            speeds = self._values[tokens] / waits
+        best = int(speeds.argmax())
+        return int(tokens[best]), float(speeds[best])
+
+
+def race_of(processors: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor) -> Race | None:
+    """Return what draws by scores of shape (1, vocabulary), before tokens are ruled out.
+
+    None where other tokens then have other chances among themselves, as with ``top_k``, and off the CPU.
+    """
+    warpers = processors[:-1]
+    if scores.device.type != "cpu" or not all(isinstance(each, TemperatureLogitsWarper) for each in warpers):
+        return None
+    if not processors:
+        return Race(scores[0].to(torch.float32, copy=True).numpy(), None)
+    race: Race = processors[-1].race(shaped(warpers, ids, scores)[0])
+    return race
 
 
 def sampling_processors(settings: DecodingSettings, rows: int, device: Any) -> list[Any]:
@@ -111,3 +175,10 @@ def shaped(processors: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor) -
     for processor in processors:
         scores = processor(ids, scores)
     return scores
+
+
+def drawn(processors: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor) -> int:
+    """Return the token that processors take by scores of shape (1, vocabulary): drawn, or the likeliest."""
+    if processors and isinstance(processors[-1], DrawProcessor):
+        return processors[-1].token(shaped(processors[:-1], ids, scores)[0])
+    return int(shaped(processors, ids, scores)[0].argmax())
