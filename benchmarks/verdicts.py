@@ -27,6 +27,8 @@ __all__ = ["rows"]
 
 _RUNS, _RESAMPLES, _CASES = 1000, 200, 400
 _ERROR = 0.05
+_SHARES = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+"""How many of the votes are for the first answer."""
 _OPTIONS = {ModelOption.TEMPERATURE: 0.7, ModelOption.MAX_NEW_TOKENS: 64}
 
 
@@ -127,21 +129,33 @@ def _bounded() -> Iterator[Row]:
 
 def _stopped() -> Iterator[Row]:
     """Yield how often votes that stop end at another answer, and how many they take of eight."""
-    rule = StoppingRule(8, _ERROR)
-    for share in (0.95, 0.9, 0.7, 0.5):
-        rng, wrong, drawn = random.Random(2), 0, 0
-        for _ in range(_RUNS):
-            votes = rng.choices("abcd", (share, *[(1 - share) / 3] * 3), k=8)
-            until = 1
-            while not rule.is_settled([votes[:until].count(answer) for answer in "abcd"]):
-                until += 1
-            drawn += until
-            wrong += _winner(votes[:until]) != _winner(votes)
-        name = f"votes that stop, first answer {share:.0%}"
-        error = 100 * wrong / _RUNS
-        yield Row(f"{name}: end elsewhere", error, 0.0, "%", by="difference", bound=100 * _ERROR)
-        half = 0.5 if share >= 0.9 else None
-        yield Row(f"{name}: answers, against eight", drawn / _RUNS, 8.0, "", bound=half)
+    for answers in ("ab", "abcd"):
+        found = [_runs(share, answers) for share in _SHARES]
+        wrong, drawn = (sum(each) / len(found) for each in zip(*found, strict=True))
+        each = ", ".join(
+            f"{share:.0%} {number:.1f}%" for share, (number, _) in zip(_SHARES, found, strict=True)
+        )
+        name = f"votes on {len(answers)} answers that stop"
+        bound = 100 * _ERROR
+        yield Row(f"{name}: end elsewhere", wrong, 0.0, "%", by="difference", bound=bound, note=each)
+        each = ", ".join(
+            f"{share:.0%} {number:.1f}" for share, (_, number) in zip(_SHARES, found, strict=True)
+        )
+        yield Row(f"{name}: answers, against eight", drawn, 8.0, "", bound=0.5, note=each)
+
+
+def _runs(share: float, answers: str) -> tuple[float, float]:
+    """Return how many percent of many votes end at another answer than all eight elect, and their length."""
+    rule, rng, wrong, drawn = StoppingRule(8, _ERROR), random.Random(2), 0, 0
+    others = len(answers) - 1
+    for _ in range(_RUNS):
+        votes = rng.choices(answers, (share, *[(1 - share) / others] * others), k=8)
+        until = 1
+        while not rule.is_settled([votes[:until].count(each) for each in dict.fromkeys(votes[:until])]):
+            until += 1
+        drawn += until
+        wrong += _winner(votes[:until]) != _winner(votes)
+    return 100 * wrong / _RUNS, drawn / _RUNS
 
 
 def _winner(votes: Sequence[str]) -> str:

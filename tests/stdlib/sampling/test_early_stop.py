@@ -29,8 +29,8 @@ def drawn(strategy, answers, requirements=None):
 @pytest.mark.parametrize(
     ("answers", "value", "calls"),
     [
-        (["a", "A.", "a"], "a", 3),
-        (["a", "b", "a", "a", "a"], "a", 5),
+        (["a", "A."], "a", 2),
+        (["a", "b", "a", "a"], "a", 4),
         (["a", "b", "b", "a", "a", "b", "b", "a"], "a", 8),  # equal votes go to the one that came first
     ],
 )
@@ -43,18 +43,18 @@ async def test_majority_stops_when_it_is_settled(answers, value, calls):
 
 
 async def test_only_answers_that_meet_the_requirements_settle_a_vote():
-    answers = ["no", "no", "no", "1", "1", "1"]
+    answers = ["no", "no", "1", "1"]
     sampling, backend = drawn(MajorityVotingStrategy(stop_at=0.05), answers, [matches(r"\d")])
     result = await sampling
 
-    assert (result.value, backend.calls) == ("1", 6)
+    assert (result.value, backend.calls) == ("1", 4)
 
 
 async def test_equal_numbers_settle_a_vote():
-    sampling, backend = drawn(MajorityVotingStrategyForMath(stop_at=0.05), ["0.5", "1/2", "0.50"])
+    sampling, backend = drawn(MajorityVotingStrategyForMath(stop_at=0.05), ["0.5", "1/2"])
 
     assert (await sampling).value == "0.5"
-    assert backend.calls == 3
+    assert backend.calls == 2
 
 
 async def test_what_a_settled_vote_saves_goes_to_one_that_is_open():
@@ -93,9 +93,7 @@ async def test_best_of_n_stops_at_an_answer_that_is_good_enough():
 
 
 async def test_judge_votes_until_its_majority_is_settled():
-    backend = ScriptedBackend(
-        {"Kind": ["yes, it is", "yes", "yes"], "Short": ["no", "yes", "no", "no", "yes"]}
-    )
+    backend = ScriptedBackend({"Kind": ["yes, it is", "yes"], "Short": ["no", "yes", "no", "no", "yes"]})
     judge = VotingJudge(votes=5)
 
     kind, short = await validate_all([req("Kind.", judge=judge), req("Short.", judge=judge)], CTX, backend)
@@ -103,7 +101,7 @@ async def test_judge_votes_until_its_majority_is_settled():
     assert (kind.result, kind.probability, kind.basis) == (True, 1.0, "votes")
     assert kind.reason == "yes, it is"
     assert (short.result, short.probability) == (False, 0.25)
-    assert len([prompt for prompt in backend.prompts if re.search("Kind", prompt)]) == 3
+    assert len([prompt for prompt in backend.prompts if re.search("Kind", prompt)]) == 2
     assert {request.options["temperature"] for request in backend.requests} == {0.7}
 
 

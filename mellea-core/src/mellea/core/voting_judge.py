@@ -34,7 +34,7 @@ class VotingJudge(Judge):
     Args:
         backend: What is asked; by default the backend that would judge without this.
         votes: How many verdicts there would be in all.
-        stop_at: How often, at most, the majority may be another one than that of all.
+        stop_at: How probable it may be that all verdicts would have another majority.
         temperature: At which verdicts are drawn.
 
     Raises:
@@ -68,13 +68,15 @@ class VotingJudge(Judge):
         """Return the majority on one requirement."""
         drawn: list[ValidationResult] = []
         yes = 0
-        while more := self._rule.missing([yes, len(drawn) - yes]):
+        counts: list[int] = []
+        while more := self._rule.missing(counts):
             seeds = range(len(drawn) + 1, len(drawn) + 1 + more)
             wave = await gather_or_cancel(
                 judge([criterion], backend, ctx, _seeded(options, seed, backend)) for seed in seeds
             )
             drawn += [verdict for [verdict] in wave]
             yes = sum(verdict.result for verdict in drawn)
+            counts = [yes, len(drawn) - yes] if drawn[0].result else [len(drawn) - yes, yes]
         share = yes / len(drawn)
         met = drawn[0].result if 2 * yes == len(drawn) else share > 0.5
         speaker = next(verdict for verdict in drawn if verdict.result == met)

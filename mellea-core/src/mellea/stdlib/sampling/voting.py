@@ -58,9 +58,9 @@ class VotingStrategy(ParallelSamplingStrategy):
         weighted: Whether an answer's vote weighs as much as its score (of the reward and of the requirements
             that give one); a score of zero or below weighs nothing, and if no answer has a weight then each
             counts one.
-        stop_at: How often, at most, the answer may be another one than all answers would elect; drawing then
-            stops as soon as that is known, and equal votes go to the answer that came first. For majorities
-            only. By default every answer is drawn.
+        stop_at: How probable it may be that all answers would elect another one; drawing then stops as soon
+            as it is no more probable, and equal votes go to the answer that came first. For majorities only.
+            By default every answer is drawn. See ``mellea.core.stopping``.
         pool: Where answers go that a settled vote did not need, and come from for one that is still open when
             all are drawn; with ``stop_at`` only.
         loop_budget: Rounds of each lane.
@@ -292,7 +292,8 @@ class MBRDRougeLStrategy(MBRSamplingStrategy):
 class MajorityVotingStrategy(VotingStrategy):
     """The most frequent answer, after normalisation. For short answers.
 
-    ``MajorityVotingStrategy(stop_at=0.05)`` draws until at most one vote in twenty would end differently.
+    ``MajorityVotingStrategy(stop_at=0.05)`` draws until all votes would elect another answer with a
+    probability of at most one in twenty.
 
     Args:
         key: What two texts must have in common to be the same answer; by default case, white space and
