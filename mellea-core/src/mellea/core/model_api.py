@@ -150,7 +150,8 @@ class ModelAPI(Closeable):
         """Return for each form why a text cannot be held to it beside those before; nothing where it can.
 
         None if the backend has no automata for forms: a pattern of all then steers, where it keeps patterns.
-        A call that is held to forms has them in its schema.
+        A call that is held to forms has them in its schema. Where one asks for a case, the text is put in it
+        behind the backend: the automata read each letter in that case, whichever the model writes.
 
         Raises:
             ContradictionError: No text can have two of the forms.
