@@ -383,18 +383,19 @@ def test_masks_of_all_automata_of_a_row_hold(automata, left, allowed):
 
 
 @pytest.mark.parametrize(("allowed", "masks"), [(5, 1), (0, 4)])
-@pytest.mark.parametrize("sampled", [True, False])
-def test_mask_is_computed_only_where_the_tokens_that_come_first_are_refused(allowed, masks, sampled):
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"seed": 7}, {"seed": 7, "top_k": 3}])
+def test_mask_is_computed_only_where_the_tokens_that_come_first_are_refused(allowed, masks, options):
     """And for the first token, while the prompt is read. The least likely is found too."""
     import torch
 
     from mellea_hf.constraint import RowConstraint
     from mellea_hf.homeward import draw_homeward
-    from mellea_hf.sampling import DrawProcessor
+    from mellea_hf.options import read_options
+    from mellea_hf.sampling import sampling_processors
 
     automaton = Only(allowed)
-    constraint, draw = RowConstraint([automaton]), [DrawProcessor(1, 7, "cpu")] if sampled else []
-    taken = []
+    constraint, taken = RowConstraint([automaton]), []
+    draw = sampling_processors(read_options(options, {}, ()), 1, "cpu")
 
     for _ in range(4):
         constraint.prepare(9)

@@ -206,24 +206,32 @@ def test_seed_draws_what_torch_draws(dtype, kept):
         assert drawn == int(torch.multinomial(torch.softmax(scores, -1), 1, generator=torchs))
 
 
-@pytest.mark.parametrize("kept", [1, 40, 3000])
-@pytest.mark.parametrize("sharpness", [0.1, 4])
-def test_token_drawn_is_the_same_whether_others_are_ruled_out_before_or_after(kept, sharpness):
+@pytest.mark.parametrize("allowed", [1, 40, 2000, 3000])
+@pytest.mark.parametrize("sharpness", [0.1, 4, 60])
+@pytest.mark.parametrize("cut", [{}, {"top_k": 0}, {"min_p": 0.05}, {"temperature": 0.4, "top_k": 20}])
+def test_token_drawn_is_the_same_whether_others_are_ruled_out_before_or_after(allowed, sharpness, cut):
     import torch
 
-    from mellea_hf.sampling import DrawProcessor
+    from mellea_hf.options import read_options
+    from mellea_hf.sampling import drawn, race_of, sampling_processors, shaped
 
     shuffled = torch.Generator().manual_seed(0)
 
-    for seed in range(50):
-        scores = sharpness * torch.randn(3000, generator=shuffled)
-        mask = torch.ones(3000, dtype=torch.bool)
-        mask[torch.randperm(3000, generator=shuffled)[:kept]] = False
-        before = DrawProcessor(1, seed, "cpu").token(scores.masked_fill(mask, float("-inf")))
-        race = DrawProcessor(1, seed, "cpu").race(scores)
-        race.without(mask.numpy())
+    for seed in range(40):
+        scores = sharpness * torch.randn(1, 3000, generator=shuffled)
+        mask = torch.ones(1, 3000, dtype=torch.bool)
+        mask[0, torch.randperm(3000, generator=shuffled)[:allowed]] = False
+        left = scores.masked_fill(mask, float("-inf"))
+        settings = read_options({"seed": seed, **cut}, {}, ())
+        before = drawn(sampling_processors(settings, 1, "cpu"), None, left)
+        draw = sampling_processors(settings, 1, "cpu")
+        race = race_of(draw, None, scores)
+        while (after := race.first()) is not None and mask[0, after]:
+            race.without(after)
+        if after is None:
+            after = race.among(shaped(draw[:-1], None, left)[0])
 
-        assert race.first() == before
+        assert after == before
 
 
 def test_scores_that_are_not_numbers_are_an_error():

@@ -13,7 +13,7 @@ from transformers import LogitsProcessor
 
 from mellea_hf.answer import Answer
 from mellea_hf.constraint import RowConstraint
-from mellea_hf.sampling import drawn, race_of
+from mellea_hf.sampling import drawn, race_of, shaped
 
 if TYPE_CHECKING:
     from mellea_hf.steering.row import SteeredRow
@@ -70,11 +70,10 @@ def _drawn_allowed(
             race.without(token)
     constraint.apply(scores[0])
     if race is not None:
-        race.without(scores[0].isneginf().numpy())
-        token = race.first()
+        token = race.among(shaped(draw[:-1], ids, scores.clone())[0])
         if token is not None:
             return token
-    return drawn(draw, ids, scores.clone())  # what is allowed was too unlikely to have a chance among all
+    return drawn(draw, ids, scores.clone())
 
 
 def draw_steered(

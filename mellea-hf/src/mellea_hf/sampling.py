@@ -40,6 +40,9 @@ _WARPERS: Mapping[str, tuple[Callable[[Any], Any], Callable[[float], bool]]] = {
     "eta_cutoff": (EtaLogitsWarper, lambda value: 0 < value < 1),
 }
 
+_WIDENING = (TemperatureLogitsWarper, TopKLogitsWarper, MinPLogitsWarper)
+"""Those that cut off no token because others are ruled out."""
+
 
 class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is not typed
     """Draws a token for each row and leaves only its score, so that greedy search has to take it.
@@ -74,9 +77,14 @@ class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
         """Return the token drawn by scores of shape (vocabulary), for a draw of one row."""
         return self._drawn(scores, self._generators[0])
 
-    def race(self, scores: torch.Tensor) -> Race:
-        """Return what draws by scores of shape (vocabulary) on a CPU, for a draw of one row."""
-        return self._race(scores, self._generators[0])
+    def race(self, scores: torch.Tensor, kept: torch.Tensor) -> Race:
+        """Return what draws on a CPU, for a draw of one row.
+
+        Args:
+            scores: Scores of shape (vocabulary).
+            kept: The same, where those that are cut off are minus infinity.
+        """
+        return self._race(scores, self._generators[0], (kept > float("-inf")).numpy())
 
     def _drawn(self, scores: torch.Tensor, generator: torch.Generator) -> int:
         if scores.device.type != "cpu":
@@ -86,9 +94,14 @@ class DrawProcessor(LogitsProcessor):  # type: ignore[misc]  # transformers is n
             raise RuntimeError("The scores of the next token are not numbers.")
         return first
 
-    def _race(self, scores: torch.Tensor, generator: torch.Generator) -> Race:
+    def _race(self, scores: torch.Tensor, generator: torch.Generator, kept: Any = None) -> Race:
         chances = torch.empty(len(scores), dtype=torch.float64).uniform_(generator=generator)
-        return Race(torch.softmax(scores, dim=-1).float().numpy(), chances.numpy())
+        return Race(_probabilities(scores), chances.numpy(), kept)
+
+
+def _probabilities(scores: torch.Tensor) -> NDArray[np.float32]:
+    probabilities: NDArray[np.float32] = torch.softmax(scores, dim=-1).float().numpy()
+    return probabilities
 
 
 class Race:
@@ -102,13 +115,19 @@ class Race:
     Args:
         values: The probabilities, which it changes; scores of which the greatest wins, without chances.
         chances: For each token a number from 0 to below 1; None without chance.
+        kept: Which tokens can be drawn at all; some others can where those are ruled out. None for all.
     """
 
-    def __init__(self, values: NDArray[np.float32], chances: NDArray[np.float64] | None) -> None:
-        self._values, self._chances = values, chances
+    def __init__(
+        self,
+        values: NDArray[np.float32],
+        chances: NDArray[np.float64] | None,
+        kept: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self._values, self._chances, self._kept = values, chances, kept
 
     def first(self) -> int | None:
-        """Return the token that wins; None where none is possible."""
+        """Return the token that wins; None where none is possible, or it is not sure which does."""
         if self._chances is None:
             best = int(self._values.argmax())
             return best if self._values[best] > -np.inf else None
@@ -116,11 +135,17 @@ class Race:
         winner, speed = self._fastest(np.flatnonzero(self._values >= _LIKELY))
         if winner is None or speed * least <= _LIKELY:  # which a less likely one may beat
             winner, _ = self._fastest(np.flatnonzero(self._values > 0))
-        return winner
+        return winner if winner is None or self._kept is None or self._kept[winner] else None
 
-    def without(self, tokens: Any) -> None:
-        """Rule out tokens: one, or those of a mask of shape (vocabulary)."""
-        self._values[tokens] = -np.inf
+    def without(self, token: int) -> None:
+        """Rule out a token."""
+        self._values[token] = -np.inf
+
+    def among(self, scores: torch.Tensor) -> int | None:
+        """Return the token that wins by scores of shape (vocabulary) from which all others are cut off."""
+        return Race(
+            scores.numpy() if self._chances is None else _probabilities(scores), self._chances
+        ).first()
 
     def _fastest(self, tokens: NDArray[np.intp]) -> tuple[int | None, float]:
         """Return which of some tokens has the greatest probability for its wait, with that."""
@@ -136,14 +161,18 @@ class Race:
 def race_of(processors: Sequence[Any], ids: torch.Tensor, scores: torch.Tensor) -> Race | None:
     """Return what draws by scores of shape (1, vocabulary), before tokens are ruled out.
 
-    None where other tokens then have other chances among themselves, as with ``top_k``, and off the CPU.
+    ``top_k`` and ``min_p`` keep what they keep of all tokens when some of these are ruled out. None with
+    other options, and off the CPU.
     """
     warpers = processors[:-1]
-    if scores.device.type != "cpu" or not all(isinstance(each, TemperatureLogitsWarper) for each in warpers):
+    if scores.device.type != "cpu" or not all(isinstance(each, _WIDENING) for each in warpers):
         return None
     if not processors:
         return Race(scores[0].to(torch.float32, copy=True).numpy(), None)
-    race: Race = processors[-1].race(shaped(warpers, ids, scores)[0])
+    heated = [each for each in warpers if isinstance(each, TemperatureLogitsWarper)]
+    scores = shaped(heated, ids, scores)
+    kept = shaped([each for each in warpers if each not in heated], ids, scores)
+    race: Race = processors[-1].race(scores[0], kept[0])
     return race
 
 
