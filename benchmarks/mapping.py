@@ -26,7 +26,7 @@ _ROWS, _AT_ONCE, _DELAY_MS = 2000, 128, 100
 _FEW, _MANY = 1000, 100_000
 _BOUND = 2.0
 """Times what bare aiohttp takes. A client alone takes 0.2 ms of the processor for a request, and a row with
-its call and its journal 0.8 to 0.9; above 0.8 the processor is the bound, not the server's 100 ms."""
+its call and its journal about 0.9; above 0.8 the processor is the bound, not the server's 100 ms."""
 _HI: list[Any] = [{"role": "user", "content": "hi"}]
 
 
