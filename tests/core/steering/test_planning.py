@@ -26,6 +26,7 @@ from mellea.core.steering import (
     steer,
 )
 from mellea.core.steering.layout import layout
+from mellea.core.steering.lexis import lexis_of
 from mellea.testing.conformance.drawing import drawn
 from tests.core.steering.admitting import admits
 
@@ -179,6 +180,17 @@ def test_text_without_lines_has_none():
 
     assert "\\\\n" in steer(asked).pattern
     assert "\\\\n" not in steer(asked, lines=False).pattern
+
+
+@pytest.mark.parametrize(
+    ("word", "admitted"),
+    [("river", True), ("to", False), ("tofollow", False), ("areprocessed", False), ("today", True)]
+    + [("theirs", True), ("Theodore", True), ("together", False)],
+)
+def test_no_sentence_ends_with_a_word_made_up_of_one_that_cannot_end_it(word, admitted):
+    lexis = lexis_of(steer([Avoids(["together"])], "Write about it.").plan)
+
+    assert admits(lexis.last, word) is admitted
 
 
 @pytest.mark.parametrize(

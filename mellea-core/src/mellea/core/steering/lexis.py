@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence, shared
 from mellea.core.steering.plan import Bounds, NotSteerableError, TextPlan
-from mellea.core.steering.stops import LAST, NEVER_LAST
+from mellea.core.steering.stops import GROWN, LAST, NEVER_BEGUN, NEVER_LAST
 from mellea.core.steering.tries import Spelling, word_among, word_without
 
 __all__ = ["Lexis", "lexis_of"]
@@ -231,12 +233,20 @@ class _Words:
         """Return the words that may end a sentence; those in capitals are names."""
         plan = self.plan
         small, upper = self.lower, self.upper
-        stops = NEVER_LAST if plan.english and len(small.ranges) <= _PLAIN else ()
+        english = plan.english and len(small.ranges) <= _PLAIN
+        stops, begun = (NEVER_LAST, NEVER_BEGUN) if english else ((), ())
         if plan.script.upper is None:
             _, letters = self.letters()
             return shared(word_without(Spelling(letters, letters, 2, most), (*plan.left_out, *stops)))
-        lowered = word_without(Spelling(small, small, 2, most), (*plan.left_out, *stops))
-        return shared(choice(lowered, word_without(Spelling(upper, small, 2, most), plan.left_out)))
+        lowered = word_without(Spelling(small, small, 2, most), (*plan.left_out, *stops), begun)
+        named = word_without(Spelling(upper, small, 2, most), plan.left_out)
+        grown = self.free_of(word for word in GROWN if english and len(word) <= most)
+        return shared(choice(lowered, named, *([word_among(grown)] if grown else [])))
+
+    def free_of(self, words: Iterable[str]) -> frozenset[str]:
+        """Return those of some words that the plan allows."""
+        left_out = {word.lower() for word in self.plan.left_out}
+        return frozenset(word for word in words if word not in left_out and self.plan.obstacle(word) is None)
 
     def common(self) -> Node | None:
         """Return common English words; None where there are too few.
@@ -247,8 +257,7 @@ class _Words:
         plan = self.plan
         if not plan.english or "Latin" not in plan.script.name:
             return None
-        left_out = {word.lower() for word in plan.left_out}
-        free = frozenset(word for word in LAST if word not in left_out and plan.obstacle(word) is None)
+        free = self.free_of(LAST)
         return shared(word_among(free)) if len(free) >= _CHOICE else None
 
 

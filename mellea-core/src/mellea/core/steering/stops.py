@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LAST", "NEVER_LAST"]
+__all__ = ["GROWN", "LAST", "NEVER_BEGUN", "NEVER_LAST"]
 
 NEVER_LAST: tuple[str, ...] = (
     *(
@@ -43,6 +43,20 @@ NEVER_LAST: tuple[str, ...] = (
         "into",
     ),
 )
+
+NEVER_BEGUN = frozenset({*(word for word in NEVER_LAST if len(word) > 2), "to", "of", "by", "my"})
+"""Those that no last word begins with either: a model that has written one and must end its sentence makes up
+a word of it, ``tofollow``."""
+
+_GROWN = """
+area areas arena butter butterfly button canal candle candles candy canvas force forces forest forests forever
+form format forms fortune haste haven having history itself myself mysteries mystery myth myths offer offers
+office offices often ours ourselves thanks theirs them then theory there these today together tomatoes
+tomorrow tone tongue tool tools top topic topics total touch tour tourism tourists tower towers town towns
+toy toys waste willing within without yours yourself
+"""
+GROWN: tuple[str, ...] = tuple(_GROWN.split())
+"""Words that do begin with one of them, and may end a sentence."""
 
 _LAST = """
 all again area around away back beauty best better change city come day days done down easily end enjoy

@@ -19,6 +19,8 @@ from mellea.core.steering.pattern import Letters, Literal, Node, choice, optiona
 __all__ = ["Spelling", "word_among", "word_without"]
 
 
+_END = "\0"
+"""Behind a word to avoid that must not be gone on with."""
 _LONG = 4
 """Letters of a word to avoid from which on no other word begins with it."""
 
@@ -40,13 +42,19 @@ class Spelling:
     most: int = 15
 
 
-def word_without(spelling: Spelling, avoided: Iterable[str] = ()) -> Node:
+def word_without(spelling: Spelling, avoided: Iterable[str] = (), begun: Iterable[str] = ()) -> Node:
     """Return the words of a spelling, whatever their case none of those to avoid.
 
     A word that goes on where a long one to avoid ends is left out too: a model that is kept from ending a
     word makes up letters.
+
+    Args:
+        spelling: The spelling.
+        avoided: Words to avoid.
+        begun: Those that no word may begin with either.
     """
-    return _step(spelling, frozenset(word.lower() for word in avoided if 0 < len(word) <= spelling.most), 0)
+    words = (*avoided, *(word + _END for word in begun))
+    return _step(spelling, frozenset(word.lower() for word in words if 0 < len(word) <= spelling.most), 0)
 
 
 @lru_cache(64)
@@ -94,9 +102,10 @@ def _step(spelling: Spelling, words: frozenset[str], depth: int) -> Node:
         group = Letters.among("".join(each for each in both if each in letters))
         if not group.ranges:
             continue
-        grows = depth + 1 < spelling.most and not ("" in endings and depth + 1 >= _LONG)
+        ended = _END in endings or ("" in endings and depth + 1 >= _LONG)
+        grows = depth + 1 < spelling.most and not ended
         further = _step(spelling, endings, depth + 1) if grows else None
-        may_end = "" not in endings and depth + 1 >= spelling.least
+        may_end = not {"", _END} & endings and depth + 1 >= spelling.least
         if further is not None:
             options.append(sequence(group, optional(further) if may_end else further))
         elif may_end:
