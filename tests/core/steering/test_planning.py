@@ -184,8 +184,10 @@ def test_text_without_lines_has_none():
 
 @pytest.mark.parametrize(
     ("word", "admitted"),
-    [("river", True), ("to", False), ("tofollow", False), ("areprocessed", False), ("today", True)]
-    + [("theirs", True), ("Theodore", True), ("together", False)],
+    [
+        *(("river", True), ("to", False), ("tofollow", False), ("areprocessed", False)),
+        *(("today", True), ("theirs", True), ("Theodore", True), ("together", False)),
+    ],
 )
 def test_no_sentence_ends_with_a_word_made_up_of_one_that_cannot_end_it(word, admitted):
     lexis = lexis_of(steer([Avoids(["together"])], "Write about it.").plan)
