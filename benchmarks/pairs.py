@@ -169,7 +169,7 @@ def _write(path: Path) -> None:
     for number, pair in enumerate(pairs, 1):
         texts = [("free", pair.free), ("steered", pair.steered)]
         dice.shuffle(texts)
-        lines.append(f"## {number}. {pair.task.ask}\n\n### A\n\n{texts[0][1]}\n\n### B\n\n{texts[1][1]}\n")
+        lines.append(f"## {number}. {pair.task.prompt}\n\n### A\n\n{texts[0][1]}\n\n### B\n\n{texts[1][1]}\n")
         key.append(f"{number} {'A' if texts[0][0] == 'steered' else 'B'}")
     path.write_text("\n".join(lines), encoding="utf-8")
     path.with_name(f"{path.name}.key").write_text("\n".join(key) + "\n", encoding="utf-8")
