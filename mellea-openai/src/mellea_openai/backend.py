@@ -14,14 +14,14 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
 from attrs import evolve
-from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai import AsyncOpenAI
 
 from mellea.core import (
     Adapter,
@@ -74,6 +74,7 @@ from mellea.core.prompt_batches import PromptBatches
 from mellea.core.redaction import redacted, secrets_of_address
 from mellea.core.sdk_options import SDKOptions
 from mellea_openai.adapters import ServedAdapters
+from mellea_openai.client import Client, HttpClient
 from mellea_openai.failures import translate
 from mellea_openai.patterns import KEEP_IN_STRINGS, KEEP_IN_TEXT, as_property, as_text, pattern_of
 from mellea_openai.plugin import MANIFEST
@@ -85,22 +86,6 @@ __all__ = ["OpenAIBackend"]
 OPENAI_HOST = "api.openai.com"
 _LLAMA_CPP = re.compile(r"fp_ollama|b[0-9]+-[0-9a-f]+")
 """How Ollama, and llama.cpp's own server, sign their answers."""
-
-
-@lru_cache(64)
-def _parsed(url: str) -> httpx2.URL:
-    """Return an address, parsed once: the SDK and its transport do so for each request, and it takes long."""
-    return httpx2.URL(url)
-
-
-class _HttpClient(DefaultAioHttpClient):
-    def build_request(self, method: str, url: httpx2.URL | str, **more: Any) -> httpx2.Request:
-        return super().build_request(method, _parsed(str(url)), **more)
-
-
-class _Client(AsyncOpenAI):
-    def _prepare_url(self, url: str) -> httpx2.URL:
-        return _parsed(url) if "://" in url else super()._prepare_url(url)
 
 
 class OpenAIBackend(Backend, AdapterMixin):
@@ -218,8 +203,8 @@ class OpenAIBackend(Backend, AdapterMixin):
     def _new_client(self) -> AsyncOpenAI:
         # A proxy of the environment is not for a server on this machine.
         hooks = {"response": [refuse_redirect_async]}
-        http_client = _HttpClient(verify=self._trust, event_hooks=hooks, trust_env=not self._is_local)
-        return _Client(**self._client_options, max_retries=0, http_client=http_client)
+        http_client = HttpClient(verify=self._trust, event_hooks=hooks, trust_env=not self._is_local)
+        return Client(**self._client_options, max_retries=0, http_client=http_client)
 
     @property
     def billed_by(self) -> str:
