@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -40,8 +40,8 @@ class Broadcast:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self._waiters: Sequence[asyncio.Future[None]] = ()
-        self._waiters_for_end: Sequence[asyncio.Future[None]] = ()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters_for_end: list[asyncio.Future[None]] = []
 
     # The writer's side
 
@@ -74,7 +74,7 @@ class Broadcast:
         """Add a piece."""
         with self._lock:
             self.pieces.append(piece)
-            waiters, self._waiters = self._waiters, ()
+            waiters, self._waiters = self._waiters, []
         _wake(waiters)
 
     def end(self, error: BaseException | None, before: Callable[[], None]) -> None:
@@ -96,7 +96,7 @@ class Broadcast:
             self.done = True
             with self._lock:
                 waiters = [*self._waiters, *self._waiters_for_end]
-                self._waiters = self._waiters_for_end = ()
+                self._waiters, self._waiters_for_end = [], []
             _wake(waiters)
 
     async def stop(self, end: Callable[[BaseException], None], error: BaseException | None = None) -> None:
@@ -134,7 +134,7 @@ class Broadcast:
         with self._lock:
             if self.done or len(self.pieces) > seen:
                 return
-            self._waiters, waiter = self._with_waiter(self._waiters)
+            waiter = self._new_waiter(self._waiters)
         await waiter
 
     async def finish(self) -> None:
@@ -144,10 +144,7 @@ class Broadcast:
             BaseException: What the text ended with; the same error for every reader.
         """
         with self._lock:
-            if self.done:
-                waiter = None
-            else:
-                self._waiters_for_end, waiter = self._with_waiter(self._waiters_for_end)
+            waiter = None if self.done else self._new_waiter(self._waiters_for_end)
         if waiter is not None:
             await waiter
         self.raise_error()
@@ -171,18 +168,13 @@ class Broadcast:
         if self.error is not None:
             raise self.error.with_traceback(self._traceback)
 
-    def _with_waiter(
-        self, waiters: Sequence[asyncio.Future[None]]
-    ) -> tuple[Sequence[asyncio.Future[None]], asyncio.Future[None]]:
-        """Return who waits, and one more of them that was added."""
+    def _new_waiter(self, waiters: list[asyncio.Future[None]]) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         if not self.ended:
             self._check_owner(loop)
         waiter: asyncio.Future[None] = loop.create_future()
-        if isinstance(waiters, list):
-            waiters.append(waiter)
-            return waiters, waiter
-        return [waiter], waiter
+        waiters.append(waiter)
+        return waiter
 
     def _check_owner(self, here: asyncio.AbstractEventLoop) -> None:
         """Refuse to wait for what can never come."""

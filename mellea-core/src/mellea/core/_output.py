@@ -83,7 +83,7 @@ class Output(Broadcast):
     ) -> None:
         super().__init__([value] if value else [], done=value is not None)
         self.value = value
-        self.thinking: Sequence[str] = (thinking,) if thinking else ()
+        self.thinking: list[str] = [thinking] if thinking else []
         self.generation = GenerationMetadata() if generation is None else generation
         self.raw = raw
         self.request = request
@@ -118,12 +118,6 @@ class Output(Broadcast):
         )
         copied.no_answer = self.no_answer if text == self.value else None
         return copied
-
-    def think(self, text: str) -> None:
-        """Add to the reasoning."""
-        if not isinstance(self.thinking, list):
-            self.thinking = [*self.thinking]
-        self.thinking.append(text)
 
     def watch(self, watcher: Watcher) -> bool:
         """Let somebody know how the text ends; tell whether that is still to come."""

@@ -15,7 +15,6 @@ from mellea.core.metadata import GenerationMetadata
 from mellea.core.reasoning import (
     NoAnswerWarning,
     ReasoningFilter,
-    begins_plainly,
     only_reasoned,
     warns_of_no_answer,
 )
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ThunkWriter"]
 
-_NONE: Mapping[str, Tool] = {}
+_NO_TOOLS: Mapping[str, Tool] = {}
 
 _FILTERED = {
     *("blocklist", "content_filter", "content_filtered", "guardrail_intervened", "image_safety"),
@@ -71,7 +70,7 @@ class ThunkWriter:
         self._refusal = ""
         self._logprobs: list[TokenLogprob] | None = None
         self._calls: CallAssembler | None = None
-        self._tools: Mapping[str, Tool] = _NONE
+        self._tools: Mapping[str, Tool] = _NO_TOOLS
         self._reader: ConstrainedReader | None = None
         self._tells_unknown_calls = True
         self._reading: Reading | None = None
@@ -81,8 +80,6 @@ class ThunkWriter:
         self._reasoning: ReasoningFilter | None = None
         self._request: ChatRequest | None = None
         self._started = 0.0
-        self._passes = False
-        """Whether all that comes from now on is text."""
         self._place: int | None = None
         self.thunk: ModelOutputThunk[Any] = ModelOutputThunk(
             action=action, schema=schema, output=self._output
@@ -144,7 +141,7 @@ class ThunkWriter:
         if chunk.raw_logits is not None:
             output.generation.raw_logits = chunk.raw_logits
         if chunk.thinking:
-            output.think(chunk.thinking)
+            output.thinking.append(chunk.thinking)
             if (reasoning := self._filter()) is not None:
                 reasoning.begin_answer()
         if chunk.tool_calls:
@@ -184,27 +181,15 @@ class ThunkWriter:
             known.response_model = chunk.response_model
 
     def _push(self, piece: str) -> None:
-        if self._passes or self._begins_plainly(piece):
-            self._passes = True
-            self._show(piece)
-            return
         reasoning = self._filter()
         if reasoning is None or reasoning.passes:
             self._show(piece)
         else:
             self._take(*reasoning.feed(piece))
 
-    def _begins_plainly(self, piece: str) -> bool:
-        request = self._request
-        return (
-            request is not None
-            and self._reasoning is None
-            and begins_plainly(piece, is_whole=not request.stream)
-        )
-
     def _take(self, text: str, thinking: str) -> None:
         if thinking:
-            self._output.think(thinking)
+            self._output.thinking.append(thinking)
         self._show(text)
 
     def _show(self, text: str) -> None:

@@ -25,7 +25,6 @@ __all__ = [
     "MARKS",
     "NoAnswerWarning",
     "ReasoningFilter",
-    "begins_plainly",
     "looking_after_answers",
     "only_reasoned",
     "opened_at_the_end",
@@ -91,19 +90,6 @@ class NoAnswerWarning(UserWarning):
     """The model reasoned and gave no answer, so that the text is empty."""
 
 
-def begins_plainly(text: str, *, is_whole: bool) -> bool:
-    """Tell at a glance that a text begins with no reasoning; False where a ``ReasoningFilter`` has to look.
-
-    Args:
-        text: The text so far, with no reasoning before it that came another way.
-        is_whole: Whether it comes in one piece.
-    """
-    start = text.lstrip()
-    if not start or start[0].lower() in _FIRST:
-        return False
-    return not is_whole or ("</think>" not in text and "[/THINK]" not in text)
-
-
 class ReasoningFilter:
     """Tells reasoning in tags at the start of a growing text from the answer behind it.
 
@@ -136,6 +122,9 @@ class ReasoningFilter:
         """Return what of the text so far is known to be answer, and what reasoning."""
         if self.passes:
             return piece, ""
+        if not self._held and self._begins_plainly(piece):
+            self._has_begun = True
+            return piece, ""
         self._held += piece
         thoughts: list[str] = []
         while not self._has_begun and (self._closing or self._opened()):
@@ -143,6 +132,13 @@ class ReasoningFilter:
             if self._closing:  # the reasoning goes on
                 break
         return self._answer(), "".join(thoughts)
+
+    def _begins_plainly(self, text: str) -> bool:
+        """Tell at a glance that a text begins with no reasoning; most do."""
+        start = text.lstrip()
+        if self._is_after or self._closing or not start or start[0].lower() in _FIRST:
+            return False
+        return not self._is_whole or ("</think>" not in text and "[/THINK]" not in text)
 
     def end(self) -> tuple[str, str]:
         """Return what was held back, when nothing more comes: answer, and reasoning."""

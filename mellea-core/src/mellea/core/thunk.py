@@ -78,7 +78,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         self._meta = meta or {}
         self._parsed_repr = parsed_repr
         self._repr_given = parsed_repr is not None
-        self._raw: RawProviderResponse | None = None
+        self._raw = RawProviderResponse()
         self._generate_log: GenerateLog | None = None
         self._action, self._schema = action, schema
         self._parsed: Any = None
@@ -116,7 +116,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
 
     @thinking.setter
     def thinking(self, text: str | None) -> None:
-        self._output.thinking = (text,) if text else ()
+        self._output.thinking = [text] if text else []
 
     @property
     def tool_calls(self) -> list[ModelToolCall] | None:
@@ -157,8 +157,6 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     def raw(self) -> RawProviderResponse:
         """The provider's last value; all its fields are None when the backend keeps none."""
         written = self._output.raw
-        if self._raw is None:
-            self._raw = RawProviderResponse()
         if written is not None and self._raw.response is not written:
             self._raw.provider, self._raw.response = self.generation.provider, written
         return self._raw
@@ -170,8 +168,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
     @property
     def foreign_response(self) -> RawProviderResponse | None:
         """The provider's value that somebody else put here than a generation of ours; None without one."""
-        kept = self._raw
-        return kept if kept is not None and self._output.raw is None and kept.response is not None else None
+        return self._raw if self._output.raw is None and self._raw.response is not None else None
 
     @property
     def error(self) -> BaseException | None:
@@ -338,7 +335,7 @@ class ModelOutputThunk(Closeable, TextLike, Generic[S]):
         own = {
             "_output": changes.get("_output") or self._output.copied(self.value),
             "_meta": dict(self._meta),
-            "_raw": None if self._raw is None else evolve(self._raw),
+            "_raw": evolve(self._raw),
             "_generate_log": copy.copy(self._generate_log),
             "_hash": None,
             "_unread": None,
