@@ -105,7 +105,7 @@ def _constant(tasks: Sequence[Task], pairs: Sequence[Pair]) -> Iterator[Row]:
         return task.strict(text) and clean(text, task.prompt) and _names_subject(task, text)
 
     plans = [plan_of(task).plan for task in tasks]
-    shortest = [plan.as_read(_shortest(layout(plan))) for plan in plans]
+    shortest = [plan.cased(_shortest(layout(plan))) for plan in plans]
     passed = sum(map(passes, tasks, shortest))
     name = "tasks that the shortest text of the plan passes"
     yield Row(name, passed, 0.0, "tasks", by="difference", bound=0.0)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any
-from weakref import ref
+from weakref import WeakValueDictionary
 
 from mellea.telemetry.instruments import meter_of
 
@@ -41,19 +40,16 @@ class EngineGauges:
 
     def __init__(self, provider: Any = None) -> None:
         self._provider = provider
-        self._backends: dict[int, ref[Any]] = {}  # threads add while others look through it
+        self._backends: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._gauges: list[Any] = []
 
     def watch(self, backend: Any) -> None:
         """Read what a backend says from now on, if it has something to say."""
         for one in (backend, *getattr(backend, "inner_backends", ())):
             if callable(getattr(one, "stats", None)) and (number := id(one)) not in self._backends:
-                self._backends[number] = ref(one, partial(self._drop, number))
+                self._backends[number] = one
                 if not self._gauges:
                     self._make()
-
-    def _drop(self, number: int, _: ref[Any]) -> None:
-        self._backends.pop(number, None)
 
     def _make(self) -> None:
         meter = meter_of(self._provider)
@@ -67,7 +63,7 @@ class EngineGauges:
         from opentelemetry.metrics import Observation  # noqa: PLC0415  an extra
 
         def read(_: Any) -> Iterator[Any]:
-            for kept in self._backends.copy().values():
+            for kept in self._backends.valuerefs():  # at once: threads add meanwhile
                 if (backend := kept()) is None:
                     continue
                 value = None

@@ -264,12 +264,8 @@ class TextPlan:
         return self
 
     def cased(self, text: str) -> str:
-        """Return a text whose case does not count in the case of the plan."""
+        """Return a text in the case of the plan, as a reader gets what a model has written."""
         return cased(text, self.case)
-
-    def as_read(self, text: str) -> str:
-        """Return a text that a model has written as its reader gets it."""
-        return self.cased(text)
 
     @property
     def draft(self) -> TextPlan:

@@ -227,7 +227,7 @@ class BaseSamplingStrategy(SamplingStrategy):
             context,
             backend,
             backend_of(judge, backend),
-            judged_by(judge, requirements_of(requirements, requirements_of(self.requirements or ()))),
+            judged_by(judge, requirements_of(requirements, requirements_of(self.requirements))),
             GenerateConfig(format, model_options, tool_calls),
             self.loop_budget,
             self._lane_count(),

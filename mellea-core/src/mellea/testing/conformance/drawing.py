@@ -17,7 +17,7 @@ _FURTHEST = 5
 def drawn(plan: TextPlan, number: int, seed: int = 1) -> list[str]:
     """Return texts of a plan, as they are read."""
     node, dice = layout(plan), Random(seed)  # noqa: S311  no secret
-    return [plan.as_read(draw(node, dice)) for _ in range(number)]
+    return [plan.cased(draw(node, dice)) for _ in range(number)]
 
 
 def draw(node: Node, dice: Random) -> str:
