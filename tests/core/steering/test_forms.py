@@ -152,7 +152,7 @@ def test_texts_that_break_a_form_are_not_admitted(form, broken):
 
     assert len(broken(form)) >= 50
     admitted = [text for text in Random(3).sample(broken(form), 50) if admits(node, text)]
-    assert [text for text in admitted if not form.check(plan.as_read(text))[0]] == []
+    assert [text for text in admitted if not form.check(plan.cased(text))[0]] == []
     assert plan.case or not admitted
 
 
@@ -178,7 +178,7 @@ def test_pairs_of_forms_are_steered_together_or_said_not_to_be(first, second, br
     wrong = [(text, form) for text in drawn(steering.plan, 25) for form in kept if not form.check(text)[0]]
     assert wrong == []
     assert all(outcome.why for outcome in steering.outcomes if not outcome.steered)
-    node, read = layout(steering.plan), steering.plan.as_read
+    node, read = layout(steering.plan), steering.plan.cased
     sample = [text for form in kept for text in Random(f"{first} {second}").sample(broken(form), 5)]
     admitted = [text for text in sample if admits(node, text)]
     assert [text for text in admitted if not all(form.check(read(text))[0] for form in kept)] == []
