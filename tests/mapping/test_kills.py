@@ -105,7 +105,8 @@ def test_killed_again_and_again_it_pays_once_and_comes_to_the_same(
     assert needed > ROWS  # some were repaired
     assert killed.results == undisturbed.results
     assert [line["place"] for line in killed.results] == list(range(ROWS))
-    assert server.calls - needed <= needed + KILLS * AT_ONCE
+    # Lost is at most what was on its way, and of each place the last answer, which was being kept.
+    assert server.calls - needed <= needed + KILLS * 2 * AT_ONCE
     assert killed.bill == undisturbed.bill == tokens
     assert sum(
         line["spent"]["prompt_tokens"] + line["spent"]["completion_tokens"] for line in killed.results

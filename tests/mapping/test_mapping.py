@@ -19,6 +19,7 @@ from mellea.history import History
 from mellea.mapping import MappedRow, amap, estimate
 from mellea.mapping import map as map_rows
 from mellea.mapping.gate import Gate, StoppedError
+from mellea.mapping.turns import Turns
 from mellea.testing import ScriptedBackend
 
 ROWS = [{"n": n} for n in range(6)]
@@ -391,3 +392,61 @@ def test_value_that_json_cannot_hold_fails_its_row_alone():
 def test_map_is_a_name_of_the_package():
     assert mellea.map is map_rows
     assert MappedRow(0, 1).success
+
+
+async def test_first_answers_go_on_while_the_last_ones_wait():
+    turns, happened = Turns(), []
+
+    async def row(place: int) -> None:
+        await turns.take()
+        happened.append(("begun", place))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        happened.append(("ended", place))
+
+    await asyncio.gather(*(row(place) for place in range(100)))
+    assert [place for what, place in happened if what == "ended"] == list(range(100))
+    assert happened.index(("ended", 0)) < happened.index(("begun", 50))
+    async with asyncio.timeout(5):
+        await turns.take()
+
+
+async def test_answers_whose_row_is_cancelled_take_no_turn_from_the_others():
+    turns = Turns()
+    waiting = [asyncio.ensure_future(turns.take()) for _ in range(200)]
+    await asyncio.sleep(0)
+    for each in waiting[20:180]:
+        each.cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [error is None for error in ended] == [place < 20 or place >= 180 for place in range(200)]
+
+
+async def test_row_goes_on_with_an_answer_while_it_is_kept_and_asks_again_once_it_is(journal: Path):
+    checked = asyncio.Event()
+
+    def is_short(text: str) -> bool:
+        checked.set()
+        return False
+
+    async def step(session: Any, row: Any) -> None:
+        wanted = check("It is short.", simple_validate(is_short))
+        strategy = RejectionSamplingStrategy(loop_budget=2)
+        await session.ainstruct("Say it.", requirements=[wanted], strategy=strategy)
+
+    with closing(sqlite3.connect(journal, isolation_level=None, check_same_thread=False)) as other:
+
+        def answer(request: Any) -> str:
+            if not checked.is_set():
+                other.execute("BEGIN IMMEDIATE")  # so that nothing is kept
+            return "long"
+
+        backend = ScriptedBackend(answer)
+        results = amap(step, ["row"], backend=backend, journal=journal, progress=False, passes=1)
+        taking = asyncio.create_task(results.take())
+        await checked.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert backend.calls == 1
+        other.execute("ROLLBACK")
+        await taking
+    assert backend.calls == 2

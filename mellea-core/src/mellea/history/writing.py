@@ -32,7 +32,9 @@ _log = logging.getLogger("mellea.history")
 _MOST = 256
 """Jobs of one transaction."""
 _PAUSE = 0.005
-"""Seconds until the next transaction where several wait for one, so that it is one for several again."""
+"""Seconds until the next transaction after one of what several handed over, so that it is one again."""
+_ONES = 2
+"""What one call, or one row, hands over: a request, and what came of it."""
 
 
 class Writer:
@@ -139,15 +141,17 @@ class Writer:
         ends = False
         while not ends:
             batch: list[_Entry] = []
+            handed = 0
             while not ends and (not batch or (len(batch) < _MOST and not self._jobs.empty())):
                 entries = self._jobs.get()
                 ends = entries is None
                 batch += entries or ()
+                handed += 1
             if batch:
                 self._write([job for job, _ in batch])
                 waiters = [waiter for _, waiter in batch if waiter is not None]
                 _wake(waiters)
-                if len(waiters) > 1:
+                if handed > _ONES:
                     time.sleep(_PAUSE)
         self._file.close()
 

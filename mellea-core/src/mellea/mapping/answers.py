@@ -22,6 +22,7 @@ from mellea.core.model_api import ModelAPI
 from mellea.core.request import ChatRequest, CompletionRequest
 from mellea.core.request_key import key_of, named_request
 from mellea.core.response import Chunk, Completion, Usage, total_usage
+from mellea.core.time_limits import waiting
 from mellea.history.records import RecordedDraw
 from mellea.history.telling import secrets_behind
 from mellea.mapping.gate import Gate, StoppedError
@@ -66,17 +67,23 @@ class Draw:
 class Sink(Protocol):
     """What keeps what happens to rows."""
 
-    def keep_draw(self, draw: Draw) -> Awaitable[None]:
-        """Keep an answer; what is returned is done once it is kept."""
+    def keep_draw(self, draw: Draw) -> None:
+        """Keep an answer."""
         ...
 
     def keep_call(self, call: dict[str, Any]) -> Awaitable[None] | None:
         """Keep the call of a verb, with its attempts and verdicts; return what to wait for, if any."""
         ...
 
+    async def settled(self) -> None:
+        """Return once what was to be kept by now is kept."""
+        ...
+
 
 class RowAnswers:
     """What the requests of a row go through; a ``core.journal.Journal``.
+
+    The row goes on with an answer while that is being kept; its next request is sent once it is kept.
 
     Args:
         row: What names the row.
@@ -87,6 +94,7 @@ class RowAnswers:
 
     def __init__(self, row: bytes, known: Iterable[RecordedDraw], sink: Sink, gate: Gate) -> None:
         self._row, self._sink, self._gate = row, sink, gate
+        self._handed = self._settled = 0
         self._known: dict[tuple[str, int], RecordedDraw] = {}
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -136,7 +144,16 @@ class RowAnswers:
             self.spent = self.spent.plus(kept.usage, kept.cost)
         return kept.answer
 
+    async def _settle(self) -> None:
+        """Wait until all answers by now are kept."""
+        handed = self._handed
+        if self._settled < handed:
+            with waiting():
+                await self._sink.settled()
+            self._settled = max(self._settled, handed)
+
     async def _chat(self, asked: _Asked, request: ChatRequest) -> AsyncIterator[Chunk]:
+        await self._settle()
         refused = 0
         while True:
             chunks: list[Chunk] = []
@@ -157,12 +174,14 @@ class RowAnswers:
                 if not chunks and refused < _MOST_REFUSALS and self._is_to_wait(asked, error, begun):
                     refused += 1
                     continue
-                await self._failed(asked, started, error)
+                self._failed(asked, started, error)
                 raise
-            await self._paid(asked, started, merged(chunks))
+            self._paid(asked, started, merged(chunks))
+            await self._gate.turn()
             return
 
     async def _complete(self, asked: _Asked, request: CompletionRequest) -> Sequence[Completion]:
+        await self._settle()
         for refused in range(_MOST_REFUSALS + 1):
             started = time.time()
             begun = 0
@@ -176,9 +195,10 @@ class RowAnswers:
             except Exception as error:
                 if refused < _MOST_REFUSALS and self._is_to_wait(asked, error, begun):
                     continue
-                await self._failed(asked, started, error)
+                self._failed(asked, started, error)
                 raise
-            await self._paid(asked, started, completions)
+            self._paid(asked, started, completions)
+            await self._gate.turn()
             return completions
         raise AssertionError  # the last refusal was raised
 
@@ -190,7 +210,7 @@ class RowAnswers:
         self._gate.slow_down(begun, ours.retry_after)
         return True
 
-    async def _paid(self, asked: _Asked, started: float, answers: Sequence[Chunk | Completion]) -> None:
+    def _paid(self, asked: _Asked, started: float, answers: Sequence[Chunk | Completion]) -> None:
         self._gate.went_well()
         usage = total_usage([each.usage for each in answers])
         told = any(each.usage is not None for each in answers)
@@ -200,15 +220,17 @@ class RowAnswers:
             self.spent = self.spent.plus(usage, cost)
             self.paid = self.paid.plus(usage, cost)
         kept = [answer_to_json(each) for each in answers]
-        await self._sink.keep_draw(asked.kept(self._row, started, kept, usage, cost))
+        self._keep(asked.kept(self._row, started, kept, usage, cost))
 
-    async def _failed(self, asked: _Asked, started: float, error: Exception) -> None:
+    def _failed(self, asked: _Asked, started: float, error: Exception) -> None:
         ours = translated(asked.backend, error) or error
         told = {"type": type(ours).__name__, "message": str(ours)}
         known = {name: value for name in ("status", "retry_after") if (value := getattr(ours, name, None))}
-        await self._sink.keep_draw(
-            asked.kept(self._row, started, None, Usage(), None, error={**told, **known})
-        )
+        self._keep(asked.kept(self._row, started, None, Usage(), None, error={**told, **known}))
+
+    def _keep(self, draw: Draw) -> None:
+        self._handed += 1
+        self._sink.keep_draw(draw)
 
 
 @frozen

@@ -197,12 +197,16 @@ class _Keeper:
         return self._journal.draws(row)
 
     async def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer, and return once it is in the file."""
-        await self._journal.keep_draw(draw)
+        """Keep an answer."""
+        self._journal.keep_draw(draw)
 
     async def keep_call(self, call: dict[str, Any]) -> None:
         """Keep the call of a verb."""
         self._journal.keep_call(call)
+
+    async def settled(self) -> None:
+        """Return once what was to be kept by now is in the file."""
+        await self._journal.settled()
 
     async def close(self) -> None:
         """Close the file, once all is written."""
@@ -223,14 +227,19 @@ class _Sink:
         """Return what a row was answered by now."""
         return [] if self._keeper is None else await self._keeper.draws.remote(row)
 
-    async def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer, and return once it is kept."""
+    def keep_draw(self, draw: Draw) -> None:
+        """Keep an answer."""
         if self._keeper is not None:
-            await self._keeper.keep_draw.remote(draw)
+            self._keeper.keep_draw.remote(draw)
 
     def keep_call(self, call: dict[str, Any]) -> Awaitable[None] | None:
         """Keep the call of a verb."""
         return None if self._keeper is None else self._keeper.keep_call.remote(call)
+
+    async def settled(self) -> None:
+        """Return once what was to be kept by now is kept."""
+        if self._keeper is not None:
+            await self._keeper.settled.remote()
 
 
 class _Worker:
@@ -258,7 +267,9 @@ class _Worker:
 
     async def run(self, task: RowTask) -> RowEnded:
         """Take a row through the program; what it was answered is asked for now, as it may be sent again."""
-        return await self._runner.run(task, await self._sink.draws(task.name), self._sink)
+        ended = await self._runner.run(task, await self._sink.draws(task.name), self._sink)
+        await self._sink.settled()  # before the driver writes what came of the row
+        return ended
 
     async def stop(self) -> None:
         """Send no further request; those under way may end."""

@@ -13,6 +13,7 @@ from time import monotonic
 
 from mellea.core.errors import GenerationCancelledError
 from mellea.core.time_limits import waiting
+from mellea.mapping.turns import Turns
 
 __all__ = ["Gate", "StoppedError"]
 
@@ -42,6 +43,7 @@ class Gate:
         self._stopped = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._lock = threading.Lock()
+        self._turns = Turns()
 
     async def __aenter__(self) -> int:
         """Wait until a request may be sent, which counts until the block ends; return the round.
@@ -56,6 +58,10 @@ class Gate:
 
     async def __aexit__(self, *exc: object) -> None:
         self._leave()
+
+    async def turn(self) -> None:
+        """Wait with an answer until it is its row's turn to go on, which takes milliseconds."""
+        await self._turns.take()
 
     def _enter(self) -> bool:
         with self._lock:

@@ -39,7 +39,7 @@ class NoJournal:
     async def draw_anew(self, row: bytes, version: bytes, trial: int) -> None:
         """Take note of nothing."""
 
-    async def keep_draw(self, draw: Draw) -> None:
+    def keep_draw(self, draw: Draw) -> None:
         """Keep nothing."""
 
     def keep_call(self, call: dict[str, Any]) -> None:
@@ -117,8 +117,8 @@ class Journal:
         """Let a row be answered anew: what it was answered stays on its bill alone."""
         await self._writer.write(lambda tables: tables.draw_anew(row, version, trial))
 
-    def keep_draw(self, draw: Draw) -> asyncio.Future[None]:
-        """Keep an answer, and return what is done once it is in the file."""
+    def keep_draw(self, draw: Draw) -> None:
+        """Keep an answer."""
         session = self.session
 
         def write(tables: Tables) -> None:
@@ -138,7 +138,7 @@ class Journal:
                 of=(draw.row, draw.draw),
             )
 
-        return self._writer.write(write)
+        self._writer.submit(write)
 
     def keep_call(self, call: dict[str, Any]) -> None:
         """Keep the call of a verb, with what comes next."""

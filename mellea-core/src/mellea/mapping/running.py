@@ -24,6 +24,7 @@ from mellea.mapping.names import RowNames, row_seed
 from mellea.mapping.progress import Progress, ProgressLine, Tally
 from mellea.mapping.results import MappedRow, RowTask
 from mellea.mapping.rows import Source, as_json
+from mellea.mapping.turns import Turns
 
 __all__ = ["Plan", "Results", "SyncResults"]
 
@@ -184,7 +185,7 @@ class Results:
 
     async def _pass(self, tasks: AsyncIterator[RowTask], failed: _Failed | None) -> None:
         """Take rows through the program, so many at the same time; those that fail are put aside."""
-        lock, places = asyncio.Lock(), self._places
+        lock, places, turns = asyncio.Lock(), self._places, Turns()
 
         async def next_task() -> RowTask | None:
             async with lock:
@@ -197,23 +198,32 @@ class Results:
                 return task
 
         async def work() -> None:
+            last: asyncio.Future[None] | None = None
+            await turns.take()
             while (task := await next_task()) is not None:
-                await self._row(task, failed)
+                kept = await self._row(task, failed)
+                if last is not None:
+                    await last
+                last = kept
 
         try:
             await gather_or_cancel(work() for _ in range(self._plan.engine.places))
         finally:
             await self._plan.journal.settled()
 
-    async def _row(self, task: RowTask, failed: _Failed | None) -> None:
-        """Take a row through the program, unless the journal has its result."""
+    async def _row(self, task: RowTask, failed: _Failed | None) -> asyncio.Future[None] | None:
+        """Take a row through the program, unless the journal has its result.
+
+        Returns:
+            What is done once its result is kept; None where nothing is.
+        """
         plan = self._plan
         known = plan.journal.found(task.name, plan.version)
         if known is not None:
             task = evolve(task, trial=known.trial)
             if known.success:
                 self._hand_on(task.place, MappedRow.of_kept(task, known.result))
-                return
+                return None
             if known.success is False and not known.result["passes"]:
                 task = evolve(task, trial=known.trial + 1)
                 await plan.journal.draw_anew(task.name, plan.version, task.trial)
@@ -226,7 +236,7 @@ class Results:
             self.stop()
         if ended.was_stopped or (self._stopping and ended.result.error is not None):
             self._hand_on(task.place, None)
-            return
+            return None
         result: MappedRow | None = None
         if failed is None or ended.result.error is None:
             result = ended.result
@@ -237,6 +247,7 @@ class Results:
             self._hand_on(task.place, result)
         else:  # the next row begins meanwhile
             kept.add_done_callback(lambda _: self._hand_on(task.place, result))
+        return kept
 
     def _hand_on(self, place: int, result: MappedRow | None) -> None:
         """Hand on what came of a row, if there is anything, and what waited for it."""
