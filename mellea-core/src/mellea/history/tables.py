@@ -135,7 +135,7 @@ class Tables:
         """
         number = self._calls.get(uid)
         if number is not None:
-            self._file.execute(_updating("calls", tuple(about)), _sound((*about.values(), number)))
+            self._execute(_updating("calls", tuple(about)), (*about.values(), number))
             return number
         known = {"uid": uid, "session": self.number_of_session(session), **about}
         self._calls[uid] = self._new_calls[uid] = self._insert("calls", known)
@@ -235,7 +235,7 @@ class Tables:
         known = {**about, "result": result, "session": self.number_of_session(session)}
         named = {"of_row": row, "version": version, **known}
         query = _inserting("mapped", tuple(named), unless=("of_row", "version"))
-        self._file.execute(query, _sound(named.values()))
+        self._execute(query, tuple(named.values()))
 
     def draw_anew(self, row: bytes, version: bytes, trial: int) -> None:
         """Take note that a row is tried once more, and what it was answered is not given to it again.
@@ -348,16 +348,22 @@ class Tables:
         held = canonical(said[1]) if said[1] else None
         if said != (text, more):
             digest = _digest(role, said[0], held or "")
-        new = self._file.execute(
+        new = self._execute(
             "INSERT INTO texts (hash, role, text, more, call, session) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (hash) DO NOTHING RETURNING id",
-            _sound((digest, role, said[0], held, call, session)),
+            (digest, role, said[0], held, call, session),
         ).fetchall()
         found = new or self._file.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchall()
         return int(found[0][0])
 
     def _insert(self, table: str, row: Mapping[str, Any]) -> int:
-        return self._file.execute(_inserting(table, tuple(row)), _sound(row.values())).lastrowid or 0
+        return self._execute(_inserting(table, tuple(row)), tuple(row.values())).lastrowid or 0
+
+    def _execute(self, query: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        try:
+            return self._file.execute(query, values)
+        except UnicodeEncodeError:  # SQLite knows no lone surrogates
+            return self._file.execute(query, _sound(values))
 
 
 @functools.cache
@@ -393,5 +399,5 @@ def _digest(*parts: str) -> bytes:
 
 
 def _sound(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return values that SQLite can hold: it knows no lone surrogates."""
+    """Return values that SQLite can hold."""
     return tuple([each.encode("utf-8", "replace").decode() if type(each) is str else each for each in values])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from mellea.core.event_loop import in_thread
@@ -21,6 +23,10 @@ from mellea.mapping.answers import Draw
 from mellea.mapping.results import MappedRow, RowTask
 
 __all__ = ["Journal", "NoJournal", "journal_of"]
+
+
+_SOON = 0.005
+"""Seconds that an answer waits for the end of its call, to be written with it."""
 
 
 class NoJournal:
@@ -80,6 +86,8 @@ class Journal:
         self.path: str | os.PathLike[str] | None = history.path
         self.session = session or str(uuid.uuid4())
         """The id under which its calls stand in the history."""
+        self._draws: dict[str, list[Draw]] = {}
+        self._lock = threading.Lock()
 
     def begin(self, model: str | None) -> None:
         """Keep that a run begins."""
@@ -89,6 +97,7 @@ class Journal:
     async def end(self, error: str | None = None) -> None:
         """Keep that a run ends, and close the file."""
         ended = time.time()
+        self._hand_over()
         await self._writer.write(lambda tables: tables.end_session(self.session, ended, error))
         await self.close()
 
@@ -98,11 +107,13 @@ class Journal:
 
     def discard(self) -> None:
         """Close the file."""
+        self._hand_over()
         self._reader.close()
         self._history.close()
 
     def flush(self) -> None:
         """Return once all is written."""
+        self._hand_over()
         self._writer.flush()
 
     def found(self, row: bytes, version: bytes) -> RecordedRow | None:
@@ -118,33 +129,53 @@ class Journal:
         await self._writer.write(lambda tables: tables.draw_anew(row, version, trial))
 
     def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer."""
-        session = self.session
+        """Keep an answer: with its call if that ends at once, else by itself."""
+        with self._lock:
+            is_first = not self._draws
+            self._draws.setdefault(draw.call, []).append(draw)
+        if is_first:
+            asyncio.get_running_loop().call_later(_SOON, self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Write the answers that wait for their calls."""
+        with self._lock:
+            waiting, self._draws = self._draws, {}
 
         def write(tables: Tables) -> None:
+            for uid, draws in waiting.items():
+                tables.hide(draws[0].secrets)
+                if uid and tables.number_of_call(uid) is None:
+                    tables.call(uid, self.session, {"started": draws[0].about["started"]})
+                self._write_draws(tables, draws)
+
+        if waiting:
+            self._writer.submit(write)
+
+    def _write_draws(self, tables: Tables, draws: Iterable[Draw]) -> None:
+        for draw in draws:
             tables.hide(draw.secrets)
-            if draw.call and tables.number_of_call(draw.call) is None:
-                tables.call(draw.call, session, {"started": draw.about["started"]})
-            tables.note_backend(session, draw.request["provider"])
+            tables.note_backend(self.session, draw.request["provider"])
             error = None if draw.error is None else canonical(tables.blank(draw.error))
             tables.request(
                 draw.key,
                 draw.request,
                 draw.answers,
                 call=draw.call,
-                session=session,
+                session=self.session,
                 about={**draw.about, "cost": draw.cost, "error": error},
                 sample=draw.draw,
                 of=(draw.row, draw.draw),
             )
 
-        self._writer.submit(write)
-
     def keep_call(self, call: dict[str, Any]) -> None:
         """Keep the call of a verb, with what comes next."""
         uid, session = call["call"], self.session
+        with self._lock:
+            draws = self._draws.pop(uid, ())
 
         def write(tables: Tables) -> None:
+            for draw in draws:
+                tables.hide(draw.secrets)
             about = {name: tables.blank(value) for name, value in {**call["begun"], **call["ended"]}.items()}
             if call["answer"] is not None:
                 number = tables.number_of_call(uid)
@@ -152,6 +183,7 @@ class Journal:
             number = tables.call(uid, session, about)
             for place, attempt in enumerate(call["attempts"]):
                 tables.attempt(number, place, attempt)
+            self._write_draws(tables, draws)
             tables.leave_call(uid)
 
         self._writer.defer(write)
@@ -160,6 +192,8 @@ class Journal:
         self, task: RowTask, version: bytes, program: str, result: MappedRow
     ) -> asyncio.Future[None]:
         """Keep what came of a row, and return what is done once it is in the file."""
+        if any(draw.row == task.name for draws in tuple(self._draws.values()) for draw in tuple(draws)):
+            self._hand_over()
         about = {
             "program": program,
             "place": task.place,
@@ -174,6 +208,7 @@ class Journal:
 
     async def settled(self) -> None:
         """Return once all that was kept by now is in the file, and whoever waited for it knows."""
+        self._hand_over()
         await self._writer.write(lambda _: None)
 
 
