@@ -78,8 +78,15 @@ class Spent:
         """
         unpriced = self.unpriced + (cost is None)
         cost = _sum(self.cost, cost)
-        usage = self.usage if usage is None else self.usage + usage
+        if usage is None:
+            usage = self.usage
+        elif self.requests:
+            usage = self.usage + usage
         return Spent(self.requests + 1, usage, cost, unpriced, self.seconds)
+
+    def lasting(self, seconds: float) -> Spent:
+        """Return it with so much more time."""
+        return Spent(self.requests, self.usage, self.cost, self.unpriced, self.seconds + seconds)
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(

@@ -6,11 +6,13 @@ judges, of lanes and of sessions that a program opens itself. Embeddings do not 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
+
+from mellea.core.setting import Setting
 
 if TYPE_CHECKING:
     from mellea.core.model_api import ModelAPI
@@ -37,14 +39,9 @@ class Journal(Protocol):
 _journal: ContextVar[Journal | None] = ContextVar("mellea_journal", default=None)
 
 
-@contextmanager
-def journalled(journal: Journal) -> Iterator[None]:
+def journalled(journal: Journal) -> AbstractContextManager[None]:
     """Let the requests of a block, and of what is started in it, go through a journal."""
-    token = _journal.set(journal)
-    try:
-        yield
-    finally:
-        _journal.reset(token)
+    return Setting(_journal, journal)
 
 
 def asking_chat(backend: ModelAPI, request: ChatRequest) -> Callable[[], AsyncIterator[Chunk]]:

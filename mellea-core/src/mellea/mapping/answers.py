@@ -98,15 +98,14 @@ class RowAnswers:
         self._known: dict[tuple[str, int], RecordedDraw] = {}
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self.spent = Spent()
-        """What its answers took, those of earlier trials and runs included."""
+        self._earlier: Spent | None = None
         self.paid = Spent()
         """What they took in this run."""
         self.was_stopped = False
         """Whether a request was not sent because everything is about to end."""
         for draw in known:
             if draw.draw is None:
-                self.spent = self.spent.plus(draw.usage, draw.cost)
+                self._note_earlier(draw)
             else:
                 self._known[draw.key, draw.draw] = draw
 
@@ -141,8 +140,16 @@ class RowAnswers:
         if kept is None:
             return None
         with self._lock:
-            self.spent = self.spent.plus(kept.usage, kept.cost)
+            self._note_earlier(kept)
         return kept.answer
+
+    def _note_earlier(self, draw: RecordedDraw) -> None:
+        self._earlier = (self._earlier or Spent()).plus(draw.usage, draw.cost)
+
+    @property
+    def spent(self) -> Spent:
+        """What its answers took, those of earlier trials and runs included."""
+        return self.paid if self._earlier is None else self._earlier + self.paid
 
     async def _settle(self) -> None:
         """Wait until all answers by now are kept."""
@@ -217,7 +224,6 @@ class RowAnswers:
         model = next((each.response_model for each in answers if isinstance(each, Chunk)), None)
         cost = cost_of(usage if told else None, answered_by(asked.backend), model)
         with self._lock:
-            self.spent = self.spent.plus(usage, cost)
             self.paid = self.paid.plus(usage, cost)
         kept = [answer_to_json(each) for each in answers]
         self._keep(asked.kept(self._row, started, kept, usage, cost))

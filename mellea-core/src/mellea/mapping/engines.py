@@ -11,7 +11,6 @@ from attrs import field, frozen
 
 from mellea.core._error_words import words_of
 from mellea.core.backend import Backend
-from mellea.core.billing import Spent
 from mellea.core.errors import MelleaError, ProviderError
 from mellea.core.hooks import HookLayer, current_scope, within
 from mellea.core.journal import journalled
@@ -145,7 +144,7 @@ class Runner:
             **came,
             verdicts=tuple(calls.verdicts),
             attempts=calls.attempts,
-            spent=answers.spent + Spent(seconds=time.perf_counter() - started),
+            spent=answers.spent.lasting(time.perf_counter() - started),
             paid=answers.paid,
         )
         return RowEnded(result, answers.was_stopped, fatal)

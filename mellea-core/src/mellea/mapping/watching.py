@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
 from mellea.core.errors import GenerationCancelledError
 from mellea.core.sampling import SamplingResult
+from mellea.core.setting import Setting
 from mellea.evaluation.outcomes import Verdict
 from mellea.history.telling import begun_of, chosen_of, is_outermost, seconds_of
 from mellea.mapping.answers import Sink
@@ -47,14 +48,9 @@ class RowCalls:
 _row: ContextVar[RowCalls | None] = ContextVar("mellea_mapped_row", default=None)
 
 
-@contextmanager
-def watched(calls: RowCalls) -> Iterator[None]:
+def watched(calls: RowCalls) -> AbstractContextManager[None]:
     """Count the calls of a block among a row's."""
-    token = _row.set(calls)
-    try:
-        yield
-    finally:
-        _row.reset(token)
+    return Setting(_row, calls)
 
 
 class Watcher(Plugin, name="mapping"):
