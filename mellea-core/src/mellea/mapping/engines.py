@@ -124,7 +124,7 @@ class Runner:
             sink: What keeps what happens to it.
         """
         answers = RowAnswers(task.name, known, sink, self.gate)
-        calls = RowCalls(sink)
+        calls = RowCalls(task.name, sink)
         came: dict[str, Any] = {}
         fatal = None
         started = time.perf_counter()

@@ -26,7 +26,7 @@ __all__ = ["Journal", "NoJournal", "journal_of"]
 
 
 _SOON = 0.005
-"""Seconds that an answer waits for the end of its call, to be written with it."""
+"""Seconds that an answer waits for the end of a call, to be written with it."""
 
 
 class NoJournal:
@@ -86,7 +86,7 @@ class Journal:
         self.path: str | os.PathLike[str] | None = history.path
         self.session = session or str(uuid.uuid4())
         """The id under which its calls stand in the history."""
-        self._draws: dict[str, list[Draw]] = {}
+        self._draws: dict[bytes, list[Draw]] = {}
         self._lock = threading.Lock()
 
     def begin(self, model: str | None) -> None:
@@ -129,10 +129,10 @@ class Journal:
         await self._writer.write(lambda tables: tables.draw_anew(row, version, trial))
 
     def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer: with its call if that ends at once, else by itself."""
+        """Keep an answer: with its row's next call to end if that comes at once, else by itself."""
         with self._lock:
             is_first = not self._draws
-            self._draws.setdefault(draw.call, []).append(draw)
+            self._draws.setdefault(draw.row, []).append(draw)
         if is_first:
             asyncio.get_running_loop().call_later(_SOON, self._hand_over)
 
@@ -140,20 +140,15 @@ class Journal:
         """Write the answers that wait for their calls."""
         with self._lock:
             waiting, self._draws = self._draws, {}
-
-        def write(tables: Tables) -> None:
-            for uid, draws in waiting.items():
-                tables.hide(draws[0].secrets)
-                if uid and tables.number_of_call(uid) is None:
-                    tables.call(uid, self.session, {"started": draws[0].about["started"]})
-                self._write_draws(tables, draws)
-
         if waiting:
-            self._writer.submit(write)
+            draws = [draw for some in waiting.values() for draw in some]
+            self._writer.submit(lambda tables: self._write_draws(tables, draws))
 
     def _write_draws(self, tables: Tables, draws: Iterable[Draw]) -> None:
         for draw in draws:
             tables.hide(draw.secrets)
+            if draw.call and tables.number_of_call(draw.call) is None:
+                tables.call(draw.call, self.session, {"started": draw.about["started"]})
             tables.note_backend(self.session, draw.request["provider"])
             error = None if draw.error is None else canonical(tables.blank(draw.error))
             tables.request(
@@ -171,7 +166,7 @@ class Journal:
         """Keep the call of a verb, with what comes next."""
         uid, session = call["call"], self.session
         with self._lock:
-            draws = self._draws.pop(uid, ())
+            draws = self._draws.pop(call["row"], ())
 
         def write(tables: Tables) -> None:
             for draw in draws:
@@ -192,7 +187,7 @@ class Journal:
         self, task: RowTask, version: bytes, program: str, result: MappedRow
     ) -> asyncio.Future[None]:
         """Keep what came of a row, and return what is done once it is in the file."""
-        if any(draw.row == task.name for draws in tuple(self._draws.values()) for draw in tuple(draws)):
+        if task.name in self._draws:
             self._hand_over()
         about = {
             "program": program,

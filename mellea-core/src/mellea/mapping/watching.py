@@ -23,11 +23,12 @@ class RowCalls:
     """The calls of a row.
 
     Args:
+        row: What names the row.
         sink: What keeps them.
     """
 
-    def __init__(self, sink: Sink) -> None:
-        self.sink = sink
+    def __init__(self, row: bytes, sink: Sink) -> None:
+        self.row, self.sink = row, sink
         self.attempts = 0
         """How many attempts were made."""
         self.verdicts: list[Verdict] = []
@@ -68,7 +69,7 @@ class Watcher(Plugin, name="mapping"):
             row.attempts += 1
         return row.sink.keep_call(
             {
-                **_named(payload),
+                **_named(row, payload),
                 "ended": {"seconds": seconds_of(payload), **ended},
                 "attempts": [] if result is None else row.take(result),
                 "answer": None if output is None else output.text,
@@ -87,7 +88,7 @@ class Watcher(Plugin, name="mapping"):
         ended |= {"outcome": "cancelled" if cancelled else "error", "seconds": seconds_of(payload)}
         return row.sink.keep_call(
             {
-                **_named(payload),
+                **_named(row, payload),
                 "ended": {**ended, "error": f"{type(error).__name__}: {error}"},
                 "attempts": row.take(result) if isinstance(result, SamplingResult) else [],
                 "answer": None,
@@ -95,5 +96,5 @@ class Watcher(Plugin, name="mapping"):
         )
 
 
-def _named(payload: Any) -> dict[str, Any]:
-    return {"call": payload.request_id, "begun": begun_of(payload)}
+def _named(row: RowCalls, payload: Any) -> dict[str, Any]:
+    return {"row": row.row, "call": payload.request_id, "begun": begun_of(payload)}
