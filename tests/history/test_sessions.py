@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import resource
@@ -135,6 +136,26 @@ def test_texts_are_kept_once(path):
             ("assistant", "Hello."),
         ]
         assert file.execute("SELECT count(*) FROM requests").fetchone() == (20,)
+
+
+async def test_texts_that_are_in_the_file_by_now_are_kept_once_beside_new_ones(path):
+    for told in ("Hi.", f"Hi {KEY}."):
+        with start_session(ScriptedBackend("Hello."), history=path) as m:
+            m.chat(told)
+    with start_session(ScriptedBackend("Hello."), history=path) as m:
+        asked = ["new", "Hi.", f"Hi {KEY[:-1]}0.", f"Hi {KEY[:-1]}1.", "Hi.", "newer"]
+        await asyncio.gather(*(m.clone().achat(each) for each in asked))
+
+    with closing(sqlite3.connect(path)) as file:
+        texts = dict(file.execute("SELECT id, text FROM texts"))
+        calls = file.execute("SELECT request, answer FROM requests ORDER BY id").fetchall()
+    said = [
+        (texts[json.loads(request)["messages"][0]], texts[json.loads(answer)[0]["text"]])
+        for request, answer in calls
+    ]
+    assert sorted(texts.values()) == ["Hello.", "Hi [hidden].", "Hi.", "new", "newer"]
+    expected = ["Hi.", "Hi [hidden].", "new", "Hi.", "Hi [hidden].", "Hi [hidden].", "Hi.", "newer"]
+    assert sorted(said) == sorted((each, "Hello.") for each in expected)
 
 
 def test_secrets_are_in_no_byte_of_the_file(path, monkeypatch):

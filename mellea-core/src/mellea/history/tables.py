@@ -1,4 +1,4 @@
-"""What a history writes into its tables; each method is one record.
+"""What a history writes into its tables; each method is one record, inserted with those that come with it.
 
 A text is kept once, however often it was sent: of a conversation each turn, of many calls one schema.
 """
@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 from mellea.core.redaction import redacted, secrets_within
 from mellea.core.request_key import canonical
+from mellea.history.inserting import Inserts, execute
 
-__all__ = ["ANSWER", "TOKENS", "Tables"]
+__all__ = ["ANSWER", "TOKENS", "KnownTextsError", "Tables"]
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ _SHORT = 500
 """Characters of a text that is likely to come again: a requirement, a reason, a strategy."""
 
 
+class KnownTextsError(Exception):
+    """Texts that were taken for new are in the file; their numbers are known from here on."""
+
+
 class Tables:
     """The tables of an open file, within a transaction of whoever calls.
 
@@ -55,7 +60,11 @@ class Tables:
         self._texts: dict[bytes, int] = {}
         self._sessions: dict[str, int] = {}
         self._calls: dict[str, int] = {}
-        self._new_calls: dict[str, int] = {}
+        self._new_calls: set[str] = set()
+        self._waiting_calls: dict[int, dict[str, Any]] = {}
+        self._new_texts: dict[bytes, int] = {}
+        self._found_texts: dict[bytes, int] = {}
+        self._inserts = Inserts(file)
         self._asking: set[str] = set()
         self._secrets: tuple[str, ...] = tuple(secrets_within(os.environ))
         self._blanked = functools.lru_cache(_MOST_KNOWN)(lambda text: redacted(text, self._secrets))
@@ -67,11 +76,29 @@ class Tables:
         self._asking.clear()
         for uid in self._new_calls:
             self._calls.pop(uid, None)
+        self._waiting_calls.clear()
+        self._new_texts.clear()
         self._new_calls.clear()
+        self._inserts.forget()
 
     def committed(self) -> None:
         """Take note that a transaction was committed."""
         self._new_calls.clear()
+        self._found_texts.clear()
+        self._inserts.forget()
+
+    def insert(self) -> None:
+        """Insert the records that wait for those that come with them.
+
+        Raises:
+            KnownTextsError: What was written has wrong numbers in it; the transaction is to be begun anew.
+        """
+        if found := self._inserts.found("texts", "hash", self._new_texts):
+            self._found_texts |= found
+            raise KnownTextsError
+        self._inserts.write()
+        self._waiting_calls.clear()
+        self._new_texts.clear()
 
     def hide(self, secrets: tuple[str, ...]) -> None:
         """Let secrets be blanked from here on, beside those that are known."""
@@ -101,8 +128,10 @@ class Tables:
             model: Its model.
         """
         known = {"uid": uid, "started": started, "model": model, **_this_process()}
-        self._sessions[uid] = self._insert("sessions", known)
-        return self._sessions[uid]
+        number = self._sessions[uid] = self._inserts.number("sessions")
+        self._inserts.add("sessions", {"id": number, **known})
+        self.insert()
+        return number
 
     def note_backend(self, uid: str | None, provider: str) -> None:
         """Keep which backend a session asks, the first time that it does."""
@@ -134,12 +163,17 @@ class Tables:
             about: What is known of it, by column.
         """
         number = self._calls.get(uid)
-        if number is not None:
-            self._execute(_updating("calls", tuple(about)), (*about.values(), number))
-            return number
-        known = {"uid": uid, "session": self.number_of_session(session), **about}
-        self._calls[uid] = self._new_calls[uid] = self._insert("calls", known)
-        return self._calls[uid]
+        if number is None:
+            within = self.number_of_session(session)
+            number = self._calls[uid] = self._inserts.number("calls")
+            self._new_calls.add(uid)
+            known = self._waiting_calls[number] = {"id": number, "uid": uid, "session": within, **about}
+            self._inserts.add("calls", known)
+        elif (waiting := self._waiting_calls.get(number)) is not None:
+            waiting.update(about)
+        else:
+            execute(self._file, _updating("calls", tuple(about)), (*about.values(), number))
+        return number
 
     def leave_call(self, uid: str) -> None:
         """Forget the number of a call that is over."""
@@ -151,6 +185,7 @@ class Tables:
 
     def drop_attempts(self, call: int) -> None:
         """Drop the attempts of a call, for all of them to be written anew."""
+        self.insert()
         self._file.execute("DELETE FROM verdicts WHERE call = ?", (call,))
         self._file.execute("DELETE FROM attempts WHERE call = ?", (call,))
 
@@ -176,10 +211,10 @@ class Tables:
             "prompt": None if prompt is None else json.dumps(self._messages(prompt, call, None)),
             "details": canonical(self._blanked_fields({**rest, "usage": usage})),
         }
-        self._insert("attempts", row)
+        self._inserts.add("attempts", row)
         for number, each in enumerate(verdicts):
             said = {name: self.blank(each.get(name)) for name in _VERDICT}
-            self._insert("verdicts", {"call": call, "attempt": place, "place": number, **said})
+            self._inserts.add("verdicts", {"call": call, "attempt": place, "place": number, **said})
 
     def request(
         self,
@@ -220,7 +255,7 @@ class Tables:
         }
         if of is not None:
             row |= {"of_row": of[0], "draw": None if answers is None else of[1]}
-        self._insert("requests", row)
+        self._inserts.add("requests", row)
 
     def mapped(self, row: bytes, version: bytes, session: str, about: Mapping[str, Any]) -> None:
         """Keep what came of a row of data.
@@ -233,9 +268,7 @@ class Tables:
         """
         result = json.dumps(self._blanked_fields(about["result"]), ensure_ascii=False)
         known = {**about, "result": result, "session": self.number_of_session(session)}
-        named = {"of_row": row, "version": version, **known}
-        query = _inserting("mapped", tuple(named), unless=("of_row", "version"))
-        self._execute(query, tuple(named.values()))
+        self._inserts.add("mapped", {"of_row": row, "version": version, **known})
 
     def draw_anew(self, row: bytes, version: bytes, trial: int) -> None:
         """Take note that a row is tried once more, and what it was answered is not given to it again.
@@ -245,6 +278,7 @@ class Tables:
             version: What names its program.
             trial: Which trial begins, from 0.
         """
+        self.insert()
         self._file.execute("UPDATE requests SET draw = NULL WHERE of_row = ?", (row,))
         self._file.execute(
             "UPDATE mapped SET trial = ?, success = NULL, result = NULL WHERE of_row = ? AND version = ?",
@@ -253,6 +287,7 @@ class Tables:
 
     def _next_sample(self, key: str, session: int | None) -> int:
         """Return how many answers to a request a session has had."""
+        self.insert()
         query = "SELECT max(sample) FROM requests WHERE key = ? AND session IS ?"
         last = self._file.execute(query, (key, session)).fetchone()[0]
         return 0 if last is None else int(last) + 1
@@ -343,37 +378,18 @@ class Tables:
         call: int | None,
         session: int | None,
     ) -> int:
-        """Return the number of a text that is new to this connection, though maybe not to the file."""
+        """Return the number of a text that is new to this connection, and is taken for new to the file."""
         said = (text, more) if role in UNSAID else (self.blank(text), self.blank(more))
         held = canonical(said[1]) if said[1] else None
         if said != (text, more):
             digest = _digest(role, said[0], held or "")
-        new = self._execute(
-            "INSERT INTO texts (hash, role, text, more, call, session) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (hash) DO NOTHING RETURNING id",
-            (digest, role, said[0], held, call, session),
-        ).fetchall()
-        found = new or self._file.execute("SELECT id FROM texts WHERE hash = ?", (digest,)).fetchall()
-        return int(found[0][0])
-
-    def _insert(self, table: str, row: Mapping[str, Any]) -> int:
-        return self._execute(_inserting(table, tuple(row)), tuple(row.values())).lastrowid or 0
-
-    def _execute(self, query: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        try:
-            return self._file.execute(query, values)
-        except UnicodeEncodeError:  # SQLite knows no lone surrogates
-            return self._file.execute(query, _sound(values))
-
-
-@functools.cache
-def _inserting(table: str, names: tuple[str, ...], unless: tuple[str, ...] = ()) -> str:
-    """Return the statement that inserts a row, or updates the one with the same values of some columns."""
-    query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  names of ours alone
-    if not unless:
-        return query
-    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in unless)
-    return f"{query} ON CONFLICT ({', '.join(unless)}) DO UPDATE SET {changed}"
+        known = self._new_texts.get(digest) or self._found_texts.get(digest)
+        if known is not None:
+            return known
+        number = self._new_texts[digest] = self._inserts.number("texts")
+        row = {"id": number, "hash": digest, "role": role, "text": said[0], "more": held}
+        self._inserts.add("texts", {**row, "call": call, "session": session})
+        return number
 
 
 @functools.cache
@@ -396,8 +412,3 @@ def _digest(*parts: str) -> bytes:
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     told = b"".join([b"%d:%b" % (len(each), each) for each in encoded])
     return hashlib.blake2b(told, digest_size=16).digest()
-
-
-def _sound(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return values that SQLite can hold."""
-    return tuple([each.encode("utf-8", "replace").decode() if type(each) is str else each for each in values])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mellea.history.opening import open_file, why_not
-from mellea.history.tables import TOKENS, Tables
+from mellea.history.tables import TOKENS, KnownTextsError, Tables
 
 __all__ = ["Writer", "shared_writer"]
 
@@ -32,9 +32,7 @@ _log = logging.getLogger("mellea.history")
 _MOST = 256
 """Jobs of one transaction."""
 _PAUSE = 0.005
-"""Seconds until the next transaction after one of what several handed over, so that it is one again."""
-_ONES = 2
-"""What one call, or one row, hands over: a request, and what came of it."""
+"""Seconds until the next transaction where several wait for one, so that it is one for several again."""
 
 
 class Writer:
@@ -63,6 +61,7 @@ class Writer:
         self.process = os.getpid()
         self._jobs: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
         self._deferred: deque[_Entry] = deque()
+        self._comes = False
         self._file = open_file(self.path, wait=self._wait)
         try:
             self._tables = Tables(self._file)
@@ -80,6 +79,8 @@ class Writer:
         tables.session("", 0)
         tables.call("", "", {"started": 0})
         tables.request("", {}, [{"text": "?"}], call="", session="", about=about, sample=None)
+        with suppress(KnownTextsError):
+            tables.insert()
         self._file.execute("ROLLBACK")
         tables.forget()
 
@@ -101,18 +102,29 @@ class Writer:
         self._hand_over((job, (loop, done)))
         return done
 
+    def write_soon(self, job: Job) -> asyncio.Future[None]:
+        """Write something as ``write`` does, with what else comes within milliseconds."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._deferred.append((job, (loop, done)))
+        if not self._comes:
+            self._comes = True
+            loop.call_later(_PAUSE, self._hand_over)
+        return done
+
     def flush(self) -> None:
         """Write what was handed over, and wait for that in this thread."""
         done = threading.Event()
         self._hand_over((lambda _: None, done))
         done.wait()
 
-    def _hand_over(self, last: _Entry) -> None:
+    def _hand_over(self, *last: _Entry) -> None:
+        self._comes = False
         entries = []
         with suppress(IndexError):
             while True:
                 entries.append(self._deferred.popleft())
-        self._jobs.put([*entries, last])
+        self._jobs.put([*entries, *last])
 
     def hold(self) -> None:
         """Count one more who writes."""
@@ -141,17 +153,15 @@ class Writer:
         ends = False
         while not ends:
             batch: list[_Entry] = []
-            handed = 0
             while not ends and (not batch or (len(batch) < _MOST and not self._jobs.empty())):
                 entries = self._jobs.get()
                 ends = entries is None
                 batch += entries or ()
-                handed += 1
             if batch:
                 self._write([job for job, _ in batch])
                 waiters = [waiter for _, waiter in batch if waiter is not None]
                 _wake(waiters)
-                if handed > _ONES:
+                if len(waiters) > 1:
                     time.sleep(_PAUSE)
         self._file.close()
 
@@ -165,9 +175,9 @@ class Writer:
     def _committed(self, jobs: list[Job]) -> Exception | None:
         """Write jobs in one transaction, and return what kept them from it."""
         try:
-            self._file.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                job(self._tables)
+            while not self._inserted(jobs):
+                self._file.execute("ROLLBACK")
+                self._tables.forget()
             self._file.execute("COMMIT")
             self._tables.committed()
         except Exception as error:  # noqa: BLE001  whatever it is, the program that waits gets its answer
@@ -179,6 +189,17 @@ class Writer:
                 _log.debug("A transaction could not be rolled back.", exc_info=True)
             return error
         return None
+
+    def _inserted(self, jobs: list[Job]) -> bool:
+        """Begin a transaction with jobs; tell whether it may be committed, or is to be begun anew."""
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            for job in jobs:
+                job(self._tables)
+            self._tables.insert()
+        except KnownTextsError:
+            return False
+        return True
 
     def _note_loss(self, error: Exception) -> None:
         self.lost += 1

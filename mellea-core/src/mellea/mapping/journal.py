@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mellea.core.event_loop import in_thread
@@ -23,10 +23,6 @@ from mellea.mapping.answers import Draw
 from mellea.mapping.results import MappedRow, RowTask
 
 __all__ = ["Journal", "NoJournal", "journal_of"]
-
-
-_SOON = 0.005
-"""Seconds that an answer waits for the end of a call, to be written with it."""
 
 
 class NoJournal:
@@ -87,6 +83,7 @@ class Journal:
         self.session = session or str(uuid.uuid4())
         """The id under which its calls stand in the history."""
         self._draws: dict[bytes, list[Draw]] = {}
+        self._comes = False
         self._lock = threading.Lock()
 
     def begin(self, model: str | None) -> None:
@@ -97,7 +94,7 @@ class Journal:
     async def end(self, error: str | None = None) -> None:
         """Keep that a run ends, and close the file."""
         ended = time.time()
-        self._hand_over()
+        self._writer.defer(self._waiting())
         await self._writer.write(lambda tables: tables.end_session(self.session, ended, error))
         await self.close()
 
@@ -107,13 +104,13 @@ class Journal:
 
     def discard(self) -> None:
         """Close the file."""
-        self._hand_over()
+        self._writer.defer(self._waiting())
         self._reader.close()
         self._history.close()
 
     def flush(self) -> None:
         """Return once all is written."""
-        self._hand_over()
+        self._writer.defer(self._waiting())
         self._writer.flush()
 
     def found(self, row: bytes, version: bytes) -> RecordedRow | None:
@@ -129,22 +126,26 @@ class Journal:
         await self._writer.write(lambda tables: tables.draw_anew(row, version, trial))
 
     def keep_draw(self, draw: Draw) -> None:
-        """Keep an answer: with its row's next call to end if that comes at once, else by itself."""
+        """Keep an answer, soon: with the end of its call if that comes at once, else by itself."""
         with self._lock:
-            is_first = not self._draws
             self._draws.setdefault(draw.row, []).append(draw)
+            is_first, self._comes = not self._comes, True
         if is_first:
-            asyncio.get_running_loop().call_later(_SOON, self._hand_over)
+            self._writer.write_soon(self._waiting())
 
-    def _hand_over(self) -> None:
-        """Write the answers that wait for their calls."""
-        with self._lock:
-            waiting, self._draws = self._draws, {}
-        if waiting:
-            draws = [draw for some in waiting.values() for draw in some]
-            self._writer.submit(lambda tables: self._write_draws(tables, draws))
+    def _waiting(self) -> Callable[[Tables], None]:
+        """Return what writes the answers that still wait for the end of their call; done again, the same."""
+        taken: list[Draw] = []
 
-    def _write_draws(self, tables: Tables, draws: Iterable[Draw]) -> None:
+        def write(tables: Tables) -> None:
+            with self._lock:
+                waiting, self._draws, self._comes = self._draws, {}, False
+            taken.extend(draw for draws in waiting.values() for draw in draws)
+            self._write(tables, taken)
+
+        return write
+
+    def _write(self, tables: Tables, draws: Iterable[Draw]) -> None:
         for draw in draws:
             tables.hide(draw.secrets)
             if draw.call and tables.number_of_call(draw.call) is None:
@@ -178,7 +179,7 @@ class Journal:
             number = tables.call(uid, session, about)
             for place, attempt in enumerate(call["attempts"]):
                 tables.attempt(number, place, attempt)
-            self._write_draws(tables, draws)
+            self._write(tables, draws)
             tables.leave_call(uid)
 
         self._writer.defer(write)
@@ -188,7 +189,7 @@ class Journal:
     ) -> asyncio.Future[None]:
         """Keep what came of a row, and return what is done once it is in the file."""
         if task.name in self._draws:
-            self._hand_over()
+            self._writer.defer(self._waiting())
         about = {
             "program": program,
             "place": task.place,
@@ -199,12 +200,11 @@ class Journal:
         }
         if result.error is not None:
             self._may_know = True
-        return self._writer.write(lambda tables: tables.mapped(task.name, version, self.session, about))
+        return self._writer.write_soon(lambda tables: tables.mapped(task.name, version, self.session, about))
 
     async def settled(self) -> None:
         """Return once all that was kept by now is in the file, and whoever waited for it knows."""
-        self._hand_over()
-        await self._writer.write(lambda _: None)
+        await self._writer.write(self._waiting())
 
 
 def journal_of(given: str | os.PathLike[str] | History | bool) -> Journal | NoJournal:
