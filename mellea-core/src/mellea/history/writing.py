@@ -61,7 +61,7 @@ class Writer:
         self.process = os.getpid()
         self._jobs: queue.SimpleQueue[list[_Entry] | None] = queue.SimpleQueue()
         self._deferred: deque[_Entry] = deque()
-        self._comes = False
+        self._due = 0.0
         self._file = open_file(self.path, wait=self._wait)
         try:
             self._tables = Tables(self._file)
@@ -107,8 +107,8 @@ class Writer:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._deferred.append((job, (loop, done)))
-        if not self._comes:
-            self._comes = True
+        if (now := loop.time()) >= self._due:
+            self._due = now + _PAUSE
             loop.call_later(_PAUSE, self._hand_over)
         return done
 
@@ -119,12 +119,12 @@ class Writer:
         done.wait()
 
     def _hand_over(self, *last: _Entry) -> None:
-        self._comes = False
         entries = []
         with suppress(IndexError):
             while True:
                 entries.append(self._deferred.popleft())
-        self._jobs.put([*entries, *last])
+        if entries or last:
+            self._jobs.put([*entries, *last])
 
     def hold(self) -> None:
         """Count one more who writes."""
