@@ -6,13 +6,16 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mellea.core.errors import UsageError
+from mellea.core._error_words import words_of
+from mellea.core.errors import MelleaError, UsageError
 
 __all__ = ["is_program_name", "load_module", "load_program"]
 
@@ -33,7 +36,7 @@ def load_program(name: str) -> Callable[..., Any]:
             is defined in it.
 
     Raises:
-        UsageError: There is no such file, module or function; or it is no function.
+        UsageError: There is no such file, module or function; it is no function; or its file cannot be run.
     """
     place, separator, function = name.rpartition(":")
     if not separator:
@@ -43,11 +46,10 @@ def load_program(name: str) -> Callable[..., Any]:
         (function,) = only
     found = getattr(module, function, None) if function else None
     if not callable(found):
-        known = ", ".join(_functions(module)) or "none"
-        what = f"no function {function!r}" if function else "more than one thing in it"
-        raise UsageError(
-            f"{place} has {what}.", hint=f"Name one as {place}:FUNCTION; its functions are: {known}."
-        )
+        known = _functions(module)
+        what = f"no function {function!r}" if function else f"{'more than one' if known else 'no'} function"
+        hint = f"Name one as {place}:FUNCTION; its functions are: {', '.join(known)}."
+        raise UsageError(f"{place} has {what}.", hint=hint if known else "Define one in it.")
     made: Callable[..., Any] = found
     return made
 
@@ -59,7 +61,7 @@ def load_module(place: str) -> ModuleType:
         place: ``program.py`` or ``package.module``.
 
     Raises:
-        UsageError: There is no such file or module.
+        UsageError: There is no such file or module, or it cannot be run.
     """
     return _of_file(Path(place)) if place.endswith(".py") else _of_name(place)
 
@@ -80,7 +82,8 @@ def _of_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _loading(str(path), str(file)):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -88,13 +91,36 @@ def _of_file(path: Path) -> ModuleType:
 
 
 def _of_name(name: str) -> ModuleType:
+    unknown = UsageError(f"There is no module {name!r}.", hint="Name a program as program.py:function.")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise unknown
+    with _loading(name):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise
+            raise unknown from error
+
+
+@contextmanager
+def _loading(name: str, file: str | None = None) -> Iterator[None]:
+    """Say of what a program raises while it is loaded where that was.
+
+    Args:
+        name: What the program is called.
+        file: Its file, in which the place is looked for.
+    """
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
+        yield
+    except MelleaError:
+        raise
+    except (Exception, SystemExit) as error:
+        known = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        where = f" (line {known[-1].lineno})" if known else ""  # a SyntaxError says it itself
         raise UsageError(
-            f"There is no module {name!r}.", hint="Name a program as program.py:function."
+            f"{name} cannot be run: {type(error).__name__}: {words_of(error)}{where}.",
+            hint="Mend it; MELLEA_DEBUG=1 shows where it comes from.",
         ) from error
 
 
