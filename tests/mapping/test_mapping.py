@@ -374,10 +374,17 @@ def test_rows_are_read_from_parquet(tmp_path: Path):
         ("rows.csv", "n\n1,2\n", "another number of fields"),
         ("rows.xls", "", "a kind that is not read"),
         ("rows.json", "{}", "no list"),
+        ("rows.json", "é", "no text in UTF-8"),
+        ("rows.jsonl", '{"n": 1}\n"é"\n', "no text in UTF-8"),
+        ("rows.csv", "n\né\n", "no text in UTF-8"),
+        ("rows.csv", 'n,m\n1,"2\n3,4\n', "line 2 cannot be read: unexpected end of data"),
+        ("rows.csv", 'n,m\n1,"a "b" c"\n', "line 2 cannot be read"),
+        ("rows.csv", f"n\n{'x' * 200_000}\n", "line 2 cannot be read: field larger"),
+        ("rows.tsv", "n\tm\tn\n1\t2\t3\n", "more than one column 'n'"),
     ],
 )
 def test_file_that_has_no_rows_is_refused(tmp_path: Path, name: str, text: str, said: str):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, "latin-1")
     with pytest.raises(UsageError, match=said):
         list(map_rows(without_session, tmp_path / name, journal=False))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from mellea.core.errors import UsageError
 
@@ -94,10 +95,11 @@ def _json_lines(path: Path) -> Iterator[Any]:
 
 def _json(path: Path) -> Iterator[Any]:
     with _opened(path) as file:
-        try:
-            rows = json.load(file)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path} is no JSON: {error}.", hint="Write a list with the rows.") from error
+        text = file.read()
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no JSON: {error}.", hint="Write a list with the rows.") from error
     if not isinstance(rows, list):
         raise UsageError(f"{path} has no list in it.", hint="Write a list with the rows.")
     yield from rows
@@ -108,13 +110,26 @@ def _separated(separator: str) -> Callable[[Path], Iterator[Any]]:
         import csv  # noqa: PLC0415  few files need it
 
         with _opened(path) as file:
-            for row in csv.DictReader(file, delimiter=separator):
-                if None in row or None in row.values():
+            rows = csv.DictReader(file, delimiter=separator, strict=True)
+            try:
+                names = rows.fieldnames or ()
+                if twice := sorted({name for name in names if names.count(name) > 1}):
                     raise UsageError(
-                        f"{path}: a row has another number of fields than the first line: {dict(row)!r}.",
-                        hint="Quote the fields in which the separator or a line end occurs.",
+                        f"{path} has more than one column {', '.join(map(repr, twice))}.",
+                        hint="Give each a name of its own, in the first line.",
                     )
-                yield row
+                for row in rows:
+                    if None in row or None in row.values():
+                        raise UsageError(
+                            f"{path}: a row has another number of fields than the first line: {dict(row)!r}.",
+                            hint="Quote the fields in which the separator or a line end occurs.",
+                        )
+                    yield row
+            except csv.Error as error:
+                raise UsageError(
+                    f"{path}, line {rows.line_num + 1} cannot be read: {error}.",
+                    hint="Write a quotation mark within quoted text twice, and long texts as JSON Lines.",
+                ) from error
 
     return read
 
@@ -154,8 +169,15 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Any]]] = {
 }
 
 
-def _opened(path: Path) -> Any:
-    return path.open(encoding="utf-8-sig", newline="")
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", hint="Name another file.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8: {error}.", hint="Save it as UTF-8.") from error
 
 
 def as_json(value: Any, what: str) -> Any:
