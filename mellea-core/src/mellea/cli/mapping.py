@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
 from mellea.core.terminal import visible
+from mellea.history.history import DEFAULT
 from mellea.mapping.estimating import estimate
 from mellea.mapping.mapping import map as map_rows
 from mellea.mapping.progress import Progress, duration
@@ -48,10 +48,10 @@ def map_file(arguments: Namespace) -> int:
         return 0
     if arguments.output is None:
         raise UsageError("There is no file for the results.", hint="Name one: --output results.jsonl.")
+    _refuse_shared_files(arguments)
+    output, failed = _OutputRows(arguments.output), _FailedRows(_failed_path(arguments))
     results = map_rows(arguments.program, arguments.input, ordered=not arguments.as_they_come, **given)
-    with ExitStack() as stack:
-        output = stack.enter_context(_writing(arguments.output))
-        failed = stack.enter_context(_FailedRows(_failed_path(arguments)))
+    with output, failed:
         is_cut_short = _write(results, output, failed)
     _report(results.progress, failed, arguments, is_cut_short=is_cut_short)
     if is_cut_short:
@@ -64,7 +64,27 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     return {key: value for key, value in named.items() if value is not None}
 
 
-def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
+def _refuse_shared_files(arguments: Namespace) -> None:
+    """Refuse to write over what is read, or over what else is written."""
+    written = {"the results": arguments.output, "the rows that fail": _failed_path(arguments)}
+    if not arguments.no_journal:
+        written["the journal"] = arguments.journal or os.environ.get("MELLEA_HISTORY") or DEFAULT
+    known = {Path(arguments.input).resolve(): "the rows", _program_path(arguments.program): "the program"}
+    for what, name in written.items():
+        if name == "-":
+            continue
+        path = Path(name).resolve()
+        if path in known:
+            raise UsageError(f"{name} would be {known[path]} and {what}.", hint="Name a file for each.")
+        known[path] = what
+
+
+def _program_path(name: str) -> Path:
+    """Return the file of a program, as far as it is named by one."""
+    return Path(name if name.endswith(".py") else name.rpartition(":")[0]).resolve()
+
+
+def _write(results: SyncResults, output: _OutputRows, failed: _FailedRows) -> bool:
     """Write the results as they come, and tell whether an interrupt cut them short.
 
     The first interrupt lets what is under way end; another one ends it.
@@ -81,11 +101,13 @@ def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
                 results.stop()
                 print("\nEnding what is under way; press again to leave it.", file=sys.stderr)
                 continue
+            if not is_under_way and (taken or not is_cut_short):
+                is_under_way = True
+                output.begin()
+                failed.begin()
+                gc.freeze()  # all is imported, and need not be looked through again with the rows
             if not taken:
                 return is_cut_short
-            if not is_under_way:
-                is_under_way = True
-                gc.freeze()  # all is imported, and need not be looked through again with the rows
             for result in taken:
                 _write_row(result, output, failed)
             output.flush()
@@ -94,27 +116,63 @@ def _write(results: SyncResults, output: TextIO, failed: _FailedRows) -> bool:
         results.close()
 
 
-def _write_row(result: MappedRow, output: TextIO, failed: _FailedRows) -> None:
+def _write_row(result: MappedRow, output: _OutputRows, failed: _FailedRows) -> None:
     line = json.dumps(result.to_dict(), ensure_ascii=False)
     if result.error is None:
-        print(line, file=output)
+        output.write(line)
     else:
         failed.write(line)
 
 
-@contextmanager
-def _writing(path: str) -> Iterator[TextIO]:
-    if path == "-":
-        yield sys.stdout
-        return
+def _check_that_one_can_write(path: Path, option: str) -> None:
+    """Refuse a file that cannot be written, and leave it as it is."""
+    is_new = not path.exists()
     try:
-        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115  the block below closes it
+        if is_new or path.is_file() or path.is_dir():  # nothing is told to a pipe yet
+            path.open("a", encoding="utf-8").close()
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written: {error.strerror}.", hint="Name another file: --output FILE."
+            f"{path} cannot be written: {error.strerror}.", hint=f"Name another file: {option} FILE."
         ) from error
-    with file:
-        yield file
+
+
+class _OutputRows:
+    """The file of the results; what is in it by now stays until there are some.
+
+    Args:
+        name: The file; ``-`` for standard output.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._path = None if name == "-" else Path(name)
+        self._file = sys.stdout
+        if self._path is not None:
+            _check_that_one_can_write(self._path, "--output")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def begin(self) -> None:
+        """Begin anew."""
+        if self._path is not None:
+            self._file = self._path.open("w", encoding="utf-8")
+
+    def write(self, line: str) -> None:
+        """Write a row."""
+        print(line, file=self._file)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self._file.flush()
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not sys.stdout:
+            self._file.close()
 
 
 class _FailedRows:
@@ -122,16 +180,23 @@ class _FailedRows:
 
     Args:
         path: The file.
+
+    Raises:
+        UsageError: It cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
         self._file: TextIO | None = None
+        _check_that_one_can_write(path, "--failed")
 
     def __enter__(self) -> Self:
-        self.path.unlink(missing_ok=True)
         return self
+
+    def begin(self) -> None:
+        """Begin anew."""
+        self.path.unlink(missing_ok=True)
 
     def write(self, line: str) -> None:
         """Write a row."""
@@ -148,7 +213,9 @@ class _FailedRows:
 def _failed_path(arguments: Namespace) -> Path:
     if arguments.failed:
         return Path(arguments.failed)
-    output = Path("results.jsonl" if arguments.output == "-" else arguments.output)
+    output = Path(arguments.output)
+    if arguments.output == "-" or (output.exists() and not output.is_file()):
+        output = Path("results.jsonl")
     return output.with_name(f"{output.stem}.failed.jsonl")
 
 

@@ -198,8 +198,9 @@ def add_map(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     rows.add_argument("--output", metavar="FILE", help="write the results there, one JSON object a line")
     rows.add_argument("--failed", metavar="FILE", help="and those of rows that failed there")
-    rows.add_argument("--journal", metavar="FILE", help="what is done by now ($MELLEA_HISTORY, else runs.db)")
-    rows.add_argument("--no-journal", action="store_true", help="keep none: all is paid for again next time")
+    kept = rows.add_mutually_exclusive_group()
+    kept.add_argument("--journal", metavar="FILE", help="what is done by now ($MELLEA_HISTORY, else runs.db)")
+    kept.add_argument("--no-journal", action="store_true", help="keep none: all is paid for again next time")
     rows.add_argument(
         "--estimate", metavar="N", type=positive, nargs="?", const=20,
         help="try a sample (20), say what all would take, and write nothing",
