@@ -103,6 +103,12 @@ def test_no_rows_give_no_results(folder: Path):
     assert (folder / "out.jsonl").read_text() == ""
 
 
+def test_row_that_would_end_the_process_fails_alone(folder: Path):
+    assert run("--output", "out.jsonl", "--passes", "1", function="leaves") == 1
+    lines = (folder / "out.failed.jsonl").read_text().splitlines()
+    assert [json.loads(line)["error"] for line in lines] == ["SystemExit: 1", "SystemExit: 2"]
+
+
 def test_journal_and_none_at_once_are_refused(capsys):
     assert run("--output", "out.jsonl", "--journal", "runs.db", "--no-journal") == 2
     assert "not allowed with" in capsys.readouterr().err

@@ -132,7 +132,7 @@ class Runner:
         with journalled(answers), watched(calls), within(current_scope().with_block(self._layer)):
             try:
                 came["value"] = await self._program.call(session, task.row)
-            except Exception as error:  # noqa: BLE001  the others go on
+            except (Exception, SystemExit) as error:  # noqa: BLE001  the others go on
                 fatal = error if isinstance(error, MelleaError) and _is_fatal(error) else None
                 came["error"] = f"{type(error).__name__}: {words_of(error)}"
                 came["passes"] = isinstance(error, ProviderError)
