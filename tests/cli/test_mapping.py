@@ -109,6 +109,14 @@ def test_row_that_would_end_the_process_fails_alone(folder: Path):
     assert [json.loads(line)["error"] for line in lines] == ["SystemExit: 1", "SystemExit: 2"]
 
 
+def test_estimate_says_whether_its_sample_is_paid_for_again(capsys):
+    assert run("--estimate") == 0
+    assert "The sample is in the journal" in capsys.readouterr().out
+
+    assert run("--estimate", "--no-journal") == 0
+    assert "There is no journal" in capsys.readouterr().out
+
+
 def test_journal_and_none_at_once_are_refused(capsys):
     assert run("--output", "out.jsonl", "--journal", "runs.db", "--no-journal") == 2
     assert "not allowed with" in capsys.readouterr().err

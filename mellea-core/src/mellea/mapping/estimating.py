@@ -40,6 +40,7 @@ class Estimate:
         tokens: Tokens, likewise.
         cost: US dollars, likewise; None where nobody knows the price.
         seconds: How long it is going to take with the concurrency that was asked for, likewise.
+        is_kept: Whether the sample is in a journal, and not paid for again.
     """
 
     rows: int
@@ -50,11 +51,12 @@ class Estimate:
     tokens: tuple[float, float]
     cost: tuple[float, float] | None
     seconds: tuple[float, float]
+    is_kept: bool = True
 
     def __str__(self) -> str:
         low, high = self.seconds
         lines = [
-            f"{self.rows:,} rows, from a sample of {self.sample:,}"
+            f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}, from a sample of {self.sample:,}"
             + (f", of which {self.failed:,} failed" if self.failed else ""),
             f"  requests  {self.requests[0]:,.0f} to {self.requests[1]:,.0f}",
             f"  tokens    {self.tokens[0]:,.0f} to {self.tokens[1]:,.0f}",
@@ -64,7 +66,8 @@ class Estimate:
             lines.append(f"  cost      ${self.cost[0]:,.2f} to ${self.cost[1]:,.2f}")
         else:
             lines.append("  cost      nobody knows the price")
-        lines.append(f"The sample is in the journal: {self.paid}.")
+        kept = "The sample is in the journal" if self.is_kept else "There is no journal, and the sample took"
+        lines.append(f"{kept}: {self.paid}.")
         return "\n".join(lines)
 
 
@@ -98,7 +101,8 @@ async def aestimate(
     chosen = frozenset(random.Random(0).sample(range(total), min(sample, total)))  # noqa: S311  it guards nothing
     results = Results(evolve(plan, places=chosen, at_most=total))
     tried = [result async for result in results]
-    return _estimated(tried, total, results.progress.paid, plan.engine.places)
+    told = _estimated(tried, total, results.progress.paid, plan.engine.places)
+    return evolve(told, is_kept=plan.journal.path is not None)
 
 
 estimate = synchronous(aestimate)
