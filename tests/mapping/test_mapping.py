@@ -272,6 +272,20 @@ async def test_gate_halves_once_for_all_that_was_under_way_and_recovers():
     assert any(isinstance(each, StoppedError) for each in ended)
 
 
+async def test_gate_halves_once_for_whoever_was_let_in_before_and_goes_on_after():
+    gate = Gate(4)
+    first, second, third, last = [await gate.__aenter__() for _ in range(4)]
+    waiting = asyncio.ensure_future(gate.__aenter__())
+    await asyncio.sleep(0)
+    await gate.__aexit__()  # who waits is let in, and goes on with the next turn of the loop
+    gate.slow_down(first, 0.0)
+    begun = await waiting
+    gate.slow_down(begun, 0.0)
+
+    assert {first, second, third, last, begun} == {0}
+    assert gate.limit == 2.0
+
+
 async def _enter(gate: Gate) -> None:
     async with gate:
         await asyncio.sleep(0)

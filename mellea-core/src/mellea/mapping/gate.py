@@ -41,7 +41,7 @@ class Gate:
         self._opens = 0.0
         self._pause = _FIRST_PAUSE
         self._stopped = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[int]] = deque()
         self._lock = threading.Lock()
         self._turns = Turns()
 
@@ -51,10 +51,11 @@ class Gate:
         Raises:
             StoppedError: Nothing is sent any more.
         """
-        if not self._enter():
+        begun = self._enter()
+        if begun is None:
             with waiting():
-                await self._wait()
-        return self._round
+                begun = await self._wait()
+        return begun
 
     async def __aexit__(self, *exc: object) -> None:
         self._leave()
@@ -63,21 +64,21 @@ class Gate:
         """Wait with an answer until it is its row's turn to go on, which takes milliseconds."""
         await self._turns.take()
 
-    def _enter(self) -> bool:
+    def _enter(self) -> int | None:
         with self._lock:
             if self._stopped:
                 raise StoppedError("Nothing is sent any more.", hint="Run it again to go on.")
             if self._waiting or not self._is_open():
-                return False
+                return None
             self._inside += 1
-            return True
+            return self._round
 
     def _is_open(self) -> bool:
         return self._inside < max(int(self.limit), 1) and monotonic() >= self._opens
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> int:
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
+        turn: asyncio.Future[int] = loop.create_future()
         with self._lock:
             self._waiting.append(turn)
             left = self._opens - monotonic()
@@ -86,7 +87,7 @@ class Gate:
         else:
             self._wake()
         try:
-            await turn
+            begun = await turn
         except BaseException:
             with self._lock:
                 if turn in self._waiting:
@@ -98,6 +99,7 @@ class Gate:
         if self._stopped:
             self._leave()
             raise StoppedError("Nothing is sent any more.", hint="Run it again to go on.")
+        return begun
 
     def _leave(self) -> None:
         with self._lock:
@@ -112,7 +114,7 @@ class Gate:
                 turn = self._waiting.popleft()
                 self._inside += 1
                 try:
-                    turn.get_loop().call_soon_threadsafe(_settle, turn)
+                    turn.get_loop().call_soon_threadsafe(_settle, turn, self._round)
                 except RuntimeError:  # its loop is closed: nobody waits there any more
                     self._inside -= 1
 
@@ -147,6 +149,6 @@ class Gate:
         self._wake()
 
 
-def _settle(turn: asyncio.Future[None]) -> None:
+def _settle(turn: asyncio.Future[int], begun: int) -> None:
     if not turn.done():
-        turn.set_result(None)
+        turn.set_result(begun)
