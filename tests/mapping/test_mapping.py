@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import mellea
 from mellea import ModelOption, RejectionSamplingStrategy, check, generative, simple_validate
@@ -119,8 +120,11 @@ def test_program_that_is_none_is_refused():
     for wrong in (3, str, lambda: None, "nowhere.py:step"):
         with pytest.raises(UsageError):
             map_rows(wrong, ROWS, journal=False)
-    with pytest.raises(UsageError, match="concurrency is 0"):
-        map_rows(ask, ROWS, concurrency=0)
+    for said, number in {"concurrency is 0": 0, "passes is 1.5": 1.5, "at_most is -1": -1}.items():
+        with pytest.raises(UsageError, match=said):
+            map_rows(ask, ROWS, journal=False, **{said.split()[0]: number})
+    with pytest.raises(UsageError, match="The seed is 'x'"):
+        map_rows(ask, ROWS, journal=False, seed="x")
     with pytest.raises(UsageError, match="no rows"):
         map_rows(ask, 3, journal=False)  # type: ignore[arg-type]
 
@@ -350,6 +354,8 @@ def test_estimate_is_paid_once_and_covers_what_comes(journal: Path):
     assert told.cost == (0.0, 0.0)
     assert backend.calls == 40
     assert "40 rows, from a sample of 10" in str(told)
+    assert "$0.0004 to $0.0012" in str(evolve(told, cost=(0.00041, 0.00119)))
+    assert "$0.14 to $0.18" in str(evolve(told, cost=(0.14, 0.18)))
 
 
 @pytest.mark.parametrize(

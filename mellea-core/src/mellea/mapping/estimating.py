@@ -63,7 +63,8 @@ class Estimate:
             f"  time      {duration(low)} to {duration(high)}",
         ]
         if self.cost is not None:
-            lines.append(f"  cost      ${self.cost[0]:,.2f} to ${self.cost[1]:,.2f}")
+            digits = 2 if self.cost[1] >= 0.1 else 4
+            lines.append(f"  cost      ${self.cost[0]:,.{digits}f} to ${self.cost[1]:,.{digits}f}")
         else:
             lines.append("  cost      nobody knows the price")
         kept = "The sample is in the journal" if self.is_kept else "There is no journal, and the sample took"

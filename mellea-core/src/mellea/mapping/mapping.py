@@ -48,7 +48,8 @@ def plan_of(
     **backend_kwargs: Any,
 ) -> Plan:
     """Return what ``map`` would do; see there."""
-    for name, number in (("concurrency", concurrency), ("passes", passes), ("workers", workers)):
+    numbers = {"concurrency": concurrency, "passes": passes, "workers": workers, "at_most": at_most}
+    for name, number in numbers.items():
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
             raise UsageError(f"{name} is {number!r}.", hint="Pass a whole number, 1 or more.")
     if engine not in ("local", "ray"):
@@ -58,6 +59,8 @@ def plan_of(
     given = Program.of(program)
     options = dict(OptionTable({}, {}).canonical(model_options))
     seed = options.pop(ModelOption.SEED, None) if seed is None else seed
+    if not isinstance(seed, int | None) or isinstance(seed, bool):
+        raise UsageError(f"The seed is {seed!r}.", hint="Pass a whole number.")
     opening = Opening(backend, model, backend_kwargs, options, tuple(plugins))
     source = source_of(rows)
     kept = journal_of(journal)
