@@ -80,3 +80,40 @@ def test_open_backend_is_not_sent_to_workers(tmp_path: Path):
         )
     with pytest.raises(UsageError, match="for a cluster"):
         map_rows("json:dumps", [{"n": 1}], workers=2, journal=False)
+
+
+CROWDED = """
+import sys
+import ray
+from mellea.core.errors import UsageError
+from mellea.mapping import map
+
+ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+         object_store_memory=100_000_000)
+for wanted in ({"workers": 5}, {"workers": 1, "resources": {"num_gpus": 2}}):
+    try:
+        list(map("json:dumps", [1], engine="ray", journal=False, progress=False, **wanted))
+    except UsageError as error:
+        print(error)
+ray.shutdown()
+"""
+
+
+def test_workers_that_nothing_has_room_for_are_refused_and_not_waited_for():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CROWDED],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    cpu, gpu = done.stdout.splitlines()
+    assert cpu.startswith("The workers want 5 CPU, each 1, and Ray has 2.")
+    assert gpu.startswith("The workers want 2 GPU, each 2, and Ray has 0.")
+
+
+def test_ray_that_cannot_begin_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RAY_ADDRESS", "nowhere")
+    with pytest.raises(UsageError, match="Ray cannot begin: .* look whether RAY_ADDRESS is right"):
+        list(map_rows("json:dumps", [1], engine="ray", journal=False, progress=False))

@@ -9,6 +9,8 @@ network.
 from __future__ import annotations
 
 import asyncio
+import os
+import warnings
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +45,8 @@ class RayEngine:
         resources: What a worker takes of its machine.
 
     Raises:
-        UsageError: Ray is not installed, or a backend cannot be sent.
+        UsageError: Ray is not installed, or a backend cannot be sent; when it is entered: Ray cannot begin,
+            or has no room for so many workers.
     """
 
     def __init__(
@@ -78,21 +81,25 @@ class RayEngine:
     async def __aenter__(self) -> Self:
         ray = self._ray
         if not ray.is_initialized():
-            self._is_ours = True
-            # Not in a thread that ends: Ray's processes end with the thread that starts them.
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            self._start()
+        count, wants = self._count or self._room(), {"num_cpus": 1, **self._resources}
+        if (lack := _lack(count, wants, ray.cluster_resources())) is not None:
+            hint = "Pass fewer workers, or let each take less: resources=..., --num-gpus."
+            if not os.environ.get("RAY_ADDRESS"):
+                await self.__aexit__()
+                raise UsageError(lack, hint=hint)
+            warnings.warn(f"{lack} They wait for more machines. {hint}", stacklevel=2)
         self._journal.begin(None if self._opening.model is None else str(self._opening.model))
         session, keeper = "", None
         if isinstance(self._journal, Journal):
             self._journal.flush()
             session, keeper = self._journal.session, f"mellea-journal-{uuid4().hex}"
             self._keeper = self._started_keeper(keeper, Path(self._journal.path or ""), session)
-        count = self._count or self._room()
         kind = ray.remote(_Worker).options(
             max_restarts=-1,
             max_task_retries=_TRIES,
             max_concurrency=self._places + 1,  # and one that stops it
-            **{"num_cpus": 1, **self._resources},
+            **wants,
         )
         sent = _sendable(self._program)
         self._workers = [
@@ -110,6 +117,18 @@ class RayEngine:
             for worker in self._workers:
                 self._free.put_nowait(worker)
         return self
+
+    def _start(self) -> None:
+        """Start Ray on this machine, or go to the cluster that there is."""
+        self._is_ours = True
+        try:
+            # Not in a thread that ends: Ray's processes end with the thread that starts them.
+            self._ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        except Exception as error:
+            raise UsageError(
+                f"Ray cannot begin: {' '.join(str(error).split()).rstrip('.')}.",
+                hint="Start it by itself (ray start --head), and look whether RAY_ADDRESS is right.",
+            ) from error
 
     def _started_keeper(self, name: str, path: Path, session: str) -> Any:
         """Start what writes the journal, on this machine."""
@@ -160,6 +179,15 @@ class RayEngine:
         """Send no further request; those under way may end."""
         for worker in self._workers:
             worker.stop.remote()
+
+
+def _lack(workers: int, wants: Mapping[str, Any], there: Mapping[str, float]) -> str | None:
+    """Return what there is too little of for so many workers; None if all have room."""
+    for option, name in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
+        each, has = float(wants.get(option) or 0), there.get(name, 0)
+        if workers * each > has:
+            return f"The workers want {workers * each:g} {name}, each {each:g}, and Ray has {has:g}."
+    return None
 
 
 def _ray() -> Any:
