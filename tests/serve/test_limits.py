@@ -69,7 +69,19 @@ RUBBISH = {
     "no JSON": ("{", JSON, 400, "invalid_json"),
     "no object": ("[]", JSON, 400, "invalid_json"),
     "no text": (b"\xff\xfe\x00", JSON, 400, "invalid_json"),
-    "half a character": ('{"messages": "\\ud800"}', JSON, 400, "invalid_value"),
+    "half a character": (
+        '{"messages": [{"role": "user", "content": "\\ud800"}]}',
+        JSON,
+        400,
+        "invalid_value",
+    ),
+    "no schema": (
+        '{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",'
+        ' "json_schema": {"name": "a", "schema": {"type": "nonsense"}}}}',
+        JSON,
+        400,
+        "invalid_value",
+    ),
     "deep": ("[" * 990, JSON, 400, "invalid_json"),
     "form of a web page": (BODY, {"content-type": "text/plain"}, 415, "no_json"),
 }
@@ -77,8 +89,8 @@ RUBBISH = {
 
 @pytest.fixture(scope="module")
 def small():
-    async def serve(input):
-        return "x"
+    async def serve(input, format=None):
+        return input[-1].content
 
     with serving(App(serve, limits=Limits(body_bytes=1000, receive_seconds=0.5))) as (address, _):
         yield address

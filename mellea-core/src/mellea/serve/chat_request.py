@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
 from mellea.core.schema import OutputSchema, misfits
+from mellea.core.schema_check import check_schema
 from mellea.core.tool import Tool
 from mellea.serve.failures import RequestError
 from mellea.serve.models import ChatMessage
@@ -112,6 +113,7 @@ class ChatCompletionRequest(BaseModel):
         if asked.json_schema is None:
             raise RequestError("response_format has no json_schema.", param="response_format")
         try:
+            check_schema(asked.json_schema.schema_)
             return OutputSchema.of({"title": asked.json_schema.name, **asked.json_schema.schema_})
         except UsageError as error:
             raise RequestError(str(error), param="response_format") from error
@@ -151,6 +153,8 @@ def read_request(body: bytes) -> ChatCompletionRequest:
         raise RequestError("The body is no JSON.", code="invalid_json") from error
     if not isinstance(given, dict):
         raise RequestError("The body is no JSON object.", code="invalid_json")
+    if b"\\u" in body:  # an escape may be of half a character
+        _check_that_it_is_text(given)
     for name, nothing in _REFUSED.items():
         if given.get(name) not in nothing:
             raise RequestError(f"{name} is not supported here.", param=name, code="unsupported_parameter")
@@ -163,6 +167,14 @@ def read_request(body: bytes) -> ChatCompletionRequest:
         raise RequestError(f"The request is wrong: {misfits(wrong)}.", param=_place(wrong[0])) from error
     except RecursionError as error:
         raise RequestError("The request is nested too deeply.") from error
+
+
+def _check_that_it_is_text(given: dict[str, Any]) -> None:
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise RequestError(f"The request holds half a character, {ascii(half)[1:-1]}.") from error
 
 
 def _place(wrong: Any) -> str:
