@@ -63,6 +63,15 @@ def ask(address, body=BODY, headers=JSON):
     return answer.status_code, answer.json().get("error", {}).get("code")
 
 
+NO_SCHEMA = json.dumps(
+    {
+        "messages": [{"role": "user", "content": "x"}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "a", "schema": {"type": "nonsense"}},
+        },
+    }
+)
 RUBBISH = {
     "too large": ("x" * 2000, JSON, 413, "body_too_large"),
     "too large in pieces": (iter([b"x" * 600] * 3), JSON, 413, "body_too_large"),
@@ -75,13 +84,7 @@ RUBBISH = {
         400,
         "invalid_value",
     ),
-    "no schema": (
-        '{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",'
-        ' "json_schema": {"name": "a", "schema": {"type": "nonsense"}}}}',
-        JSON,
-        400,
-        "invalid_value",
-    ),
+    "no schema": (NO_SCHEMA, JSON, 400, "invalid_value"),
     "deep": ("[" * 990, JSON, 400, "invalid_json"),
     "form of a web page": (BODY, {"content-type": "text/plain"}, 415, "no_json"),
 }
