@@ -87,6 +87,15 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(given, status, said,
     assert said in printed.err
 
 
+@pytest.mark.parametrize("where", [["--out-dir", "none"], ["--out-dir", ".", "--out-name", "none/x"]])
+def test_place_that_is_not_there_is_told_before_anything_is_sent(folder, monkeypatch, capsys, where):
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MELLEA_BACKEND_OLLAMA")
+
+    assert main(["decompose", "Answer the mail.", "--backend", "nowhere", *where]) == 2
+    assert "mellea: " in capsys.readouterr().err
+
+
 def test_pipeline_of_08_gives_its_json():
     found = decompose("Answer the mail.", ["mail"], backend=DecompBackend.ollama)
 

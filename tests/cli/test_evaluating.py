@@ -146,6 +146,30 @@ def test_what_makes_no_sense_is_a_usage_error(folder, capsys, arguments, said):
     assert said in capsys.readouterr().err
 
 
+UNWRITABLE = {
+    "page": ["eval", "tasks.jsonl", "--program", "program.py:right", "--html", "none/page.html"],
+    "report": ["eval", "tasks.jsonl", "--program", "program.py:right", "-o", "none/report"],
+    "comparison": ["compare", "program.py:right", "program.py:odd", "--tasks", "tasks.jsonl", "--html", "."],
+}
+
+
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_file_that_cannot_be_written_is_told_before_anything_runs(folder, capsys, case):
+    program = (folder / "program.py").read_text()
+    noting = "def right(prompt):\n    open('ran', 'w').close()"
+    (folder / "program.py").write_text(program.replace("def right(prompt):", noting))
+
+    assert main(UNWRITABLE[case]) == 2
+
+    assert "cannot be written: " in capsys.readouterr().err
+    assert not (folder / "ran").exists()
+
+
+def test_mark_at_the_beginning_of_a_file_is_no_part_of_its_tasks(folder):
+    (folder / "tasks.jsonl").write_text('{"prompt": "A"}', "utf-8-sig")
+    assert main(["eval", "tasks.jsonl", "--program", "program.py:right"]) == 0
+
+
 def test_backends_are_compared_by_name_with_one_judge(folder, monkeypatch, capsys):
     lines = [{"prompt": f"Task {number}", "requirements": ["It is kind."]} for number in range(3)]
     (folder / "judged.jsonl").write_text("\n".join(map(json.dumps, lines)))

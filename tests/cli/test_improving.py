@@ -86,6 +86,14 @@ def test_what_is_no_better_is_refused_and_nothing_is_written(folder, capsys):
     assert not (folder / "prompts.json").exists()
 
 
+@pytest.mark.parametrize("where", [["-o", "none/prompts.json"], ["--html", "none/page.html"]])
+def test_file_that_cannot_be_written_is_told_before_anything_is_sent(folder, capsys, where):
+    given = ["--tasks", "tasks.jsonl", "-b", "nowhere"]
+
+    assert main(["optimise", "program.py:name_of", *given, *where]) == 2
+    assert "cannot be written: " in capsys.readouterr().err
+
+
 def test_examples_come_from_a_history(folder, capsys):
     kept = "with start_session(ScriptedBackend(answer), history='runs.db') as m:\n    name_of(m, text='a')\n"
     (folder / "kept.py").write_text(PROGRAM + kept)

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from mellea.cli.talking import open_session
+from mellea.cli.writing import check_writable
 from mellea.core.errors import UsageError
 from mellea.core.terminal import visible
 from mellea.core.trace import write_text
@@ -19,21 +20,27 @@ __all__ = ["decompose"]
 def decompose(arguments: Namespace) -> int:
     """Print the program of a task, or write it to a folder with the JSON of 0.8."""
     task = _task(arguments)
+    files = [_written(arguments, ending) for ending in ("json", "py")] if arguments.out_dir else []
     with open_session(arguments, SimpleContext()) as m:
         found = take_apart(task, m, variables=arguments.input_var or None)
-    if arguments.out_dir:
-        place = Path(arguments.out_dir)
-        if not place.is_dir():
-            raise UsageError(f"There is no folder {place}.", hint="Make it, or name another with --out-dir.")
-        for ending, text in (("json", found.to_json()), ("py", found.program)):
-            path = place / f"{arguments.out_name}.{ending}"
-            write_text(path, text)
-            print(path, file=sys.stderr)
+    for path, text in zip(files, (found.to_json(), found.program), strict=False):
+        write_text(path, text)
+        print(path, file=sys.stderr)
     if arguments.json:
         print(found.to_json())
     elif not arguments.out_dir:
         print(visible(found.program, lines=True), end="")
     return 0
+
+
+def _written(arguments: Namespace, ending: str) -> Path:
+    """Return a file that is written, once it is known to be writable."""
+    place = Path(arguments.out_dir)
+    if not place.is_dir():
+        raise UsageError(f"There is no folder {place}.", hint="Make it, or name another with --out-dir.")
+    path = place / f"{arguments.out_name}.{ending}"
+    check_writable(path, "--out-dir DIR or --out-name")
+    return path
 
 
 def _task(arguments: Namespace) -> str:

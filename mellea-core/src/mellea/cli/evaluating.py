@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mellea.cli.reporting import print_finding
+from mellea.cli.writing import check_writable
 from mellea.core.billing import Spent
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
@@ -33,6 +34,10 @@ _INTERRUPTED = 130
 def evaluate(arguments: Namespace) -> int:
     """Run tasks and report what came of them; interrupted, of those that were run."""
     tasks = read_tasks(*_files(arguments.files))
+    if arguments.html:
+        check_writable(arguments.html, "--html")
+    if arguments.output_path:
+        check_writable(_report_path(arguments), "--output-path")
     common: dict[str, Any] = {
         "backend": arguments.backend,
         "model": arguments.model,
@@ -60,7 +65,7 @@ def evaluate(arguments: Namespace) -> int:
     if arguments.html:
         write_text(arguments.html, report.to_html())
     if arguments.output_path:
-        _write(arguments.output_path, arguments.output_format, report)
+        _write(_report_path(arguments), arguments.output_format, report)
     print_finding(report, as_json=arguments.json)
     return status or _status(report, arguments.at_least)
 
@@ -68,6 +73,8 @@ def evaluate(arguments: Namespace) -> int:
 def compare(arguments: Namespace) -> int:
     """Say which of two is better; interrupted, what is known so far."""
     tasks = read_tasks(arguments.tasks)
+    if arguments.html:
+        check_writable(arguments.html, "--html")
     common = {"backend": arguments.backend, "model": arguments.model, "model_options": _options(arguments)}
     if arguments.program:
         common["program"] = load_program(arguments.program)
@@ -145,9 +152,12 @@ def _end_progress() -> None:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _write(path: str, form: str, report: Report) -> None:
-    target = Path(path)
-    target = target if target.suffix else target.with_name(f"{target.name}.{form}")
+def _report_path(arguments: Namespace) -> Path:
+    target = Path(arguments.output_path)
+    return target if target.suffix else target.with_name(f"{target.name}.{arguments.output_format}")
+
+
+def _write(target: Path, form: str, report: Report) -> None:
     if form == "jsonl":
         lines = (json.dumps(outcome.to_dict(), ensure_ascii=False) for outcome in report.outcomes)
         write_text(target, "".join(f"{line}\n" for line in lines))

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from mellea.cli.reporting import print_finding
+from mellea.cli.writing import check_writable
 from mellea.core.budget import Budget
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
@@ -20,6 +21,9 @@ __all__ = ["optimise"]
 
 def optimise(arguments: Namespace) -> int:
     """Write better prompts for a program to a file, if there are any; status 1 if there are none."""
+    check_writable(arguments.output_path, "--output-path")
+    if arguments.html:
+        check_writable(arguments.html, "--html")
     if arguments.tasks:
         return _with_tasks(arguments)
     if not arguments.history:

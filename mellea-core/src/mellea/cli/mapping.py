@@ -11,6 +11,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from mellea.cli.writing import check_writable
 from mellea.core.errors import UsageError
 from mellea.core.options import ModelOption
 from mellea.core.terminal import visible
@@ -124,20 +125,6 @@ def _write_row(result: MappedRow, output: _OutputRows, failed: _FailedRows) -> N
         failed.write(line)
 
 
-def _check_that_one_can_write(path: Path, option: str) -> None:
-    """Refuse a file that cannot be written, and leave it as it is."""
-    is_new = not path.exists()
-    try:
-        if is_new or path.is_file() or path.is_dir():  # nothing is told to a pipe yet
-            path.open("a", encoding="utf-8").close()
-        if is_new:
-            path.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}.", hint=f"Name another file: {option} FILE."
-        ) from error
-
-
 class _OutputRows:
     """The file of the results; what is in it by now stays until there are some.
 
@@ -152,7 +139,7 @@ class _OutputRows:
         self._path = None if name == "-" else Path(name)
         self._file = sys.stdout
         if self._path is not None:
-            _check_that_one_can_write(self._path, "--output")
+            check_writable(self._path, "--output")
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +176,7 @@ class _FailedRows:
         self.path = path
         self.count = 0
         self._file: TextIO | None = None
-        _check_that_one_can_write(path, "--failed")
+        check_writable(path, "--failed")
 
     def __enter__(self) -> Self:
         return self

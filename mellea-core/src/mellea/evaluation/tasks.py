@@ -128,7 +128,7 @@ def _distinct(tasks: Iterable[Task]) -> list[Task]:
 
 def _of_file(path: Path) -> Iterator[Task]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path} cannot be read: {why}.", hint="Pass a file of tasks.") from error
