@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-__all__ = ["above_zero", "key_and_value", "positive"]
+__all__ = ["above_zero", "finite", "key_and_value", "not_negative", "port", "positive"]
 
 
 def positive(text: str) -> int:
@@ -24,8 +24,32 @@ def above_zero(text: str) -> float:
     return number
 
 
-above_zero.__name__ = "number"
-positive.__name__ = "number"  # argparse names the type in "invalid number value: 'x'"
+def finite(text: str) -> float:
+    """Return a number that is neither infinite nor none."""
+    number = float(text)
+    if not abs(number) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number that can be used")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """Return a whole number of 0 or more."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is less than 0")
+    return number
+
+
+def port(text: str) -> int:
+    """Return the number of a port; 0 stands for a free one."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{number} is no port: ports are 0 to 65535")
+    return number
+
+
+for _type in (above_zero, finite, not_negative, port, positive):
+    _type.__name__ = "number"  # argparse names the type in "invalid number value: 'x'"
 
 
 def key_and_value(text: str) -> tuple[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from mellea import __version__
-from mellea.cli.argument_types import key_and_value, positive
+from mellea.cli.argument_types import finite, key_and_value, positive
 from mellea.cli.program_arguments import add_decompose, add_evaluation, add_map, add_serving, add_training
 
 __all__ = ["make_parser"]
@@ -141,7 +141,7 @@ def _talking_options() -> argparse.ArgumentParser:
     )
     options.add_argument("--system", metavar="TEXT", help="a system message put first")
     options.add_argument("--max-tokens", metavar="N", type=positive, help="the most tokens to generate")
-    options.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
+    options.add_argument("--temperature", metavar="X", type=finite, help="sampling temperature; 0 is greedy")
     options.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
     options.add_argument(
         "-o",

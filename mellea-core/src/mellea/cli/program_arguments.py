@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from mellea.cli.argument_types import above_zero, positive
+from mellea.cli.argument_types import above_zero, finite, not_negative, port, positive
 
 __all__ = ["add_decompose", "add_evaluation", "add_map", "add_serving", "add_training"]
 
@@ -23,7 +23,7 @@ def add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     both.add_argument(
         "--max-tokens", "--max-gen-tokens", metavar="N", type=positive, help="the most tokens of an answer"
     )
-    both.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
+    both.add_argument("--temperature", metavar="X", type=finite, help="sampling temperature; 0 is greedy")
     both.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
     both.add_argument(
         "--time-limit",
@@ -41,7 +41,7 @@ def add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--program", metavar="FILE:NAME", action="append", default=[], help="what answers; may be repeated"
     )
     ask.add_argument("--prompts", metavar="FILE", help="what mellea optimise wrote, in place of its words")
-    ask.add_argument("--at-least", metavar="PERCENT", type=float, help="status 1 if fewer tasks succeed")
+    ask.add_argument("--at-least", metavar="PERCENT", type=finite, help="status 1 if fewer tasks succeed")
     ask.add_argument("-o", "--output-path", metavar="FILE", help="write the report to this file")
     ask.add_argument(
         "--output-format", choices=("json", "jsonl"), default="json", help="one object, or one a line"
@@ -71,7 +71,7 @@ def add_evaluation(command: Callable[..., argparse.ArgumentParser]) -> None:
     better.add_argument("--seconds", metavar="X", type=above_zero, help="the longest that it may take")
     better.add_argument("--rounds", metavar="N", type=positive, default=20, help="the most proposals (20)")
     better.add_argument(
-        "--examples", metavar="N", type=int, default=4, help="the most examples of a function (4)"
+        "--examples", metavar="N", type=not_negative, default=4, help="the most examples of a function (4)"
     )
     _add_test(better)
 
@@ -137,10 +137,10 @@ def _add_test(parser: argparse.ArgumentParser) -> None:
 def _add_error(parser: argparse.ArgumentParser) -> None:
     """Add how sure a comparison has to be."""
     parser.add_argument(
-        "--least", metavar="POINTS", type=float, default=15, help="the least difference worth finding (15)"
+        "--least", metavar="POINTS", type=finite, default=15, help="the least difference worth finding (15)"
     )
     parser.add_argument(
-        "--error", metavar="PERCENT", type=float, default=5, help="how often it may be wrong (5)"
+        "--error", metavar="PERCENT", type=finite, default=5, help="how often it may be wrong (5)"
     )
 
 
@@ -159,7 +159,7 @@ def add_serving(command: Callable[..., argparse.ArgumentParser]) -> None:
         "program", metavar="PROGRAM", help="program.py, with serve() or typed functions; or program.py:NAME"
     )
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8080, help="the port; 0 for a free one (8080)")
+    serve.add_argument("--port", type=port, default=8080, help="the port; 0 for a free one (8080)")
     serve.add_argument(
         "--api-key", metavar="KEY", help="what clients must send (default: $MELLEA_SERVE_API_KEY)"
     )
@@ -182,7 +182,7 @@ def add_serving(command: Callable[..., argparse.ArgumentParser]) -> None:
     tools.add_argument(
         "--http",
         metavar="PORT",
-        type=int,
+        type=port,
         nargs="?",
         const=8081,
         help="over HTTP on this machine (8081), in place of standard input and output",
@@ -214,11 +214,11 @@ def add_map(command: Callable[..., argparse.ArgumentParser]) -> None:
     rows.add_argument("-b", "--backend", metavar="NAME", help="an installed backend")
     rows.add_argument("-m", "--model", metavar="ID", help="the model (default: the backend's own)")
     rows.add_argument("--max-tokens", metavar="N", type=positive, help="the most tokens of an answer")
-    rows.add_argument("--temperature", metavar="X", type=float, help="sampling temperature; 0 is greedy")
+    rows.add_argument("--temperature", metavar="X", type=finite, help="sampling temperature; 0 is greedy")
     rows.add_argument("--seed", metavar="N", type=int, help="seed of the random draws")
     rows.add_argument("--engine", choices=("local", "ray"), default="local", help="where rows run (local)")
     rows.add_argument("--workers", metavar="N", type=positive, help="how many actors of Ray")
-    rows.add_argument("--num-gpus", metavar="X", type=float, help="GPUs of each actor of Ray")
+    rows.add_argument("--num-gpus", metavar="X", type=finite, help="GPUs of each actor of Ray")
 
 
 def add_decompose(command: Callable[..., argparse.ArgumentParser], talking: argparse.ArgumentParser) -> None:
