@@ -103,10 +103,11 @@ def test_no_rows_give_no_results(folder: Path):
     assert (folder / "out.jsonl").read_text() == ""
 
 
-def test_row_that_would_end_the_process_fails_alone(folder: Path):
+def test_row_that_would_end_the_process_fails_alone(folder: Path, capsys):
     assert run("--output", "out.jsonl", "--passes", "1", function="leaves") == 1
     lines = (folder / "out.failed.jsonl").read_text().splitlines()
     assert [json.loads(line)["error"] for line in lines] == ["SystemExit: 1", "SystemExit: 2"]
+    assert "with why: out.failed.jsonl; the first: SystemExit: 1" in capsys.readouterr().err
 
 
 def test_estimate_says_whether_its_sample_is_paid_for_again(capsys):

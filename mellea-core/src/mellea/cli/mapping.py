@@ -122,7 +122,7 @@ def _write_row(result: MappedRow, output: _OutputRows, failed: _FailedRows) -> N
     if result.error is None:
         output.write(line)
     else:
-        failed.write(line)
+        failed.write(line, result.error)
 
 
 class _OutputRows:
@@ -175,6 +175,8 @@ class _FailedRows:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.first = ""
+        """The error of the first of them."""
         self._file: TextIO | None = None
         check_writable(path, "--failed")
 
@@ -185,9 +187,10 @@ class _FailedRows:
         """Begin anew."""
         self.path.unlink(missing_ok=True)
 
-    def write(self, line: str) -> None:
+    def write(self, line: str, error: str) -> None:
         """Write a row."""
         if self._file is None:
+            self.first = error
             self._file = self.path.open("w", encoding="utf-8")
         print(line, file=self._file, flush=True)
         self.count += 1
@@ -213,7 +216,9 @@ def _report(progress: Progress, failed: _FailedRows, arguments: Namespace, *, is
         f"all answers took {progress.spent}; this run paid for {progress.paid}",
     ]
     if failed.count:
-        lines.append(f"rows that failed, with why: {failed.path}")
+        lines.append(
+            f"rows that failed, with why: {failed.path}; the first: {' '.join(failed.first.split())}"
+        )
     if is_cut_short:
         lines.append("interrupted: nothing that was answered is lost")
     if is_cut_short or failed.count:
