@@ -3,8 +3,9 @@
 The judge is the embedded model: the text is preferred whose tokens are likelier to it, in the mean, behind
 the task without its rules. So there are no positions to swap. Asked which of two texts is better, A or B,
 that model named the same letter whichever text stood there, in all of 18 texts against the same texts with
-their words shuffled: it is no judge. That the judge here is one is measured beside it. It is a hard one,
-since a free text is what the model finds likely.
+their words shuffled: it is no judge. That the judge here is one is measured beside it, with a bound. What it
+says of the pairs has none: a free text is by construction what the model finds likely, so it wins most of
+them however the texts read. The goal for the pairs is held by people who read them.
 
 ``python -m benchmarks.pairs FILE`` writes the pairs in random order for a person to judge, and to
 ``FILE.key`` which text is the steered one.
@@ -143,11 +144,11 @@ async def _judged(backend: Backend, pairs: Sequence[Pair]) -> list[Row]:
     compared = [await _won(backend, pair.task, pair.steered, pair.free) for pair in pairs]
     return [
         _row("judge: whole texts against shuffled ones", known, bound=95.0),
-        _row("blind pairs: steered against free", compared, bound=45.0),
+        _row("blind pairs: steered against free", compared),
     ]
 
 
-def _row(name: str, won: Sequence[float], *, bound: float) -> Row:
+def _row(name: str, won: Sequence[float], *, bound: float | None = None) -> Row:
     """Return the share of pairs that the first text wins, where a half is a tie."""
     hits = sum(won)
     note = f"{hits:g} of {len(won)}, {won.count(0.5)} ties, {interval(round(hits), len(won))}"
