@@ -8,6 +8,7 @@ import pytest
 from mellea.core import Capability, ModelOption
 from mellea.core.steering import ContradictionError
 from mellea.core.trace import as_tree
+from mellea.stdlib.components import Instruction
 from mellea.stdlib.context import SimpleContext
 from mellea.stdlib.requirements import (
     avoids,
@@ -57,7 +58,23 @@ def test_prompt_still_says_the_rules_in_words():
 
     prompt = backend.requests[0].messages[-1].content
     assert all(rule.description in prompt for rule in RULES)
-    assert prompt.endswith("Write plain sentences, without lists or headings.")
+    assert "Write plain sentences, without lists or headings." in prompt
+
+
+def test_short_task_is_told_once_more_below_the_rules_of_a_steered_text():
+    backend = ScriptedBackend([json.dumps(TEXT), TEXT, '"yes"'], capabilities=STEERABLE)
+    instruct(backend)
+    instruct(backend, model_options={ModelOption.STEER: False})
+    instruct(backend, [one_of(["yes", "no"])])
+
+    said = [request.messages[-1].content.splitlines() for request in backend.requests]
+    assert [lines.count("Write.") for lines in said] == [2, 1, 1]
+    assert said[0][-1] == "Write."
+
+
+@pytest.mark.parametrize("task", ["Sum up. " * 60, "Sum this up:\nIt rained."])
+def test_long_task_is_told_once(task):
+    assert Instruction(task).told_again == ""
 
 
 def test_backend_that_keeps_no_patterns_gets_none_and_the_result_says_so():

@@ -27,6 +27,9 @@ from mellea.core.thunk import ModelOutputThunk
 
 __all__ = ["Instruction"]
 
+_TOLD_AGAIN = 300
+"""Most characters of a task that is told twice."""
+
 
 @define(init=False, slots=False, on_setattr=setters.frozen, unsafe_hash=True)
 class Instruction(Component[str]):
@@ -135,6 +138,12 @@ class Instruction(Component[str]):
             yield part, Sources.of("document", name)
         for medium in (*self.images, *self.audio):
             yield medium, Sources.of("document", "")
+
+    @property
+    def told_again(self) -> str:
+        """The task as a steered text is told it once more, last; empty where it is long or has many lines."""
+        task = str(self.description).strip() if type(self.description) is CBlock else ""
+        return task if len(task) <= _TOLD_AGAIN and "\n" not in task else ""
 
     def format_for_llm(self) -> TemplateRepresentation:
         """Return the parts for the template."""

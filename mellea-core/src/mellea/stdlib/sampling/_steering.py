@@ -123,6 +123,8 @@ async def steer_config(
         return config, SteeringReport(outcomes, None, unformed)
     longest = max(steering.longest, _ROOM) if steering.held else steering.longest
     said = steering.describe()
+    if not steering.gives_whole and (task := getattr(action, "told_again", "")):
+        said = f"{said}\n\n{task}".lstrip()
     pattern = TextPattern(steering.pattern or "", longest, said, steering.held, steering.case)
     own = backend.draws_for_patterns(steering.temperature, steering.repetition_penalty)
     unsaid = {name: value for name, value in own.items() if name not in merged}
