@@ -42,6 +42,7 @@ from mellea.core.steering import (
     Words,
     steer,
 )
+from mellea.core.steering.subjects import subject_words
 from mellea.evaluation import wilson_interval
 from mellea.stdlib.requirements import simple_validate
 
@@ -103,7 +104,8 @@ def _requirement(rule: Rule, forms: Sequence[Form]) -> Requirement:
 
 def plan_of(task: Task) -> Steering:
     """Return how the rules of a task steer it."""
-    return steer([form for rule in task.rules for form in FORMS[rule.kind](*rule.values)], task.ask)
+    forms = [form for rule in task.rules for form in FORMS[rule.kind](*rule.values)]
+    return steer(forms, task.ask, about=subject_words(task.ask))
 
 
 @frozen

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from mellea.core import Capability, ModelOption
+from mellea.core import Capability, CBlock, ModelOption
+from mellea.core.sources import Sources
 from mellea.core.steering import ContradictionError
 from mellea.core.trace import as_tree
 from mellea.stdlib.components import Instruction
@@ -20,7 +21,7 @@ from mellea.stdlib.requirements import (
     simple_validate,
     word_count,
 )
-from mellea.stdlib.requirements.forms import BeginsWith, Bullets, Case, explain, of_form
+from mellea.stdlib.requirements.forms import AvoidsCharacters, BeginsWith, Bullets, Case, explain, of_form
 from mellea.stdlib.sampling import CascadeSamplingStrategy, MultiTurnStrategy, RejectionSamplingStrategy
 from mellea.stdlib.session import MelleaSession
 from mellea.stdlib.streaming import stream
@@ -409,3 +410,16 @@ def test_instruction_without_a_strategy_is_steered_too():
         assert session.instruct("Write.", requirements=RULE, strategy=None).value == GOOD
 
     assert backend.requests[0].schema is not None
+
+
+def test_text_has_a_word_of_its_task_unless_other_people_told_it():
+    about = "Write about an old clock."
+    theirs = Instruction(CBlock(about, sources=Sources.of("document", "")))
+
+    assert Instruction(about).about_words == ("clock",)
+    assert theirs.about_words == ()
+
+    backend = ScriptedBackend(json.dumps(TEXT), capabilities=STEERABLE)
+    with MelleaSession(backend, SimpleContext()) as session:
+        session.instruct(about, requirements=[of_form(AvoidsCharacters("!"))])
+    assert "The clock" in backend.requests[0].schema.json_schema["pattern"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import pairwise
+
 from attrs import evolve, field, frozen
 
 from mellea.core.steering.lexis import Lexis, lexis_of
-from mellea.core.steering.pattern import Letters, Literal, Node, choice, repeat, sequence
+from mellea.core.steering.pattern import Letters, Literal, Node, choice, optional, repeat, sequence
 from mellea.core.steering.plan import Bounds, Insert, NotSteerableError, TextPlan, Wanted
-from mellea.core.steering.prose import Prose, prose, sentence
+from mellea.core.steering.prose import Prose, named, prose, sentence
 
 __all__ = ["FLOOR", "layout", "roomed"]
 
@@ -126,6 +129,18 @@ class _Layout:
     def _inserts(self) -> tuple[Insert, ...]:
         return tuple(_insert(wanted, self.plan, self.lexis) for wanted in self.plan.wanted)
 
+    def _subject(self) -> Insert | None:
+        """Return a word of the task; None where a text that is given has one, or none may be written."""
+        plan = self.plan
+        words = [word.removesuffix("s") for word in plan.about]
+        given = " ".join(text for _, text in plan.given).lower()
+        free = [word for word in words if not any(plan.obstacle(each) for each in (word, f"{word}s"))]
+        if not free or any(word in given for word in words):
+            return None
+        ending, capital, article = optional(Literal("s")), choice(*map(str.capitalize, free)), _article(plan)
+        opening = choice(capital, sequence(article, choice(*free))) if article else capital
+        return Insert(sequence(choice(*free), ending), sequence(opening, ending), article=int(bool(article)))
+
     def _frame(self, body: Node, joint: str) -> Node:
         """Return the body with the whole sentences that begin and end the text."""
         ahead = "\n\n" if self.plan.headings else joint or self.lexis.between
@@ -159,6 +174,7 @@ class _Layout:
                 opening * (index == 0),
                 closing * (index == count - 1),
                 ordered=self.ordered or count > 1,
+                subject=self._subject() if index == 0 else None,
             )
             written = prose(self.lexis, block)
             blocks.append(
@@ -205,10 +221,21 @@ class _Layout:
         for index, inserts in enumerate(wanted):
             mark = f"{index + 1}. " if items.numbered else self._mark()
             lines += ["\n", mark, sentence(self.lexis, share, inserts)]
+        self._name(lines, share, [not inserts for inserts in wanted])
         body = sequence(*lines[1:])
         if intro:
             body = sequence(sentence(self.lexis, share, (), plan.begin), "\n\n", body)
         return self._frame(body, "\n\n")
+
+    def _name(self, lines: list[Node | str], share: Bounds, free: list[bool]) -> None:
+        """Let the first two neighbouring items in which nothing must occur have a word of the task."""
+        subject = self._subject()
+        first = next((at for at, pair in enumerate(pairwise(free)) if all(pair)), None)
+        if subject is None or first is None:
+            return
+        at = 3 * first + 2
+        with suppress(NotSteerableError):
+            lines[at : at + 4] = [named(self.lexis, share, sequence(*lines[at + 1 : at + 3]), subject)]
 
     def _mark(self) -> str:
         return "- " if any(wanted.kind == "highlight" for wanted in self.plan.wanted) else "* "

@@ -153,6 +153,7 @@ class TextPlan:
         english: Whether English words may help to write it.
         lines: Whether a line may end where no form is about lines.
         whole: The pattern of the whole text, where a form gives it.
+        about: Words one of which should occur where that asks little: what the task is about.
         owners: The form that settled a field, by the field's name.
     """
 
@@ -178,6 +179,7 @@ class TextPlan:
     english: bool = True
     lines: bool = True
     whole: Node | None = None
+    about: tuple[str, ...] = ()
     owners: tuple[tuple[str, Settling], ...] = field(default=(), repr=False)
 
     def owner(self, *names: str) -> Settling | None:

@@ -154,22 +154,27 @@ class Steering:
         return " ".join(said)
 
 
-def steer(forms: Iterable[Form], prompt: str = "", *, lines: bool = True) -> Steering:
+def steer(
+    forms: Iterable[Form], prompt: str = "", *, lines: bool = True, about: tuple[str, ...] = ()
+) -> Steering:
     """Return how some forms steer a call.
 
     Args:
         forms: The forms of its requirements.
         prompt: The prompt, whose script and longest words the text may have too.
         lines: Whether the text may have several lines where no form is about lines.
+        about: Words of the task, one of which the text should have where nothing speaks against it.
 
     Raises:
         ContradictionError: No text can meet two of the forms.
     """
-    return _steer(tuple(forms), prompt, lines)
+    return _steer(tuple(forms), prompt, lines, about)
 
 
 def _written(plan: TextPlan) -> str:
     written = anchored(layout(plan))
+    if len(written) > _LARGE and plan.about:
+        written = anchored(layout(evolve(plan, about=())))
     if len(written) > _LARGE:
         written = min(written, anchored(layout(plan, ordered=True)), key=len)
     if len(written) > _LARGEST:
@@ -178,7 +183,7 @@ def _written(plan: TextPlan) -> str:
 
 
 @lru_cache(256)
-def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
+def _steer(forms: tuple[Form, ...], prompt: str, lines: bool, about: tuple[str, ...]) -> Steering:
     longest = max([15, *map(len, re.findall(r"[^\W\d_]+", prompt))])
     words = re.findall(r"[a-z]+", prompt.lower())
     english = not words or not _ENGLISH.isdisjoint(words)
@@ -187,13 +192,14 @@ def _steer(forms: tuple[Form, ...], prompt: str, lines: bool) -> Steering:
         longest_word=min(longest, 30),
         english=english,
         lines=lines,
+        about=about if english else (),
     )
     few = next((form for form in forms if form.only_texts), None)
     if few is not None:
         return evolve(_chosen(plan, forms, few), prompt=prompt)
     either = next((form for form in forms if isinstance(form, AnyOf)), None)
     if either is not None:
-        return evolve(_either(forms, either, prompt, lines), prompt=prompt)
+        return evolve(_either(forms, either, prompt, lines, about), prompt=prompt)
     order = {place: (_turn(form), form.guides != "", place) for place, form in enumerate(forms)}
     places = sorted(order, key=order.__getitem__)
     try:
@@ -222,7 +228,9 @@ def _chosen(plan: TextPlan, forms: tuple[Form, ...], few: Form) -> Steering:
     return Steering(plan, tuple(Outcome(form, True) for form in forms), _written(plan))
 
 
-def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) -> Steering:
+def _either(
+    forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool, about: tuple[str, ...]
+) -> Steering:
     """Return the steering by the pattern of one form or another, beside all others.
 
     Raises:
@@ -233,7 +241,7 @@ def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) ->
     clash: ContradictionError | None = None
     for option in either.forms[:_OPTIONS]:
         try:
-            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), prompt, lines))
+            tried.append(_steer((*forms[:place], option, *forms[place + 1 :]), prompt, lines, about))
         except ContradictionError as error:
             clash = error
     if not tried and clash is not None:
@@ -242,7 +250,7 @@ def _either(forms: tuple[Form, ...], either: AnyOf, prompt: str, lines: bool) ->
     held = [each for each in held if each.case == held[0].case]
     if not held:
         why = tried[0].outcomes[place].why
-        rest = _steer((*forms[:place], *forms[place + 1 :]), prompt, lines)
+        rest = _steer((*forms[:place], *forms[place + 1 :]), prompt, lines, about)
         left = (*rest.outcomes[:place], Outcome(either, False, why), *rest.outcomes[place:])
         return evolve(rest, outcomes=left)
     outcomes = tuple(

@@ -20,10 +20,13 @@ from mellea.core.steering.lexis import Lexis
 from mellea.core.steering.pattern import Literal, Node, anchored, choice, optional, repeat, sequence
 from mellea.core.steering.plan import Bounds, Insert, NotSteerableError
 
-__all__ = ["Prose", "prose", "sentence"]
+__all__ = ["Prose", "named", "prose", "sentence"]
 
 _FINISH = 26
 """Words left to end a sentence in, where there is room for them."""
+
+_FINISH_LEAST = 18
+"""The fewest of them with which what must occur is waited for."""
 
 _LEAD = 24
 """Words after which a sentence must begin with what has not occurred yet."""
@@ -40,6 +43,9 @@ _HASTE = 3
 The last of them is none of the words that never end a sentence. Before that it is the model itself that ends
 one, and it does not do so after such a word; a trie at each place where a sentence may end would make the
 server slow."""
+
+_NAMED = 20
+"""Words before what a sentence is about."""
 
 _STEPS = 300
 """Sentences that are tried where each way may have others; a pattern of so many would be too large."""
@@ -59,6 +65,7 @@ class Prose:
         opening: Its first words.
         closing: Its last words, with the mark at the end if there is one.
         ordered: Whether what must occur keeps its order.
+        subject: What should occur before all that, where running prose has room for it.
     """
 
     words: Bounds
@@ -67,6 +74,7 @@ class Prose:
     opening: str = ""
     closing: str = ""
     ordered: bool = False
+    subject: Insert | None = None
 
     @property
     def most(self) -> int:
@@ -94,6 +102,36 @@ def sentence(
     low, high, head = _begun(lexis, inserts, opening)
     least, most = words.least, words.most if words.most is not None else 44
     return sequence(head, _ended(lexis, max(0 if closing else 4, least) - low, most - high, closing))
+
+
+def named(
+    lexis: Lexis,
+    bounds: Bounds,
+    joint: Node | str,
+    subject: Insert,
+    inserts: tuple[Insert, ...] = (),
+    opening: str = "",
+) -> Node:
+    """Return two sentences with what they are about: in the first, or else at the beginning of the second.
+
+    Raises:
+        NotSteerableError: It cannot be done.
+    """
+    low, high, head = _begun(lexis, (), opening)
+    room = min(_NAMED, (bounds.top - bounds.least) // 2)
+    lacking, most = max(1, bounds.least - low - 1), bounds.top - high - room - 1
+    if room < max(lacking, _EASY - 2):
+        raise NotSteerableError("the sentences are too short to say what they are about.")
+    within = sequence(lexis.inner, lexis.space)
+    onward = sequence(optional(lexis.comma), lexis.space)
+    soon = sequence(repeat(within, 0, room), subject.node, onward, _ended(lexis, lacking, most, ""))
+    rest = choice(lexis.ends, sequence(onward, _ended(lexis, 1, most, "")))
+    there = sequence(head, choice(soon, sequence(repeat(within, lacking, room), subject.node, rest)))
+    first, second = sentence(lexis, bounds, (), opening), sentence(lexis, bounds, inserts)
+    return choice(
+        sequence(there, joint, second),
+        sequence(first, joint, sentence(lexis, bounds, (subject, *inserts))),
+    )
 
 
 def _begun(lexis: Lexis, inserts: tuple[Insert, ...], opening: str) -> tuple[int, int, Node]:
@@ -162,7 +200,8 @@ class _Running:
 
         What leads to all that must occur, then the rest, told apart by the words so far.
         """
-        roomy = self._lead()
+        subject = (self.wanted.subject,) if self.wanted.subject else ()
+        roomy = (self._lead(subject) if subject else None) or self._lead(())
         if roomy is not None:
             low, high, node = roomy
             return sequence(node, self._onward(low, high))
@@ -188,12 +227,12 @@ class _Running:
         """A further word, at which a sentence may end."""
         return sequence(self.lexis.free, self.lexis.gap)
 
-    def _lead(self) -> tuple[int, int, Node] | None:
+    def _lead(self, ahead: tuple[Insert, ...]) -> tuple[int, int, Node] | None:
         """Return what leads to all inserts wherever they come, with its least and most words.
 
         None where there is no room, or nothing must occur.
         """
-        inserts, opening = self.wanted.inserts, self.wanted.opening
+        inserts, opening = (*ahead, *self.wanted.inserts), self.wanted.opening
         if not inserts:
             return None
         given = len(opening.split()) if opening else 1
@@ -202,10 +241,10 @@ class _Running:
         lacking = self.wanted.words.least - sum(insert.least for insert in inserts)
         slack = min(room - lacking, room - _FINISH - len(self.wanted.closing.split()) - 8) // len(inserts)
         finish = min(_FINISH, slack - 6)
-        if finish < 18:
+        if finish < (_FINISH if ahead and self.wanted.inserts else _FINISH_LEAST):
             return None
         lead = max(1, min(_LEAD, slack - finish))
-        orders = _orders(self.wanted, self.lexis)
+        orders = [(*ahead, *order) for order in _orders(self.wanted, self.lexis)]
         rest = self._sought(orders, lead, finish)
         if opening:
             node = sequence(opening, optional(self.lexis.after), self.lexis.space, rest)
@@ -330,6 +369,8 @@ class _Counted:
         """
         wanted = self.wanted
         floor = max(_SENTENCE.least, -(-wanted.words.least // least))
+        if wanted.subject:
+            least = max(least, min(most, 2))
         while most > least and min(max(30, floor + 15), _SENTENCE.top) * most > wanted.most:
             most -= 1
         longest = min(max(_SENTENCE.top, floor + 20), wanted.most // most)
@@ -343,6 +384,17 @@ class _Counted:
             opening = wanted.opening if index == 0 else ""
             closing = wanted.closing if index == most - 1 else ""
             parts += [self.lexis.between, sentence(self.lexis, bounds, share, opening, closing)]
+        if (
+            wanted.subject
+            and len(shares) > 1
+            and not shares[0]
+            and not (wanted.closing and most == len(shares[:2]))
+        ):
+            with suppress(NotSteerableError):
+                pair = named(
+                    self.lexis, bounds, self.lexis.between, wanted.subject, shares[1], wanted.opening
+                )
+                parts[1:4] = [pair]
         spare = most - least
         if wanted.closing and spare:
             last = sentence(self.lexis, bounds, (), "", wanted.closing)

@@ -140,6 +140,14 @@ class Instruction(Component[str]):
             yield medium, Sources.of("document", "")
 
     @property
+    def about_words(self) -> tuple[str, ...]:
+        """Words of what the task is about, as far as they are told in the program's own words alone."""
+        from mellea.core.steering.subjects import subject_words  # noqa: PLC0415  few programs steer
+
+        own = self._filled is None and getattr(self.description, "sources", None) is None
+        return subject_words(self.told_again) if own else ()
+
+    @property
     def told_again(self) -> str:
         """The task as a steered text is told it once more, last; empty where it is long or has many lines."""
         task = str(self.description).strip() if type(self.description) is CBlock else ""

@@ -137,7 +137,7 @@ async def steering_of(action: Span, formed: Iterable[Requirement], backend: Back
     prompt = await _prompt_of(action, backend)
     from mellea.core.steering import steer  # noqa: PLC0415  few programs steer
 
-    return steer(_forms(formed), prompt)
+    return steer(_forms(formed), prompt, about=getattr(action, "about_words", ()))
 
 
 def _forms(requirements: Iterable[Requirement]) -> list[Form]:

@@ -1,0 +1,75 @@
+"""A text about a short task has one of its words, where that asks little."""
+
+import pytest
+
+from mellea.core.steering import Avoids, AvoidsCharacters, Bullets, Contains, Sentences, Words, steer
+from mellea.core.steering.layout import layout
+from mellea.core.steering.subjects import subject_words
+from tests.core.steering.admitting import admits
+
+TASK = "Advertise a small bicycle shop."
+OFF = (
+    "We have served this town and all of its people for many years. "
+    "Our staff always knows well what each family needs. "
+)
+OFF_END = "Come and see us on any day of the week you like. There is tea for all who have come."
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (TASK, ("bicycle", "shop")),
+        ("Write a short story about a lost dog.", ("lost", "dog")),
+        ("Explain how plants grow", ("plants", "grow")),
+        ("Translate the house is red into French.", ()),
+        ("Write a summary of the text below.", ()),
+        ('Describe "the old bridge".', ()),
+        ("Describe a bridge. Then describe a river.", ()),
+        ("Describe a bridge " * 20, ()),
+        ("", ()),
+    ],
+)
+def test_words_of_the_subject_are_those_of_one_short_sentence(task, words):
+    assert subject_words(task) == words
+
+
+@pytest.mark.parametrize(
+    "form", [AvoidsCharacters("!"), Sentences(at_least=3)], ids=["running", "counted sentences"]
+)
+def test_text_has_a_word_of_its_subject(form):
+    node = layout(steer([form], TASK, about=subject_words(TASK)).plan)
+
+    assert admits(node, OFF.replace("town", "bicycle town") + OFF_END)
+    assert admits(node, OFF.replace("Our staff", "The shop") + OFF_END)
+    assert not admits(node, OFF + OFF_END)
+
+
+def test_list_has_it_in_its_first_two_items():
+    node = layout(steer([Bullets(3)], TASK, about=subject_words(TASK)).plan)
+    items = ["* We have served this town and all of its people for many years.\n"] * 2 + [
+        "* Come and see us on any other day."
+    ]
+
+    assert admits(node, "".join(items).replace("this town", "this shop", 1))
+    assert not admits(node, "".join(items))
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        [Avoids(["bicycle", "shop"])],
+        [Contains("bicycle")],
+        [Words(at_most=30)],
+        [AvoidsCharacters("co")],
+    ],
+    ids=["avoided", "asked for", "no room", "letters missing"],
+)
+def test_nothing_more_is_asked_where_a_rule_says_otherwise(forms):
+    assert steer(forms, TASK, about=subject_words(TASK)).pattern == steer(forms, TASK).pattern
+
+
+def test_word_that_is_avoided_is_not_led_to():
+    pattern = steer([Avoids(["shop"])], TASK, about=subject_words(TASK)).pattern or ""
+
+    assert "The bicycle" in pattern or "The (bicycle" in pattern
+    assert "The shop" not in pattern
