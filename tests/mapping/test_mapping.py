@@ -15,7 +15,13 @@ from attrs import evolve
 
 import mellea
 from mellea import ModelOption, RejectionSamplingStrategy, check, generative, simple_validate
-from mellea.core.errors import AuthenticationError, RateLimitError, ServerError, UsageError
+from mellea.core.errors import (
+    AuthenticationError,
+    ProviderConnectionError,
+    RateLimitError,
+    ServerError,
+    UsageError,
+)
 from mellea.history import History
 from mellea.mapping import MappedRow, amap, estimate
 from mellea.mapping import map as map_rows
@@ -244,6 +250,24 @@ def test_what_ends_every_row_ends_the_map(journal: Path):
         list(map_rows(ask, ROWS * 20, backend=backend, journal=journal, concurrency=2))
 
     assert backend.calls <= 4
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+def test_server_that_never_answers_ends_the_map_and_one_that_did_fails_its_rows(answers: int):
+    def answer(request: Any) -> str:
+        if backend.calls <= answers:
+            return "yes"
+        raise ProviderConnectionError("nobody is there")
+
+    backend = ScriptedBackend(answer)
+    given = {"backend": backend, "journal": False, "concurrency": 1, "passes": 1}
+    results = map_rows(ask, ROWS, model_options={ModelOption.MAX_RETRIES: 0}, **given)
+    if not answers:
+        with pytest.raises(ProviderConnectionError):
+            list(results)
+        assert backend.calls == 1
+    else:
+        assert [result.error is None for result in results] == [True, *[False] * (len(ROWS) - 1)]
 
 
 def test_refusals_for_the_rate_fail_no_row_and_lower_the_number_at_once():

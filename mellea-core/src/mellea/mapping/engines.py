@@ -133,7 +133,7 @@ class Runner:
             try:
                 came["value"] = await self._program.call(session, task.row)
             except (Exception, SystemExit) as error:  # noqa: BLE001  the others go on
-                fatal = error if isinstance(error, MelleaError) and _is_fatal(error) else None
+                fatal = error if isinstance(error, MelleaError) and self._is_fatal(error) else None
                 came["error"] = f"{type(error).__name__}: {words_of(error)}"
                 came["passes"] = isinstance(error, ProviderError)
         if session is not None:
@@ -149,6 +149,18 @@ class Runner:
         )
         return RowEnded(result, answers.was_stopped, fatal)
 
+    def _is_fatal(self, error: MelleaError) -> bool:
+        """Tell whether an error would end each other row too."""
+        from mellea.core import errors  # noqa: PLC0415  only failures need it
+
+        if isinstance(error, errors.ProviderConnectionError):  # one that has answered may well do so again
+            return not (self.gate.answered or isinstance(error, errors.StreamInterruptedError))
+        return isinstance(
+            error,
+            errors.AuthenticationError | errors.QuotaError | errors.ModelNotFoundError | errors.PluginError
+            | errors.CapabilityError | errors.UnsupportedOptionError,
+        )  # fmt: skip
+
     def _session(self, task: RowTask) -> MelleaSession | None:
         if self._backend is None:
             return None
@@ -162,17 +174,6 @@ class Runner:
             model_options=options,
             plugins=self._opening.plugins or None,
         )
-
-
-def _is_fatal(error: MelleaError) -> bool:
-    """Tell whether an error would end each other row too."""
-    from mellea.core import errors  # noqa: PLC0415  only failures need it
-
-    return isinstance(
-        error,
-        errors.AuthenticationError | errors.QuotaError | errors.ModelNotFoundError | errors.PluginError
-        | errors.CapabilityError | errors.UnsupportedOptionError,
-    )  # fmt: skip
 
 
 class LocalEngine:

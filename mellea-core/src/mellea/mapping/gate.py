@@ -36,6 +36,8 @@ class Gate:
         self.most = most
         self.limit = float(most)
         """How many are let through now."""
+        self.answered = False
+        """Whether the provider has answered by now."""
         self._inside = 0
         self._round = 0
         self._opens = 0.0
@@ -120,6 +122,7 @@ class Gate:
 
     def went_well(self) -> None:
         """Take note of an answer."""
+        self.answered = True
         if self.limit < self.most:
             with self._lock:
                 self.limit = min(self.most, self.limit + 1 / self.limit)
