@@ -3,53 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 __all__ = ["above_zero", "finite", "key_and_value", "not_negative", "port", "positive"]
 
 
-def positive(text: str) -> int:
-    """Return a whole number of 1 or more."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+N = TypeVar("N", int, float)
+
+
+def _which(read: Callable[[str], N], holds: Callable[[N], bool], otherwise: str) -> Callable[[str], N]:
+    """Return what reads a number that has to be of some kind.
+
+    Args:
+        read: Reads any number.
+        holds: Whether it is of that kind.
+        otherwise: What to say of one that is not, which stands for ``{}``.
+    """
+
+    def number(text: str) -> N:  # argparse names it in "invalid number value: 'x'"
+        value = read(text)
+        if not holds(value):
+            raise argparse.ArgumentTypeError(otherwise.format(text))
+        return value
+
     return number
 
 
-def above_zero(text: str) -> float:
-    """Return a number above zero."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no positive number")
-    return number
-
-
-def finite(text: str) -> float:
-    """Return a number that is neither infinite nor none."""
-    number = float(text)
-    if not abs(number) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number that can be used")
-    return number
-
-
-def not_negative(text: str) -> int:
-    """Return a whole number of 0 or more."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is less than 0")
-    return number
-
-
-def port(text: str) -> int:
-    """Return the number of a port; 0 stands for a free one."""
-    number = int(text)
-    if not 0 <= number <= 65_535:
-        raise argparse.ArgumentTypeError(f"{number} is no port: ports are 0 to 65535")
-    return number
-
-
-for _type in (above_zero, finite, not_negative, port, positive):
-    _type.__name__ = "number"  # argparse names the type in "invalid number value: 'x'"
+positive = _which(int, lambda number: number >= 1, "{} is less than 1")
+not_negative = _which(int, lambda number: number >= 0, "{} is less than 0")
+above_zero = _which(float, lambda number: 0 < number < math.inf, "{} is no positive number")
+finite = _which(float, math.isfinite, "{} is no number that can be used")
+port = _which(int, lambda number: 0 <= number <= 65_535, "{} is no port: ports are 0 to 65535")
 
 
 def key_and_value(text: str) -> tuple[str, Any]:
