@@ -25,8 +25,6 @@ from mellea.core.errors import (
 from mellea.history import History
 from mellea.mapping import MappedRow, amap, estimate
 from mellea.mapping import map as map_rows
-from mellea.mapping.gate import Gate, StoppedError
-from mellea.mapping.turns import Turns
 from mellea.testing import ScriptedBackend
 
 ROWS = [{"n": n} for n in range(6)]
@@ -281,44 +279,6 @@ def test_refusals_for_the_rate_fail_no_row_and_lower_the_number_at_once():
     assert backend.calls == 64
 
 
-async def test_gate_halves_once_for_all_that_was_under_way_and_recovers():
-    gate = Gate(8)
-    async with gate as first, gate as second, gate, gate:
-        gate.slow_down(first, 0.0)
-        gate.slow_down(second, 0.0)
-    assert gate.limit == 2.0
-    for _ in range(60):
-        gate.went_well()
-    assert gate.limit == 8
-
-    async with gate:
-        waiting = [asyncio.ensure_future(_enter(gate)) for _ in range(9)]
-        await asyncio.sleep(0)
-        gate.stop()
-    ended = await asyncio.gather(*waiting, return_exceptions=True)
-    assert {type(each) for each in ended} <= {StoppedError, type(None)}
-    assert any(isinstance(each, StoppedError) for each in ended)
-
-
-async def test_gate_halves_once_for_whoever_was_let_in_before_and_goes_on_after():
-    gate = Gate(4)
-    first, second, third, last = [await gate.__aenter__() for _ in range(4)]
-    waiting = asyncio.ensure_future(gate.__aenter__())
-    await asyncio.sleep(0)
-    await gate.__aexit__()  # who waits is let in, and goes on with the next turn of the loop
-    gate.slow_down(first, 0.0)
-    begun = await waiting
-    gate.slow_down(begun, 0.0)
-
-    assert {first, second, third, last, begun} == {0}
-    assert gate.limit == 2.0
-
-
-async def _enter(gate: Gate) -> None:
-    async with gate:
-        await asyncio.sleep(0)
-
-
 async def test_rows_are_read_as_results_are_taken():
     read = 0
 
@@ -443,33 +403,6 @@ def test_value_that_json_cannot_hold_fails_its_row_alone():
 def test_map_is_a_name_of_the_package():
     assert mellea.map is map_rows
     assert MappedRow(0, 1).success
-
-
-async def test_first_answers_go_on_while_the_last_ones_wait():
-    turns, happened = Turns(), []
-
-    async def row(place: int) -> None:
-        await turns.take()
-        happened.append(("begun", place))
-        for _ in range(3):
-            await asyncio.sleep(0)
-        happened.append(("ended", place))
-
-    await asyncio.gather(*(row(place) for place in range(100)))
-    assert [place for what, place in happened if what == "ended"] == list(range(100))
-    assert happened.index(("ended", 0)) < happened.index(("begun", 50))
-    async with asyncio.timeout(5):
-        await turns.take()
-
-
-async def test_answers_whose_row_is_cancelled_take_no_turn_from_the_others():
-    turns = Turns()
-    waiting = [asyncio.ensure_future(turns.take()) for _ in range(200)]
-    await asyncio.sleep(0)
-    for each in waiting[20:180]:
-        each.cancel()
-    ended = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [error is None for error in ended] == [place < 20 or place >= 180 for place in range(200)]
 
 
 async def test_row_goes_on_with_an_answer_while_it_is_kept_and_asks_again_once_it_is(journal: Path):
