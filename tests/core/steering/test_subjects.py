@@ -2,9 +2,20 @@
 
 import pytest
 
-from mellea.core.steering import Avoids, AvoidsCharacters, Bullets, Contains, Sentences, Words, steer
+from mellea.core.steering import (
+    Avoids,
+    AvoidsCharacters,
+    BeginsWith,
+    Bullets,
+    Contains,
+    Headings,
+    Sentences,
+    Words,
+    steer,
+)
 from mellea.core.steering.layout import layout
 from mellea.core.steering.subjects import subject_words
+from mellea.testing.conformance.drawing import drawn
 from tests.core.steering.admitting import admits
 
 TASK = "Advertise a small bicycle shop."
@@ -42,6 +53,25 @@ def test_text_has_a_word_of_its_subject(form):
     assert admits(node, OFF.replace("town", "bicycle town") + OFF_END)
     assert admits(node, OFF.replace("Our staff", "The shop") + OFF_END)
     assert not admits(node, OFF + OFF_END)
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        [Words(40, 60)],
+        [Words(40, 60), Contains("tea", 2)],
+        [Words(40, 60), Sentences(3, 3)],
+        [Words(40, 60), Bullets(4)],
+        [Words(60, 90), Headings(["Past", "Future"])],
+        [BeginsWith("On Monday"), Words(40, 50)],
+    ],
+    ids=["running", "with words", "counted sentences", "list", "sections", "with a beginning"],
+)
+def test_text_without_room_to_wait_for_it_begins_with_it(forms):
+    plan = steer(forms, TASK, about=subject_words(TASK)).plan
+    texts = [text.lower() for text in drawn(plan, 60)]
+
+    assert [text for text in texts if "bicycle" not in text and "shop" not in text] == []
 
 
 def test_list_has_it_in_its_first_two_items():

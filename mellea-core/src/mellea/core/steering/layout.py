@@ -228,14 +228,20 @@ class _Layout:
         return self._frame(body, "\n\n")
 
     def _name(self, lines: list[Node | str], share: Bounds, free: list[bool]) -> None:
-        """Let the first two neighbouring items in which nothing must occur have a word of the task."""
+        """Let the first items in which nothing must occur have a word of the task.
+
+        Two neighbouring ones, or one that begins with it.
+        """
         subject = self._subject()
-        first = next((at for at, pair in enumerate(pairwise(free)) if all(pair)), None)
-        if subject is None or first is None:
+        if subject is None or not any(free):
             return
-        at = 3 * first + 2
+        pair = next((at for at, both in enumerate(pairwise(free)) if all(both)), None)
+        at = 3 * (free.index(True) if pair is None else pair) + 2
         with suppress(NotSteerableError):
-            lines[at : at + 4] = [named(self.lexis, share, sequence(*lines[at + 1 : at + 3]), subject)]
+            if pair is None:
+                lines[at] = sentence(self.lexis, share, (subject,))
+            else:
+                lines[at : at + 4] = [named(self.lexis, share, sequence(*lines[at + 1 : at + 3]), subject)]
 
     def _mark(self) -> str:
         return "- " if any(wanted.kind == "highlight" for wanted in self.plan.wanted) else "* "

@@ -21,9 +21,11 @@ __all__ = ["Outcome", "Steering", "steer"]
 _OPTIONS = 4
 """Most forms of a choice between forms that a pattern takes."""
 
-_ENGLISH = frozenset(
-    ["the", "a", "an", "of", "to", "and", "write", "about", "with", "for", "what", "how", "why", "is", "me"]
-)
+_ENGLISH_TEXT = """
+    the a an of to and write about with for what how why is me your you my our this that are from give tell
+    explain
+"""
+_ENGLISH = frozenset(_ENGLISH_TEXT.split())
 """Words by one of which a prompt is taken for English."""
 
 _LARGE = 20_000

@@ -47,6 +47,9 @@ server slow."""
 _NAMED = 20
 """Words before what a sentence is about."""
 
+_TEXT = 40
+"""Most words of prose that is asked for its subject, at least: an answer of fewer may well do without."""
+
 _STEPS = 300
 """Sentences that are tried where each way may have others; a pattern of so many would be too large."""
 
@@ -114,20 +117,22 @@ def named(
 ) -> Node:
     """Return two sentences with what they are about: in the first, or else at the beginning of the second.
 
+    Where they are too short to wait for it, the first one begins with it.
+
     Raises:
         NotSteerableError: It cannot be done.
     """
     low, high, head = _begun(lexis, (), opening)
+    first, second = sentence(lexis, bounds, (), opening), sentence(lexis, bounds, inserts)
     room = min(_NAMED, (bounds.top - bounds.least) // 2)
     lacking, most = max(1, bounds.least - low - 1), bounds.top - high - room - 1
     if room < max(lacking, _EASY - 2):
-        raise NotSteerableError("the sentences are too short to say what they are about.")
+        return sequence(sentence(lexis, bounds, (subject,), opening), joint, second)
     within = sequence(lexis.inner, lexis.space)
     onward = sequence(optional(lexis.comma), lexis.space)
     soon = sequence(repeat(within, 0, room), subject.node, onward, _ended(lexis, lacking, most, ""))
     rest = choice(lexis.ends, sequence(onward, _ended(lexis, 1, most, "")))
     there = sequence(head, choice(soon, sequence(repeat(within, lacking, room), subject.node, rest)))
-    first, second = sentence(lexis, bounds, (), opening), sentence(lexis, bounds, inserts)
     return choice(
         sequence(there, joint, second),
         sequence(first, joint, sentence(lexis, bounds, (subject, *inserts))),
@@ -200,22 +205,27 @@ class _Running:
 
         What leads to all that must occur, then the rest, told apart by the words so far.
         """
-        subject = (self.wanted.subject,) if self.wanted.subject else ()
-        roomy = (self._lead(subject) if subject else None) or self._lead(())
+        subject = self.wanted.subject if self.wanted.most >= _TEXT else None
+        roomy = (subject and (self._lead((subject,)) or self._lead((), begins=True))) or self._lead(())
         if roomy is not None:
             low, high, node = roomy
             return sequence(node, self._onward(low, high))
+        ways = (subject and self._at_once((subject,))) or self._at_once(())
+        if not ways:
+            raise NotSteerableError(f"{self.wanted.words} words leave no room for what must occur.")
+        return choice(*ways)
+
+    def _at_once(self, ahead: tuple[Insert, ...]) -> list[Node]:
+        """Return the ways to begin with all inserts, as far as there is room for them."""
         leads: dict[tuple[int, int], list[Node]] = {}
         for order in _orders(self.wanted, self.lexis):
-            low, high, node = _begun(self.lexis, order, self.wanted.opening)
+            low, high, node = _begun(self.lexis, (*ahead, *order), self.wanted.opening)
             leads.setdefault((low, high), []).append(node)
         ways = []
         for (low, high), nodes in leads.items():
             with suppress(NotSteerableError):
                 ways.append(sequence(choice(*nodes), self._tail(low, high)))
-        if not ways:
-            raise NotSteerableError(f"{self.wanted.words} words leave no room for what must occur.")
-        return choice(*ways)
+        return ways
 
     @property
     def _within(self) -> Node:
@@ -227,15 +237,20 @@ class _Running:
         """A further word, at which a sentence may end."""
         return sequence(self.lexis.free, self.lexis.gap)
 
-    def _lead(self, ahead: tuple[Insert, ...]) -> tuple[int, int, Node] | None:
+    def _lead(self, ahead: tuple[Insert, ...], *, begins: bool = False) -> tuple[int, int, Node] | None:
         """Return what leads to all inserts wherever they come, with its least and most words.
 
         None where there is no room, or nothing must occur.
+
+        Args:
+            ahead: What comes before the inserts.
+            begins: Whether the prose begins with its subject.
         """
         inserts, opening = (*ahead, *self.wanted.inserts), self.wanted.opening
-        if not inserts:
+        start = self.wanted.subject if begins else None
+        if not inserts or (start and opening):
             return None
-        given = len(opening.split()) if opening else 1
+        given = len(opening.split()) if opening else 1 + (start.article if start else 0)
         widest = sum(insert.most + insert.article for insert in inserts)
         room = self.wanted.most - given - widest
         lacking = self.wanted.words.least - sum(insert.least for insert in inserts)
@@ -248,6 +263,8 @@ class _Running:
         rest = self._sought(orders, lead, finish)
         if opening:
             node = sequence(opening, optional(self.lexis.after), self.lexis.space, rest)
+        elif start:
+            node = sequence(start.opening, self._sought(orders, lead, finish, further=True))
         else:
             first = inserts[0]
             others = [order[1:] for order in orders if order[0] == first]
@@ -355,9 +372,7 @@ class _Counted:
             least = min(most, max(1, len(wanted.inserts)))
         ways: list[Node] = []
         for order in _orders(wanted, self.lexis):
-            ways += self._roomy(order, least, most) or self._from(
-                _spread(order, least), most, 0, 0, 0, _Search()
-            )
+            ways += self._roomy(order, least, most) or self._tight(_spread(order, least), most)
         if not ways:
             raise NotSteerableError(f"{wanted.words} words leave no room for {wanted.sentences} sentences.")
         return choice(*ways)
@@ -390,11 +405,9 @@ class _Counted:
             and not shares[0]
             and not (wanted.closing and most == len(shares[:2]))
         ):
-            with suppress(NotSteerableError):
-                pair = named(
-                    self.lexis, bounds, self.lexis.between, wanted.subject, shares[1], wanted.opening
-                )
-                parts[1:4] = [pair]
+            parts[1:4] = [
+                named(self.lexis, bounds, self.lexis.between, wanted.subject, shares[1], wanted.opening)
+            ]
         spare = most - least
         if wanted.closing and spare:
             last = sentence(self.lexis, bounds, (), "", wanted.closing)
@@ -402,6 +415,15 @@ class _Counted:
         else:
             parts.append(repeat(sequence(self.lexis.between, free), 0, spare))
         return [sequence(*parts[1:])]
+
+    def _tight(self, shares: list[tuple[Insert, ...]], most: int) -> list[Node]:
+        """Return the ways with the words counted, which begin with the subject where that can be."""
+        if (subject := self.wanted.subject) and self.wanted.most >= _TEXT:
+            with suppress(NotSteerableError):
+                named_first = [(subject, *shares[0]), *shares[1:]]
+                if ways := self._from(named_first, most, 0, 0, 0, _Search()):
+                    return ways
+        return self._from(shares, most, 0, 0, 0, _Search())
 
     def _from(
         self,

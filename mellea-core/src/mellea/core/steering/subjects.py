@@ -26,7 +26,7 @@ _COMMON_TEXT = """
     do are is was were be been being has have had can could should would will must may might not all any some
     each every many much more most few less least very too enough your you our their his her its they she him
     who one two three new old good bad big small short long little great nice best first last next own other
-    people person thing things way ways someone anyone everyone something
+    people person thing things way ways day days time times someone anyone everyone something
 """
 _COMMON = frozenset(_COMMON_TEXT.split())
 """Words that are said of anything."""
