@@ -103,3 +103,10 @@ def test_word_that_is_avoided_is_not_led_to():
 
     assert "The bicycle" in pattern or "The (bicycle" in pattern
     assert "The shop" not in pattern
+
+
+def test_words_at_the_beginning_do_not_grow_into_others():
+    task = "Describe how bread is made."
+    plan = steer([BeginsWith("Every baker"), Contains("oven")], task, about=subject_words(task)).plan
+
+    assert {text[11].isalpha() for text in drawn(plan, 60)} == {False}

@@ -262,7 +262,7 @@ class _Running:
         orders = [(*ahead, *order) for order in _orders(self.wanted, self.lexis)]
         rest = self._sought(orders, lead, finish)
         if opening:
-            node = sequence(opening, optional(self.lexis.after), self.lexis.space, rest)
+            node = sequence(opening, optional(self.lexis.comma), self.lexis.space, rest)
         elif start:
             node = sequence(start.opening, self._sought(orders, lead, finish, further=True))
         else:
