@@ -1,5 +1,7 @@
 """A text about a short task has one of its words, where that asks little."""
 
+import re
+
 import pytest
 
 from mellea.core.steering import (
@@ -72,6 +74,17 @@ def test_text_without_room_to_wait_for_it_begins_with_it(forms):
     texts = [text.lower() for text in drawn(plan, 60)]
 
     assert [text for text in texts if "bicycle" not in text and "shop" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "word"),
+    [("Describe a bus.", "bus"), ("Praise the horses.", "horses"), ("Praise the cats.", "cat")],
+)
+def test_word_of_the_subject_is_a_whole_one(task, word):
+    plan = steer([Words(40, 60)], task, about=subject_words(task)).plan
+
+    named = [re.search(rf"\b{word}s?\b", text.lower()) for text in drawn(plan, 60)]
+    assert all(named)
 
 
 def test_list_has_it_in_its_first_two_items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from itertools import pairwise
 
@@ -132,14 +133,15 @@ class _Layout:
     def _subject(self) -> Insert | None:
         """Return a word of the task; None where a text that is given has one, or none may be written."""
         plan = self.plan
-        words = [word.removesuffix("s") for word in plan.about]
+        words = [_NUMBER.sub("", word) for word in plan.about]
         given = " ".join(text for _, text in plan.given).lower()
         free = [word for word in words if not any(plan.obstacle(each) for each in (word, f"{word}s"))]
         if not free or any(word in given for word in words):
             return None
-        ending, capital, article = optional(Literal("s")), choice(*map(str.capitalize, free)), _article(plan)
-        opening = choice(capital, sequence(article, choice(*free))) if article else capital
-        return Insert(sequence(choice(*free), ending), sequence(opening, ending), article=int(bool(article)))
+        small, capital = (choice(*map(_in_any_number, each)) for each in (free, map(str.capitalize, free)))
+        article = _article(plan)
+        opening = choice(capital, sequence(article, small)) if article else capital
+        return Insert(small, opening, article=int(bool(article)))
 
     def _frame(self, body: Node, joint: str) -> Node:
         """Return the body with the whole sentences that begin and end the text."""
@@ -255,6 +257,15 @@ _TITLE = 8
 
 _PLACEHOLDER, _HIGHLIGHT = 2, 3
 """Most words between marks."""
+
+
+_NUMBER = re.compile("(?<=[^aceiousw])s$")
+"""What makes a plural of a word, and of hardly another: not of *bus*, *class* and *news*."""
+
+
+def _in_any_number(word: str) -> Node:
+    """Return a word, with what may make a plural of it."""
+    return Literal(word) if word.endswith("s") else sequence(word, optional(Literal("s")))
 
 
 def _dealt(inserts: tuple[Insert, ...], count: int) -> list[tuple[Insert, ...]]:
