@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -25,6 +27,7 @@ from mellea.core.errors import (
 from mellea.history import History
 from mellea.mapping import MappedRow, amap, estimate
 from mellea.mapping import map as map_rows
+from mellea.mapping import rows as mapping_rows
 from mellea.testing import ScriptedBackend
 
 ROWS = [{"n": n} for n in range(6)]
@@ -298,6 +301,32 @@ async def test_rows_are_read_as_results_are_taken():
         assert first
         assert read < 700
         results.stop()
+
+
+async def test_leaving_early_closes_the_file_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    closed = []
+
+    def read(path: Path) -> Iterator[Any]:
+        try:
+            for n in range(5000):
+                yield {"n": n}
+        finally:
+            closed.append(threading.current_thread())
+
+    async def step(row: Any) -> Any:
+        return row
+
+    monkeypatch.setitem(mapping_rows._READERS, ".jsonl", read)  # noqa: SLF001  the one that has a file
+    file = tmp_path / "rows.jsonl"
+    file.touch()
+    gc.disable()
+    try:
+        async with amap(step, file, journal=False, concurrency=4) as results:
+            await results.take()
+            closed.clear()  # the one that counted the rows
+        assert closed == [threading.current_thread()]
+    finally:
+        gc.enable()
 
 
 async def test_leaving_early_loses_no_answer(journal: Path):

@@ -591,7 +591,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 try:
     m.chat("2")
 except UsageError as error:
-    print(error)
+    print(error, flush=True)
 import os; os._exit(0)
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

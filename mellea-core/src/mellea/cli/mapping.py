@@ -6,9 +6,14 @@ import gc
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self, TextIO
 
 from mellea.cli.writing import check_writable
@@ -90,31 +95,51 @@ def _write(results: SyncResults, output: _OutputRows, failed: _FailedRows) -> bo
 
     The first interrupt lets what is under way end; another one ends it.
     """
-    is_cut_short = is_under_way = False
+    interrupts = 0
+
+    def stop(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+        results.stop()
+        print("\nEnding what is under way; press again to leave it.", file=sys.stderr)
+
+    is_begun = False
+    with _on_interrupt(stop):
+        try:
+            while (taken := results.take()) or not (is_begun or interrupts):
+                if not is_begun:
+                    is_begun = True
+                    output.begin()
+                    failed.begin()
+                    gc.freeze()  # all is imported, and need not be looked through again with the rows
+                for result in taken:
+                    _write_row(result, output, failed)
+                output.flush()
+        except KeyboardInterrupt:
+            interrupts += 1
+        finally:
+            gc.unfreeze()
+            results.close()
+    return interrupts > 0
+
+
+@contextmanager
+def _on_interrupt(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle an interrupt where it comes, instead of breaking off what is under way there."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, handle)
     try:
-        while True:
-            try:
-                taken = results.take()
-            except KeyboardInterrupt:
-                if is_cut_short:
-                    return True
-                is_cut_short = True
-                results.stop()
-                print("\nEnding what is under way; press again to leave it.", file=sys.stderr)
-                continue
-            if not is_under_way and (taken or not is_cut_short):
-                is_under_way = True
-                output.begin()
-                failed.begin()
-                gc.freeze()  # all is imported, and need not be looked through again with the rows
-            if not taken:
-                return is_cut_short
-            for result in taken:
-                _write_row(result, output, failed)
-            output.flush()
+        yield
     finally:
-        gc.unfreeze()
-        results.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _write_row(result: MappedRow, output: _OutputRows, failed: _FailedRows) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
@@ -33,7 +33,7 @@ class Source:
         self.total = total
         self.again = again
 
-    async def rows(self) -> AsyncIterator[Any]:
+    async def rows(self) -> AsyncGenerator[Any, None]:
         """Iterate over the rows."""
         read = self._read()
         if isinstance(read, AsyncIterable):

@@ -6,9 +6,9 @@ import asyncio
 import json
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import IO, Any, Self
@@ -167,23 +167,24 @@ class Results:
                     self._tally.count(result)
                     self._ready.append(result)
 
-    async def _tasks(self) -> AsyncIterator[RowTask]:
+    async def _tasks(self) -> AsyncGenerator[RowTask, None]:
         """Iterate over the rows, each with its name."""
         names = RowNames(self._plan.program)
         place = 0
         try:
-            async for given in self._plan.source.rows():
-                if place == self._plan.at_most:
-                    return
-                row = as_json(given, f"Row {place}")
-                name = names.name(row)
-                if self._plan.places is None or place in self._plan.places:
-                    yield RowTask(place, row, name)
-                place += 1
+            async with aclosing(self._plan.source.rows()) as rows:
+                async for given in rows:
+                    if place == self._plan.at_most:
+                        return
+                    row = as_json(given, f"Row {place}")
+                    name = names.name(row)
+                    if self._plan.places is None or place in self._plan.places:
+                        yield RowTask(place, row, name)
+                    place += 1
         finally:
             names.close()
 
-    async def _pass(self, tasks: AsyncIterator[RowTask], failed: _Failed | None) -> None:
+    async def _pass(self, tasks: AsyncGenerator[RowTask, None], failed: _Failed | None) -> None:
         """Take rows through the program, so many at the same time; those that fail are put aside."""
         lock, places, turns = asyncio.Lock(), self._places, Turns()
 
@@ -207,7 +208,8 @@ class Results:
                 last = kept
 
         try:
-            await gather_or_cancel(work() for _ in range(self._plan.engine.places))
+            async with aclosing(tasks):  # what is left of a file is not left to the garbage collector
+                await gather_or_cancel(work() for _ in range(self._plan.engine.places))
         finally:
             await self._plan.journal.settled()
 
@@ -350,7 +352,7 @@ class _Failed:
             trial = kept["trial"] + (not kept["result"]["passes"])
             yield RowTask(kept["place"], kept["row"], bytes.fromhex(kept["name"]), trial), kept["result"]
 
-    async def tasks(self) -> AsyncIterator[RowTask]:
+    async def tasks(self) -> AsyncGenerator[RowTask, None]:
         """Iterate over the rows, for their next trial."""
         for task, _ in self._kept():
             yield task
