@@ -29,8 +29,8 @@ _BOUND = 1.6
 """Times what bare aiohttp takes; the goal is 1.15.
 
 A client alone takes 0.2 ms of the processor for a request, and a row with its call and its journal about 0.9.
-Two cores, of which the server takes a part of one, come to 1.2 to 1.4, and to 1.1 or 1.2 without the journal, whose
-thread shares the interpreter with the rows.
+Two cores, of which the server takes a part of one, come to 1.2 to 1.4, and to 1.1 or 1.2 without the journal,
+whose thread shares the interpreter with the rows.
 """
 _HI: list[Any] = [{"role": "user", "content": "hi"}]
 
