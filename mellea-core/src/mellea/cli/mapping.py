@@ -128,7 +128,8 @@ def _write(results: SyncResults, output: _OutputRows, failed: _FailedRows) -> bo
 @contextmanager
 def _on_interrupt(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Handle an interrupt where it comes, instead of breaking off what is under way there."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, handle)
@@ -136,10 +137,6 @@ def _on_interrupt(handle: Callable[[int, FrameType | None], None]) -> Iterator[N
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def _write_row(result: MappedRow, output: _OutputRows, failed: _FailedRows) -> None:

@@ -68,7 +68,7 @@ class Prose:
         opening: Its first words.
         closing: Its last words, with the mark at the end if there is one.
         ordered: Whether what must occur keeps its order.
-        subject: What should occur before all that, where running prose has room for it.
+        subject: What should occur before all that, where that asks little.
     """
 
     words: Bounds
@@ -399,12 +399,8 @@ class _Counted:
             opening = wanted.opening if index == 0 else ""
             closing = wanted.closing if index == most - 1 else ""
             parts += [self.lexis.between, sentence(self.lexis, bounds, share, opening, closing)]
-        if (
-            wanted.subject
-            and len(shares) > 1
-            and not shares[0]
-            and not (wanted.closing and most == len(shares[:2]))
-        ):
+        ends_there = wanted.closing and most == 2  # the second sentence is the last one
+        if wanted.subject and len(shares) > 1 and not shares[0] and not ends_there:
             parts[1:4] = [
                 named(self.lexis, bounds, self.lexis.between, wanted.subject, shares[1], wanted.opening)
             ]
